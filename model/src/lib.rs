@@ -1,0 +1,7 @@
+//! The one home of the definitions: words and formats, the delivery semantics as monitors, the protocol as a model,
+//! and the checkers over it. No clock, no IO, no randomness.
+//!
+//! Arrows point down only: `check` -> `spec` -> `semantics` -> `vocab`, `pipeline`, `history`, `schedule`.
+
+pub mod pipeline;
+pub mod vocab;
