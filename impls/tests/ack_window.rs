@@ -1,0 +1,176 @@
+//! The ack window without its races, against a set of settled positions; and under real threads, with an exact count.
+//!
+//! Loom explores the races themselves (`proofs/loom`), in small windows. Here are the long runs: many laps of the ring,
+//! and the wrap of the lap counter.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use delivery_impls::shared::ack_window::{AckWindow, Advance, BITS, ReserveError, SettleError};
+use delivery_model::vocab::Position;
+use proptest::prelude::*;
+
+/// What the window must say, from a set that remembers everything.
+struct Reference {
+    watermark: u64,
+    settled: BTreeSet<u64>,
+    words: u64,
+}
+
+impl Reference {
+    fn new(start: u64, capacity: u32) -> Self {
+        let words = (u64::from(capacity + BITS - 1)).div_ceil(u64::from(BITS)).next_power_of_two();
+        Reference { watermark: start, settled: BTreeSet::new(), words }
+    }
+
+    /// Whole words are reused, so the room ends where the word of the watermark would come round again.
+    fn end(&self) -> u64 {
+        (self.watermark / u64::from(BITS) + self.words) * u64::from(BITS)
+    }
+
+    fn try_reserve(&self, position: u64) -> Result<(), ReserveError> {
+        let at = Position(position);
+        if position < self.watermark {
+            Err(ReserveError::Stale { position: at, watermark: Position(self.watermark) })
+        } else if position >= self.end() {
+            Err(ReserveError::Full { position: at, end: Position(self.end()) })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn settle(&mut self, position: u64) -> Result<Option<Advance>, SettleError> {
+        let (at, watermark) = (Position(position), Position(self.watermark));
+        if position < self.watermark {
+            return Err(SettleError::Stale { position: at, watermark });
+        }
+        if position >= self.end() {
+            return Err(SettleError::NotReserved { position: at, end: Position(self.end()) });
+        }
+        if !self.settled.insert(position) {
+            return Err(SettleError::AlreadySettled { position: at });
+        }
+        while self.settled.contains(&self.watermark) {
+            self.watermark += 1;
+        }
+        let to = Position(self.watermark);
+        Ok((to > watermark).then_some(Advance { from: watermark, to }))
+    }
+}
+
+/// One call, its position relative to the watermark so that calls stay interesting however far the window has moved.
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Reserve(i64),
+    Settle(i64),
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    prop_oneof![
+        2 => Just(Call::Settle(0)),
+        6 => (0..40i64).prop_map(Call::Settle),
+        1 => (-70..200i64).prop_map(Call::Settle),
+        1 => (-70..200i64).prop_map(Call::Reserve),
+    ]
+}
+
+/// The first position, near the ends of words and laps and of the lap counter itself (2^32 laps of one word of 32).
+fn start() -> impl Strategy<Value = u64> {
+    prop_oneof![0..200u64, (1 << 37) - 100..(1u64 << 37) + 10]
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_of_calls_says_what_a_set_of_settled_positions_would(
+        start in start(), capacity in 0..100u32, calls in prop::collection::vec(call(), 1..800),
+    ) {
+        let window = AckWindow::new(Position(start), capacity);
+        let mut reference = Reference::new(start, capacity);
+        for call in calls {
+            let at = |offset: i64| reference.watermark.saturating_add_signed(offset);
+            match call {
+                Call::Reserve(offset) => {
+                    let position = at(offset);
+                    prop_assert_eq!(window.try_reserve(Position(position)), reference.try_reserve(position));
+                }
+                Call::Settle(offset) => {
+                    let position = at(offset);
+                    prop_assert_eq!(window.settle(Position(position)), reference.settle(position));
+                }
+            }
+            prop_assert_eq!(window.watermark(), Position(reference.watermark));
+            prop_assert!(reference.end() >= reference.watermark + u64::from(capacity));
+        }
+    }
+}
+
+#[test]
+fn a_window_holds_back_what_is_ahead_of_an_unsettled_position_and_lets_it_go_after() {
+    let window = AckWindow::new(Position(0), 1);
+    let ahead = Position(32);
+    assert_eq!(window.try_reserve(ahead), Err(ReserveError::Full { position: ahead, end: Position(32) }));
+    for position in (1..32).rev() {
+        assert_eq!(window.settle(Position(position)), Ok(None));
+    }
+    assert_eq!(window.settle(Position(0)), Ok(Some(Advance { from: Position(0), to: ahead })));
+    assert_eq!(window.try_reserve(ahead), Ok(()));
+}
+
+#[test]
+fn an_error_names_the_position_and_where_the_window_stands() {
+    let window = AckWindow::new(Position(7), 1);
+    let said = [3, 99].map(|position| window.settle(Position(position)).unwrap_err().to_string());
+    assert_eq!(
+        said,
+        [
+            "position 3 is below the watermark 7: it is settled already",
+            "position 99 was never reserved: the window ends before 32",
+        ]
+    );
+}
+
+const WORKERS: usize = 4;
+const POSITIONS: u64 = 400_000;
+/// What a worker takes at once, and settles from the last to the first.
+const BATCH: u64 = 8;
+
+/// A worker's share of the stress run: its advances, and how many second settles were turned away.
+fn work(window: &AckWindow, next: &AtomicU64) -> (Vec<Advance>, u64) {
+    let (mut advances, mut turned_away) = (Vec::new(), 0);
+    loop {
+        let first = next.fetch_add(BATCH, Ordering::Relaxed);
+        if first >= POSITIONS {
+            return (advances, turned_away);
+        }
+        for position in (first..first + BATCH).rev().map(Position) {
+            // The lowest unsettled position is at most a batch away from what its own worker asks for, so that worker
+            // always gets room, and the others' turns end.
+            while window.try_reserve(position).is_err() {
+                thread::yield_now();
+            }
+            advances.extend(window.settle(position).expect("the first settle of a position is accepted"));
+            turned_away += u64::from(window.settle(position).is_err());
+        }
+    }
+}
+
+#[test]
+fn four_threads_settle_every_position_once_and_their_advances_tile_the_whole_run() {
+    let (window, next) = (AckWindow::new(Position(0), 64), AtomicU64::new(0));
+    let shares: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(|| work(&window, &next))).collect();
+        workers.into_iter().map(|worker| worker.join().expect("a worker ends")).collect()
+    });
+    let mut advances: Vec<Advance> = shares.iter().flat_map(|(advances, _)| advances.clone()).collect();
+    advances.sort();
+    let mut reached = Position(0);
+    for advance in &advances {
+        assert_eq!(advance.from, reached, "advances follow each other: {advance:?}");
+        assert!(advance.to > advance.from, "an advance moves: {advance:?}");
+        reached = advance.to;
+    }
+    assert_eq!(reached, Position(POSITIONS));
+    assert_eq!(window.watermark(), Position(POSITIONS));
+    assert_eq!(shares.iter().map(|(_, turned_away)| turned_away).sum::<u64>(), POSITIONS);
+}
