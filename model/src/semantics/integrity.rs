@@ -1,0 +1,38 @@
+//! integrity: delivered or effected m was submitted, payload equal.
+//!
+//! An arrival (a delivery or an effect) must come after a submit of the same message. Payloads are compared where both
+//! the submit and the arrival state one. Says nothing about how often or whether a message arrives.
+
+use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use crate::vocab::{Event, EventKind};
+
+/// The automaton of [`PropertyId::Integrity`].
+pub struct Integrity;
+
+/// Whether the message was submitted; what with is in the notes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct State {
+    submitted: bool,
+}
+
+impl Automaton for Integrity {
+    const PROPERTY: PropertyId = PropertyId::Integrity;
+    type State = State;
+
+    fn observe(_: &Rules, state: &mut State, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+        match event.kind {
+            EventKind::Submit { .. } => state.submitted = true,
+            EventKind::Deliver { message, payload, .. } | EventKind::Effect { message, payload, .. } => {
+                if !state.submitted {
+                    return Err(Breach::NeverSubmitted);
+                }
+                let differs = |(sent, arrived)| sent != arrived;
+                if notes.payload(message).zip(payload).is_some_and(differs) {
+                    return Err(Breach::PayloadDiffers);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

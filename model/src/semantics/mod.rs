@@ -1,0 +1,46 @@
+//! The one home of the definitions: what it means that messages are delivered at most once, at least once, exactly once.
+//!
+//! A property is a small deterministic automaton over events. Whoever wants to know whether something keeps a promise,
+//! be it a model, a simulation, a threaded test or a recorded history, feeds these automata; nothing restates them.
+//!
+//! | property | formula | module |
+//! |---|---|---|
+//! | integrity | delivered or effected m was submitted, payload equal | [`integrity`] |
+//! | no-duplicate-delivery | deliveries(m) <= 1 per consumer group | [`no_duplicate`] |
+//! | no-duplicate-effect | effects(m) <= 1 per consumer group | [`no_duplicate`] |
+//! | acked-not-lost | at quiescence, acked(m) => m counted at the level, or dead-lettered where allowed | [`not_lost`] |
+//! | submitted-not-lost | at quiescence, submitted(m) => the same | [`not_lost`] |
+//! | refused-not-delivered | every attempt of m definitely refused => m never delivered | [`refused_not_delivered`] |
+//! | order | per producer, first deliveries come in submission order, without gaps | [`order`] |
+//! | settled-after-effect | settle(m) ok => effect(m) before it, or settle before effect | [`settled_after_effect`] |
+//! | no-delivery-after-settle | settle of a position confirmed => no later delivery of it, unless rewound | [`no_delivery_after_settle`] |
+//!
+//! `at-most-once` is integrity and no-duplicate at the level; `at-least-once` is integrity and not-lost for the
+//! obligation; `exactly-once` is both ([`Rules::required_by`]).
+//!
+//! Architecture Invariant: this module knows events and settings. It knows nothing of how a protocol works, and no
+//! automaton looks at another's state.
+
+mod attempts;
+mod automaton;
+mod growing;
+pub mod integrity;
+mod monitor;
+pub mod no_delivery_after_settle;
+pub mod no_duplicate;
+pub mod not_lost;
+pub mod order;
+mod property;
+pub mod refused_not_delivered;
+mod rules;
+pub mod settled_after_effect;
+mod shelf;
+mod verdict;
+
+pub use automaton::{Automaton, Breach};
+pub use growing::{Growing, GrowingNotes};
+pub use monitor::{MessageStates, Monitor, Observed};
+pub use property::{PropertyId, PropertySet};
+pub use rules::{Rules, SettleRule};
+pub use shelf::{Notes, Shelf, Small, SmallNotes};
+pub use verdict::{Doubt, Verdict, Verdicts};

@@ -1,0 +1,175 @@
+//! The automata together: one pass over the events of one consumer group.
+//!
+//! [`Monitor`] is the constant part, [`Observed`] the part that changes. With a [`Small`](super::Small) shelf
+//! `Observed` is `Copy + Eq + Hash`: the history variable of a model, the oracle of a property test, the assertion of a
+//! concurrency test. With a [`Growing`](super::Growing) one it is the engine of the judge. Nothing here allocates
+//! except a growing shelf that meets a new message.
+
+use super::{
+    Automaton, Breach, PropertyId, PropertySet, Rules,
+    integrity::Integrity,
+    no_delivery_after_settle::NoDeliveryAfterSettle,
+    no_duplicate::{NoDuplicateDelivery, NoDuplicateEffect},
+    not_lost::{AckedNotLost, SubmittedNotLost},
+    order::Order,
+    refused_not_delivered::RefusedNotDelivered,
+    settled_after_effect::SettledAfterEffect,
+    shelf::{Notes, Shelf},
+};
+use crate::vocab::{Event, EventKind, MessageId, Position};
+
+macro_rules! automata {
+    ($($field:ident: $automaton:ident),* $(,)?) => {
+        /// What the automata remember of one message: one field each, none of which another reads.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct MessageStates {
+            $($field: <$automaton as Automaton>::State),*
+        }
+
+        impl MessageStates {
+            fn observe(
+                &mut self,
+                rules: &Rules,
+                watched: PropertySet,
+                notes: &mut impl Notes,
+                event: &Event,
+                mut breached: impl FnMut(PropertyId, Breach),
+            ) {
+                $(if watched.contains($automaton::PROPERTY)
+                    && let Err(breach) = $automaton::observe(rules, &mut self.$field, notes, event)
+                {
+                    breached($automaton::PROPERTY, breach);
+                })*
+            }
+
+            fn at_quiescence(
+                &self,
+                rules: &Rules,
+                watched: PropertySet,
+                notes: &impl Notes,
+                message: MessageId,
+                mut breached: impl FnMut(PropertyId, Breach),
+            ) {
+                $(if watched.contains($automaton::PROPERTY)
+                    && let Err(breach) = $automaton::at_quiescence(rules, &self.$field, notes, message)
+                {
+                    breached($automaton::PROPERTY, breach);
+                })*
+            }
+
+            fn rewind(&mut self, watched: PropertySet) {
+                $(if watched.contains($automaton::PROPERTY) {
+                    $automaton::rewind(&mut self.$field);
+                })*
+            }
+
+            fn forget(&mut self, properties: PropertySet) {
+                $(if properties.contains($automaton::PROPERTY) {
+                    self.$field = Default::default();
+                })*
+            }
+        }
+
+        impl PropertySet {
+            /// The properties of which a history is evidence only once things came to rest.
+            pub const NEED_QUIESCENCE: PropertySet = {
+                let mut set = PropertySet::EMPTY;
+                $(if $automaton::NEEDS_QUIESCENCE {
+                    set.insert($automaton::PROPERTY);
+                })*
+                set
+            };
+        }
+    };
+}
+
+automata! {
+    integrity: Integrity,
+    no_duplicate_delivery: NoDuplicateDelivery,
+    no_duplicate_effect: NoDuplicateEffect,
+    acked_not_lost: AckedNotLost,
+    submitted_not_lost: SubmittedNotLost,
+    refused_not_delivered: RefusedNotDelivered,
+    order: Order,
+    settled_after_effect: SettledAfterEffect,
+    no_delivery_after_settle: NoDeliveryAfterSettle,
+}
+
+/// What is watched, and by which rules: constant for a run, so it stays out of a model's states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Monitor {
+    /// How the properties are read.
+    pub rules: Rules,
+    /// Which of them are watched. The others cost no states.
+    pub watched: PropertySet,
+}
+
+/// What one consumer group's events have come to so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Observed<S> {
+    shelf: S,
+    violated: PropertySet,
+}
+
+impl<S> Observed<S> {
+    /// The properties that were broken so far. A broken property stays broken.
+    pub fn violated(&self) -> PropertySet {
+        self.violated
+    }
+}
+
+impl Monitor {
+    /// Watches every property that says something under these rules.
+    pub fn new(rules: Rules) -> Self {
+        Monitor { rules, watched: rules.applicable() }
+    }
+
+    /// Takes in one event of the group, or one that belongs to every group.
+    ///
+    /// Stops watching what is broken and forgets its automata's states, so that a model does not tell apart in how many
+    /// ways a thing was broken.
+    pub fn observe<S: Shelf>(&self, observed: &mut Observed<S>, event: &Event) {
+        let watched = self.watched - observed.violated;
+        let mut broken = PropertySet::EMPTY;
+        Monitor { watched, ..*self }.feed(&mut observed.shelf, event, |property, _| broken.insert(property));
+        if !broken.is_empty() {
+            observed.violated |= broken;
+            observed.shelf.for_each(|states| states.forget(broken));
+            if broken.contains(PropertyId::NoDeliveryAfterSettle) {
+                observed.shelf.rewind(Position(0));
+            }
+        }
+    }
+
+    /// The properties that are broken if nothing more can happen.
+    pub fn at_quiescence<S: Shelf>(&self, observed: &Observed<S>) -> PropertySet {
+        let watched = self.watched - observed.violated;
+        let mut broken = observed.violated;
+        Monitor { watched, ..*self }.settle_up(&observed.shelf, |_, property, _| broken.insert(property));
+        broken
+    }
+
+    /// Takes in one event and says which properties it broke, each time anew.
+    pub fn feed<S: Shelf>(&self, shelf: &mut S, event: &Event, breached: impl FnMut(PropertyId, Breach)) {
+        if let EventKind::Rewind { position, .. } = event.kind {
+            shelf.rewind(position);
+            shelf.for_each(|states| states.rewind(self.watched));
+        }
+        let Some(message) = event.kind.message() else { return };
+        let (states, notes) = shelf.split(message);
+        if let EventKind::Submit { payload, .. } = event.kind {
+            notes.submit(message, event.process, payload);
+        }
+        let mut never_seen = MessageStates::default();
+        states.unwrap_or(&mut never_seen).observe(&self.rules, self.watched, notes, event, breached);
+    }
+
+    /// Says which properties are broken for which messages if nothing more can happen.
+    pub fn settle_up<S: Shelf>(&self, shelf: &S, mut breached: impl FnMut(MessageId, PropertyId, Breach)) {
+        for (message, states) in shelf.messages() {
+            states.at_quiescence(&self.rules, self.watched, shelf.notes(), message, |property, breach| {
+                breached(message, property, breach);
+            });
+        }
+    }
+}

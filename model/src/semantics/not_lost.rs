@@ -1,0 +1,86 @@
+//! acked-not-lost: at quiescence, acked(m) => m counted at the level, or dead-lettered where allowed.
+//! submitted-not-lost: at quiescence, submitted(m) => the same.
+//!
+//! One formula for the two obligations: an obligation makes a debt, an arrival at the level pays it, in either order
+//! and for good. A publish whose outcome is unknown is no ack: it may be lost where the obligation is `acked`, and may
+//! arrive all the same.
+
+use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use crate::{
+    pipeline::Level,
+    vocab::{Event, EventKind, MessageId, Outcome},
+};
+
+/// The automaton of [`PropertyId::AckedNotLost`].
+pub struct AckedNotLost;
+
+/// The automaton of [`PropertyId::SubmittedNotLost`].
+pub struct SubmittedNotLost;
+
+/// What the group owes its message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Debt {
+    /// Nothing was promised yet.
+    #[default]
+    None,
+    /// It was promised and has not arrived.
+    Owed,
+    /// It arrived, promised or not, or was set aside where that is allowed: nothing is owed any more.
+    Paid,
+}
+
+impl Debt {
+    fn owe(&mut self) {
+        if *self == Debt::None {
+            *self = Debt::Owed;
+        }
+    }
+
+    fn pay(&mut self, rules: &Rules, event: &Event) {
+        let paid = match event.kind {
+            EventKind::Deliver { .. } => rules.level == Level::Delivery,
+            EventKind::Effect { .. } => rules.level == Level::Effect,
+            EventKind::DeadLetter { .. } => rules.dead_letters,
+            _ => false,
+        };
+        if paid {
+            *self = Debt::Paid;
+        }
+    }
+}
+
+impl Automaton for AckedNotLost {
+    const PROPERTY: PropertyId = PropertyId::AckedNotLost;
+    const NEEDS_QUIESCENCE: bool = true;
+    type State = Debt;
+
+    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+        match event.kind {
+            EventKind::Outcome { outcome: Outcome::Acked, .. } => debt.owe(),
+            _ => debt.pay(rules, event),
+        }
+        Ok(())
+    }
+
+    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl Notes, _: MessageId) -> Result<(), Breach> {
+        if *debt == Debt::Owed { Err(Breach::AckedLost) } else { Ok(()) }
+    }
+}
+
+impl Automaton for SubmittedNotLost {
+    const PROPERTY: PropertyId = PropertyId::SubmittedNotLost;
+    const NEEDS_QUIESCENCE: bool = true;
+    type State = Debt;
+
+    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+        match event.kind {
+            EventKind::Submit { .. } => debt.owe(),
+            _ => debt.pay(rules, event),
+        }
+        Ok(())
+    }
+
+    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl Notes, _: MessageId) -> Result<(), Breach> {
+        if *debt == Debt::Owed { Err(Breach::SubmittedLost) } else { Ok(()) }
+    }
+}

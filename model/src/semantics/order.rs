@@ -1,0 +1,59 @@
+//! order: per producer, first deliveries come in submission order, without gaps (where the pipeline claims order).
+//!
+//! A producer is the process that submitted. The order is broken at once when a message is first delivered after one
+//! that its producer submitted later, and at quiescence by a gap: a message that was overtaken and never delivered. A
+//! message that was dead-lettered, or whose every attempt was refused, leaves no gap. Repetitions are free to come in
+//! any order. Messages of which no submit was seen have no place in the order; they are integrity's business.
+
+use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
+use crate::vocab::{Event, EventKind, MessageId};
+
+/// The automaton of [`PropertyId::Order`]. How far each producer has come is in the notes.
+pub struct Order;
+
+/// What became of the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct State {
+    attempts: Attempts,
+    fate: Fate,
+}
+
+/// Whether the message still has to find its place in the order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Fate {
+    #[default]
+    Pending,
+    /// It leaves no gap, but it may still be delivered out of order.
+    DeadLettered,
+    Delivered,
+}
+
+impl Automaton for Order {
+    const PROPERTY: PropertyId = PropertyId::Order;
+    const NEEDS_QUIESCENCE: bool = true;
+    type State = State;
+
+    fn observe(_: &Rules, state: &mut State, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+        if state.fate == Fate::Delivered {
+            return Ok(());
+        }
+        state.attempts.observe(&event.kind);
+        match event.kind {
+            EventKind::DeadLetter { .. } => state.fate = Fate::DeadLettered,
+            EventKind::Deliver { message, .. } => {
+                *state = State { attempts: Attempts::None, fate: Fate::Delivered };
+                if notes.overtaken(message) {
+                    return Err(Breach::Overtaken);
+                }
+                notes.overtake(message);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn at_quiescence(_: &Rules, state: &State, notes: &impl Notes, message: MessageId) -> Result<(), Breach> {
+        let missing = state.fate == Fate::Pending && !state.attempts.all_refused();
+        if missing && notes.overtaken(message) { Err(Breach::Skipped) } else { Ok(()) }
+    }
+}

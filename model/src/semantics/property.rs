@@ -1,0 +1,155 @@
+//! The names of the properties, and sets of them.
+//!
+//! Source: DESIGN, section 3. A name says nothing about how its property is judged: that is its own module's business.
+
+use std::{
+    fmt,
+    ops::{BitOr, BitOrAssign, Sub},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::Word;
+
+macro_rules! properties {
+    ($($name:ident = $word:literal: $formula:literal),* $(,)?) => {
+        /// A property by name. Each has its formula beside it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u8)]
+        pub enum PropertyId {
+            $(#[doc = $formula] #[serde(rename = $word)] $name),*
+        }
+
+        impl PropertyId {
+            /// Every property, in the order of the overview table.
+            pub const ALL: &[PropertyId] = &[$(PropertyId::$name),*];
+
+            /// The word that output uses.
+            pub const fn word(self) -> &'static str {
+                match self { $(PropertyId::$name => $word),* }
+            }
+
+            /// What the property says, in one line.
+            pub const fn formula(self) -> &'static str {
+                match self { $(PropertyId::$name => $formula),* }
+            }
+        }
+    };
+}
+
+properties! {
+    Integrity = "integrity": "delivered or effected m was submitted, payload equal",
+    NoDuplicateDelivery = "no-duplicate-delivery": "deliveries(m) <= 1 per consumer group",
+    NoDuplicateEffect = "no-duplicate-effect": "effects(m) <= 1 per consumer group",
+    AckedNotLost = "acked-not-lost": "at quiescence, acked(m) => m counted at the level, or dead-lettered where allowed",
+    SubmittedNotLost = "submitted-not-lost": "at quiescence, submitted(m) => m counted at the level, or dead-lettered where allowed",
+    RefusedNotDelivered = "refused-not-delivered": "every attempt of m definitely refused => m never delivered",
+    Order = "order": "per producer, first deliveries come in submission order, without gaps",
+    SettledAfterEffect = "settled-after-effect": "settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once)",
+    NoDeliveryAfterSettle = "no-delivery-after-settle": "settle of a position confirmed => no later delivery of it, unless rewound",
+}
+
+impl Word for PropertyId {
+    const ALL: &'static [Self] = PropertyId::ALL;
+
+    fn word(self) -> &'static str {
+        PropertyId::word(self)
+    }
+}
+
+impl fmt::Display for PropertyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// A set of properties: one bit each, so that a state can carry it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PropertySet(u32);
+
+const _: () = assert!(PropertyId::ALL.len() <= u32::BITS as usize);
+
+impl PropertySet {
+    /// No property.
+    pub const EMPTY: PropertySet = PropertySet(0);
+
+    /// The set of these.
+    pub const fn of(properties: &[PropertyId]) -> Self {
+        let (mut bits, mut i) = (0, 0);
+        while i < properties.len() {
+            bits |= 1 << properties[i] as u32;
+            i += 1;
+        }
+        PropertySet(bits)
+    }
+
+    /// Whether the set has none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many it has.
+    pub const fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether it has this one.
+    pub const fn contains(self, property: PropertyId) -> bool {
+        self.0 & (1 << property as u32) != 0
+    }
+
+    /// Whether the two have one in common.
+    pub const fn intersects(self, other: PropertySet) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Adds one.
+    pub const fn insert(&mut self, property: PropertyId) {
+        self.0 |= 1 << property as u32;
+    }
+
+    /// Its members, in the order of [`PropertyId::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = PropertyId> {
+        PropertyId::ALL.iter().copied().filter(move |&property| self.contains(property))
+    }
+}
+
+impl BitOr for PropertySet {
+    type Output = PropertySet;
+
+    fn bitor(self, other: PropertySet) -> PropertySet {
+        PropertySet(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for PropertySet {
+    fn bitor_assign(&mut self, other: PropertySet) {
+        self.0 |= other.0;
+    }
+}
+
+impl Sub for PropertySet {
+    type Output = PropertySet;
+
+    fn sub(self, other: PropertySet) -> PropertySet {
+        PropertySet(self.0 & !other.0)
+    }
+}
+
+impl From<PropertyId> for PropertySet {
+    fn from(property: PropertyId) -> Self {
+        PropertySet::of(&[property])
+    }
+}
+
+impl FromIterator<PropertyId> for PropertySet {
+    fn from_iter<I: IntoIterator<Item = PropertyId>>(properties: I) -> Self {
+        properties.into_iter().fold(PropertySet::EMPTY, |set, property| set | property.into())
+    }
+}
+
+impl fmt::Debug for PropertySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(PropertyId::word)).finish()
+    }
+}

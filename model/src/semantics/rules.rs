@@ -1,0 +1,99 @@
+//! What is claimed: the settings that decide how the properties are read, and the semantics as sets of properties.
+//!
+//! Source: DESIGN, sections 2 and 3. [`Rules`] come from a [`Pipeline`], or from what the judge of a bare history is told.
+
+use super::property::{PropertyId, PropertySet};
+use crate::pipeline::{Level, Obligation, Pipeline, Semantics, Settles};
+
+/// In which order a message's effect and the confirmation of its settle must come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SettleRule {
+    /// No settle is confirmed before the effect: what could still be lost must not be ticked off.
+    AfterEffect,
+    /// No effect is made before a settle is confirmed: what could still come again must not be made.
+    BeforeEffect,
+}
+
+impl SettleRule {
+    /// The order that this promise needs.
+    pub const fn needed_by(promise: Semantics) -> Self {
+        match promise {
+            Semantics::AtMostOnce => SettleRule::BeforeEffect,
+            Semantics::AtLeastOnce | Semantics::ExactlyOnce => SettleRule::AfterEffect,
+        }
+    }
+}
+
+/// How the properties are read. Constant for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rules {
+    /// What is counted.
+    pub level: Level,
+    /// Which messages must not be lost.
+    pub obligation: Obligation,
+    /// A dead-lettered message counts as not lost.
+    pub dead_letters: bool,
+    /// First deliveries in submission order are claimed.
+    pub ordered: bool,
+    /// How effects and settles must follow each other.
+    pub settle: SettleRule,
+}
+
+impl Rules {
+    /// For a history that comes without a pipeline: settings that nobody stated have their defaults, and dead letters
+    /// are taken as allowed, since whoever recorded one has a broker that makes them.
+    pub fn bare(level: Level, obligation: Obligation) -> Self {
+        Rules { level, obligation, dead_letters: true, ordered: false, settle: SettleRule::AfterEffect }
+    }
+
+    /// The same rules where this semantics is expected.
+    pub fn expecting(self, semantics: Semantics) -> Self {
+        Rules { settle: SettleRule::needed_by(semantics), ..self }
+    }
+
+    /// The properties of this semantics, at these rules' level and for their obligation.
+    pub const fn required_by(&self, semantics: Semantics) -> PropertySet {
+        let unique = match self.level {
+            Level::Delivery => PropertyId::NoDuplicateDelivery,
+            Level::Effect => PropertyId::NoDuplicateEffect,
+        };
+        let kept = match self.obligation {
+            Obligation::Acked => PropertyId::AckedNotLost,
+            Obligation::Submitted => PropertyId::SubmittedNotLost,
+        };
+        match semantics {
+            Semantics::AtMostOnce => PropertySet::of(&[PropertyId::Integrity, unique]),
+            Semantics::AtLeastOnce => PropertySet::of(&[PropertyId::Integrity, kept]),
+            Semantics::ExactlyOnce => PropertySet::of(&[PropertyId::Integrity, unique, kept]),
+        }
+    }
+
+    /// Every property that says something under these rules. The other level's and the other obligation's do not, nor
+    /// does an order that nobody claimed.
+    pub fn applicable(&self) -> PropertySet {
+        let always = PropertySet::of(&[
+            PropertyId::RefusedNotDelivered,
+            PropertyId::SettledAfterEffect,
+            PropertyId::NoDeliveryAfterSettle,
+        ]);
+        let order = if self.ordered { PropertyId::Order.into() } else { PropertySet::EMPTY };
+        self.required_by(Semantics::ExactlyOnce) | always | order
+    }
+}
+
+impl From<&Pipeline> for Rules {
+    fn from(pipeline: &Pipeline) -> Self {
+        let settle = match (pipeline.promises, pipeline.consumer.settles) {
+            (Some(promise), _) => SettleRule::needed_by(promise),
+            (None, Settles::BeforeEffect) => SettleRule::BeforeEffect,
+            (None, Settles::AfterEffect | Settles::WithEffect) => SettleRule::AfterEffect,
+        };
+        Rules {
+            level: pipeline.level,
+            obligation: pipeline.obligation,
+            dead_letters: pipeline.broker.max_deliveries > 0,
+            ordered: pipeline.ordered,
+            settle,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! settled-after-effect: settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once).
+//!
+//! Which of the two is the [`SettleRule`]. Only confirmed settles count: of one that was refused or is unknown nothing
+//! follows. Under [`SettleRule::AfterEffect`] any earlier effect of the message in the group will do, since a
+//! repetition that is recognised has none of its own. Under [`SettleRule::BeforeEffect`] the settle that comes too late
+//! is the breach, so that a consumer which never settles breaks nothing; one settle covers all later effects.
+
+use super::{Automaton, Breach, PropertyId, Rules, rules::SettleRule, shelf::Notes};
+use crate::vocab::{Event, EventKind, SettleOutcome};
+
+/// The automaton of [`PropertyId::SettledAfterEffect`].
+pub struct SettledAfterEffect;
+
+/// Which of the two came first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum First {
+    /// Neither came yet.
+    #[default]
+    Neither,
+    /// The effect.
+    Effect,
+    /// The confirmation of a settle.
+    Settle,
+}
+
+impl Automaton for SettledAfterEffect {
+    const PROPERTY: PropertyId = PropertyId::SettledAfterEffect;
+    type State = First;
+
+    fn observe(rules: &Rules, first: &mut First, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+        match (event.kind, rules.settle, *first) {
+            (EventKind::Effect { .. }, SettleRule::AfterEffect, _) => *first = First::Effect,
+            (EventKind::Effect { .. }, _, First::Neither) => *first = First::Effect,
+            (EventKind::Settle { outcome: SettleOutcome::Ok, .. }, SettleRule::AfterEffect, First::Neither) => {
+                return Err(Breach::SettledFirst);
+            }
+            (EventKind::Settle { outcome: SettleOutcome::Ok, .. }, SettleRule::BeforeEffect, First::Effect) => {
+                return Err(Breach::EffectFirst);
+            }
+            (EventKind::Settle { outcome: SettleOutcome::Ok, .. }, SettleRule::BeforeEffect, First::Neither) => {
+                *first = First::Settle;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! Where the automata of one consumer group keep what they remember.
+//!
+//! A [`Shelf`] has two parts: the states of each message, which belong to one automaton each, and [`Notes`], which hold
+//! what goes beyond a single message. [`Small`] is a fixed array inside a model's state; [`Growing`](super::Growing)
+//! is a map for the millions of messages of a recorded history.
+
+use std::{fmt::Debug, hash::Hash};
+
+use super::monitor::MessageStates;
+use crate::vocab::{MessageId, PayloadId, Position, ProcessId};
+
+/// The automata's memory for one consumer group.
+pub trait Shelf: Clone + Debug + Eq {
+    /// What goes beyond a single message.
+    type Notes: Notes;
+
+    /// The states of one message, and the notes. `None` where the shelf has no room for this message: then it was
+    /// never submitted.
+    fn split(&mut self, message: MessageId) -> (Option<&mut MessageStates>, &mut Self::Notes);
+
+    /// The notes alone.
+    fn notes(&self) -> &Self::Notes;
+
+    /// Every message seen, in an order that depends on the events alone.
+    fn messages(&self) -> impl Iterator<Item = (MessageId, &MessageStates)>;
+
+    /// Does something to every message's states.
+    fn for_each(&mut self, change: impl FnMut(&mut MessageStates));
+
+    /// Forgets what was noted about positions from this one on.
+    fn rewind(&mut self, position: Position);
+}
+
+/// What some automata must remember beyond one message's bits.
+pub trait Notes {
+    /// A process submits a message: it is the latest of that process. What was stated first stays.
+    fn submit(&mut self, message: MessageId, producer: ProcessId, payload: Option<PayloadId>);
+
+    /// What the message was submitted with, where that was stated.
+    fn payload(&self, message: MessageId) -> Option<PayloadId>;
+
+    /// Whether a message that the same process submitted later has been delivered.
+    fn overtaken(&self, message: MessageId) -> bool;
+
+    /// The message is delivered: all that its process submitted earlier and that is not yet delivered is overtaken.
+    fn overtake(&mut self, message: MessageId);
+
+    /// A settle of this position is confirmed.
+    fn settle(&mut self, position: Position);
+
+    /// Whether a settle of this position is confirmed and no rewind undid it.
+    fn settled(&self, position: Position) -> bool;
+}
+
+/// The shelf of a model: `N` messages, numbered from 1 in the order in which their one producer submits them, in a log
+/// of which the first 32 positions are watched. No heap, and no bytes: a model's network does not touch payloads.
+///
+/// `N` must cover every message that is submitted; one beyond is taken for one that never was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Small<const N: usize> {
+    messages: [MessageStates; N],
+    notes: SmallNotes,
+}
+
+/// The notes of [`Small`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SmallNotes {
+    /// One bit for each of the first positions.
+    settled: u32,
+    /// The highest message that has been delivered.
+    frontier: u8,
+}
+
+impl<const N: usize> Default for Small<N> {
+    fn default() -> Self {
+        const { assert!(N < u8::MAX as usize, "messages are numbered in a byte") };
+        Small { messages: [MessageStates::default(); N], notes: SmallNotes::default() }
+    }
+}
+
+impl<const N: usize> Shelf for Small<N> {
+    type Notes = SmallNotes;
+
+    fn split(&mut self, message: MessageId) -> (Option<&mut MessageStates>, &mut SmallNotes) {
+        let slot = (message.0 as usize).wrapping_sub(1);
+        (self.messages.get_mut(slot), &mut self.notes)
+    }
+
+    fn notes(&self) -> &SmallNotes {
+        &self.notes
+    }
+
+    fn messages(&self) -> impl Iterator<Item = (MessageId, &MessageStates)> {
+        (1..).map(MessageId).zip(&self.messages)
+    }
+
+    fn for_each(&mut self, change: impl FnMut(&mut MessageStates)) {
+        self.messages.iter_mut().for_each(change);
+    }
+
+    fn rewind(&mut self, position: Position) {
+        let below = if position.0 < u32::BITS as u64 { (1 << position.0) - 1 } else { u32::MAX };
+        self.notes.settled &= below;
+    }
+}
+
+impl SmallNotes {
+    fn bit(position: Position) -> u32 {
+        1_u32.checked_shl(u32::try_from(position.0).unwrap_or(u32::MAX)).unwrap_or(0)
+    }
+}
+
+impl Notes for SmallNotes {
+    fn submit(&mut self, _message: MessageId, _producer: ProcessId, payload: Option<PayloadId>) {
+        debug_assert_eq!(payload, None, "a model's messages carry no payload: judge them with a growing shelf");
+    }
+
+    fn payload(&self, _message: MessageId) -> Option<PayloadId> {
+        None
+    }
+
+    fn overtaken(&self, message: MessageId) -> bool {
+        message.0 < u64::from(self.frontier)
+    }
+
+    fn overtake(&mut self, message: MessageId) {
+        self.frontier = self.frontier.max(u8::try_from(message.0).unwrap_or(0));
+    }
+
+    fn settle(&mut self, position: Position) {
+        self.settled |= Self::bit(position);
+    }
+
+    fn settled(&self, position: Position) -> bool {
+        self.settled & Self::bit(position) != 0
+    }
+}

@@ -1,0 +1,86 @@
+//! Verdicts, three-valued, and how they combine.
+//!
+//! `violated` beats `unknown` beats `holds`: one counterexample settles a matter that no amount of other evidence can
+//! save, and one open question keeps it from being settled well.
+
+use std::fmt;
+
+use super::rules::Rules;
+use crate::pipeline::Semantics;
+
+/// What was found out about a property, or about a set of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// It holds in all that was looked at, and that was enough to tell.
+    Holds,
+    /// Nothing speaks against it, but that was not enough to tell.
+    Unknown(Doubt),
+    /// It does not hold.
+    Violated,
+}
+
+/// Why a verdict is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Doubt {
+    /// The history ends before things came to rest, so that something may still have happened.
+    #[error("not quiescent")]
+    NotQuiescent,
+    /// The recording was cut off.
+    #[error("the history is truncated")]
+    Truncated,
+    /// No delivery and no effect was recorded: every promise about them would hold vacuously.
+    #[error("nothing was read")]
+    NothingRead,
+    /// A search stopped at a bound before it had seen every state.
+    #[error("a bound was cut")]
+    BoundCut,
+}
+
+impl Verdict {
+    /// The verdict on both of two things.
+    pub fn and(self, other: Verdict) -> Verdict {
+        self.max(other)
+    }
+
+    /// The word that output uses.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Verdict::Holds => "holds",
+            Verdict::Unknown(_) => "unknown",
+            Verdict::Violated => "violated",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// The verdict on each semantics, from the verdicts on its properties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Verdicts {
+    by_semantics: [Verdict; Semantics::ALL.len()],
+}
+
+impl Verdicts {
+    /// Combines what was found out about the single properties.
+    pub fn new(rules: &Rules, of_property: impl Fn(super::PropertyId) -> Verdict) -> Self {
+        let of = |semantics| rules.required_by(semantics).iter().map(&of_property).fold(Verdict::Holds, Verdict::and);
+        Verdicts { by_semantics: Semantics::ALL.map(of) }
+    }
+
+    /// The verdict on this semantics.
+    pub fn of(&self, semantics: Semantics) -> Verdict {
+        self.by_semantics[semantics as usize]
+    }
+
+    /// The strongest semantics that holds; `None` is written "none".
+    ///
+    /// At-least-once counts as stronger than at-most-once: not losing is the harder of the two, and a consumer can make
+    /// up for duplicates but not for losses.
+    pub fn strongest(&self) -> Option<Semantics> {
+        Semantics::ALL.into_iter().rev().find(|&semantics| self.of(semantics) == Verdict::Holds)
+    }
+}
