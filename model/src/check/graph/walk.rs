@@ -1,0 +1,289 @@
+//! The walk itself: level by level, a batch of states at a time, each batch expanded, looked up and numbered.
+//!
+//! Within a batch, parts are expanded and shards are searched on all threads; numbering is one thread's, and cheap
+//! beside them. Each step of a batch is over before the next begins, so there is nothing to lock but the list of work.
+
+use std::hash::Hash;
+use std::ops::Range;
+
+use stateright::Model;
+
+use super::checks::Checks;
+use super::expand::{Class, Part, Task};
+use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, StateId};
+use super::number::number;
+use super::share::share_out;
+use super::table::{SHARDS, Shard};
+
+/// How many states are expanded before the caller is asked whether to go on: long enough to be worth sharing out,
+/// short enough to be asked many times a second and to bound the memory that candidates take.
+const BATCH: u32 = 1 << 15;
+/// Into how many parts a batch is split, so that a slow thread holds up nobody for long.
+const PARTS: u32 = 8;
+/// Below so many states a batch is not worth a second thread.
+const WORTH_SHARING: u32 = 512;
+
+/// The way in: what to walk, what to look for, when to stop. [`Walk::run`] does it.
+///
+/// The result depends on the model and the checks alone, and not on the number of threads.
+pub struct Walk<'a, M: Model> {
+    model: &'a M,
+    checks: Checks<'a, M>,
+    threads: usize,
+    class: Option<Box<Class<'a, M>>>,
+    states_max: u32,
+    bytes_max: usize,
+    stops_when_decided: bool,
+    keep_going: Box<dyn Fn(&Progress) -> bool + 'a>,
+}
+
+/// How far a walk has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// States found so far.
+    pub states: usize,
+    /// Those of them that were expanded.
+    pub expanded: usize,
+    /// The depth of the states that are being expanded.
+    pub depth: usize,
+    /// Initial states and successors generated so far, with every repetition.
+    pub generated: u64,
+    /// Bytes held, besides what a state may own on the heap.
+    pub bytes: usize,
+}
+
+impl<'a, M> Walk<'a, M>
+where
+    M: Model + Sync,
+    M::State: Eq + Hash + Send + Sync,
+{
+    /// A walk over the whole of `model` on one thread, without limits, that checks the model's own `always` and
+    /// `sometimes` properties and keeps parents, but no edges.
+    pub fn new(model: &'a M) -> Self {
+        Walk {
+            model,
+            checks: Checks::of(model),
+            threads: 1,
+            class: None,
+            states_max: u32::MAX,
+            bytes_max: usize::MAX,
+            stops_when_decided: false,
+            keep_going: Box::new(|_| true),
+        }
+    }
+
+    /// Checks these, in place of the model's own properties.
+    pub fn checks(mut self, checks: Checks<'a, M>) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// Works on so many threads.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Keeps the edges, each with the class of its action.
+    pub fn edges(mut self, class: impl Fn(&M::Action) -> u8 + Sync + 'a) -> Self {
+        self.class = Some(Box::new(class));
+        self
+    }
+
+    /// Stops once there are so many states; a batch's successors may still be added.
+    pub fn states_max(mut self, states: u32) -> Self {
+        self.states_max = states;
+        self
+    }
+
+    /// Stops once so many bytes are held; a batch's successors may still be added.
+    pub fn bytes_max(mut self, bytes: usize) -> Self {
+        self.bytes_max = bytes;
+        self
+    }
+
+    /// Stops as soon as every check is decided.
+    pub fn stop_when_decided(mut self) -> Self {
+        self.stops_when_decided = true;
+        self
+    }
+
+    /// Asks now and then whether to go on, and stops if not.
+    pub fn keep_going(mut self, keep_going: impl Fn(&Progress) -> bool + 'a) -> Self {
+        self.keep_going = Box::new(keep_going);
+        self
+    }
+
+    /// Walks.
+    ///
+    /// # Panics
+    ///
+    /// If the model or a check does.
+    pub fn run(self) -> Exploration<M::State> {
+        let mut front = Front::new(&self);
+        front.roots();
+        let cut = front.levels().err();
+        front.into_exploration(cut)
+    }
+}
+
+/// A walk under way.
+struct Front<'w, 'a, M: Model> {
+    walk: &'w Walk<'a, M>,
+    graph: Graph<M::State>,
+    shards: Vec<Shard>,
+    parts: Vec<Part<M::State>>,
+    decided_by: Vec<Option<StateId>>,
+    /// The checks that are not decided, as bits.
+    open: u64,
+    generated: u64,
+    beyond: u64,
+    terminal: u64,
+}
+
+impl<'w, 'a, M> Front<'w, 'a, M>
+where
+    M: Model + Sync,
+    M::State: Eq + Hash + Send + Sync,
+{
+    fn new(walk: &'w Walk<'a, M>) -> Self {
+        Front {
+            walk,
+            graph: Graph::new(walk.class.is_some()),
+            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
+            parts: (0..PARTS).map(|_| Part::new()).collect(),
+            decided_by: vec![None; walk.checks.list().len()],
+            open: walk.checks.all(),
+            generated: 0,
+            beyond: 0,
+            terminal: 0,
+        }
+    }
+
+    fn roots(&mut self) {
+        for state in self.walk.model.init_states() {
+            if self.walk.model.within_boundary(&state) {
+                self.parts[0].push(state);
+            } else {
+                self.beyond += 1;
+            }
+        }
+        self.add(1, 1);
+    }
+
+    fn levels(&mut self) -> Result<(), Cut> {
+        let mut first = 0;
+        while first < self.graph.len() as u32 {
+            let end = self.graph.len() as u32;
+            self.graph.levels.push(first);
+            for start in (first..end).step_by(BATCH as usize) {
+                self.ask()?;
+                self.batch(start..end.min(start.saturating_add(BATCH)))?;
+            }
+            first = end;
+        }
+        Ok(())
+    }
+
+    /// Whether to go on.
+    fn ask(&self) -> Result<(), Cut> {
+        let progress = self.progress();
+        if self.walk.stops_when_decided && self.open == 0 {
+            Err(Cut::Decided)
+        } else if progress.states >= self.walk.states_max as usize {
+            Err(Cut::States)
+        } else if progress.bytes >= self.walk.bytes_max {
+            Err(Cut::Memory)
+        } else if !(self.walk.keep_going)(&progress) {
+            Err(Cut::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            states: self.graph.len(),
+            expanded: self.graph.expanded(),
+            depth: self.graph.levels.len().saturating_sub(1),
+            generated: self.generated,
+            bytes: self.memory().total(),
+        }
+    }
+
+    fn memory(&self) -> Memory {
+        let table = self.shards.iter().map(Shard::bytes).sum();
+        let batch = self.parts.iter().map(Part::bytes).sum();
+        Memory { table, batch, ..self.graph.memory() }
+    }
+
+    /// Expands these states and adds what they lead to.
+    fn batch(&mut self, sources: Range<u32>) -> Result<(), Cut> {
+        let threads = if sources.len() < WORTH_SHARING as usize { 1 } else { self.walk.threads };
+        let end = sources.end;
+        let used = self.expand(threads, sources);
+        let candidates: usize = self.parts[..used].iter().map(Part::candidates).sum();
+        if self.graph.len() + candidates >= u32::MAX as usize {
+            return Err(Cut::States);
+        }
+        self.tally(used);
+        self.add(threads, used);
+        self.graph.expanded = end;
+        Ok(())
+    }
+
+    /// Fills as many parts as needed, and returns their number.
+    fn expand(&mut self, threads: usize, sources: Range<u32>) -> usize {
+        let walk = self.walk;
+        let task = Task { model: walk.model, class: walk.class.as_deref(), checks: &walk.checks, open: self.open };
+        let size = (sources.len() as u32).div_ceil(PARTS).max(WORTH_SHARING / PARTS);
+        let ranges =
+            sources.clone().step_by(size as usize).map(|start| start..sources.end.min(start.saturating_add(size)));
+        let used = ranges.len();
+        let states = &self.graph.states;
+        share_out(threads, self.parts.iter_mut().zip(ranges), |(part, range)| part.fill(&task, range, states));
+        used
+    }
+
+    /// Counts what the parts saw, in order, so that the first state that decides a check is the one with the lowest id.
+    fn tally(&mut self, used: usize) {
+        for part in &self.parts[..used] {
+            self.beyond += part.beyond;
+            self.terminal += part.terminal;
+            for &(check, id) in &part.deciders {
+                self.decided_by[check].get_or_insert(StateId(id));
+                self.open &= !(1 << check);
+            }
+        }
+    }
+
+    /// Gives the parts' candidates their ids.
+    fn add(&mut self, threads: usize, used: usize) {
+        let parts = &mut self.parts[..used];
+        self.generated += parts.iter().map(|part| part.candidates() as u64).sum::<u64>();
+        let mut columns: Vec<Vec<_>> = (0..SHARDS).map(|_| Vec::with_capacity(used)).collect();
+        for part in parts.iter_mut() {
+            for (column, bucket) in columns.iter_mut().zip(&mut part.buckets) {
+                column.push(bucket);
+            }
+        }
+        let states = &self.graph.states;
+        share_out(threads, self.shards.iter_mut().zip(columns), |(shard, mut column)| shard.place(&mut column, states));
+        number(&mut self.graph, parts, &mut self.shards);
+    }
+
+    fn into_exploration(self, cut: Option<Cut>) -> Exploration<M::State> {
+        let boundary = (self.beyond > 0).then_some(Cut::Boundary { left_out: self.beyond });
+        let completeness = cut.or(boundary).map_or(Completeness::Complete, Completeness::Incomplete);
+        let checks = self.walk.checks.list().iter().zip(&self.decided_by);
+        Exploration {
+            completeness,
+            findings: checks.map(|(check, &by)| Finding::new(check.clone(), by, completeness)).collect(),
+            generated: self.generated,
+            beyond_boundary: self.beyond,
+            terminal: self.terminal,
+            memory: self.memory(),
+            graph: self.graph,
+        }
+    }
+}

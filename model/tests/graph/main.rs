@@ -1,0 +1,5 @@
+//! The graph checker against Stateright's searches and against plain searches written for the test.
+
+mod models;
+mod stops;
+mod walk;
