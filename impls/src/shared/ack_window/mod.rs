@@ -7,10 +7,11 @@
 //! then looks how far the settled run reaches from the watermark and moves the watermark there with one exchange; who
 //! wins the exchange reports the advance. Nobody waits for anybody.
 //!
-//! Why the watermark never sticks. Every settle marks, passes a sequentially consistent fence, and then looks. Of the
-//! settles that together complete a run, the one whose fence comes last sees the marks of all the others, so at least
-//! one of them sees the whole run. With plain acquire loads alone two settles can each miss the other's mark, neither
-//! moves the watermark, and nothing ever will. x86 hides that, other machines do not; loom shows it at once.
+//! Why the watermark never sticks. Every settle marks, passes a sequentially consistent fence, and then looks. Of all
+//! settles so far, the one whose fence comes last sees the marks of all the others and a watermark no older than what
+//! they saw, so it moves the watermark to the end of the run, unless another already has. With plain acquire loads two
+//! settles can each miss the other's mark; neither moves the watermark, and nothing ever will. x86 hides that, other
+//! machines do not; loom shows it at once.
 //!
 //! Leaves out: waiting for room (the caller knows what else it could do), which worker holds what (the lease's
 //! business), and the commit itself.
@@ -165,19 +166,14 @@ impl<S: Steps> AckWindow<S> {
         // Each turn but the last means that another thread moved the watermark meanwhile.
         loop {
             let to = S::settled_run_end(&self.ring, from);
-            let now = if to > from {
-                match S::advance(&self.watermark, from, to) {
-                    Ok(()) => return Some(Advance { from: Position(from), to: Position(to) }),
-                    Err(now) => now,
-                }
-            } else {
-                // The word at `from` may be a lap further already. Having seen that, this load sees a later watermark.
-                self.watermark.load(Ordering::Acquire)
-            };
-            if now == from {
+            if to == from {
+                // Also when the word of `from` serves a later lap by now: whoever took it over has yet to look.
                 return None;
             }
-            from = now;
+            match S::advance(&self.watermark, from, to) {
+                Ok(()) => return Some(Advance { from: Position(from), to: Position(to) }),
+                Err(now) => from = now,
+            }
         }
     }
 }
