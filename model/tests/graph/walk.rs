@@ -2,7 +2,7 @@
 //! result on any number of threads.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hash;
 
@@ -180,9 +180,9 @@ fn a_path_has_a_link_of_choices_as_the_explorer_counts_them() {
 proptest! {
     #[test]
     fn any_graph_gives_what_stateright_gives_by_the_shortest_paths(graph in digraphs(12, 1)) {
-        prop_assume!(graph.roots.iter().any(|&root| graph.within_boundary(&root)));
-        let distinct: std::collections::HashSet<_> = graph.roots.iter().collect();
-        prop_assume!(distinct.len() == graph.roots.len(), "Stateright expands an initial state as often as it is listed");
+        // Stateright 0.31 expands an initial state as often as it is listed, and loses count of the initial states when
+        // its boundary leaves one out.
+        prop_assume!(graph.roots.iter().collect::<HashSet<_>>().len() == graph.roots.len() && graph.roots.iter().all(|root| graph.within_boundary(root)));
         agrees(|| graph.clone());
         let ours = Walk::new(&graph).run();
         let distances = distances(&graph);
