@@ -3,5 +3,13 @@
 //!
 //! Arrows point down only: `check` -> `spec` -> `semantics` -> `vocab`, `pipeline`, `history`, `schedule`.
 
+pub mod document;
+#[cfg(feature = "check")]
+pub mod check;
+pub mod history;
 pub mod pipeline;
+pub mod schedule;
+pub mod semantics;
+pub mod spec;
 pub mod vocab;
+pub mod words;

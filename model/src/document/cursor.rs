@@ -1,0 +1,153 @@
+//! Walking a tree: a value together with its place, and a table whose keys were checked.
+
+use std::ops::RangeInclusive;
+
+use super::{Mistake, Node, Place, Value};
+use crate::words::Word;
+
+/// A value of the tree, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    node: &'a Node,
+    place: Place,
+}
+
+/// A table all of whose keys are known.
+pub(crate) struct Fields<'a> {
+    fields: Vec<(&'a str, Cursor<'a>)>,
+    place: Place,
+}
+
+/// Some words of a type, as errors list them.
+pub(crate) fn words_of<W: Word>(words: &[W]) -> String {
+    words.iter().map(|value| format!("\"{}\"", value.word())).collect::<Vec<_>>().join(", ")
+}
+
+impl<'a> Cursor<'a> {
+    /// The whole document; `line` is where it stands in its file, if it has no lines of its own.
+    pub fn root(node: &'a Node, line: Option<u32>) -> Cursor<'a> {
+        Cursor { node, place: Place { line, key: String::new() } }
+    }
+
+    /// Where this stands.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The value itself.
+    pub fn value(&self) -> &'a Value {
+        &self.node.value
+    }
+
+    /// What to say when this value cannot stand here.
+    pub fn unfit(&self, allowed: impl Into<String>) -> Mistake {
+        Mistake::Unfit { place: self.place.clone(), found: self.node.value.to_string(), allowed: allowed.into() }
+    }
+
+    /// A table with no other keys than these.
+    pub fn table(&self, keys: &[&str]) -> Result<Fields<'a>, Mistake> {
+        let Value::Table(entries) = &self.node.value else {
+            return Err(self.unfit(format!("a table with the keys {}", keys.join(", "))));
+        };
+        let mut fields: Vec<(&str, Cursor<'_>)> = Vec::with_capacity(entries.len());
+        for (key, line, node) in entries {
+            let place = self.place.child(*line, key);
+            if !keys.contains(&key.as_str()) {
+                return Err(Mistake::UnknownKey { place, allowed: keys.join(", ") });
+            }
+            fields.push((key, Cursor { node, place }));
+        }
+        Ok(Fields { fields, place: self.place.clone() })
+    }
+
+    /// One value of a table whose other keys are not looked at yet.
+    pub fn peek(&self, key: &str, allowed: &str) -> Result<Cursor<'a>, Mistake> {
+        let Value::Table(entries) = &self.node.value else {
+            return Err(self.unfit("a table"));
+        };
+        match entries.iter().find(|(known, ..)| known == key) {
+            Some((_, line, node)) => Ok(Cursor { node, place: self.place.child(*line, key) }),
+            None => Err(Mistake::Missing { place: self.place.child(None, key), allowed: allowed.to_owned() }),
+        }
+    }
+
+    /// Checks what a versioned document is, before anything else is asked of it.
+    pub fn check_format(&self, format: &str, version: u32) -> Result<(), Mistake> {
+        let (format_allowed, version_allowed) = (format!("{format:?}"), version.to_string());
+        let field = self.peek("format", &format_allowed)?;
+        if field.text(&format_allowed)? != format {
+            return Err(field.unfit(format_allowed));
+        }
+        let field = self.peek("version", &version_allowed)?;
+        field.number(version..=version).map(drop).map_err(|_| field.unfit(version_allowed))
+    }
+
+    /// The items of a list of at most `limit`.
+    pub fn list(&self, limit: usize, of: &str) -> Result<Vec<Cursor<'a>>, Mistake> {
+        match &self.node.value {
+            Value::List(items) if items.len() <= limit => {
+                let item = |(index, node): (usize, &'a Node)| Cursor { node, place: self.place.item(node.line, index) };
+                Ok(items.iter().enumerate().map(item).collect())
+            }
+            Value::List(items) => Err(Mistake::Unfit {
+                place: self.place.clone(),
+                found: format!("a list of {}", items.len()),
+                allowed: format!("a list of at most {limit} {of}"),
+            }),
+            _ => Err(self.unfit(format!("a list of {of}"))),
+        }
+    }
+
+    /// A text.
+    pub fn text(&self, allowed: &str) -> Result<&'a str, Mistake> {
+        match &self.node.value {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.unfit(allowed)),
+        }
+    }
+
+    /// A whole number within these bounds.
+    pub fn number<N: TryFrom<i128> + Into<i128> + Copy>(&self, range: RangeInclusive<N>) -> Result<N, Mistake> {
+        let (low, high) = ((*range.start()).into(), (*range.end()).into());
+        match self.node.value {
+            Value::Integer(number) if (low..=high).contains(&number) => N::try_from(number).ok(),
+            _ => None,
+        }
+        .ok_or_else(|| self.unfit(format!("a whole number from {low} to {high}")))
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&self) -> Result<bool, Mistake> {
+        match self.node.value {
+            Value::Bool(value) => Ok(value),
+            _ => Err(self.unfit("true, false")),
+        }
+    }
+
+    /// One of a type's words.
+    pub fn word<W: Word>(&self) -> Result<W, Mistake> {
+        match &self.node.value {
+            Value::Text(text) => W::from_word(text),
+            _ => None,
+        }
+        .ok_or_else(|| self.unfit(words_of(W::ALL)))
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The fields that are there, in the order of the text.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &Cursor<'a>)> {
+        self.fields.iter().map(|(key, field)| (*key, field))
+    }
+
+    /// This field, if it is there.
+    pub fn optional(&self, key: &str) -> Option<&Cursor<'a>> {
+        self.iter().find_map(|(known, field)| (known == key).then_some(field))
+    }
+
+    /// This field, which must be there.
+    pub fn required(&self, key: &str, allowed: &str) -> Result<&Cursor<'a>, Mistake> {
+        let missing = || Mistake::Missing { place: self.place.child(None, key), allowed: allowed.to_owned() };
+        self.optional(key).ok_or_else(missing)
+    }
+}

@@ -1,0 +1,197 @@
+//! One event's line: its keys in the order in which they are written, and how an event becomes one and back.
+//!
+//! This is the fast path: one pass over the bytes, no copies. It only knows good lines; why a line is not good,
+//! `diagnose` finds out.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::At;
+use super::names::Names;
+use super::words::{EventWord, Key};
+use crate::document::{quoted, words_of};
+use crate::vocab::{AttemptNumber, DeliveryNumber, Event, EventKind, GroupId, MessageId, PayloadId, Position};
+use crate::words::Word;
+
+/// Text that borrows from the line unless it holds an escape.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+/// Every key that a line may have, in the order in which they are written. A `null` counts as left out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<AttemptNumber>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryNumber>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Text<'a>>,
+}
+
+/// What is wrong with a line that is JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Flaw {
+    pub found: String,
+    pub expected: String,
+}
+
+impl Flaw {
+    fn missing(word: EventWord, key: Key) -> Flaw {
+        Flaw { found: format!("\"{word}\" without `{key}`"), expected: format!("`{key}`: {}", key.allowed()) }
+    }
+
+    fn text(key: Key, found: &str, expected: String) -> Flaw {
+        Flaw { found: format!("`{key}` {}", quoted(found)), expected }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// Its event, once it is sure that the line has no other keys than such an event may have.
+    pub fn word(&self) -> Result<EventWord, Flaw> {
+        let expected = || Key::Event.allowed();
+        let text = self.event.as_ref().ok_or_else(|| Flaw { found: "no `event`".to_owned(), expected: expected() })?;
+        let word = EventWord::from_word(&text.0).ok_or_else(|| Flaw::text(Key::Event, &text.0, expected()))?;
+        let keys = word.keys();
+        match Key::ALL.into_iter().find(|&key| self.has(key) && !keys.contains(&key) && !key.is_everywhere()) {
+            None => Ok(word),
+            Some(key) => {
+                let keys: Vec<&str> = Key::EVERYWHERE.iter().chain(keys).map(|key| key.word()).collect();
+                let expected = format!("no other keys than {}", keys.join(", "));
+                Err(Flaw { found: format!("\"{word}\" with `{key}`"), expected })
+            }
+        }
+    }
+
+    fn has(&self, key: Key) -> bool {
+        match key {
+            Key::At => self.at.is_some(),
+            Key::Process => self.process.is_some(),
+            Key::Event => self.event.is_some(),
+            Key::Message => self.message.is_some(),
+            Key::Attempt => self.attempt.is_some(),
+            Key::Group => self.group.is_some(),
+            Key::Position => self.position.is_some(),
+            Key::Delivery => self.delivery.is_some(),
+            Key::Outcome => self.outcome.is_some(),
+            Key::Fault => self.fault.is_some(),
+            Key::Payload => self.payload.is_some(),
+        }
+    }
+
+    /// When it was.
+    pub fn at(&self, word: EventWord) -> Result<At, Flaw> {
+        self.at.ok_or_else(|| Flaw::missing(word, Key::At))
+    }
+
+    /// Whose event it is.
+    pub fn process(&self, word: EventWord) -> Result<&str, Flaw> {
+        name(Key::Process, self.process.as_ref())?.ok_or_else(|| Flaw::missing(word, Key::Process))
+    }
+
+    /// The consumer group that it names.
+    pub fn group(&self) -> Result<Option<&str>, Flaw> {
+        name(Key::Group, self.group.as_ref())
+    }
+
+    /// What happened, given the ids of what the line names.
+    pub fn kind(&self, word: EventWord, group: GroupId, payload: Option<PayloadId>) -> Result<EventKind, Flaw> {
+        let Line { attempt, position, delivery, .. } = *self;
+        let message = || self.message.ok_or_else(|| Flaw::missing(word, Key::Message));
+        Ok(match word {
+            EventWord::Submit => EventKind::Submit { message: message()?, payload },
+            EventWord::Attempt => EventKind::Attempt { message: message()?, attempt, payload },
+            EventWord::Outcome => {
+                let outcome = choice(word, Key::Outcome, self.outcome.as_ref())?;
+                EventKind::Outcome { message: message()?, attempt, outcome, position }
+            }
+            EventWord::Deliver => EventKind::Deliver { message: message()?, group, position, delivery, payload },
+            EventWord::Effect => EventKind::Effect { message: message()?, group, payload },
+            EventWord::Settle => {
+                let outcome = choice(word, Key::Outcome, self.outcome.as_ref())?;
+                EventKind::Settle { message: message()?, group, position, delivery, outcome }
+            }
+            EventWord::DeadLetter => EventKind::DeadLetter { message: message()?, group },
+            EventWord::Rewind => {
+                let position = position.ok_or_else(|| Flaw::missing(word, Key::Position))?;
+                EventKind::Rewind { group, position }
+            }
+            EventWord::Fault => EventKind::Fault { fault: choice(word, Key::Fault, self.fault.as_ref())? },
+            EventWord::Heal => EventKind::Heal { fault: choice(word, Key::Fault, self.fault.as_ref())? },
+            EventWord::Quiescent => EventKind::Quiescent,
+        })
+    }
+
+    /// The line of an event. A group without a name is left out.
+    pub fn of(names: &'a Names, at: At, event: &Event) -> Line<'a> {
+        let text = |text: &'a str| Some(Text(Cow::Borrowed(text)));
+        let payload = |id: Option<PayloadId>| id.and_then(|id| text(names.payload(id)));
+        let group = event.kind.group().map(|id| names.group(id)).filter(|name| !name.is_empty()).and_then(text);
+        let (at, process) = (Some(at), text(names.process(event.process)));
+        let line = |word: EventWord| Line {
+            at,
+            process,
+            event: text(word.word()),
+            group,
+            message: event.kind.message(),
+            ..Line::default()
+        };
+        match event.kind {
+            EventKind::Submit { payload: id, .. } => Line { payload: payload(id), ..line(EventWord::Submit) },
+            EventKind::Attempt { attempt, payload: id, .. } => {
+                Line { attempt, payload: payload(id), ..line(EventWord::Attempt) }
+            }
+            EventKind::Outcome { attempt, outcome, position, .. } => {
+                Line { attempt, outcome: text(outcome.word()), position, ..line(EventWord::Outcome) }
+            }
+            EventKind::Deliver { position, delivery, payload: id, .. } => {
+                Line { position, delivery, payload: payload(id), ..line(EventWord::Deliver) }
+            }
+            EventKind::Effect { payload: id, .. } => Line { payload: payload(id), ..line(EventWord::Effect) },
+            EventKind::Settle { position, delivery, outcome, .. } => {
+                Line { position, delivery, outcome: text(outcome.word()), ..line(EventWord::Settle) }
+            }
+            EventKind::DeadLetter { .. } => line(EventWord::DeadLetter),
+            EventKind::Rewind { position, .. } => Line { position: Some(position), ..line(EventWord::Rewind) },
+            EventKind::Fault { fault } => Line { fault: text(fault.word()), ..line(EventWord::Fault) },
+            EventKind::Heal { fault } => Line { fault: text(fault.word()), ..line(EventWord::Heal) },
+            EventKind::Quiescent => line(EventWord::Quiescent),
+        }
+    }
+}
+
+/// A name that people will read: something is there, and it does not meddle with their terminal.
+fn name<'t>(key: Key, text: Option<&'t Text<'_>>) -> Result<Option<&'t str>, Flaw> {
+    match text {
+        Some(Text(name)) if name.is_empty() || name.contains(char::is_control) => {
+            Err(Flaw::text(key, name, key.allowed()))
+        }
+        name => Ok(name.map(|Text(name)| &**name)),
+    }
+}
+
+fn choice<W: Word>(event: EventWord, key: Key, text: Option<&Text<'_>>) -> Result<W, Flaw> {
+    let expected = || format!("one of {}", words_of(W::ALL));
+    match text {
+        None => Err(Flaw { found: format!("\"{event}\" without `{key}`"), expected: expected() }),
+        Some(Text(word)) => W::from_word(word).ok_or_else(|| Flaw::text(key, word, expected())),
+    }
+}

@@ -1,0 +1,221 @@
+//! Reads a history line by line, and checks each.
+//!
+//! Decisions that the contract leaves open: a byte order mark and Windows line ends are skipped; an empty line is
+//! refused, as something may have been there; a last line that is whole needs no line end; a `null` counts as left
+//! out; the keys of a line come in any order.
+
+use std::io::{BufRead, Read};
+
+use super::diagnose::{Diagnosis, diagnose};
+use super::line::{Flaw, Line};
+use super::words::Key;
+use super::{
+    At, FORMAT, Header, History, HistoryError, LINE_LIMIT, Names, PipelineOf, ReadOptions, Recorded, TooManyNames,
+    TruncatedTail, VERSION,
+};
+use crate::document::{Cursor, Node, Value};
+use crate::pipeline::{Pipeline, PipelineError, read_name};
+use crate::vocab::{Event, GroupId};
+
+/// Streams a history: the header at once, then one event after another.
+///
+/// As an iterator it yields each event, or the error that ends it. A group that is left out is the one group, id 0;
+/// as soon as a second group is named, that is an error, so that no event ever yielded meant another group.
+pub struct Reader<R> {
+    lines: Lines<R>,
+    options: ReadOptions,
+    header: Header,
+    names: Names,
+    last: Option<At>,
+    /// The first line that left its group out.
+    ungrouped: Option<u32>,
+    truncated: Option<u32>,
+    done: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the header.
+    pub fn new(input: R, options: ReadOptions) -> Result<Reader<R>, HistoryError> {
+        let mut lines = Lines { input, buffer: Vec::new(), number: 0, ended: true };
+        if !lines.advance()? {
+            return Err(HistoryError::Empty);
+        }
+        let header = read_header(&lines)?;
+        let names = Names::default();
+        Ok(Reader { lines, options, header, names, last: None, ungrouped: None, truncated: None, done: false })
+    }
+
+    /// What the first line says.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The names and payloads that have appeared so far.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The last line, if it was cut off and ignored. Known once every event was read.
+    pub fn truncated(&self) -> Option<u32> {
+        self.truncated
+    }
+
+    /// Takes the reader apart: header, names, and the last line if it was cut off and ignored.
+    pub fn finish(self) -> (Header, Names, Option<u32>) {
+        (self.header, self.names, self.truncated)
+    }
+
+    fn read_event(&mut self) -> Result<Option<Recorded>, HistoryError> {
+        if !self.lines.advance()? {
+            return Ok(None);
+        }
+        let number = self.lines.number;
+        let line: Line<'_> = match serde_json::from_slice(&self.lines.buffer) {
+            Ok(line) => line,
+            Err(error) => match diagnose(&self.lines.buffer, &error) {
+                Diagnosis::CutOff
+                    if !self.lines.ended && self.options.truncated_tail == TruncatedTail::NameAndIgnore =>
+                {
+                    self.truncated = Some(number);
+                    return Ok(None);
+                }
+                diagnosis => return Err(self.lines.refuse(diagnosis)),
+            },
+        };
+        let flawed = |Flaw { found, expected }| HistoryError::Malformed { line: number, found, expected };
+        let too_many = |too_many: TooManyNames| HistoryError::TooMany { line: number, too_many };
+
+        let word = line.word().map_err(flawed)?;
+        let at = line.at(word).map_err(flawed)?;
+        let process = self.names.process_id(line.process(word).map_err(flawed)?).map_err(too_many)?;
+        let group = match line.group().map_err(flawed)? {
+            Some(name) => self.names.group_id(name).map_err(too_many)?,
+            None => GroupId(0),
+        };
+        let payload = line.payload.as_ref().map(|text| self.names.payload_id(&text.0)).transpose().map_err(too_many)?;
+        let kind = line.kind(word, group, payload).map_err(flawed)?;
+
+        if line.group.is_none() && word.keys().contains(&Key::Group) {
+            self.ungrouped.get_or_insert(number);
+        }
+        self.check_groups()?;
+        self.check_time(at)?;
+        Ok(Some(Recorded { at, line: number, event: Event { process, kind } }))
+    }
+
+    fn check_groups(&self) -> Result<(), HistoryError> {
+        match self.ungrouped {
+            Some(line) if self.names.groups().len() > 1 => {
+                let groups = self.names.groups().take(2).collect::<Vec<_>>().join(", ");
+                Err(HistoryError::WhichGroup { line, groups })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_time(&mut self, at: At) -> Result<(), HistoryError> {
+        match self.last {
+            Some(last) if at < last => Err(HistoryError::TimeFalls { line: self.lines.number, found: at, last }),
+            _ => {
+                self.last = Some(at);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Recorded, HistoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let event = self.read_event().transpose();
+        self.done = !matches!(event, Some(Ok(_)));
+        event
+    }
+}
+
+impl History {
+    /// Reads a whole history.
+    pub fn read(input: impl BufRead, options: ReadOptions) -> Result<History, HistoryError> {
+        let mut reader = Reader::new(input, options)?;
+        let events = reader.by_ref().collect::<Result<_, _>>()?;
+        let (header, names, truncated) = reader.finish();
+        Ok(History { header, names, events, truncated })
+    }
+}
+
+/// The lines of the input, one at a time.
+struct Lines<R> {
+    input: R,
+    /// The current line without its end.
+    buffer: Vec<u8>,
+    /// Which it is, from 1.
+    number: u32,
+    /// It has an end.
+    ended: bool,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Goes on to the next line, if there is one.
+    fn advance(&mut self) -> Result<bool, HistoryError> {
+        let line = self.number.checked_add(1).ok_or(HistoryError::TooManyLines)?;
+        self.buffer.clear();
+        let bytes_and_end = LINE_LIMIT as u64 + 1;
+        let read = self.input.by_ref().take(bytes_and_end).read_until(b'\n', &mut self.buffer);
+        if read.map_err(|source| HistoryError::Unreadable { line, source })? == 0 {
+            return Ok(false);
+        }
+        self.ended = self.buffer.pop_if(|last| *last == b'\n').is_some();
+        if self.buffer.len() > LINE_LIMIT {
+            return Err(HistoryError::TooLong { line });
+        }
+        if line == 1 && self.buffer.starts_with(BYTE_ORDER_MARK) {
+            self.buffer.drain(..BYTE_ORDER_MARK.len());
+        }
+        self.number = line;
+        Ok(true)
+    }
+
+    fn refuse(&self, diagnosis: Diagnosis) -> HistoryError {
+        let line = self.number;
+        match diagnosis {
+            Diagnosis::CutOff if !self.ended => HistoryError::Truncated { line, bytes: self.buffer.len() },
+            Diagnosis::CutOff => HistoryError::Malformed {
+                line,
+                found: "the beginning of a JSON text that does not end".to_owned(),
+                expected: "a whole JSON object on each line".to_owned(),
+            },
+            Diagnosis::Flawed(Flaw { found, expected }) => HistoryError::Malformed { line, found, expected },
+        }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn read_header<R: BufRead>(line: &Lines<R>) -> Result<Header, HistoryError> {
+    let node: Node = match serde_json::from_slice(&line.buffer) {
+        Ok(node) => node,
+        Err(error) => return Err(line.refuse(diagnose(&line.buffer, &error))),
+    };
+    let header = || -> Result<Header, PipelineError> {
+        let cursor = Cursor::root(&node, Some(1));
+        cursor.check_format(FORMAT, VERSION)?;
+        let fields = cursor.table(&["format", "version", "pipeline", "level", "obligation"])?;
+        Ok(Header {
+            pipeline: fields.optional("pipeline").map(read_pipeline).transpose()?,
+            level: fields.optional("level").map(Cursor::word).transpose()?,
+            obligation: fields.optional("obligation").map(Cursor::word).transpose()?,
+        })
+    };
+    header().map_err(HistoryError::Header)
+}
+
+fn read_pipeline(cursor: &Cursor<'_>) -> Result<PipelineOf, PipelineError> {
+    match cursor.value() {
+        Value::Table(_) => Ok(PipelineOf::Whole(Box::new(Pipeline::nested(cursor)?))),
+        _ => Ok(PipelineOf::Named(read_name(cursor)?.to_owned())),
+    }
+}

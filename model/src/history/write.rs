@@ -1,0 +1,86 @@
+//! Writes a history line by line. What is written can be read: an event that the reader would refuse is an error here.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::line::Line;
+use super::{At, FORMAT, Header, History, LINE_LIMIT, Names, PipelineOf, VERSION};
+use crate::pipeline::{Level, Obligation};
+use crate::vocab::Event;
+
+#[derive(Serialize)]
+struct HeaderLine<'a> {
+    format: &'a str,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: &'a Option<PipelineOf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<Level>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    obligation: Option<Obligation>,
+}
+
+/// Writes the header at once, then one event after another, each with one call to `out`, which had better be buffered.
+pub struct HistoryWriter<W> {
+    out: W,
+    buffer: Vec<u8>,
+    last: Option<At>,
+}
+
+impl<W: Write> HistoryWriter<W> {
+    /// Writes the header.
+    pub fn new(out: W, header: &Header) -> io::Result<HistoryWriter<W>> {
+        let mut writer = HistoryWriter { out, buffer: Vec::new(), last: None };
+        let Header { pipeline, level, obligation } = header;
+        writer.line(&HeaderLine {
+            format: FORMAT,
+            version: VERSION,
+            pipeline,
+            level: *level,
+            obligation: *obligation,
+        })?;
+        Ok(writer)
+    }
+
+    /// Writes one event. Its ids are those of `names`.
+    ///
+    /// Fails if `at` is before the last event's or no number, if the line would be longer than [`LINE_LIMIT`], or if
+    /// `out` fails.
+    pub fn record(&mut self, names: &Names, at: At, event: &Event) -> io::Result<()> {
+        if !at.is_finite() || self.last.is_some_and(|last| at < last) {
+            return Err(invalid(format!("the time of an event is {at}, but never falls in a history")));
+        }
+        self.last = Some(at);
+        self.line(&Line::of(names, at, event))
+    }
+
+    /// Flushes, and gives `out` back.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
+        self.buffer.clear();
+        serde_json::to_writer(&mut self.buffer, line)?;
+        if self.buffer.len() > LINE_LIMIT {
+            return Err(invalid(format!("a history's line has {} bytes, at most {LINE_LIMIT}", self.buffer.len())));
+        }
+        self.buffer.push(b'\n');
+        self.out.write_all(&self.buffer)
+    }
+}
+
+fn invalid(problem: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
+}
+
+impl History {
+    /// Writes the whole history.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        let mut writer = HistoryWriter::new(out, &self.header)?;
+        self.events.iter().try_for_each(|recorded| writer.record(&self.names, recorded.at, &recorded.event))?;
+        writer.finish().map(drop)
+    }
+}

@@ -1,0 +1,190 @@
+//! What a user writes: the settings of producer, broker and consumer, the promise, and the faults it must survive.
+//!
+//! One value configures the model and the concrete implementation. Loading is validation: a [`Pipeline`] that exists
+//! is one that means something.
+
+mod error;
+mod meaning;
+mod read;
+mod settings;
+mod words;
+mod write;
+
+pub use self::error::PipelineError;
+pub(crate) use self::settings::read_name;
+pub use self::words::*;
+use crate::vocab::Fault;
+
+/// A whole pipeline. [`Pipeline::default`] has every setting at the value that a file leaves out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pipeline {
+    /// Its name; files without one take the file's stem.
+    pub name: String,
+    /// The semantics it claims.
+    pub promises: Option<Semantics>,
+    /// Where the claim is judged.
+    pub level: Level,
+    /// Which messages must not be lost.
+    pub obligation: Obligation,
+    /// It claims first deliveries in submission order.
+    pub ordered: bool,
+    /// The producer's settings.
+    pub producer: Producer,
+    /// The broker's settings.
+    pub broker: Broker,
+    /// The consumer's settings.
+    pub consumer: Consumer,
+    /// The faults it must survive.
+    pub faults: FaultBudget,
+}
+
+/// How often a message is transmitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Attempts {
+    /// Retry until the broker confirms. (`until-acked`)
+    #[default]
+    UntilAcked,
+    /// At most this many attempts, at least 1. (`once` is 1)
+    AtMost(u32),
+}
+
+/// The producer's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Producer {
+    /// How often a message is transmitted.
+    pub attempts: Attempts,
+    /// By what it is recognised.
+    pub identity: Identity,
+    /// What a restart does to unfinished messages.
+    pub on_restart: OnRestart,
+    /// How many messages may be unresolved at once, at least 1.
+    pub in_flight: u32,
+}
+
+impl Default for Producer {
+    fn default() -> Self {
+        Producer {
+            attempts: Attempts::UntilAcked,
+            identity: Identity::Sequence,
+            on_restart: OnRestart::Outbox,
+            in_flight: 1,
+        }
+    }
+}
+
+/// The broker's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Broker {
+    /// When it confirms a publish.
+    pub acks: Acks,
+    /// How it recognises a retry.
+    pub dedup: Dedup,
+    /// How many of the latest records the recognition covers; 0: all.
+    pub dedup_window: u32,
+    /// What a restart does to that memory.
+    pub dedup_on_restart: DedupOnRestart,
+    /// It refuses attempts of older producer epochs (where messages carry an epoch: `identity = "sequence"`).
+    pub fencing: bool,
+    /// How often it hands a position off.
+    pub delivers: Delivers,
+    /// When a settle is durable.
+    pub records_settles: RecordsSettles,
+    /// Whether only the current delivery may settle.
+    pub leases: Leases,
+    /// After so many deliveries a position is dead-lettered; 0: never.
+    pub max_deliveries: u32,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Broker {
+            acks: Acks::default(),
+            dedup: Dedup::default(),
+            dedup_window: 0,
+            dedup_on_restart: DedupOnRestart::default(),
+            fencing: true,
+            delivers: Delivers::default(),
+            records_settles: RecordsSettles::default(),
+            leases: Leases::default(),
+            max_deliveries: 0,
+        }
+    }
+}
+
+/// The consumer's settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Consumer {
+    /// When it settles.
+    pub settles: Settles,
+    /// What a settle covers.
+    pub commits: Commits,
+    /// Where it remembers what it has seen, by identity, or by position where there is none.
+    pub remembers: Remembers,
+    /// How many deliveries it works on at once, at least 1.
+    pub workers: u32,
+}
+
+impl Default for Consumer {
+    fn default() -> Self {
+        Consumer {
+            settles: Settles::default(),
+            commits: Commits::default(),
+            remembers: Remembers::default(),
+            workers: 1,
+        }
+    }
+}
+
+/// How often each fault may strike in one run, and how many may strike in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FaultBudget {
+    /// At most so many in one run; 0: no cap beyond the kinds' own.
+    pub total: u32,
+    /// By [`Fault`], in the order of [`Fault::ALL`].
+    pub each: [u32; Fault::ALL.len()],
+}
+
+impl FaultBudget {
+    /// No faults at all: what an empty `[faults]` means.
+    pub const NONE: FaultBudget = FaultBudget { total: 0, each: [0; Fault::ALL.len()] };
+
+    /// How often this kind may strike.
+    pub fn of(&self, fault: Fault) -> u32 {
+        self.each[fault as usize]
+    }
+
+    /// The same budget with this kind's share changed.
+    pub fn with(mut self, fault: Fault, times: u32) -> Self {
+        self.each[fault as usize] = times;
+        self
+    }
+
+    /// The same budget with another total.
+    pub fn capped(mut self, total: u32) -> Self {
+        self.total = total;
+        self
+    }
+
+    /// The kinds that may strike.
+    pub fn kinds(&self) -> impl Iterator<Item = Fault> + '_ {
+        Fault::ALL.into_iter().filter(|&fault| self.of(fault) > 0)
+    }
+}
+
+impl Default for FaultBudget {
+    /// What a left-out `[faults]` means: each of the five failure points once, two at most in one run.
+    fn default() -> Self {
+        use Fault::*;
+        let points = [
+            PublishLost,
+            PublishRefused,
+            PublishAckLost,
+            ProducerCrash,
+            BrokerCrash,
+            DeliveryLost,
+            SettleLost,
+            ConsumerCrash,
+        ];
+        points.into_iter().fold(FaultBudget { total: 2, ..FaultBudget::NONE }, |budget, fault| budget.with(fault, 1))
+    }
+}

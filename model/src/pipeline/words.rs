@@ -1,0 +1,185 @@
+//! The words of a pipeline's settings. Each enum's values stand in the order of DESIGN, section 5.
+
+use crate::words::words;
+
+words! {
+    /// The three delivery semantics.
+    Semantics {
+        /// Never twice.
+        AtMostOnce = "at-most-once",
+        /// Never lost.
+        AtLeastOnce = "at-least-once",
+        /// Never lost and never twice.
+        ExactlyOnce = "exactly-once",
+    }
+}
+
+words! {
+    /// What is counted: hand-offs, or durable effects.
+    #[derive(Default)]
+    Level {
+        /// Hand-offs that a consumer received.
+        Delivery = "delivery",
+        /// Durable changes that a consumer made.
+        #[default]
+        Effect = "effect",
+    }
+}
+
+words! {
+    /// Which messages must not be lost.
+    #[derive(Default)]
+    Obligation {
+        /// Those that the broker confirmed.
+        #[default]
+        Acked = "acked",
+        /// Every one that the application submitted.
+        Submitted = "submitted",
+    }
+}
+
+words! {
+    /// By what a message is recognised.
+    #[derive(Default)]
+    Identity {
+        /// By nothing.
+        None = "none",
+        /// By an id that its producer gives it.
+        MessageId = "message-id",
+        /// By producer id, epoch and sequence number.
+        #[default]
+        Sequence = "sequence",
+    }
+}
+
+words! {
+    /// What becomes of unfinished messages when the producer restarts.
+    #[derive(Default)]
+    OnRestart {
+        /// They are lost.
+        Forgets = "forgets",
+        /// They are sent again under a fresh identity.
+        Resubmits = "resubmits",
+        /// They are sent again under the same identity.
+        #[default]
+        Outbox = "outbox",
+    }
+}
+
+words! {
+    /// When the broker confirms.
+    #[derive(Default)]
+    Acks {
+        /// It never does.
+        Never = "never",
+        /// As soon as the attempt is in its memory.
+        OnReceipt = "on-receipt",
+        /// Once the record is durable.
+        #[default]
+        AfterSync = "after-sync",
+    }
+}
+
+words! {
+    /// How the broker recognises a retry.
+    #[derive(Default)]
+    Dedup {
+        /// It does not.
+        None = "none",
+        /// By a set of identities that it has stored.
+        MessageId = "message-id",
+        /// By sequence number: the next one is stored, an older one is a duplicate, a gap is refused.
+        #[default]
+        Sequence = "sequence",
+    }
+}
+
+words! {
+    /// What the broker's restart does to its memory of seen messages.
+    #[derive(Default)]
+    DedupOnRestart {
+        /// It is lost; an identity it does not know is accepted.
+        Forgotten = "forgotten",
+        /// It is made anew from the log.
+        #[default]
+        Rebuilt = "rebuilt",
+    }
+}
+
+words! {
+    /// How often the broker hands a position off.
+    #[derive(Default)]
+    Delivers {
+        /// Once: the hand-off is recorded durably first, and never repeated.
+        Once = "once",
+        /// Until it is settled.
+        #[default]
+        UntilSettled = "until-settled",
+    }
+}
+
+words! {
+    /// When a settle is durable.
+    #[derive(Default)]
+    RecordsSettles {
+        /// Some time after it was confirmed: a broker crash forgets some.
+        Lazily = "lazily",
+        /// Before it is confirmed.
+        #[default]
+        AfterSync = "after-sync",
+    }
+}
+
+words! {
+    /// Whether only the current delivery may settle.
+    #[derive(Default)]
+    Leases {
+        /// A stale settle is refused.
+        #[default]
+        Checked = "checked",
+        /// A stale settle is recorded like any other.
+        Unchecked = "unchecked",
+    }
+}
+
+words! {
+    /// When the consumer settles.
+    #[derive(Default)]
+    Settles {
+        /// First; its handler runs once the settle is confirmed.
+        BeforeEffect = "before-effect",
+        /// Once its effect is durable.
+        #[default]
+        AfterEffect = "after-effect",
+        /// Its position is stored in the effect's transaction, and it resumes from there.
+        WithEffect = "with-effect",
+    }
+}
+
+words! {
+    /// What a settle covers.
+    #[derive(Default)]
+    Commits {
+        /// One position.
+        #[default]
+        Each = "each",
+        /// Every position of the contiguous settled prefix.
+        Prefix = "prefix",
+        /// Every position up to the highest seen: a common mistake.
+        Highest = "highest",
+    }
+}
+
+words! {
+    /// Where the consumer remembers what it has seen.
+    #[derive(Default)]
+    Remembers {
+        /// Nowhere.
+        Nothing = "nothing",
+        /// In memory, noted after the effect.
+        InMemory = "in-memory",
+        /// In an inbox that is part of the effect's transaction.
+        #[default]
+        WithEffect = "with-effect",
+    }
+}

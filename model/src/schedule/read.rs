@@ -1,0 +1,107 @@
+//! Reads a schedule from its JSON document, and checks it like any other input.
+
+use super::point::TIME_LIMIT;
+use super::{
+    FAULTS_LIMIT, FORMAT, Interleaving, MESSAGES_LIMIT, PlannedFault, Point, STEPS_LIMIT, Schedule, ScheduleError,
+    StepWord, Strikes, VERSION,
+};
+use crate::document::{Cursor, Fields, Mistake, Node, Value, words_of};
+use crate::pipeline::Pipeline;
+use crate::vocab::{Fault, MessageId, Position, Step};
+
+impl Schedule {
+    /// Loads a schedule. Errors name the path inside the document.
+    pub fn from_json(text: &str) -> Result<Schedule, ScheduleError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let node = Node::from_json(text).map_err(|error| ScheduleError::NotJson { problem: error.to_string() })?;
+        let document = Cursor::root(&node, None);
+        document.check_format(FORMAT, VERSION)?;
+        let fields = document.table(&["format", "version", "pipeline", "messages", "faults", "order"])?;
+        let pipeline = Pipeline::nested(fields.required("pipeline", "a pipeline's settings")?)?;
+        let messages = fields
+            .required("messages", &format!("a whole number from 1 to {MESSAGES_LIMIT}"))?
+            .number(1..=MESSAGES_LIMIT)?;
+        let interleaving =
+            fields.optional("order").map_or(Ok(Interleaving::default()), |order| read_order(order, messages))?;
+        let faults = fields.optional("faults").map_or(Ok(Vec::new()), |faults| read_faults(faults, messages))?;
+        match (&interleaving, fields.optional("faults")) {
+            (Interleaving::Exact(_), Some(field)) if !faults.is_empty() => {
+                Err(field.unfit("none, as `order.steps` is exact: its faults stand among its steps").into())
+            }
+            _ => Ok(Schedule { pipeline, messages, faults, interleaving }),
+        }
+    }
+}
+
+fn read_faults(cursor: &Cursor<'_>, messages: u32) -> Result<Vec<PlannedFault>, Mistake> {
+    cursor.list(FAULTS_LIMIT, "faults")?.iter().map(|item| read_fault(item, messages)).collect()
+}
+
+/// Which keys a fault has depends on its kind, so that is looked at first.
+fn read_fault(cursor: &Cursor<'_>, messages: u32) -> Result<PlannedFault, Mistake> {
+    let fault: Fault = cursor.peek("fault", &words_of(&Fault::ALL))?.word()?;
+    let (strikes, steps) = Strikes::by(fault);
+    let mut keys = vec!["fault", strikes.word(), "message", "time"];
+    match fault {
+        Fault::BrokerCrash => keys.push("keeps"),
+        Fault::Rewind => keys.push("to"),
+        _ => {}
+    }
+    let fields = cursor.table(&keys)?;
+    let step = fields.required(strikes.word(), &words_of(steps))?;
+    let step = step.word().ok().filter(|word| steps.contains(word)).ok_or_else(|| step.unfit(words_of(steps)))?;
+    let number = |key| fields.optional(key).map(|field| field.number(0..=u64::MAX)).transpose();
+    Ok(PlannedFault {
+        fault,
+        at: Point {
+            step,
+            message: read_message(&fields, step, messages)?,
+            nth: fields.optional("time").map_or(Ok(1), |time| time.number(1..=TIME_LIMIT))?,
+        },
+        keeps: number("keeps")?,
+        to: number("to")?.map(Position),
+    })
+}
+
+/// Every step but the sync is about a message, which must be named.
+fn read_message(fields: &Fields<'_>, step: StepWord, messages: u32) -> Result<Option<MessageId>, Mistake> {
+    let allowed = format!("a whole number from 1 to {messages}, as there are {messages} messages");
+    match (step.has_message(), fields.optional("message")) {
+        (true, _) => {
+            let field = fields.required("message", &allowed)?;
+            let number = field.number(1..=u64::from(messages)).map_err(|_| field.unfit(allowed))?;
+            Ok(Some(MessageId(number)))
+        }
+        (false, None) => Ok(None),
+        (false, Some(field)) => Err(field.unfit("none, as a sync is about all messages")),
+    }
+}
+
+fn read_order(cursor: &Cursor<'_>, messages: u32) -> Result<Interleaving, ScheduleError> {
+    let fields = cursor.table(&["seed", "steps"])?;
+    match (fields.optional("seed"), fields.optional("steps")) {
+        (Some(seed), None) => Ok(Interleaving::Seeded(seed.number(0..=u64::MAX)?)),
+        (None, Some(steps)) => {
+            let steps = steps.list(STEPS_LIMIT, "steps")?;
+            Ok(Interleaving::Exact(steps.iter().map(|step| read_step(step, messages)).collect::<Result<_, _>>()?))
+        }
+        _ => Err(cursor.unfit("a table with one key, either `seed` or `steps`").into()),
+    }
+}
+
+/// A step is read by the words of the steps themselves. They do not refuse more keys on a step that has none of its
+/// own, hence the count.
+fn read_step(cursor: &Cursor<'_>, messages: u32) -> Result<Step, ScheduleError> {
+    let not_a_step = |problem: String| ScheduleError::Step { place: cursor.place().clone(), problem };
+    if let Ok(message) = cursor.peek("message", "") {
+        message.number(1..=u64::from(messages))?;
+    }
+    let json = |error: serde_json::Error| not_a_step(error.to_string());
+    let step: Step = serde_json::from_value(serde_json::to_value(cursor.value()).map_err(json)?).map_err(json)?;
+    let Value::Table(entries) = cursor.value() else { return Err(cursor.unfit("a table").into()) };
+    let known = serde_json::to_value(step).map_err(json)?;
+    match entries.iter().find(|(key, ..)| known.get(key).is_none()) {
+        None => Ok(step),
+        Some((key, ..)) => Err(not_a_step(format!("unknown key `{key}`; allowed here: step"))),
+    }
+}
