@@ -2,14 +2,11 @@
 //!
 //! An attempt without an outcome may have happened, so it is not refused; neither is one whose outcome is unknown. An
 //! outcome whose attempt was not recorded stands for an attempt. Attempts are counted, not told apart by number: a
-//! history that gives one attempt two outcomes is read as if the second were another attempt's. More than [`MOST_OPEN`]
-//! attempts of one message without an outcome at once, and it is never again taken for refused.
+//! history that gives one attempt two outcomes is read as if the second were another attempt's. A fourth attempt while
+//! three are without an outcome, and the message is never again taken for refused: counting on would cost a model
+//! states, and each such attempt needs a producer that crashed while it waited.
 
 use crate::vocab::{EventKind, Outcome};
-
-/// So many attempts of one message may be without an outcome before they are no longer counted. Each beyond the first
-/// needs a producer that crashed or gave up in between; four keep the state in two bits.
-const MOST_OPEN: u8 = 3;
 
 /// What is known of the attempts of one message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,8 +14,14 @@ pub enum Attempts {
     /// There was none.
     #[default]
     None,
-    /// Every one that has an outcome was refused, and so many have none.
-    Open(u8),
+    /// Every one was refused.
+    AllRefused,
+    /// One has no outcome; every other was refused.
+    OneOpen,
+    /// Two have no outcome; every other was refused.
+    TwoOpen,
+    /// Three have no outcome; every other was refused.
+    ThreeOpen,
     /// One of them may have been stored, whatever comes.
     MayBeStored,
 }
@@ -26,21 +29,29 @@ pub enum Attempts {
 impl Attempts {
     /// Takes in one event about the message.
     pub fn observe(&mut self, kind: &EventKind) {
-        *self = match (*self, kind) {
-            (Attempts::None, EventKind::Attempt { .. }) => Attempts::Open(1),
-            (Attempts::Open(MOST_OPEN), EventKind::Attempt { .. }) => Attempts::MayBeStored,
-            (Attempts::Open(open), EventKind::Attempt { .. }) => Attempts::Open(open + 1),
-            (Attempts::None, EventKind::Outcome { outcome: Outcome::Refused, .. }) => Attempts::Open(0),
-            (Attempts::Open(open), EventKind::Outcome { outcome: Outcome::Refused, .. }) => {
-                Attempts::Open(open.saturating_sub(1))
-            }
-            (_, EventKind::Outcome { outcome: Outcome::Acked | Outcome::Unknown, .. }) => Attempts::MayBeStored,
-            (unchanged, _) => unchanged,
-        };
+        match kind {
+            EventKind::Attempt { .. } => *self = self.one_more(),
+            EventKind::Outcome { outcome: Outcome::Refused, .. } => *self = self.one_refused(),
+            EventKind::Outcome { outcome: Outcome::Acked | Outcome::Unknown, .. } => *self = Attempts::MayBeStored,
+            _ => {}
+        }
     }
 
-    /// Whether there was one, and each was definitely refused.
-    pub fn all_refused(self) -> bool {
-        self == Attempts::Open(0)
+    fn one_more(self) -> Self {
+        match self {
+            Attempts::None | Attempts::AllRefused => Attempts::OneOpen,
+            Attempts::OneOpen => Attempts::TwoOpen,
+            Attempts::TwoOpen => Attempts::ThreeOpen,
+            Attempts::ThreeOpen | Attempts::MayBeStored => Attempts::MayBeStored,
+        }
+    }
+
+    fn one_refused(self) -> Self {
+        match self {
+            Attempts::None | Attempts::AllRefused | Attempts::OneOpen => Attempts::AllRefused,
+            Attempts::TwoOpen => Attempts::OneOpen,
+            Attempts::ThreeOpen => Attempts::TwoOpen,
+            Attempts::MayBeStored => Attempts::MayBeStored,
+        }
     }
 }

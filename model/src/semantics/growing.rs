@@ -96,19 +96,23 @@ impl GrowingNotes {
 }
 
 impl Notes for GrowingNotes {
-    fn submit(&mut self, message: MessageId, producer: ProcessId, payload: Option<PayloadId>) {
+    fn carry(&mut self, message: MessageId, payload: PayloadId) {
+        let slot = self.slot(message);
+        self.submissions[slot].payload.get_or_insert(payload);
+    }
+
+    fn payload(&self, message: MessageId) -> Option<PayloadId> {
+        self.submission(message)?.payload
+    }
+
+    fn submit(&mut self, message: MessageId, producer: ProcessId) {
         let slot = self.slot(message);
         let submission = &mut self.submissions[slot];
-        submission.payload = submission.payload.or(payload);
         if submission.by.is_none() {
             let progress = self.producers.entry(producer).or_default();
             progress.submitted += 1;
             submission.by = Some((producer, progress.submitted));
         }
-    }
-
-    fn payload(&self, message: MessageId) -> Option<PayloadId> {
-        self.submission(message)?.payload
     }
 
     fn overtaken(&self, message: MessageId) -> bool {

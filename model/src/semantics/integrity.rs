@@ -1,7 +1,8 @@
 //! integrity: delivered or effected m was submitted, payload equal.
 //!
 //! An arrival (a delivery or an effect) must come after a submit of the same message. Payloads are compared where both
-//! the submit and the arrival state one. Says nothing about how often or whether a message arrives.
+//! sides state one; a submit that does not is spoken for by the first attempt that does. Says nothing about how often or
+//! whether a message arrives.
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
 use crate::vocab::{Event, EventKind};
@@ -9,7 +10,7 @@ use crate::vocab::{Event, EventKind};
 /// The automaton of [`PropertyId::Integrity`].
 pub struct Integrity;
 
-/// Whether the message was submitted; what with is in the notes.
+/// Whether the message was submitted; what it carries is in the notes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct State {
     submitted: bool,
@@ -21,7 +22,11 @@ impl Automaton for Integrity {
 
     fn observe(_: &Rules, state: &mut State, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
         match event.kind {
-            EventKind::Submit { .. } => state.submitted = true,
+            EventKind::Submit { message, payload } => {
+                state.submitted = true;
+                payload.inspect(|&payload| notes.carry(message, payload));
+            }
+            EventKind::Attempt { message, payload: Some(payload), .. } => notes.carry(message, payload),
             EventKind::Deliver { message, payload, .. } | EventKind::Effect { message, payload, .. } => {
                 if !state.submitted {
                     return Err(Breach::NeverSubmitted);

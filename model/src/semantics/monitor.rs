@@ -157,9 +157,6 @@ impl Monitor {
         }
         let Some(message) = event.kind.message() else { return };
         let (states, notes) = shelf.split(message);
-        if let EventKind::Submit { payload, .. } = event.kind {
-            notes.submit(message, event.process, payload);
-        }
         let mut never_seen = MessageStates::default();
         states.unwrap_or(&mut never_seen).observe(&self.rules, self.watched, notes, event, breached);
     }

@@ -14,27 +14,35 @@ pub struct NoDeliveryAfterSettle;
 
 /// Confirmed settles of the message since the last rewind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct State {
-    /// One that said where.
-    placed: bool,
-    /// One that did not.
-    unplaced: bool,
+pub enum Settled {
+    /// None.
+    #[default]
+    No,
+    /// Each said where.
+    Placed,
+    /// One did not say where, so it was of the message's one position.
+    Unplaced,
 }
 
 impl Automaton for NoDeliveryAfterSettle {
     const PROPERTY: PropertyId = PropertyId::NoDeliveryAfterSettle;
-    type State = State;
+    type State = Settled;
 
-    fn observe(_: &Rules, state: &mut State, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(_: &Rules, settled: &mut Settled, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
         match event.kind {
             EventKind::Settle { outcome: SettleOutcome::Ok, position: Some(position), .. } => {
-                state.placed = true;
+                *settled = (*settled).max(Settled::Placed);
                 notes.settle(position);
             }
-            EventKind::Settle { outcome: SettleOutcome::Ok, position: None, .. } => state.unplaced = true,
+            EventKind::Settle { outcome: SettleOutcome::Ok, position: None, .. } => *settled = Settled::Unplaced,
             EventKind::Deliver { position, .. } => {
-                let settled_there = position.map_or(state.placed, |position| notes.settled(position));
-                if state.unplaced || settled_there {
+                let settled_there = match (*settled, position) {
+                    (Settled::Unplaced, _) => true,
+                    (Settled::Placed, None) => true,
+                    (_, Some(position)) => notes.settled(position),
+                    (Settled::No, None) => false,
+                };
+                if settled_there {
                     return Err(Breach::DeliveredAfterSettle);
                 }
             }
@@ -43,7 +51,7 @@ impl Automaton for NoDeliveryAfterSettle {
         Ok(())
     }
 
-    fn rewind(state: &mut State) {
-        *state = State::default();
+    fn rewind(settled: &mut Settled) {
+        *settled = Settled::No;
     }
 }

@@ -21,10 +21,14 @@ pub struct State {
 /// Whether the message still has to find its place in the order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Fate {
+    /// It has no place in the order yet.
     #[default]
+    NotSubmitted,
+    /// It has a place and must be delivered in it.
     Pending,
     /// It leaves no gap, but it may still be delivered out of order.
     DeadLettered,
+    /// It was delivered, wherever in the order that was.
     Delivered,
 }
 
@@ -38,14 +42,15 @@ impl Automaton for Order {
             return Ok(());
         }
         state.attempts.observe(&event.kind);
-        match event.kind {
-            EventKind::DeadLetter { .. } => state.fate = Fate::DeadLettered,
-            EventKind::Deliver { message, .. } => {
+        match (event.kind, state.fate) {
+            (EventKind::Submit { message, .. }, Fate::NotSubmitted) => {
+                state.fate = Fate::Pending;
+                notes.submit(message, event.process);
+            }
+            (EventKind::DeadLetter { .. }, Fate::Pending) => state.fate = Fate::DeadLettered,
+            (EventKind::Deliver { message, .. }, before) => {
                 *state = State { attempts: Attempts::None, fate: Fate::Delivered };
-                if notes.overtaken(message) {
-                    return Err(Breach::Overtaken);
-                }
-                notes.overtake(message);
+                return if before == Fate::NotSubmitted { Ok(()) } else { take_place(notes, message) };
             }
             _ => {}
         }
@@ -53,7 +58,16 @@ impl Automaton for Order {
     }
 
     fn at_quiescence(_: &Rules, state: &State, notes: &impl Notes, message: MessageId) -> Result<(), Breach> {
-        let missing = state.fate == Fate::Pending && !state.attempts.all_refused();
+        let missing = state.fate == Fate::Pending && state.attempts != Attempts::AllRefused;
         if missing && notes.overtaken(message) { Err(Breach::Skipped) } else { Ok(()) }
     }
+}
+
+/// The message is first delivered.
+fn take_place(notes: &mut impl Notes, message: MessageId) -> Result<(), Breach> {
+    if notes.overtaken(message) {
+        return Err(Breach::Overtaken);
+    }
+    notes.overtake(message);
+    Ok(())
 }

@@ -30,6 +30,6 @@ impl Automaton for RefusedNotDelivered {
     }
 
     fn at_quiescence(_: &Rules, state: &State, _: &impl Notes, _: MessageId) -> Result<(), Breach> {
-        if state.arrived && state.attempts.all_refused() { Err(Breach::RefusedDelivered) } else { Ok(()) }
+        if state.arrived && state.attempts == Attempts::AllRefused { Err(Breach::RefusedDelivered) } else { Ok(()) }
     }
 }

@@ -33,11 +33,14 @@ pub trait Shelf: Clone + Debug + Eq {
 
 /// What some automata must remember beyond one message's bits.
 pub trait Notes {
-    /// A process submits a message: it is the latest of that process. What was stated first stays.
-    fn submit(&mut self, message: MessageId, producer: ProcessId, payload: Option<PayloadId>);
+    /// Its producer says what the message carries. What was said first stays.
+    fn carry(&mut self, message: MessageId, payload: PayloadId);
 
-    /// What the message was submitted with, where that was stated.
+    /// What the message carries, where that was said.
     fn payload(&self, message: MessageId) -> Option<PayloadId>;
+
+    /// A process submits a message: it comes after all that the process submitted before.
+    fn submit(&mut self, message: MessageId, producer: ProcessId);
 
     /// Whether a message that the same process submitted later has been delivered.
     fn overtaken(&self, message: MessageId) -> bool;
@@ -111,12 +114,16 @@ impl SmallNotes {
 }
 
 impl Notes for SmallNotes {
-    fn submit(&mut self, _message: MessageId, _producer: ProcessId, payload: Option<PayloadId>) {
-        debug_assert_eq!(payload, None, "a model's messages carry no payload: judge them with a growing shelf");
+    fn carry(&mut self, message: MessageId, _payload: PayloadId) {
+        debug_assert!(false, "message {message} carries a payload, which only a growing shelf can compare");
     }
 
     fn payload(&self, _message: MessageId) -> Option<PayloadId> {
         None
+    }
+
+    fn submit(&mut self, _message: MessageId, _producer: ProcessId) {
+        // Messages are numbered as they are submitted: the number is the place in the order.
     }
 
     fn overtaken(&self, message: MessageId) -> bool {
