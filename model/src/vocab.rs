@@ -330,3 +330,48 @@ impl Step {
         })
     }
 }
+
+impl fmt::Display for Hand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "position {}{}", self.position, if self.late { " (lease ended)" } else { "" })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Step::*;
+        if let Some(fault) = self.fault() {
+            write!(f, "fault {fault}")?;
+        }
+        match self {
+            Submit { message } => write!(f, "order service submits message {message}"),
+            Attempt { message } => write!(f, "order service publishes message {message}"),
+            Receive { message } => write!(f, "broker receives message {message}"),
+            ReceiveLate { message } => write!(f, "broker receives a late copy of message {message}"),
+            Append { message } => write!(f, "broker decides about message {message}"),
+            Sync => write!(f, "broker syncs"),
+            Ack { message } => write!(f, "broker acks message {message}"),
+            TakeReply { message } => write!(f, "order service takes the reply about message {message}"),
+            TimeOut { message } => write!(f, "order service stops waiting for message {message}"),
+            HandOff { position } => write!(f, "broker hands off position {position}"),
+            DeadLetter { position } => write!(f, "broker dead-letters position {position}"),
+            Deliver { hand } => write!(f, "inventory service receives {hand}"),
+            Handle { hand } => write!(f, "inventory service handles {hand}"),
+            Remember { hand } => write!(f, "inventory service notes {hand} as seen"),
+            Settle { hand } => write!(f, "inventory service settles {hand}"),
+            RecordSettle { hand } => write!(f, "broker records the settle of {hand}"),
+            PublishLost { message }
+            | PublishRefused { message }
+            | PublishAckLost { message }
+            | PublishDuplicated { message }
+            | PublishReordered { message }
+            | ProducerZombie { message }
+            | Poison { message } => write!(f, ": message {message}"),
+            DeliveryLost { hand } | SettleLost { hand } | LeaseExpiry { hand } => write!(f, ": {hand}"),
+            BrokerCrash { keeps } => write!(f, ": keeps {keeps} records"),
+            ConsumerCrash { consumer: 1 } => write!(f, ": the second consumer"),
+            Rewind { position } => write!(f, ": to position {position}"),
+            ProducerCrash | ConsumerCrash { .. } | DedupForgotten => Ok(()),
+        }
+    }
+}

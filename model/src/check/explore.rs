@@ -1,0 +1,195 @@
+//! What exploring a pipeline's protocol comes to: verdicts, and for each broken property the shortest story.
+//!
+//! "Shortest" is what a reader wants first: the fewest messages, then the fewest faults, then the fewest steps. A plain
+//! breadth-first search would rather crash a bystander than wait for it to finish.
+
+use super::graph::{Check, Checks, Completeness, Exploration, Progress, Walk};
+use super::protocol::{Moment, Protocol};
+use crate::pipeline::{FaultBudget, Pipeline};
+use crate::semantics::{Doubt, Monitor, PropertyId, PropertySet, Rules, Small, Verdict, Verdicts};
+use crate::spec::State;
+use crate::spec::bounds::{self, MESSAGES_MAX, TooManyMessages};
+use crate::vocab::{Fault, MessageId, Step};
+
+/// How far to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many messages are submitted.
+    pub messages: u32,
+    /// How many threads search.
+    pub threads: usize,
+    /// Stop at so many states.
+    pub states_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { messages: 2, threads: 2, states_max: 50_000_000 }
+    }
+}
+
+/// A broken property and its shortest story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// What is broken.
+    pub property: PropertyId,
+    /// For which message, where it is about one.
+    pub message: Option<MessageId>,
+    /// How many messages the story needs.
+    pub messages: u32,
+    /// The story.
+    pub steps: Vec<Step>,
+}
+
+/// What an exploration comes to.
+#[derive(Clone, Debug)]
+pub struct Explored {
+    /// The verdict on each semantics.
+    pub verdicts: Verdicts,
+    /// Every watched property that is broken.
+    pub violations: Vec<Violation>,
+    /// The watched properties.
+    pub watched: PropertySet,
+    /// Faults in the budget that never fired: such a check would be vacuous.
+    pub never_fired: Vec<Fault>,
+    /// Bounds of the encoding that the pipeline exceeds; none when the exploration saw all it was asked to.
+    pub bounds_exceeded: Vec<String>,
+    /// Whether every state within the bounds was seen.
+    pub completeness: Completeness,
+    /// Unique states.
+    pub states: usize,
+    /// Steps of the longest shortest path.
+    pub depth: usize,
+}
+
+impl Explored {
+    /// Everything within the stated bounds was seen.
+    pub fn is_complete(&self) -> bool {
+        self.completeness == Completeness::Complete && self.bounds_exceeded.is_empty()
+    }
+}
+
+/// Explores the protocol of a pipeline.
+///
+/// `keep_going` is asked now and then; when it says no, the verdicts that were not reached are unknown.
+pub fn explore(
+    pipeline: &Pipeline,
+    limits: Limits,
+    keep_going: &dyn Fn(&Progress) -> bool,
+) -> Result<Explored, TooManyMessages> {
+    let protocol = Protocol::new(pipeline, limits.messages)?;
+    let (exploration, broken) = walk(&protocol, pipeline, limits, keep_going);
+    let bounds_exceeded = bounds::exceeded(pipeline);
+    let complete = exploration.completeness == Completeness::Complete && bounds_exceeded.is_empty();
+    let of_property = |property| match () {
+        _ if broken.contains(property) => Verdict::Violated,
+        _ if complete => Verdict::Holds,
+        _ => Verdict::Unknown(Doubt::BoundCut),
+    };
+    let fired = |fault: &Fault| exploration.finding(fault.word()).is_some_and(|found| found.decided_by.is_none());
+    Ok(Explored {
+        verdicts: Verdicts::new(&protocol.monitor.rules, of_property),
+        violations: stories(pipeline, limits, broken, keep_going)?,
+        watched: protocol.monitor.watched,
+        never_fired: pipeline.faults.kinds().filter(fired).collect(),
+        bounds_exceeded,
+        completeness: exploration.completeness,
+        states: exploration.graph.len(),
+        depth: exploration.graph.depth(),
+    })
+}
+
+/// Walks the whole graph and says which properties are broken.
+fn walk(
+    protocol: &Protocol,
+    pipeline: &Pipeline,
+    limits: Limits,
+    keep_going: &dyn Fn(&Progress) -> bool,
+) -> (Exploration<Moment>, PropertySet) {
+    let checks = checks(protocol, pipeline);
+    let walk = Walk::new(protocol).checks(checks).threads(limits.threads).states_max(limits.states_max);
+    let exploration = walk.keep_going(keep_going).run();
+    let is_broken = |property: &PropertyId| {
+        exploration.finding(property.word()).is_some_and(|finding| finding.decided_by.is_some())
+    };
+    let broken = protocol.monitor.watched.iter().filter(is_broken).collect();
+    (exploration, broken)
+}
+
+/// The watched properties as claims about every moment, and each fault's mark as one about some moment.
+fn checks<'a>(protocol: &'a Protocol, pipeline: &Pipeline) -> Checks<'a, Protocol> {
+    let properties: Vec<PropertyId> = protocol.monitor.watched.iter().collect();
+    let faults: Vec<Fault> = pipeline.faults.kinds().collect();
+    let always = properties.iter().map(|property| Check::always(property.word()));
+    let sometimes = faults.iter().map(|fault| Check::sometimes(fault.word()));
+    Checks::new(always.chain(sometimes).collect(), move |moment: &Moment, steps: &[Step]| {
+        let quiescent = !moment.state.is_cut() && steps.iter().all(|step| step.fault().is_some());
+        let broken = protocol.broken(moment, quiescent);
+        let kept = properties.iter().enumerate().map(|(i, &property)| u64::from(!broken.contains(property)) << i);
+        let fired = faults.iter().enumerate().map(|(i, &fault)| u64::from(moment.state.fired(fault) > 0) << i);
+        kept.sum::<u64>() | fired.sum::<u64>() << properties.len()
+    })
+}
+
+/// The shortest story of each broken property: within ever larger bounds, until all are told.
+fn stories(
+    pipeline: &Pipeline,
+    limits: Limits,
+    broken: PropertySet,
+    keep_going: &dyn Fn(&Progress) -> bool,
+) -> Result<Vec<Violation>, TooManyMessages> {
+    let mut told: Vec<Violation> = Vec::new();
+    for messages in 1..=limits.messages {
+        for faults in budgets(pipeline.faults) {
+            let open = broken - told.iter().map(|violation| violation.property).collect();
+            if open.is_empty() {
+                break;
+            }
+            let smaller = Pipeline { faults, ..pipeline.clone() };
+            let protocol = Protocol::watching(&smaller, messages, open)?;
+            let (exploration, found) = walk(&protocol, &smaller, Limits { messages, ..limits }, keep_going);
+            told.extend(found.iter().map(|property| story(&protocol, &exploration, property, messages)));
+        }
+    }
+    told.sort_by_key(|violation| violation.property);
+    Ok(told)
+}
+
+/// The budget, cut to no fault at all, to one fault, to two, and so on.
+fn budgets(faults: FaultBudget) -> impl Iterator<Item = FaultBudget> {
+    let sum = faults.each.iter().fold(0, |sum: u32, &times| sum.saturating_add(times));
+    let most = if faults.total == 0 { sum } else { faults.total.min(sum) };
+    std::iter::once(FaultBudget::NONE).chain((1..=most).map(move |total| faults.capped(total)))
+}
+
+fn story(protocol: &Protocol, exploration: &Exploration<Moment>, property: PropertyId, messages: u32) -> Violation {
+    let state = exploration.finding(property.word()).and_then(|finding| finding.decided_by).expect("it was found");
+    let path = exploration.graph.path_to(protocol, state);
+    let steps: Vec<Step> = path.actions().copied().collect();
+    let message = protocol.broken_for(&steps, property);
+    Violation { property, message, messages, steps }
+}
+
+impl Protocol {
+    /// For which message the path breaks the property.
+    pub fn broken_for(&self, path: &[Step], property: PropertyId) -> Option<MessageId> {
+        let watching = Monitor { watched: property.into(), ..self.monitor };
+        let mut shelf = Small::<MESSAGES_MAX>::default();
+        let mut state = State::default();
+        let mut broken = None;
+        for &step in path {
+            for event in self.spec.take(&mut state, step).iter() {
+                watching.feed(&mut shelf, event, |_, _| broken = broken.or(event.kind.message()));
+            }
+        }
+        if self.spec.is_quiescent(&state) {
+            watching.settle_up(&shelf, |message, _, _| broken = broken.or(Some(message)));
+        }
+        broken
+    }
+
+    /// The rules by which its runs are judged.
+    pub fn rules(&self) -> &Rules {
+        &self.monitor.rules
+    }
+}

@@ -1,0 +1,8 @@
+//! The checkers over a model: the protocol as a `stateright::Model`, and what exploring it comes to.
+
+pub mod graph;
+mod explore;
+mod protocol;
+
+pub use explore::{Explored, Limits, Violation, explore};
+pub use protocol::{Moment, Protocol};

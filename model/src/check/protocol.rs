@@ -1,0 +1,142 @@
+//! The protocol as a [`stateright::Model`], with the monitors of the semantics as its history variable.
+//!
+//! Source: implements `Model` directly, not through Stateright's actors, so that a crash can fall between any two steps.
+//! The invariants are the monitors' verdicts; nothing here says what a property means.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use stateright::{Model, Path, Property};
+
+use crate::pipeline::Pipeline;
+use crate::semantics::{Monitor, Observed, PropertyId, PropertySet, Rules, Small};
+use crate::spec::bounds::{MESSAGES_MAX, TooManyMessages};
+use crate::spec::{Spec, State};
+use crate::story;
+use crate::vocab::{Fault, Step};
+
+/// The protocol of one pipeline, watched.
+#[derive(Clone, Debug)]
+pub struct Protocol {
+    /// What may happen.
+    pub spec: Spec,
+    /// Who judges it.
+    pub monitor: Monitor,
+}
+
+/// One moment of a run: the protocol's state, and what the monitors have seen on the way to it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Moment {
+    /// What producer, wires, broker and consumer know.
+    pub state: State,
+    /// What happened so far, as the properties see it.
+    pub observed: Observed<Small<MESSAGES_MAX>>,
+}
+
+impl fmt::Debug for Moment {
+    /// As a person would say it: this is what the Explorer shows.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.state)?;
+        let broken: Vec<&str> = self.observed.violated().iter().map(PropertyId::word).collect();
+        write!(f, "broken so far: {}", if broken.is_empty() { "nothing".to_owned() } else { broken.join(", ") })
+    }
+}
+
+impl Protocol {
+    /// The protocol of this pipeline for so many messages, watched by every property that says something about it.
+    pub fn new(pipeline: &Pipeline, messages: u32) -> Result<Self, TooManyMessages> {
+        Self::watching(pipeline, messages, Rules::from(pipeline).applicable())
+    }
+
+    /// The same, watched by these properties alone. What is not watched costs no states.
+    pub fn watching(pipeline: &Pipeline, messages: u32, watched: PropertySet) -> Result<Self, TooManyMessages> {
+        let monitor = Monitor { rules: Rules::from(pipeline), watched };
+        Ok(Protocol { spec: Spec::new(pipeline, messages)?, monitor })
+    }
+
+    /// Takes a step, and shows its events to the monitors.
+    pub fn step(&self, moment: &Moment, step: Step) -> Moment {
+        let mut next = *moment;
+        for event in self.spec.take(&mut next.state, step).iter() {
+            self.monitor.observe(&mut next.observed, event);
+        }
+        next
+    }
+
+    /// What is broken at this moment: what already happened, and, where the run may end here, what never will.
+    pub fn broken(&self, moment: &Moment, quiescent: bool) -> PropertySet {
+        if quiescent { self.monitor.at_quiescence(&moment.observed) } else { moment.observed.violated() }
+    }
+
+    /// The moments along a path, the first one included.
+    pub fn along<'a>(&'a self, path: &'a [Step]) -> impl Iterator<Item = Moment> + 'a {
+        let rest = path.iter().scan(Moment::default(), |moment, &step| {
+            *moment = self.step(moment, step);
+            Some(*moment)
+        });
+        std::iter::once(Moment::default()).chain(rest)
+    }
+}
+
+impl Model for Protocol {
+    type State = Moment;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Moment> {
+        vec![Moment::default()]
+    }
+
+    fn actions(&self, moment: &Moment, actions: &mut Vec<Step>) {
+        if moment.state.is_cut() {
+            return;
+        }
+        let _ = self.spec.steps(&moment.state, &mut |step| {
+            actions.push(step);
+            ControlFlow::Continue(())
+        });
+        self.spec.faults(&moment.state, &mut |step| actions.push(step));
+    }
+
+    fn next_state(&self, moment: &Moment, step: Step) -> Option<Moment> {
+        Some(self.step(moment, step))
+    }
+
+    fn format_action(&self, step: &Step) -> String {
+        step.to_string()
+    }
+
+    fn as_svg(&self, path: Path<Moment, Step>) -> Option<String> {
+        let steps: Vec<Step> = path.into_actions();
+        Some(story::svg(&story::story(&self.spec, &steps)))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let watched = self.monitor.watched.iter();
+        let always = watched.map(|property| Property::always(property.word(), KEEPS[property as usize]));
+        let fired = self.spec.settings().faults().map(|fault| Property::sometimes(fault.word(), FIRED[fault as usize]));
+        always.chain(fired).collect()
+    }
+
+    fn within_boundary(&self, moment: &Moment) -> bool {
+        !moment.state.is_cut()
+    }
+}
+
+type Condition = fn(&Protocol, &Moment) -> bool;
+
+/// Stateright's conditions are plain functions, so each property and each fault has one of its own.
+fn keeps<const PROPERTY: usize>(protocol: &Protocol, moment: &Moment) -> bool {
+    let quiescent = protocol.spec.is_quiescent(&moment.state);
+    !protocol.broken(moment, quiescent).contains(PropertyId::ALL[PROPERTY])
+}
+
+fn fired<const FAULT: usize>(_: &Protocol, moment: &Moment) -> bool {
+    moment.state.fired(Fault::ALL[FAULT]) > 0
+}
+
+macro_rules! conditions {
+    ($function:ident: $($index:literal)*) => { [$($function::<$index> as Condition),*] };
+}
+
+const KEEPS: [Condition; PropertyId::ALL.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8);
+const FIRED: [Condition; Fault::ALL.len()] = conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);

@@ -1,0 +1,251 @@
+//! The broker's steps: receive, append, sync, ack, hand off, dead-letter, record a settle.
+
+use std::ops::ControlFlow;
+
+use super::bounds::LOG_MAX;
+use super::settings::Settings;
+use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
+use super::{BROKER, CONSUMERS, Events, GROUP};
+use crate::pipeline::{Acks, Commits, Dedup, Settles};
+use crate::vocab::{EventKind, Hand, MessageId, Position, SettleOutcome, Step};
+
+pub(super) fn steps(
+    settings: &Settings,
+    state: &State,
+    found: &mut impl FnMut(Step) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    match state.slot {
+        Some(transmission) => found(Step::Append { message: id(transmission.record.message()) })?,
+        None => {
+            if let Some(message) = state.wire().next() {
+                found(Step::Receive { message: id(message) })?;
+            }
+            for (message, _) in stragglers(state) {
+                found(Step::ReceiveLate { message: id(message) })?;
+            }
+        }
+    }
+    if state.log_len > state.synced || state.settled != state.settled_synced {
+        found(Step::Sync)?;
+    }
+    for message in 0..settings.messages.into() {
+        if state.phases[message] == Phase::AckOwed && is_synced(state, state.identities[message]) {
+            found(Step::Ack { message: id(message) })?;
+        }
+    }
+    match next_hand_off(settings, state) {
+        Some((position, _)) if used_up(settings, state, position) => {
+            found(Step::DeadLetter { position: Position(position as u64) })
+        }
+        Some((position, _)) => found(Step::HandOff { position: Position(position as u64) }),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+/// The oldest straggler of each message, and where it stands.
+fn stragglers(state: &State) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let message_of = |place: usize| state.stragglers[place].map(|it| it.record.message());
+    (0..2).filter_map(move |place| {
+        let message = message_of(place)?;
+        (place == 0 || message_of(0) != Some(message)).then_some((message, place))
+    })
+}
+
+fn is_synced(state: &State, record: Record) -> bool {
+    state.last_record(record).is_some_and(|position| position < state.synced.into())
+}
+
+pub(super) fn receive(settings: &Settings, state: &mut State, message: MessageId) {
+    let message = index(message);
+    state.wire_remove(message);
+    state.slot = Some(Transmission { record: state.identities[message], epoch: state.epoch, straggler: false });
+    state.phases[message] = match settings.acks {
+        Acks::Never => Phase::Silent,
+        Acks::OnReceipt => Phase::AckOnWire,
+        Acks::AfterSync => Phase::Received,
+    };
+}
+
+pub(super) fn receive_late(state: &mut State, message: MessageId) {
+    let (_, place) = stragglers(state).find(|&(other, _)| other == index(message)).expect("the straggler exists");
+    state.slot = state.stragglers[place].take();
+    if place == 0 {
+        state.stragglers.swap(0, 1);
+    }
+}
+
+/// What the broker makes of a transmission.
+#[derive(PartialEq, Eq)]
+enum Decision {
+    Store,
+    Duplicate,
+    Refuse,
+}
+
+pub(super) fn append(settings: &Settings, state: &mut State) {
+    let transmission = state.slot.take().expect("something was received");
+    let decision = decide(settings, state, transmission);
+    if decision == Decision::Store && !store(settings, state, transmission.record) {
+        state.cut = true;
+        return;
+    }
+    if transmission.straggler {
+        return;
+    }
+    let message = transmission.record.message();
+    match (settings.acks, decision) {
+        (Acks::AfterSync, Decision::Refuse) => state.phases[message] = Phase::RefusalOnWire,
+        (Acks::AfterSync, _) => state.phases[message] = Phase::AckOwed,
+        (Acks::OnReceipt | Acks::Never, _) => {}
+    }
+}
+
+fn decide(settings: &Settings, state: &State, transmission: Transmission) -> Decision {
+    if settings.fencing && transmission.epoch < state.epoch {
+        return Decision::Refuse;
+    }
+    let record = transmission.record;
+    let remembered = &state.log[state.dedup_floor.into()..state.log_len.into()];
+    match settings.dedup {
+        Dedup::None => Decision::Store,
+        Dedup::MessageId if remembered.contains(&record) => Decision::Duplicate,
+        Dedup::MessageId => Decision::Store,
+        Dedup::Sequence => {
+            let of_session = remembered.iter().filter(|stored| stored.session() == record.session());
+            match of_session.map(|stored| stored.sequence()).max() {
+                Some(last) if record.sequence() <= last => Decision::Duplicate,
+                Some(last) if record.sequence() > last + 1 => Decision::Refuse,
+                // A session that is not remembered may start anywhere.
+                Some(_) | None => Decision::Store,
+            }
+        }
+    }
+}
+
+/// Appends the record and says whether there was room.
+fn store(settings: &Settings, state: &mut State, record: Record) -> bool {
+    if usize::from(state.log_len) == LOG_MAX {
+        return false;
+    }
+    state.log[usize::from(state.log_len)] = record;
+    state.log_len += 1;
+    slide_dedup_window(settings, state);
+    true
+}
+
+/// Forgets what the window no longer covers.
+pub(super) fn slide_dedup_window(settings: &Settings, state: &mut State) {
+    if settings.dedup == Dedup::None {
+        return;
+    }
+    if settings.dedup_window > 0 {
+        let covered = settings.dedup_window.min(LOG_MAX as u32) as u8;
+        state.dedup_floor = state.dedup_floor.max(state.log_len.saturating_sub(covered));
+    }
+}
+
+pub(super) fn sync(state: &mut State) {
+    state.synced = state.log_len;
+    state.settled_synced = state.settled;
+}
+
+pub(super) fn ack(state: &mut State, message: MessageId) {
+    state.phases[index(message)] = Phase::AckOnWire;
+}
+
+/// The lowest eligible position and the consumer with a free worker that it would go to.
+fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize, u8)> {
+    let first_free = |consumer: &u8| busy(settings, state, *consumer) < settings.workers;
+    let consumer = if settings.cursor {
+        Some(state.owner).filter(first_free)?
+    } else {
+        (0..settings.consumers).find(first_free)?
+    };
+    let position = (0..state.synced.into()).find(|&position| is_eligible(settings, state, position, consumer))?;
+    Some((position, consumer))
+}
+
+fn is_eligible(settings: &Settings, state: &State, position: usize, consumer: u8) -> bool {
+    let has_it = |late| {
+        let hand = Hand { position: Position(position as u64), late };
+        state.holding(hand).is_some_and(|holding| holding.consumer == consumer)
+    };
+    (state.settled | state.dead) & bit(position) == 0
+        && state.live.at(position) == 0
+        && !(settings.delivers_once && state.handed.at(position) > 0)
+        && !(settings.cursor && (has_it(true) || state.done[usize::from(consumer)] & bit(position) != 0))
+}
+
+/// How many workers of a consumer have something to do.
+fn busy(settings: &Settings, state: &State, consumer: u8) -> u32 {
+    let waits_for_settle = settings.settles == Settles::BeforeEffect;
+    let is_busy =
+        |holding: &Holding| holding.consumer == consumer && (holding.stage != Stage::Settling || waits_for_settle);
+    state.hands().filter(|(_, holding)| is_busy(holding)).count() as u32
+}
+
+fn used_up(settings: &Settings, state: &State, position: usize) -> bool {
+    settings.deliveries_max > 0 && state.handed.at(position) >= settings.deliveries_max
+}
+
+pub(super) fn hand_off(settings: &Settings, state: &mut State, position: Position) {
+    let (place, consumer) = next_hand_off(settings, state).expect("a position is eligible");
+    debug_assert_eq!(place as u64, position.0);
+    if settings.deliveries_max > 0 || settings.delivers_once {
+        state.handed.set(place, state.handed.at(place) + 1);
+    }
+    state.set_holding(Hand { position, late: false }, Some(Holding { stage: Stage::OnWire, consumer }));
+}
+
+pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut Events) {
+    let place = position.0 as usize;
+    state.dead |= bit(place);
+    state.handed.set(place, 0);
+    let message = id(state.log[place].message());
+    events.push(BROKER, EventKind::DeadLetter { message, group: GROUP });
+}
+
+pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, events: &mut Events) {
+    let place = hand.position.0 as usize;
+    let holding = state.holding(hand).expect("the settle is on the wire");
+    let refused = hand.late && settings.leases_checked;
+    let outcome = if refused { SettleOutcome::Refused } else { SettleOutcome::Ok };
+    if !refused {
+        let upto = if hand.late { state.late_upto.at(place) } else { state.live_upto.at(place) };
+        mark_settled(settings, state, if upto > 0 { below(upto.into()) } else { bit(place) });
+    }
+    events.push(
+        CONSUMERS[usize::from(holding.consumer)],
+        EventKind::Settle {
+            message: id(state.log[place].message()),
+            group: GROUP,
+            position: Some(hand.position),
+            delivery: None,
+            outcome,
+        },
+    );
+    if settings.settles == Settles::BeforeEffect && !refused {
+        state.set_stage(hand, Stage::Confirmed);
+    } else {
+        state.set_holding(hand, None);
+    }
+}
+
+/// These positions are settled: durably at once, or at the next sync.
+pub(super) fn mark_settled(settings: &Settings, state: &mut State, positions: u8) {
+    state.settled |= positions & !state.dead;
+    if !settings.settles_lazily || settings.settles == Settles::WithEffect {
+        state.settled_synced = state.settled;
+        // What cannot be forgotten any more needs no note in the consumers' memory either.
+        state.done = state.done.map(|done| done & !state.settled);
+    }
+}
+
+/// The positions that a settle of this one covers now, as a count of leading positions; `None`: this one alone.
+pub(super) fn covered(settings: &Settings, state: &State, done: u8) -> Option<usize> {
+    match settings.commits {
+        Commits::Each => None,
+        Commits::Prefix => Some((state.settled | state.dead | done).trailing_ones() as usize),
+        Commits::Highest => Some(8 - (state.settled | state.dead | done).leading_zeros() as usize),
+    }
+}

@@ -1,0 +1,140 @@
+//! The consumer's steps: receive a hand-off, handle it, remember it, settle it, in the order that the settings say.
+
+use std::ops::ControlFlow;
+
+use super::broker::{covered, mark_settled};
+use super::settings::Settings;
+use super::state::{Stage, State, bit, id};
+use super::{CONSUMERS, Events, GROUP};
+use crate::pipeline::{Identity, Remembers, Settles};
+use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
+
+pub(super) fn steps(
+    settings: &Settings,
+    state: &State,
+    found: &mut impl FnMut(Step) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    if !state.has_hands() {
+        return ControlFlow::Continue(());
+    }
+    for (hand, holding) in state.hands() {
+        found(match holding.stage {
+            Stage::OnWire => Step::Deliver { hand },
+            Stage::AtWork if settings.settles == Settles::BeforeEffect => Step::Settle { hand },
+            Stage::AtWork | Stage::Confirmed => Step::Handle { hand },
+            Stage::ToRemember => Step::Remember { hand },
+            Stage::ToSettle => Step::Settle { hand },
+            Stage::Settling => Step::RecordSettle { hand },
+        })?;
+    }
+    ControlFlow::Continue(())
+}
+
+pub(super) fn deliver(state: &mut State, hand: Hand, events: &mut Events) {
+    let place = hand.position.0 as usize;
+    let holding = state.holding(hand).expect("the hand-off is on the wire");
+    state.set_stage(hand, Stage::AtWork);
+    events.push(
+        CONSUMERS[usize::from(holding.consumer)],
+        EventKind::Deliver {
+            message: id(state.log[place].message()),
+            group: GROUP,
+            position: Some(hand.position),
+            delivery: None,
+            payload: None,
+        },
+    );
+}
+
+pub(super) fn handle(settings: &Settings, state: &mut State, hand: Hand, events: &mut Events) {
+    let place = hand.position.0 as usize;
+    let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
+    let message = state.log[place].message();
+    let fails = state.poisoned.is_some_and(|poisoned| poisoned.index() == message);
+    let fenced = settings.settles == Settles::WithEffect && settings.leases_checked && hand.late;
+    if fails || fenced {
+        return state.set_holding(hand, None);
+    }
+    let is_new = !has_seen(settings, state, consumer, place);
+    if is_new {
+        events.push(CONSUMERS[consumer], EventKind::Effect { message: id(message), group: GROUP, payload: None });
+        if settings.remembers == Remembers::WithEffect {
+            state.seen[0] |= bit(place);
+        }
+    }
+    if settings.settles == Settles::WithEffect {
+        store_position(settings, state, hand, consumer, events);
+    }
+    if is_new && settings.remembers == Remembers::InMemory {
+        state.set_stage(hand, Stage::ToRemember);
+    } else {
+        finish(settings, state, hand);
+    }
+}
+
+/// The consumer's memory knows this message: by identity, or by position where there is none.
+fn has_seen(settings: &Settings, state: &State, consumer: usize, place: usize) -> bool {
+    let seen = match settings.remembers {
+        Remembers::Nothing => return false,
+        Remembers::InMemory => state.seen[consumer],
+        Remembers::WithEffect => state.seen[0],
+    };
+    match settings.identity {
+        Identity::None => seen & bit(place) != 0,
+        Identity::MessageId | Identity::Sequence => {
+            (0..state.log_len.into()).any(|other| seen & bit(other) != 0 && state.log[other] == state.log[place])
+        }
+    }
+}
+
+/// The position becomes part of the effect's transaction.
+fn store_position(settings: &Settings, state: &mut State, hand: Hand, consumer: usize, events: &mut Events) {
+    let place = hand.position.0 as usize;
+    state.done[consumer] |= bit(place);
+    let settled = covered(settings, state, state.done[consumer]).map_or(bit(place), super::state::below);
+    mark_settled(settings, state, settled);
+    events.push(
+        CONSUMERS[consumer],
+        EventKind::Settle {
+            message: id(state.log[place].message()),
+            group: GROUP,
+            position: Some(hand.position),
+            delivery: None,
+            outcome: SettleOutcome::Ok,
+        },
+    );
+}
+
+pub(super) fn remember(settings: &Settings, state: &mut State, hand: Hand) {
+    let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
+    state.seen[consumer] |= bit(hand.position.0 as usize);
+    finish(settings, state, hand);
+}
+
+/// Handling is over: what is left is the settle, where it comes last.
+fn finish(settings: &Settings, state: &mut State, hand: Hand) {
+    match settings.settles {
+        Settles::AfterEffect => state.set_stage(hand, Stage::ToSettle),
+        Settles::BeforeEffect | Settles::WithEffect => state.set_holding(hand, None),
+    }
+}
+
+/// The settle goes on the wire, if there is something to tell: a prefix that did not grow is not told again.
+pub(super) fn settle(settings: &Settings, state: &mut State, hand: Hand) {
+    let place = hand.position.0 as usize;
+    let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
+    if !settings.cursor {
+        return state.set_stage(hand, Stage::Settling);
+    }
+    state.done[consumer] |= bit(place);
+    let upto = covered(settings, state, state.done[consumer]).expect("a cursor covers a prefix");
+    if upto > state.committed() {
+        state.set_stage(hand, Stage::Settling);
+        let uptos = if hand.late { &mut state.late_upto } else { &mut state.live_upto };
+        uptos.set(place, upto as u8);
+    } else if settings.settles == Settles::BeforeEffect {
+        state.set_stage(hand, Stage::Confirmed);
+    } else {
+        state.set_holding(hand, None);
+    }
+}

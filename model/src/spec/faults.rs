@@ -1,0 +1,257 @@
+//! What may go wrong, and what it does. Every fault has a budget, so that every run has a fault-free suffix.
+//!
+//! A fault that would change nothing is not offered: it would only spend its budget.
+
+use super::broker::slide_dedup_window;
+use super::settings::Settings;
+use super::state::{Phase, Stage, State, Transmission, bit, id, index};
+use super::{CONSUMERS, Events, GROUP, in_budget, producer};
+use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
+use crate::vocab::{EventKind, Fault, Hand, MessageId, Position, SettleOutcome, Step};
+
+pub(super) fn steps(settings: &Settings, state: &State, found: &mut impl FnMut(Step)) {
+    for fault in Fault::ALL {
+        if in_budget(settings, state, fault) {
+            of_kind(settings, state, fault, found);
+        }
+    }
+}
+
+fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Step)) {
+    let oldest = state.wire().next().map(id);
+    let room = state.stragglers.contains(&None);
+    let crashable = can_producer_crash(settings, state);
+    match fault {
+        Fault::PublishLost => oldest.into_iter().for_each(|message| found(Step::PublishLost { message })),
+        Fault::PublishReordered if state.wire().count() > 1 => {
+            oldest.into_iter().for_each(|message| found(Step::PublishReordered { message }));
+        }
+        Fault::PublishDuplicated if room => {
+            state.wire().for_each(|message| found(Step::PublishDuplicated { message: id(message) }));
+        }
+        Fault::ProducerZombie if room && crashable => {
+            state.wire().for_each(|message| found(Step::ProducerZombie { message: id(message) }));
+        }
+        Fault::ProducerCrash if crashable => found(Step::ProducerCrash),
+        Fault::PublishRefused => {
+            let received = state.slot.filter(|transmission| !transmission.straggler);
+            received.into_iter().for_each(|it| found(Step::PublishRefused { message: id(it.record.message()) }));
+        }
+        Fault::PublishAckLost => {
+            let on_way = state.phases.iter().enumerate().filter(|(_, phase)| **phase == Phase::AckOnWire);
+            on_way.for_each(|(message, _)| found(Step::PublishAckLost { message: id(message) }));
+        }
+        Fault::BrokerCrash if broker_has_something_to_lose(settings, state) => {
+            (state.synced..=state.log_len).for_each(|keeps| found(Step::BrokerCrash { keeps: keeps.into() }));
+        }
+        Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Step::DeliveryLost { hand })),
+        Fault::SettleLost => on_hands(state, Stage::Settling, |hand| found(Step::SettleLost { hand })),
+        Fault::ConsumerCrash => (0..settings.consumers)
+            .filter(|&consumer| consumer_has_something_to_lose(settings, state, consumer))
+            .for_each(|consumer| found(Step::ConsumerCrash { consumer })),
+        Fault::LeaseExpiry if !settings.delivers_once => {
+            let expirable = state.hands().map(|(hand, _)| hand).filter(|hand| !hand.late);
+            let unambiguous = expirable.filter(|hand| state.late.at(hand.position.0 as usize) == 0);
+            unambiguous.for_each(|hand| found(Step::LeaseExpiry { hand }));
+        }
+        Fault::DedupForgotten if settings.dedup != Dedup::None && state.dedup_floor < state.log_len => {
+            found(Step::DedupForgotten);
+        }
+        Fault::Poison if state.poisoned.is_none() && state.submitted < settings.messages => {
+            found(Step::Poison { message: id(state.submitted.into()) });
+        }
+        Fault::Rewind if !state.has_hands() => {
+            let marked = |position: &usize| state.settled & bit(*position) != 0 || state.handed.at(*position) > 0;
+            let back = (0..usize::from(state.synced)).filter(marked);
+            back.for_each(|position| found(Step::Rewind { position: Position(position as u64) }));
+        }
+        _ => {}
+    }
+}
+
+fn on_hands(state: &State, stage: Stage, found: impl FnMut(Hand)) {
+    state.hands().filter(|(_, holding)| holding.stage == stage).map(|(hand, _)| hand).for_each(found);
+}
+
+/// There is unfinished work, and the broker has answered what it received: it serves requests in their order, so the
+/// successor's registration comes after them.
+fn can_producer_crash(settings: &Settings, state: &State) -> bool {
+    state.phases.iter().any(|phase| phase.is_unresolved())
+        && state.slot.is_none_or(|transmission| transmission.straggler)
+        && settings.may_restart(state.epoch)
+}
+
+fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
+    let waits = |phase: &Phase| phase.is_outstanding() && *phase != Phase::Silent;
+    let on_wires = |stage| matches!(stage, Stage::OnWire | Stage::Settling);
+    state.slot.is_some()
+        || state.log_len > state.synced
+        || state.settled != state.settled_synced
+        || state.phases.iter().any(waits)
+        || state.hands().any(|(hand, holding)| on_wires(holding.stage) || !settings.cursor && !hand.late)
+        || settings.dedup != Dedup::None && dedup_floor_after_restart(settings, state) != state.dedup_floor
+}
+
+fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: u8) -> bool {
+    let place = usize::from(consumer);
+    state.hands().any(|(_, holding)| holding.consumer == consumer)
+        || state.done[place] != 0
+        || settings.remembers == Remembers::InMemory && state.seen[place] != 0
+}
+
+pub(super) fn take(settings: &Settings, state: &mut State, step: Step, events: &mut Events) {
+    match step {
+        Step::PublishLost { message } | Step::PublishReordered { message } => {
+            state.wire_remove(index(message));
+            state.phases[index(message)] = Phase::Silent;
+        }
+        Step::PublishRefused { message } => refuse(settings, state, message),
+        Step::PublishAckLost { message } => state.phases[index(message)] = Phase::Silent,
+        Step::PublishDuplicated { message } => leave_straggler(state, message),
+        Step::ProducerCrash => crash_producer(settings, state),
+        Step::ProducerZombie { message } => {
+            leave_straggler(state, message);
+            crash_producer(settings, state);
+        }
+        Step::BrokerCrash { keeps } => crash_broker(settings, state, keeps as u8),
+        Step::DeliveryLost { hand } => state.set_holding(hand, None),
+        Step::SettleLost { hand } => lose_settle(state, hand, events),
+        Step::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
+        Step::LeaseExpiry { hand } => end_lease(settings, state, hand),
+        Step::DedupForgotten => state.dedup_floor = state.log_len,
+        Step::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
+        Step::Rewind { position } => rewind(state, position, events),
+        _ => unreachable!("{step:?} is no fault"),
+    }
+}
+
+fn refuse(settings: &Settings, state: &mut State, message: MessageId) {
+    state.slot = None;
+    if settings.acks == Acks::AfterSync {
+        state.phases[index(message)] = Phase::RefusalOnWire;
+    }
+}
+
+fn leave_straggler(state: &mut State, message: MessageId) {
+    let free = state.stragglers.iter().position(Option::is_none).expect("there is room");
+    let record = state.identities[index(message)];
+    state.stragglers[free] = Some(Transmission { record, epoch: state.epoch, straggler: true });
+}
+
+fn crash_producer(settings: &Settings, state: &mut State) {
+    state.wire = Default::default();
+    state.epoch += 1;
+    if settings.on_restart != OnRestart::Outbox {
+        state.sequence_next = 0;
+    }
+    for message in 0..state.phases.len() {
+        if !state.phases[message].is_unresolved() {
+            continue;
+        }
+        match settings.on_restart {
+            OnRestart::Forgets => producer::resolve(state, message, Phase::Forgotten),
+            OnRestart::Resubmits => producer::queue(settings, state, message),
+            OnRestart::Outbox => {
+                state.phases[message] = Phase::Queued;
+                state.attempts_left.set(message, settings.attempts_max);
+            }
+        }
+    }
+}
+
+fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
+    state.log[keeps.into()..].fill(Default::default());
+    (state.log_len, state.synced) = (keeps, keeps);
+    state.settled = state.settled_synced;
+    state.dedup_floor = dedup_floor_after_restart(settings, state);
+    state.slot = None;
+    state.wire = Default::default();
+    for phase in state.phases.iter_mut().filter(|phase| phase.is_outstanding()) {
+        *phase = Phase::Silent;
+    }
+    let hands: [_; 16] = std::array::from_fn(|place| {
+        let hand = Hand { position: Position(place as u64 / 2), late: place % 2 == 0 };
+        (hand, state.holding(hand))
+    });
+    for (hand, holding) in hands {
+        let Some(holding) = holding else { continue };
+        match holding.stage {
+            Stage::OnWire | Stage::Settling => state.set_holding(hand, None),
+            _ if settings.cursor || hand.late => {}
+            _ => make_late(state, hand),
+        }
+    }
+}
+
+/// The broker no longer knows the lease of this hand-off.
+fn make_late(state: &mut State, hand: Hand) {
+    let place = hand.position.0 as usize;
+    if state.late.at(place) != 0 {
+        state.cut = true;
+    }
+    let (holding, upto) = (state.holding(hand), state.live_upto.at(place));
+    state.set_holding(hand, None);
+    state.set_holding(Hand { late: true, ..hand }, holding);
+    state.late_upto.set(place, upto);
+}
+
+fn dedup_floor_after_restart(settings: &Settings, state: &State) -> u8 {
+    if !settings.dedup_rebuilt {
+        return if settings.dedup == Dedup::None { 0 } else { state.log_len };
+    }
+    let mut rebuilt = *state;
+    rebuilt.dedup_floor = 0;
+    slide_dedup_window(settings, &mut rebuilt);
+    rebuilt.dedup_floor
+}
+
+fn lose_settle(state: &mut State, hand: Hand, events: &mut Events) {
+    let consumer = usize::from(state.holding(hand).expect("the settle is on the wire").consumer);
+    state.set_holding(hand, None);
+    events.push(
+        CONSUMERS[consumer],
+        EventKind::Settle {
+            message: id(state.log[hand.position.0 as usize].message()),
+            group: GROUP,
+            position: Some(hand.position),
+            delivery: None,
+            outcome: SettleOutcome::Unknown,
+        },
+    );
+}
+
+fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
+    let mut held: [Option<Hand>; 16] = [None; 16];
+    for (place, (hand, holding)) in state.hands().enumerate() {
+        held[place] = Some(hand).filter(|_| holding.consumer == consumer);
+    }
+    held.into_iter().flatten().for_each(|hand| state.set_holding(hand, None));
+    state.done[usize::from(consumer)] = 0;
+    if settings.remembers == Remembers::InMemory {
+        state.seen[usize::from(consumer)] = 0;
+    }
+}
+
+fn end_lease(settings: &Settings, state: &mut State, hand: Hand) {
+    if !settings.cursor {
+        return make_late(state, hand);
+    }
+    // The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
+    for place in 0..8 {
+        let hand = Hand { position: Position(place), late: false };
+        if state.holding(hand).is_some() {
+            make_late(state, hand);
+        }
+    }
+    state.owner = 1 - state.owner;
+    state.done[usize::from(state.owner)] = 0;
+}
+
+fn rewind(state: &mut State, position: Position, events: &mut Events) {
+    let kept = super::state::below(position.0 as usize);
+    state.settled &= kept;
+    state.settled_synced &= kept;
+    state.done = state.done.map(|done| done & kept);
+    (position.0 as usize..8).for_each(|place| state.handed.set(place, 0));
+    events.push(CONSUMERS[usize::from(state.owner)], EventKind::Rewind { group: GROUP, position });
+}

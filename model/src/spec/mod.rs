@@ -1,0 +1,145 @@
+//! The protocol between producer, broker and consumer, as a transition system in micro-steps.
+//!
+//! [`Spec::steps`] lists what the parties may do next, [`Spec::faults`] what may go wrong, and [`Spec::take`] does it and
+//! says which events it was. A crash can fall between any two steps. A crash and the restart after it are one step: what a
+//! party that is down would miss is what the wires lose at that moment, so a separate "down" period would show nothing new.
+//!
+//! Three readings that keep it honest and finite:
+//!
+//! * A time-out strikes only when nothing of an attempt is left on the way, and a lease ends by itself only when nothing
+//!   of its hand-off is left. So every retry has a fault (or `acks = "never"`) behind it; a lease that ends too early is
+//!   the fault `lease-expiry`.
+//! * Everything on a wire between two parties vanishes when either crashes. A message that arrives all the same is the
+//!   run in which it arrived just before, or the fault `producer-zombie`.
+//! * Only synced records are handed off.
+//!
+//! Architecture Invariant: nothing here knows what "exactly once" means. The spec says what happens; `semantics` judges.
+//!
+//! What is left out: time (a deadline is a step that may be taken), sizes of payloads, more than one producer, more than
+//! one group, several brokers. Bounds of the state's encoding are in [`bounds`].
+
+pub mod bounds;
+mod broker;
+mod consumer;
+mod describe;
+mod faults;
+mod producer;
+mod settings;
+mod state;
+
+use std::ops::ControlFlow;
+
+use crate::pipeline::Pipeline;
+use crate::vocab::{Event, EventKind, Fault, GroupId, ProcessId, Step};
+
+pub use settings::Settings;
+pub use state::{Holding, Phase, Stage, State};
+
+/// The processes of a model's events, by [`ProcessId`].
+pub const PROCESSES: [&str; 5] = ["producer-0", "broker-0", "consumer-0", "consumer-1", "faults"];
+const PRODUCER: ProcessId = ProcessId(0);
+const BROKER: ProcessId = ProcessId(1);
+const CONSUMERS: [ProcessId; 2] = [ProcessId(2), ProcessId(3)];
+const FAULTS: ProcessId = ProcessId(4);
+/// The one consumer group of a model.
+pub const GROUP: GroupId = GroupId(0);
+
+/// The protocol under one pipeline's settings, for a number of messages.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    settings: Settings,
+}
+
+/// The events of one step, in order. No step has more than four.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Events {
+    events: [Option<Event>; 4],
+    len: usize,
+}
+
+impl Events {
+    fn push(&mut self, process: ProcessId, kind: EventKind) {
+        self.events[self.len] = Some(Event { process, kind });
+        self.len += 1;
+    }
+
+    /// The events, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Event> {
+        self.events[..self.len].iter().flatten()
+    }
+}
+
+impl Spec {
+    /// The protocol of this pipeline for `messages` messages (1 to [`bounds::MESSAGES_MAX`]).
+    pub fn new(pipeline: &Pipeline, messages: u32) -> Result<Self, bounds::TooManyMessages> {
+        Ok(Spec { settings: Settings::new(pipeline, messages)? })
+    }
+
+    /// The settings, compiled.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Calls `found` with every step that is enabled and is not a fault, until it breaks.
+    pub fn steps(&self, state: &State, found: &mut impl FnMut(Step) -> ControlFlow<()>) -> ControlFlow<()> {
+        producer::steps(&self.settings, state, found)?;
+        broker::steps(&self.settings, state, found)?;
+        consumer::steps(&self.settings, state, found)
+    }
+
+    /// Calls `found` with every fault that may strike now.
+    pub fn faults(&self, state: &State, found: &mut impl FnMut(Step)) {
+        faults::steps(&self.settings, state, found);
+    }
+
+    /// No step but a fault is enabled: the run may end here.
+    pub fn is_quiescent(&self, state: &State) -> bool {
+        self.steps(state, &mut |_| ControlFlow::Break(())).is_continue()
+    }
+
+    /// Takes an enabled step and says which events it was.
+    ///
+    /// # Panics
+    /// May panic or leave nonsense when the step is not enabled.
+    pub fn take(&self, state: &mut State, step: Step) -> Events {
+        let mut events = Events::default();
+        match step.fault() {
+            None => self.act(state, step, &mut events),
+            Some(fault) => {
+                events.push(FAULTS, EventKind::Fault { fault });
+                state.mark_fired(fault);
+                faults::take(&self.settings, state, step, &mut events);
+            }
+        }
+        events
+    }
+
+    fn act(&self, state: &mut State, step: Step, events: &mut Events) {
+        use Step::*;
+        let settings = &self.settings;
+        match step {
+            Submit { message } => producer::submit(settings, state, message, events),
+            Attempt { message } => producer::attempt(settings, state, message, events),
+            TakeReply { message } => producer::take_reply(settings, state, message, events),
+            TimeOut { message } => producer::time_out(settings, state, message, events),
+            Receive { message } => broker::receive(settings, state, message),
+            ReceiveLate { message } => broker::receive_late(state, message),
+            Append { .. } => broker::append(settings, state),
+            Sync => broker::sync(state),
+            Ack { message } => broker::ack(state, message),
+            HandOff { position } => broker::hand_off(settings, state, position),
+            DeadLetter { position } => broker::dead_letter(state, position, events),
+            RecordSettle { hand } => broker::record_settle(settings, state, hand, events),
+            Deliver { hand } => consumer::deliver(state, hand, events),
+            Handle { hand } => consumer::handle(settings, state, hand, events),
+            Remember { hand } => consumer::remember(settings, state, hand),
+            Settle { hand } => consumer::settle(settings, state, hand),
+            _ => unreachable!("{step:?} is a fault"),
+        }
+    }
+}
+
+/// The fault may strike once more in this run.
+fn in_budget(settings: &Settings, state: &State, fault: Fault) -> bool {
+    state.fired(fault) < settings.budget_of(fault) && state.fired_total() < settings.budget_total()
+}

@@ -1,0 +1,92 @@
+//! The producer's steps: submit, attempt, take a reply, stop waiting.
+
+use std::ops::ControlFlow;
+
+use super::settings::Settings;
+use super::state::{Phase, Record, State, id, index};
+use super::{Events, PRODUCER};
+use crate::pipeline::Identity;
+use crate::vocab::{EventKind, MessageId, Outcome, Step};
+
+pub(super) fn steps(
+    settings: &Settings,
+    state: &State,
+    found: &mut impl FnMut(Step) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    if state.submitted < settings.messages {
+        found(Step::Submit { message: id(state.submitted.into()) })?;
+    }
+    let outstanding = state.phases.iter().filter(|phase| phase.is_outstanding()).count() as u32;
+    if outstanding < settings.in_flight
+        && let Some(message) = state.phases.iter().position(|&phase| phase == Phase::Queued)
+    {
+        found(Step::Attempt { message: id(message) })?;
+    }
+    for (message, phase) in state.phases.iter().enumerate() {
+        match phase {
+            Phase::AckOnWire | Phase::RefusalOnWire => found(Step::TakeReply { message: id(message) })?,
+            Phase::Silent if !state.slot_holds(message) => found(Step::TimeOut { message: id(message) })?,
+            _ => {}
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+pub(super) fn submit(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+    state.submitted += 1;
+    queue(settings, state, index(message));
+    events.push(PRODUCER, EventKind::Submit { message, payload: None });
+}
+
+/// The producer has the message and gives it the identity that its attempts will carry.
+pub(super) fn queue(settings: &Settings, state: &mut State, message: usize) {
+    let sequence = match settings.identity {
+        Identity::Sequence => {
+            state.sequence_next += 1;
+            state.sequence_next - 1
+        }
+        Identity::None | Identity::MessageId => 0,
+    };
+    state.phases[message] = Phase::Queued;
+    state.identities[message] = Record::new(message, settings.session(state.epoch), sequence);
+    state.attempts_left.set(message, settings.attempts_max);
+}
+
+pub(super) fn attempt(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+    let message_index = index(message);
+    state.phases[message_index] = Phase::OnWire;
+    state.wire_push(message_index);
+    if settings.attempts_max > 0 {
+        state.attempts_left.set(message_index, state.attempts_left.at(message_index) - 1);
+    }
+    events.push(PRODUCER, EventKind::Attempt { message, attempt: None, payload: None });
+}
+
+pub(super) fn take_reply(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+    let outcome = match state.phases[index(message)] {
+        Phase::AckOnWire => Outcome::Acked,
+        _ => Outcome::Refused,
+    };
+    learn(settings, state, message, outcome, events);
+}
+
+pub(super) fn time_out(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+    learn(settings, state, message, Outcome::Unknown, events);
+}
+
+fn learn(settings: &Settings, state: &mut State, message: MessageId, outcome: Outcome, events: &mut Events) {
+    let may_retry = settings.attempts_max == 0 || state.attempts_left.at(index(message)) > 0;
+    match outcome {
+        Outcome::Acked => resolve(state, index(message), Phase::Acked),
+        Outcome::Refused | Outcome::Unknown if may_retry => state.phases[index(message)] = Phase::Queued,
+        Outcome::Refused | Outcome::Unknown => resolve(state, index(message), Phase::GivenUp),
+    }
+    events.push(PRODUCER, EventKind::Outcome { message, attempt: None, outcome, position: None });
+}
+
+/// The producer is done with the message, one way or another, and keeps nothing of it.
+pub(super) fn resolve(state: &mut State, message: usize, phase: Phase) {
+    state.phases[message] = phase;
+    state.identities[message] = Record::default();
+    state.attempts_left.set(message, 0);
+}

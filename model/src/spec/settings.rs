@@ -1,0 +1,108 @@
+//! A pipeline's settings, compiled to what the hot loop asks for.
+
+use super::bounds::{COUNT_MAX, MESSAGES_MAX, RESTARTS_MAX, TooManyMessages};
+use crate::pipeline::{
+    Acks, Attempts, Commits, Dedup, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, RecordsSettles,
+    Remembers, Settles,
+};
+use crate::vocab::Fault;
+
+/// What the protocol needs to know of a [`Pipeline`].
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub(super) messages: u8,
+    /// 0: until acked.
+    pub(super) attempts_max: u8,
+    pub(super) identity: Identity,
+    pub(super) on_restart: OnRestart,
+    pub(super) in_flight: u32,
+    pub(super) acks: Acks,
+    pub(super) dedup: Dedup,
+    pub(super) dedup_window: u32,
+    pub(super) dedup_rebuilt: bool,
+    pub(super) fencing: bool,
+    pub(super) delivers_once: bool,
+    pub(super) settles_lazily: bool,
+    pub(super) leases_checked: bool,
+    pub(super) deliveries_max: u8,
+    pub(super) settles: Settles,
+    pub(super) commits: Commits,
+    pub(super) remembers: Remembers,
+    pub(super) workers: u32,
+    /// A second consumer of the group exists only where a lease can end under the first.
+    pub(super) consumers: u8,
+    /// The consumer follows a position of its own instead of holding one lease a position.
+    pub(super) cursor: bool,
+    budget: [u8; Fault::ALL.len()],
+    budget_total: u32,
+}
+
+impl Settings {
+    pub(super) fn new(pipeline: &Pipeline, messages: u32) -> Result<Self, TooManyMessages> {
+        if messages == 0 || messages as usize > MESSAGES_MAX {
+            return Err(TooManyMessages(messages));
+        }
+        let (producer, broker, consumer) = (&pipeline.producer, &pipeline.broker, &pipeline.consumer);
+        let budget = pipeline.faults.each.map(|times| times.min(COUNT_MAX) as u8);
+        Ok(Settings {
+            messages: messages as u8,
+            attempts_max: match producer.attempts {
+                Attempts::UntilAcked => 0,
+                Attempts::AtMost(attempts) => attempts.min(COUNT_MAX) as u8,
+            },
+            identity: producer.identity,
+            on_restart: producer.on_restart,
+            in_flight: producer.in_flight,
+            acks: broker.acks,
+            dedup: broker.dedup,
+            dedup_window: broker.dedup_window,
+            dedup_rebuilt: broker.dedup_on_restart == DedupOnRestart::Rebuilt,
+            fencing: broker.fencing && producer.identity == Identity::Sequence,
+            delivers_once: broker.delivers == Delivers::Once,
+            settles_lazily: broker.records_settles == RecordsSettles::Lazily,
+            leases_checked: broker.leases == Leases::Checked,
+            deliveries_max: broker.max_deliveries.min(COUNT_MAX) as u8,
+            settles: consumer.settles,
+            commits: consumer.commits,
+            remembers: consumer.remembers,
+            workers: consumer.workers,
+            consumers: if budget[Fault::LeaseExpiry as usize] > 0 { 2 } else { 1 },
+            cursor: consumer.commits != Commits::Each || consumer.settles == Settles::WithEffect,
+            budget,
+            budget_total: if pipeline.faults.total == 0 { u32::MAX } else { pipeline.faults.total },
+        })
+    }
+
+    /// How many messages are submitted.
+    pub fn messages(&self) -> u32 {
+        self.messages.into()
+    }
+
+    /// The kinds of fault that may strike.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + '_ {
+        Fault::ALL.into_iter().filter(|&fault| self.budget_of(fault) > 0)
+    }
+
+    pub(super) fn budget_of(&self, fault: Fault) -> u8 {
+        self.budget[fault as usize]
+    }
+
+    pub(super) fn budget_total(&self) -> u32 {
+        self.budget_total
+    }
+
+    /// A restart of the producer can still be encoded.
+    pub(super) fn may_restart(&self, epoch: u8) -> bool {
+        u32::from(epoch) < RESTARTS_MAX
+    }
+
+    /// The session in which a message submitted (or resubmitted) now is identified: an outbox keeps the producer's id
+    /// over restarts, and a message id outlives them unless the message is submitted anew.
+    pub(super) fn session(&self, epoch: u8) -> u8 {
+        match (self.identity, self.on_restart) {
+            (Identity::None, _) | (_, OnRestart::Outbox) => 0,
+            (Identity::MessageId, OnRestart::Forgets) => 0,
+            (Identity::MessageId, OnRestart::Resubmits) | (Identity::Sequence, _) => epoch,
+        }
+    }
+}

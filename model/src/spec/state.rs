@@ -1,0 +1,336 @@
+//! The state of the protocol: small, flat, without heap, and with one encoding for each situation.
+//!
+//! Messages are counted from 0 in here (and from 1 in steps and events). Anything that can no longer matter is cleared,
+//! so that situations which differ only in it are one state.
+
+use super::bounds::{LOG_MAX, MESSAGES_MAX};
+use crate::vocab::{Fault, Hand, MessageId, Position};
+
+/// Where a message is between application and broker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// The application has not asked yet.
+    #[default]
+    Unsubmitted,
+    /// The producer has it and may transmit it.
+    Queued,
+    /// An attempt is on the wire.
+    OnWire,
+    /// The attempt is in the broker's receive slot.
+    Received,
+    /// The broker owes a confirmation, due when the record is synced.
+    AckOwed,
+    /// The confirmation is on its way.
+    AckOnWire,
+    /// A refusal is on its way.
+    RefusalOnWire,
+    /// The producer waits in vain: no reply will come.
+    Silent,
+    /// Confirmed; the producer is done with it.
+    Acked,
+    /// Its attempts are used up.
+    GivenUp,
+    /// Lost in a crash of the producer.
+    Forgotten,
+}
+
+impl Phase {
+    /// An attempt was made and its outcome is not known yet.
+    pub(super) fn is_outstanding(self) -> bool {
+        use Phase::*;
+        matches!(self, OnWire | Received | AckOwed | AckOnWire | RefusalOnWire | Silent)
+    }
+
+    /// The producer still has work with it.
+    pub(super) fn is_unresolved(self) -> bool {
+        self == Phase::Queued || self.is_outstanding()
+    }
+}
+
+/// How far a hand-off has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Stage {
+    /// On its way to the consumer.
+    OnWire = 1,
+    /// A worker has it.
+    AtWork = 2,
+    /// Its effect was made and is to be remembered in memory.
+    ToRemember = 3,
+    /// It is to be settled.
+    ToSettle = 4,
+    /// Its settle is on the wire.
+    Settling = 5,
+    /// Its settle was confirmed and its effect is still to come.
+    Confirmed = 6,
+}
+
+impl Stage {
+    const ALL: [Stage; 6] =
+        [Stage::OnWire, Stage::AtWork, Stage::ToRemember, Stage::ToSettle, Stage::Settling, Stage::Confirmed];
+}
+
+/// A hand-off: how far it is, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holding {
+    /// How far it has come.
+    pub stage: Stage,
+    /// The consumer process that has it, 0 or 1.
+    pub consumer: u8,
+}
+
+impl Holding {
+    fn encode(self) -> u8 {
+        self.stage as u8 | self.consumer << 3
+    }
+
+    fn decode(nibble: u8) -> Option<Self> {
+        let stage = *Stage::ALL.get(usize::from(nibble & 7).checked_sub(1)?)?;
+        Some(Holding { stage, consumer: nibble >> 3 })
+    }
+}
+
+/// A message with the identity it was sent under, in one byte: message, session and sequence number, two bits each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Record(u8);
+
+impl Record {
+    pub(super) fn new(message: usize, session: u8, sequence: u8) -> Self {
+        debug_assert!(message < 4 && session < 4 && sequence < 4, "{message} {session} {sequence}");
+        Record(message as u8 | session << 2 | sequence << 4)
+    }
+
+    /// Which message, from 0.
+    pub(super) fn message(self) -> usize {
+        usize::from(self.0 & 3)
+    }
+
+    /// The session its identity belongs to.
+    pub(super) fn session(self) -> u8 {
+        self.0 >> 2 & 3
+    }
+
+    /// Its sequence number in that session.
+    pub(super) fn sequence(self) -> u8 {
+        self.0 >> 4
+    }
+}
+
+/// A transmission in the broker's hands or late on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Transmission {
+    /// What it carries.
+    pub record: Record,
+    /// The producer's incarnation that sent it.
+    pub epoch: u8,
+    /// Nobody waits for a reply to it.
+    pub straggler: bool,
+}
+
+/// Eight counters of four bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Nibbles(u32);
+
+impl Nibbles {
+    pub(super) fn at(self, index: usize) -> u8 {
+        (self.0 >> (4 * index)) as u8 & 0xf
+    }
+
+    pub(super) fn set(&mut self, index: usize, value: u8) {
+        self.0 = self.0 & !(0xf << (4 * index)) | u32::from(value) << (4 * index);
+    }
+}
+
+/// Everything that producer, wires, broker and consumer know, and the faults that have struck.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct State {
+    // Producer.
+    pub(super) phases: [Phase; MESSAGES_MAX],
+    pub(super) identities: [Record; MESSAGES_MAX],
+    pub(super) attempts_left: Nibbles,
+    pub(super) submitted: u8,
+    pub(super) sequence_next: u8,
+    pub(super) epoch: u8,
+    // Wires.
+    pub(super) wire: [Option<MessageIndex>; MESSAGES_MAX],
+    pub(super) stragglers: [Option<Transmission>; 2],
+    // Broker.
+    pub(super) slot: Option<Transmission>,
+    pub(super) log: [Record; LOG_MAX],
+    pub(super) log_len: u8,
+    pub(super) synced: u8,
+    pub(super) dedup_floor: u8,
+    pub(super) settled: u8,
+    pub(super) settled_synced: u8,
+    pub(super) dead: u8,
+    pub(super) handed: Nibbles,
+    // Hand-offs, by position.
+    pub(super) live: Nibbles,
+    pub(super) late: Nibbles,
+    pub(super) live_upto: Nibbles,
+    pub(super) late_upto: Nibbles,
+    // Consumers.
+    pub(super) seen: [u8; 2],
+    pub(super) done: [u8; 2],
+    pub(super) owner: u8,
+    // Faults.
+    fired: u64,
+    pub(super) poisoned: Option<MessageIndex>,
+    pub(super) cut: bool,
+}
+
+/// A message, counted from 0 and never more than [`MESSAGES_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MessageIndex(std::num::NonZeroU8);
+
+impl MessageIndex {
+    pub(super) fn new(index: usize) -> Self {
+        MessageIndex(std::num::NonZeroU8::new(index as u8 + 1).expect("an index plus one is not zero"))
+    }
+
+    pub(super) fn index(self) -> usize {
+        usize::from(self.0.get()) - 1
+    }
+}
+
+/// A step's message id as an index.
+pub(super) fn index(message: MessageId) -> usize {
+    message.0 as usize - 1
+}
+
+/// An index as a step's message id.
+pub(super) fn id(index: usize) -> MessageId {
+    MessageId(index as u64 + 1)
+}
+
+/// The bit of a position in a byte of marks.
+pub(super) fn bit(position: usize) -> u8 {
+    1 << position
+}
+
+/// The bits of the first `count` positions.
+pub(super) fn below(count: usize) -> u8 {
+    ((1u16 << count) - 1) as u8
+}
+
+impl State {
+    /// How often this fault has struck: its mark, set by the fault alone.
+    pub fn fired(&self, fault: Fault) -> u8 {
+        (self.fired >> (4 * fault as u32)) as u8 & 0xf
+    }
+
+    pub(super) fn mark_fired(&mut self, fault: Fault) {
+        self.fired += 1 << (4 * fault as u32);
+    }
+
+    pub(super) fn fired_total(&self) -> u32 {
+        let pairs = (self.fired & 0x0f0f_0f0f_0f0f_0f0f) + (self.fired >> 4 & 0x0f0f_0f0f_0f0f_0f0f);
+        pairs.to_le_bytes().iter().map(|&pair| u32::from(pair)).sum()
+    }
+
+    /// A bound of the encoding was met on the way here: this run is not followed further.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Where the message is between application and broker; `message` counts from 0.
+    pub fn phase(&self, message: usize) -> Phase {
+        self.phases[message]
+    }
+
+    /// The broker's log: message, counted from 0, and whether the record is durable.
+    pub fn log(&self) -> impl Iterator<Item = (usize, bool)> + '_ {
+        self.log[..self.log_len.into()]
+            .iter()
+            .enumerate()
+            .map(|(position, record)| (record.message(), position < self.synced.into()))
+    }
+
+    /// The hand-off, if there is such a one.
+    pub fn holding(&self, hand: Hand) -> Option<Holding> {
+        let position = hand.position.0 as usize;
+        Holding::decode(if hand.late { self.late.at(position) } else { self.live.at(position) })
+    }
+
+    /// Every hand-off, by position, the late one of a position first.
+    pub fn hands(&self) -> impl Iterator<Item = (Hand, Holding)> + '_ {
+        (0..LOG_MAX).flat_map(move |position| {
+            [true, false].into_iter().filter_map(move |late| {
+                let hand = Hand { position: Position(position as u64), late };
+                self.holding(hand).map(|holding| (hand, holding))
+            })
+        })
+    }
+
+    /// The positions settled, as the broker (or the consumer's own store) has them, and those dead-lettered, as bits.
+    pub fn settled_and_dead(&self) -> (u8, u8) {
+        (self.settled, self.dead)
+    }
+
+    pub(super) fn has_hands(&self) -> bool {
+        self.live != Nibbles::default() || self.late != Nibbles::default()
+    }
+
+    pub(super) fn set_stage(&mut self, hand: Hand, stage: Stage) {
+        let holding = self.holding(hand).expect("the hand-off exists");
+        self.set_holding(hand, Some(Holding { stage, ..holding }));
+    }
+
+    /// Puts or (with `None`) ends a hand-off.
+    pub(super) fn set_holding(&mut self, hand: Hand, holding: Option<Holding>) {
+        let position = hand.position.0 as usize;
+        let (hands, upto) = match hand.late {
+            true => (&mut self.late, &mut self.late_upto),
+            false => (&mut self.live, &mut self.live_upto),
+        };
+        hands.set(position, holding.map_or(0, Holding::encode));
+        if holding.is_none_or(|holding| holding.stage != Stage::Settling) {
+            upto.set(position, 0);
+        }
+    }
+
+    /// The wire's attempts, oldest first.
+    pub fn wire(&self) -> impl Iterator<Item = usize> + '_ {
+        self.wire.iter().flatten().map(|message| message.index())
+    }
+
+    pub(super) fn wire_push(&mut self, message: usize) {
+        let free = self.wire.iter().position(Option::is_none).expect("a message is on the wire at most once");
+        self.wire[free] = Some(MessageIndex::new(message));
+    }
+
+    pub(super) fn wire_remove(&mut self, message: usize) {
+        let place = self.wire().position(|other| other == message).expect("the attempt is on the wire");
+        self.wire.copy_within(place + 1.., place);
+        self.wire[MESSAGES_MAX - 1] = None;
+    }
+
+    /// The receive slot holds an attempt whose producer still waits for its outcome.
+    pub(super) fn slot_holds(&self, message: usize) -> bool {
+        self.slot.is_some_and(|it| !it.straggler && it.record.message() == message)
+    }
+
+    /// How many leading positions are settled or set aside.
+    pub(super) fn committed(&self) -> usize {
+        (self.settled | self.dead).trailing_ones() as usize
+    }
+
+    /// The last record that carries this identity.
+    pub(super) fn last_record(&self, record: Record) -> Option<usize> {
+        self.log[..self.log_len.into()].iter().rposition(|&stored| stored == record)
+    }
+}
+
+/// What the tellers of stories ask.
+impl State {
+    /// What the broker holds in memory is already in its log.
+    pub fn stored_like_slot(&self) -> bool {
+        self.slot.is_some_and(|transmission| self.last_record(transmission.record).is_some())
+    }
+
+    /// The handler fails on this message, counted from 1.
+    pub fn fails(&self, message: usize) -> bool {
+        self.poisoned.is_some_and(|poisoned| poisoned.index() + 1 == message)
+    }
+}

@@ -1,0 +1,186 @@
+//! A path of the protocol as a story between order service, broker and inventory service.
+//!
+//! Each step is one row: something a party does by itself, or something it sends to another. The rows are data; `text`
+//! writes them for a terminal, `svg` draws them.
+
+mod svg;
+mod text;
+
+use crate::spec::{Spec, State};
+use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
+
+pub use svg::svg;
+pub use text::{Ink, text};
+
+/// Who a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// The producer.
+    OrderService,
+    /// The broker.
+    Broker,
+    /// The consumer.
+    InventoryService,
+}
+
+impl Lane {
+    /// All of them, left to right.
+    pub const ALL: [Lane; 3] = [Lane::OrderService, Lane::Broker, Lane::InventoryService];
+
+    /// What the reader calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Lane::OrderService => "order service",
+            Lane::Broker => "broker",
+            Lane::InventoryService => "inventory service",
+        }
+    }
+}
+
+/// One row of the story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Who acts.
+    pub from: Lane,
+    /// To whom it sends; the same lane for what it does by itself.
+    pub to: Lane,
+    /// What it does, in a few words.
+    pub text: String,
+    /// It is a fault.
+    pub fault: bool,
+}
+
+/// The rows of a path, step by step.
+///
+/// # Panics
+/// May panic if the path is not one of `spec`.
+pub fn story(spec: &Spec, path: &[Step]) -> Vec<Row> {
+    let mut state = State::default();
+    path.iter()
+        .map(|&step| {
+            let before = state;
+            let events = spec.take(&mut state, step);
+            let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
+            row(&before, &state, step, &kinds)
+        })
+        .collect()
+}
+
+fn row(before: &State, after: &State, step: Step, events: &[EventKind]) -> Row {
+    use Lane::*;
+    let (from, to, text) = match step {
+        Step::Submit { message } => (OrderService, OrderService, format!("submits order {message}")),
+        Step::Attempt { message } => (OrderService, Broker, format!("publish {message}")),
+        Step::Receive { message } => (Broker, Broker, format!("receives {message}")),
+        Step::ReceiveLate { message } => (Broker, Broker, format!("receives a late copy of {message}")),
+        Step::Append { message } => (Broker, Broker, format!("{} {message}", decision(before, after))),
+        Step::Sync => (Broker, Broker, "syncs".to_owned()),
+        Step::Ack { message } => (Broker, OrderService, format!("ack {message}")),
+        Step::TakeReply { message } => (OrderService, OrderService, format!("{} {message}", reply(events))),
+        Step::TimeOut { message } => (OrderService, OrderService, format!("hears nothing of {message}")),
+        Step::HandOff { position } => (Broker, InventoryService, handed(before, position.0)),
+        Step::DeadLetter { position } => (Broker, Broker, format!("sets position {position} aside (dead letter)")),
+        Step::Deliver { hand } => (InventoryService, InventoryService, format!("receives {}", message(before, hand))),
+        Step::Handle { hand } => (InventoryService, InventoryService, handled(before, hand, events)),
+        Step::Remember { hand } => {
+            (InventoryService, InventoryService, format!("notes {} as seen, in memory", message(before, hand)))
+        }
+        Step::Settle { hand } => settle(before, after, hand),
+        Step::RecordSettle { hand } => (Broker, Broker, recorded(hand, events)),
+        fault => return fault_row(before, fault),
+    };
+    Row { from, to, text, fault: false }
+}
+
+fn fault_row(before: &State, step: Step) -> Row {
+    use Lane::*;
+    let (lane, text) = match step {
+        Step::PublishLost { message } => (OrderService, format!("publish {message} is lost on the way")),
+        Step::PublishReordered { message } => (OrderService, format!("publish {message} fails, a later one goes on")),
+        Step::PublishDuplicated { message } => (OrderService, format!("the network makes a copy of publish {message}")),
+        Step::PublishRefused { message } => (Broker, format!("fails to store {message}, and says so")),
+        Step::PublishAckLost { message } => (Broker, format!("the ack of {message} is lost on the way")),
+        Step::ProducerCrash => (OrderService, "crashes and restarts".to_owned()),
+        Step::ProducerZombie { message } => {
+            (OrderService, format!("is replaced; its old publish {message} lingers on the way"))
+        }
+        Step::BrokerCrash { keeps } => (Broker, crash(before, keeps)),
+        Step::DeliveryLost { hand } => (Broker, format!("the hand-off of {} is lost", message(before, hand))),
+        Step::ConsumerCrash { .. } => (InventoryService, "crashes and restarts".to_owned()),
+        Step::SettleLost { hand } => {
+            (InventoryService, format!("the settle of position {} is lost on the way", hand.position))
+        }
+        Step::LeaseExpiry { hand } => (Broker, format!("the lease of position {} ends early", hand.position)),
+        Step::DedupForgotten => (Broker, "forgets what it has seen".to_owned()),
+        Step::Poison { message } => (InventoryService, format!("order {message} will fail its handler every time")),
+        Step::Rewind { position } => (InventoryService, format!("is rewound to position {position}")),
+        other => unreachable!("{other:?} is no fault"),
+    };
+    Row { from: lane, to: lane, text, fault: true }
+}
+
+fn decision(before: &State, after: &State) -> &'static str {
+    if after.log().count() > before.log().count() {
+        "appends"
+    } else if before.stored_like_slot() {
+        "recognises as a duplicate:"
+    } else {
+        "refuses"
+    }
+}
+
+fn reply(events: &[EventKind]) -> &'static str {
+    use crate::vocab::Outcome::*;
+    match events {
+        [EventKind::Outcome { outcome: Acked, .. }] => "learns: acked",
+        [EventKind::Outcome { outcome: Refused, .. }] => "learns: refused",
+        _ => "learns nothing of",
+    }
+}
+
+fn message(state: &State, hand: Hand) -> usize {
+    let (message, _) = state.log().nth(hand.position.0 as usize).expect("a hand-off is of a record in the log");
+    message + 1
+}
+
+fn handed(state: &State, position: u64) -> String {
+    let (message, _) = state.log().nth(position as usize).expect("a hand-off is of a record in the log");
+    format!("deliver {} (position {position})", message + 1)
+}
+
+fn handled(before: &State, hand: Hand, events: &[EventKind]) -> String {
+    let message = message(before, hand);
+    let made = events.iter().any(|event| matches!(event, EventKind::Effect { .. }));
+    let stored = events.iter().any(|event| matches!(event, EventKind::Settle { .. }));
+    match (made, stored) {
+        (true, true) => format!("reserves stock for {message} and stores its position"),
+        (true, false) => format!("reserves stock for {message}"),
+        (false, true) => format!("has seen {message}: stores its position only"),
+        (false, false) if before.fails(message) => format!("fails to handle {message}"),
+        (false, false) => format!("has seen {message}: nothing to do"),
+    }
+}
+
+fn settle(before: &State, after: &State, hand: Hand) -> (Lane, Lane, String) {
+    use crate::spec::Stage;
+    if after.holding(hand).is_some_and(|holding| holding.stage == Stage::Settling) {
+        (Lane::InventoryService, Lane::Broker, format!("settle position {}", hand.position))
+    } else {
+        let text = format!("notes {} as done", message(before, hand));
+        (Lane::InventoryService, Lane::InventoryService, text)
+    }
+}
+
+fn recorded(hand: Hand, events: &[EventKind]) -> String {
+    let refused = |event: &EventKind| matches!(event, EventKind::Settle { outcome: SettleOutcome::Refused, .. });
+    let verb = if events.iter().any(refused) { "refuses the stale settle of" } else { "records as settled:" };
+    format!("{verb} position {}", hand.position)
+}
+
+fn crash(before: &State, keeps: u64) -> String {
+    match before.log().count() as u64 - keeps {
+        0 => "crashes and restarts".to_owned(),
+        1 => "crashes, loses the last record of its log, and restarts".to_owned(),
+        lost => format!("crashes, loses the last {lost} records of its log, and restarts"),
+    }
+}

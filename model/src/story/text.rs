@@ -1,0 +1,124 @@
+//! The story as lines for a terminal: three lifelines, one row a step.
+
+use super::{Lane, Row};
+
+/// Whether a line may use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Escape codes for a terminal.
+    Colour,
+    /// Nothing but text, for files and pipes.
+    Plain,
+}
+
+impl Ink {
+    /// The text in an ANSI style, where colour is allowed.
+    pub fn paint(self, style: &str, text: &str) -> String {
+        match self {
+            Ink::Colour => format!("\x1b[{style}m{text}\x1b[0m"),
+            Ink::Plain => text.to_owned(),
+        }
+    }
+
+    /// Faults and violations.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    /// What holds.
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// What is not known.
+    pub fn unsure(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    /// Titles.
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}
+
+/// Where each lifeline stands, in columns behind the row's number.
+const COLUMNS: [usize; 3] = [2, 38, 74];
+const NUMBER: usize = 4;
+
+/// The story, one line a row, under a line with the parties' names.
+pub fn text(rows: &[Row], ink: Ink) -> String {
+    let mut out = format!("{:NUMBER$}", "");
+    let mut column = 0;
+    for lane in Lane::ALL {
+        let at = COLUMNS[lane as usize];
+        out += &format!("{:1$}", "", at - column);
+        out += &ink.strong(lane.title());
+        column = at + lane.title().len();
+    }
+    for (number, row) in rows.iter().enumerate() {
+        out += &format!("\n{:>3} {}", number + 1, line(row, ink));
+    }
+    out.push('\n');
+    out
+}
+
+fn line(row: &Row, ink: Ink) -> String {
+    let (drawn, start, end) = if row.from == row.to { local(row) } else { arrow(row) };
+    let mut line: Vec<char> = vec![' '; COLUMNS[2] + 1];
+    for column in COLUMNS {
+        line[column] = '│';
+    }
+    let before: String = line[..start].iter().collect();
+    let after: String = line.get(end..).map(|rest| rest.iter().collect()).unwrap_or_default();
+    let drawn = if row.fault { ink.bad(&drawn) } else { drawn };
+    format!("{before}{drawn}{after}").trim_end().to_owned()
+}
+
+/// What a party does by itself stands beside its lifeline.
+fn local(row: &Row) -> (String, usize, usize) {
+    let start = COLUMNS[row.from as usize];
+    let drawn = format!("{} {}", if row.fault { '✗' } else { '●' }, row.text);
+    let end = start + drawn.chars().count();
+    (drawn, start, end)
+}
+
+/// What a party sends is an arrow to the other lifeline, with its words on it.
+fn arrow(row: &Row) -> (String, usize, usize) {
+    let (from, to) = (COLUMNS[row.from as usize], COLUMNS[row.to as usize]);
+    let (start, end) = (from.min(to), from.max(to));
+    let words = format!(" {} ", row.text);
+    let room = (end - start - 1).saturating_sub(words.chars().count() + 1);
+    let (left, right) = ("─".repeat(room / 2), "─".repeat(room - room / 2));
+    let drawn = match from < to {
+        true => format!("├{left}{words}{right}▶│"),
+        false => format!("│◀{left}{words}{right}┤"),
+    };
+    (drawn, start, end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn arrows_reach_from_lifeline_to_lifeline_and_faults_are_marked() {
+        let row = |from, to, text: &str, fault| Row { from, to, text: text.to_owned(), fault };
+        let rows = [
+            row(Lane::OrderService, Lane::OrderService, "submits order 1", false),
+            row(Lane::OrderService, Lane::Broker, "publish 1", false),
+            row(Lane::Broker, Lane::Broker, "crashes and restarts", true),
+            row(Lane::Broker, Lane::OrderService, "ack 1", false),
+            row(Lane::InventoryService, Lane::InventoryService, "receives 1", false),
+        ];
+        expect![[r#"
+                  order service                       broker                              inventory service
+              1   ● submits order 1                   │                                   │
+              2   ├──────────── publish 1 ───────────▶│                                   │
+              3   │                                   ✗ crashes and restarts              │
+              4   │◀───────────── ack 1 ──────────────┤                                   │
+              5   │                                   │                                   ● receives 1
+        "#]]
+        .assert_eq(&text(&rows, Ink::Plain));
+    }
+}
