@@ -1,0 +1,110 @@
+//! The model's verdicts on whole pipelines: what holds, what breaks, by which property, and in how few steps.
+
+use delivery_model::check::{Limits, Protocol, explore};
+use delivery_model::pipeline::{
+    Acks, Attempts, Dedup, Identity, Level, Obligation, OnRestart, Pipeline, Remembers, Semantics, Settles,
+};
+use delivery_model::presets;
+use delivery_model::semantics::PropertyId;
+use stateright::{Checker, Model};
+
+const AMO: Option<Semantics> = Some(Semantics::AtMostOnce);
+const ALO: Option<Semantics> = Some(Semantics::AtLeastOnce);
+const EO: Option<Semantics> = Some(Semantics::ExactlyOnce);
+
+fn preset(name: &str, change: impl FnOnce(&mut Pipeline)) -> Pipeline {
+    let mut pipeline = presets::named(name).expect("the preset exists");
+    change(&mut pipeline);
+    pipeline
+}
+
+/// The strongest semantics of a pipeline, and the broken properties among those of exactly-once, with their stories' lengths.
+fn check(pipeline: &Pipeline, strongest: Option<Semantics>, broken: &[(PropertyId, usize)]) {
+    let explored = explore(pipeline, Limits::default(), &|_| true).expect("two messages fit");
+    assert!(explored.is_complete(), "{}: {}", pipeline.name, explored.completeness);
+    assert_eq!(explored.never_fired, [], "{}: a fault that never fires makes the check vacuous", pipeline.name);
+    assert_eq!(explored.verdicts.strongest(), strongest, "{}", pipeline.name);
+    let told: Vec<_> = explored.violations.iter().map(|violation| (violation.property, violation.steps.len())).collect();
+    assert_eq!(told, broken, "{}", pipeline.name);
+}
+
+#[test]
+fn the_references_keep_their_promises_and_no_stronger_one() {
+    use PropertyId::*;
+    check(&preset("at-most-once", |_| {}), AMO, &[(AckedNotLost, 9)]);
+    check(&preset("at-least-once", |_| {}), ALO, &[(NoDuplicateEffect, 12)]);
+    check(&preset("exactly-once", |_| {}), EO, &[]);
+}
+
+#[test]
+fn one_weakened_setting_breaks_a_named_property() {
+    use PropertyId::*;
+    let weakened = |change: fn(&mut Pipeline)| preset("exactly-once", change);
+    check(&weakened(|it| it.producer.attempts = Attempts::AtMost(1)), AMO, &[(SubmittedNotLost, 4)]);
+    check(
+        &weakened(|it| (it.producer.identity, it.broker.dedup) = (Identity::None, Dedup::None)),
+        ALO,
+        &[(NoDuplicateEffect, 16)],
+    );
+    check(
+        &weakened(|it| it.consumer.settles = Settles::BeforeEffect),
+        AMO,
+        &[(SubmittedNotLost, 12), (SettledAfterEffect, 9)],
+    );
+    check(&weakened(|it| it.consumer.remembers = Remembers::Nothing), ALO, &[(NoDuplicateEffect, 12)]);
+    check(&weakened(|it| it.broker.acks = Acks::OnReceipt), AMO, &[(SubmittedNotLost, 5)]);
+    check(&weakened(|it| it.producer.on_restart = OnRestart::Forgets), AMO, &[(SubmittedNotLost, 2)]);
+    check(&weakened(|it| it.level = Level::Delivery), ALO, &[(NoDuplicateDelivery, 10)]);
+}
+
+#[test]
+fn losing_what_was_never_acked_breaks_no_promise_about_acked_messages() {
+    let acked = |change: fn(&mut Pipeline)| {
+        preset("exactly-once", |it| {
+            it.obligation = Obligation::Acked;
+            change(it);
+        })
+    };
+    check(&acked(|it| it.producer.on_restart = OnRestart::Forgets), EO, &[]);
+    check(&acked(|it| it.producer.attempts = Attempts::AtMost(1)), EO, &[]);
+}
+
+/// Unique states of the references, within two messages, each default fault once and two in all. They change when the
+/// protocol, its bounds or the watched properties do: then look whether they should.
+#[test]
+fn state_counts_are_pinned_and_agree_with_stateright() {
+    for (name, states) in [("at-most-once", 2_754), ("at-least-once", 58_374), ("exactly-once", 16_993)] {
+        let pipeline = preset(name, |_| {});
+        let explored = explore(&pipeline, Limits::default(), &|_| true).expect("two messages fit");
+        assert_eq!(explored.states, states, "{name}");
+        let model = || Protocol::new(&pipeline, 2).expect("two messages fit").checker();
+        assert_eq!(model().spawn_dfs().join().unique_state_count(), states, "{name}, depth first");
+        let breadth_first = model().spawn_bfs().join();
+        assert_eq!(breadth_first.unique_state_count(), states, "{name}, breadth first");
+        let found = breadth_first.discoveries();
+        for violation in &explored.violations {
+            assert!(found.contains_key(violation.property.word()), "{name}: {} as well", violation.property);
+        }
+    }
+}
+
+/// Each story is shown by the model it is told of, and by no shorter run of as many messages and faults.
+#[test]
+fn a_story_ends_where_its_property_breaks() {
+    let pipeline = preset("exactly-once", |it| it.consumer.remembers = Remembers::Nothing);
+    let explored = explore(&pipeline, Limits::default(), &|_| true).expect("two messages fit");
+    let story = &explored.violations[0];
+    let protocol = Protocol::new(&pipeline, story.messages).expect("one message fits");
+    let broken: Vec<bool> = protocol
+        .along(&story.steps)
+        .map(|moment| protocol.broken(&moment, false).contains(PropertyId::NoDuplicateEffect))
+        .collect();
+    assert_eq!(broken.iter().position(|&broken| broken), Some(story.steps.len()));
+}
+
+#[test]
+fn more_messages_than_the_encoding_holds_are_refused() {
+    let pipeline = preset("exactly-once", |_| {});
+    let error = explore(&pipeline, Limits { messages: 5, ..Limits::default() }, &|_| true).expect_err("five do not fit");
+    assert_eq!(error.to_string(), "a model has 1 to 4 messages, not 5");
+}
