@@ -1,0 +1,277 @@
+//! The judge: verdicts of a whole recorded history, with witnesses.
+//!
+//! Feeds every consumer group's events to the automata, each group owing every message. Adds what a history needs and a
+//! model does not: doubts (nothing was read, not quiescent, truncated), counts, and the lines behind each violation.
+//! Defines no property of its own.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Breach, Doubt, Growing, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts, growing::Map, tally::Counts,
+};
+use crate::{
+    history::{Header, History, PipelineOf, Recorded},
+    pipeline::{Level, Obligation, Semantics},
+    vocab::{EventKind, GroupId, MessageId},
+};
+
+/// So many violations of each property are told; the rest are counted.
+pub const VIOLATIONS_TOLD: usize = 100;
+
+/// So many lines are told of each violation, the first ones: what led to it rather than what came of it.
+pub const LINES_TOLD: usize = 64;
+
+/// What the judge is asked. What is left open is taken from the history's header, then from the defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// What is counted.
+    pub level: Option<Level>,
+    /// Which messages must not be lost.
+    pub obligation: Option<Obligation>,
+    /// The semantics that the history should show.
+    pub expect: Option<Semantics>,
+}
+
+/// What the judge found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// How the properties were read.
+    pub rules: Rules,
+    /// Every property that was judged, in the order of [`PropertyId::ALL`].
+    pub findings: Vec<Finding>,
+    /// The verdict on each semantics.
+    pub verdicts: Verdicts,
+    /// The first [`VIOLATIONS_TOLD`] of each property, as they came; those found at quiescence last.
+    pub violations: Vec<Violation>,
+    /// How much there was to judge.
+    pub counts: Counts,
+    /// The groups that owe every message. One, where the history names none.
+    pub groups: Vec<GroupId>,
+}
+
+/// What was found out about one property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub property: PropertyId,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// How often it was broken, in all groups.
+    pub breaches: u64,
+}
+
+/// One breach of one property by one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which property.
+    pub property: PropertyId,
+    /// How it was broken.
+    pub breach: Breach,
+    /// By which message.
+    pub message: MessageId,
+    /// In which group.
+    pub group: GroupId,
+    /// The line that broke it; none, where it was broken by what had not happened when things came to rest.
+    pub line: Option<u32>,
+    /// The lines about this message in this group, at most [`LINES_TOLD`].
+    pub lines: Vec<u32>,
+}
+
+impl Question {
+    /// How the properties are to be read in a history with this header.
+    fn rules(&self, header: &Header) -> Rules {
+        let mut rules = match &header.pipeline {
+            Some(PipelineOf::Whole(pipeline)) => Rules::from(&**pipeline),
+            Some(PipelineOf::Named(_)) | None => Rules::bare(Level::default(), Obligation::default()),
+        };
+        rules.level = self.level.or(header.level).unwrap_or(rules.level);
+        rules.obligation = self.obligation.or(header.obligation).unwrap_or(rules.obligation);
+        self.expect.map_or(rules, |semantics| rules.expecting(semantics))
+    }
+}
+
+/// Judges a history.
+pub fn judge(history: &History, question: Question) -> Judgement {
+    let rules = question.rules(&history.header);
+    let counts = Counts::of(&history.events);
+    let watched = rules.applicable() - untellable(&history.header, &rules, &counts);
+    let mut court = Court::new(Monitor { rules, watched }, groups(history));
+    for recorded in &history.events {
+        court.hear(recorded);
+    }
+    let doubt = Doubts::about(history, &counts);
+    if doubt.quiescent {
+        court.settle_up();
+    }
+    tell_lines(&mut court.violations, &history.events);
+    court.sentence(&counts, &doubt)
+}
+
+/// The properties that this history cannot tell of, broken or kept.
+///
+/// Without its pipeline it is not known whether a history records effects, nor, at the delivery level, whether they
+/// matter: then a settle without an effect before it means nothing.
+fn untellable(header: &Header, rules: &Rules, counts: &Counts) -> PropertySet {
+    let whole = matches!(header.pipeline, Some(PipelineOf::Whole(_)));
+    let effects_told = rules.level == Level::Effect && counts.effects > 0;
+    if whole || effects_told { PropertySet::EMPTY } else { PropertyId::SettledAfterEffect.into() }
+}
+
+/// Every group that is named or has an event; the one unnamed group, where there is none.
+fn groups(history: &History) -> Vec<GroupId> {
+    let named = (0..history.names.groups().len()).map(|id| GroupId(id as u16));
+    let mut groups: Vec<_> = history.events.iter().filter_map(|recorded| recorded.event.kind.group()).collect();
+    groups.extend(named);
+    groups.sort_unstable();
+    groups.dedup();
+    if groups.is_empty() { vec![GroupId(0)] } else { groups }
+}
+
+/// What keeps a history without a violation from being evidence.
+struct Doubts {
+    any: Option<Doubt>,
+    quiescent: bool,
+}
+
+impl Doubts {
+    fn about(history: &History, counts: &Counts) -> Self {
+        let truncated = history.truncated.is_some();
+        let nothing_read = counts.delivered == 0 && counts.effects == 0;
+        let any = match (nothing_read, truncated) {
+            (true, _) => Some(Doubt::NothingRead),
+            (false, true) => Some(Doubt::Truncated),
+            (false, false) => None,
+        };
+        Doubts { any, quiescent: !truncated && at_rest(&history.events) }
+    }
+
+    /// The verdict on a property that was not broken.
+    fn verdict(&self, property: PropertyId) -> Verdict {
+        let unfinished = !self.quiescent && PropertySet::NEED_QUIESCENCE.contains(property);
+        let doubt = self.any.or(unfinished.then_some(Doubt::NotQuiescent));
+        doubt.map_or(Verdict::Holds, Verdict::Unknown)
+    }
+}
+
+/// Whether the last thing that happened, faults aside, was that things came to rest.
+fn at_rest(events: &[Recorded]) -> bool {
+    let happened = |kind: &&EventKind| !matches!(kind, EventKind::Fault { .. } | EventKind::Heal { .. });
+    let last = events.iter().rev().map(|recorded| &recorded.event.kind).find(happened);
+    last == Some(&EventKind::Quiescent)
+}
+
+/// One monitor over the groups, and what it found.
+struct Court {
+    monitor: Monitor,
+    shelves: BTreeMap<GroupId, Growing>,
+    breaches: [u64; PropertyId::ALL.len()],
+    violations: Vec<Violation>,
+}
+
+impl Court {
+    fn new(monitor: Monitor, groups: Vec<GroupId>) -> Self {
+        let shelves = groups.into_iter().map(|group| (group, Growing::default())).collect();
+        Court { monitor, shelves, breaches: [0; _], violations: Vec::new() }
+    }
+
+    /// Feeds an event to its group, or to every group where it belongs to all.
+    fn hear(&mut self, recorded: &Recorded) {
+        let Court { monitor, shelves, breaches, violations } = self;
+        let kind = &recorded.event.kind;
+        let concerned = match kind.group() {
+            Some(group) => shelves.range_mut(group..=group),
+            None => shelves.range_mut(..),
+        };
+        for (&group, shelf) in concerned {
+            monitor.feed(shelf, &recorded.event, |property, breach| {
+                let message = kind.message().expect("only what a message does breaks a property");
+                let line = Some(recorded.line);
+                note(breaches, violations, Violation { property, breach, message, group, line, lines: Vec::new() });
+            });
+        }
+    }
+
+    fn settle_up(&mut self) {
+        let Court { monitor, shelves, breaches, violations } = self;
+        for (&group, shelf) in shelves {
+            monitor.settle_up(shelf, |message, property, breach| {
+                note(
+                    breaches,
+                    violations,
+                    Violation { property, breach, message, group, line: None, lines: Vec::new() },
+                );
+            });
+        }
+    }
+
+    fn sentence(self, counts: &Counts, doubts: &Doubts) -> Judgement {
+        let breaches = |property| self.breaches[property as usize];
+        let verdict = |property| if breaches(property) > 0 { Verdict::Violated } else { doubts.verdict(property) };
+        let finding = |property| Finding { property, verdict: verdict(property), breaches: breaches(property) };
+        let rules = self.monitor.rules;
+        Judgement {
+            rules,
+            findings: self.monitor.watched.iter().map(finding).collect(),
+            verdicts: Verdicts::new(&rules, verdict),
+            violations: self.violations,
+            counts: *counts,
+            groups: self.shelves.into_keys().collect(),
+        }
+    }
+}
+
+/// Counts a violation, and keeps it if it is one of the first of its property.
+fn note(breaches: &mut [u64], violations: &mut Vec<Violation>, violation: Violation) {
+    let count = &mut breaches[violation.property as usize];
+    *count += 1;
+    if *count <= VIOLATIONS_TOLD as u64 {
+        violations.push(violation);
+    }
+}
+
+/// Fills in which lines are about each violation's message.
+fn tell_lines(violations: &mut [Violation], events: &[Recorded]) {
+    let mut of_message: Map<MessageId, Vec<usize>> = Map::default();
+    for (index, violation) in violations.iter().enumerate() {
+        of_message.entry(violation.message).or_default().push(index);
+    }
+    for recorded in events {
+        let kind = &recorded.event.kind;
+        let Some(indices) = kind.message().and_then(|message| of_message.get(&message)) else { continue };
+        for &index in indices {
+            let violation = &mut violations[index];
+            let concerned = kind.group().is_none_or(|group| group == violation.group);
+            if concerned && violation.lines.len() < LINES_TOLD {
+                violation.lines.push(recorded.line);
+            }
+        }
+    }
+}
+
+impl Judgement {
+    /// The finding on this property, if it was judged.
+    pub fn finding(&self, property: PropertyId) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.property == property)
+    }
+
+    /// The properties that were broken.
+    pub fn violated(&self) -> PropertySet {
+        let violated = self.findings.iter().filter(|finding| finding.verdict == Verdict::Violated);
+        violated.map(|finding| finding.property).collect()
+    }
+
+    /// How often messages were counted again at the level, in all groups.
+    pub fn duplicates(&self) -> u64 {
+        self.breaches_of(&[PropertyId::NoDuplicateDelivery, PropertyId::NoDuplicateEffect])
+    }
+
+    /// How many messages were lost under the obligation, in all groups; 0 as long as things have not come to rest.
+    pub fn lost(&self) -> u64 {
+        self.breaches_of(&[PropertyId::AckedNotLost, PropertyId::SubmittedNotLost])
+    }
+
+    /// Only one property of each kind is judged: that of the level, or of the obligation.
+    fn breaches_of(&self, kind: &[PropertyId]) -> u64 {
+        kind.iter().filter_map(|&property| self.finding(property)).map(|finding| finding.breaches).sum()
+    }
+}
