@@ -1,0 +1,336 @@
+//! Strategies for every value of the three formats, and mutations of their texts.
+//!
+//! Values are drawn from all that the formats allow, not from what makes sense to run.
+
+#![allow(dead_code, reason = "each test binary uses some of them")]
+
+use delivery_model::history::{At, Header, History, PipelineOf};
+use delivery_model::pipeline::*;
+use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, Strikes};
+use delivery_model::vocab::*;
+use delivery_model::words::Word;
+use proptest::collection::vec;
+use proptest::option::{of as maybe, weighted};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// Any word of a type.
+pub fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
+    select(W::ALL)
+}
+
+/// Any name that a format takes.
+pub fn name() -> impl Strategy<Value = String> {
+    "\\PC{1,40}"
+}
+
+fn producer() -> impl Strategy<Value = Producer> {
+    let attempts = prop_oneof![Just(Attempts::UntilAcked), (1..=1000u32).prop_map(Attempts::AtMost)];
+    (attempts, word(), word(), 1..=64u32).prop_map(|(attempts, identity, on_restart, in_flight)| Producer {
+        attempts,
+        identity,
+        on_restart,
+        in_flight,
+    })
+}
+
+fn broker() -> impl Strategy<Value = Broker> {
+    let dedup = (word(), 0..=1_000_000u32, word(), any::<bool>());
+    let deliveries = (word(), word(), word(), 0..=1000u32);
+    (word(), dedup, deliveries).prop_map(|(acks, dedup, deliveries)| Broker {
+        acks,
+        dedup: dedup.0,
+        dedup_window: dedup.1,
+        dedup_on_restart: dedup.2,
+        fencing: dedup.3,
+        delivers: deliveries.0,
+        records_settles: deliveries.1,
+        leases: deliveries.2,
+        max_deliveries: deliveries.3,
+    })
+}
+
+fn consumer() -> impl Strategy<Value = Consumer> {
+    (word(), word(), word(), 1..=64u32).prop_map(|(settles, commits, remembers, workers)| Consumer {
+        settles,
+        commits,
+        remembers,
+        workers,
+    })
+}
+
+fn faults() -> impl Strategy<Value = FaultBudget> {
+    let times = || prop_oneof![Just(0), 0..=1_000_000u32];
+    let some = (times(), proptest::array::uniform15(times())).prop_map(|(total, each)| FaultBudget { total, each });
+    prop_oneof![Just(FaultBudget::NONE), Just(FaultBudget::default()), some]
+}
+
+/// Any pipeline that means something.
+pub fn pipeline() -> impl Strategy<Value = Pipeline> {
+    let top = (name(), maybe(word()), word(), word(), any::<bool>());
+    let pipeline = (top, producer(), broker(), consumer(), faults()).prop_map(
+        |((name, promises, level, obligation, ordered), producer, broker, consumer, faults)| Pipeline {
+            name,
+            promises,
+            level,
+            obligation,
+            ordered,
+            producer,
+            broker,
+            consumer,
+            faults,
+        },
+    );
+    pipeline.prop_filter("settings that mean something together", Pipeline::means_something)
+}
+
+const MESSAGES: u32 = 5;
+
+fn message() -> impl Strategy<Value = MessageId> {
+    (1..=u64::from(MESSAGES)).prop_map(MessageId)
+}
+
+fn planned_fault() -> impl Strategy<Value = PlannedFault> {
+    let details = (weighted(0.8, any::<u64>()), weighted(0.8, any::<u64>()));
+    let parts = (word::<Fault>(), any::<Index>(), message(), 1..=1000u32, details);
+    parts.prop_map(|(fault, step, message, nth, (keeps, to))| {
+        let step = *step.get(Strikes::by(fault).1);
+        let at = Point { step, message: step.has_message().then_some(message), nth };
+        PlannedFault {
+            fault,
+            at,
+            keeps: keeps.filter(|_| fault == Fault::BrokerCrash),
+            to: to.map(Position).filter(|_| fault == Fault::Rewind),
+        }
+    })
+}
+
+/// Any step.
+pub fn step() -> impl Strategy<Value = Step> {
+    use Step::*;
+    let position = || any::<u64>().prop_map(Position);
+    let hand = || (position(), any::<bool>()).prop_map(|(position, late)| Hand { position, late });
+    let of_message = (select(vec![0usize, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), message()).prop_map(
+        |(which, message)| match which {
+            0 => Submit { message },
+            1 => Attempt { message },
+            2 => Receive { message },
+            3 => ReceiveLate { message },
+            4 => Append { message },
+            5 => Ack { message },
+            6 => TakeReply { message },
+            7 => TimeOut { message },
+            8 => PublishLost { message },
+            9 => PublishRefused { message },
+            10 => PublishAckLost { message },
+            11 => PublishDuplicated { message },
+            12 => PublishReordered { message },
+            13 => ProducerZombie { message },
+            _ => Poison { message },
+        },
+    );
+    let of_hand = (0..8usize, hand()).prop_map(|(which, hand)| match which {
+        0 => Deliver { hand },
+        1 => Handle { hand },
+        2 => Remember { hand },
+        3 => Settle { hand },
+        4 => RecordSettle { hand },
+        5 => DeliveryLost { hand },
+        6 => SettleLost { hand },
+        _ => LeaseExpiry { hand },
+    });
+    let of_position = (0..3usize, position()).prop_map(|(which, position)| match which {
+        0 => HandOff { position },
+        1 => DeadLetter { position },
+        _ => Rewind { position },
+    });
+    prop_oneof![
+        of_message,
+        of_hand,
+        of_position,
+        select(vec![Sync, ProducerCrash, DedupForgotten]),
+        any::<u64>().prop_map(|keeps| BrokerCrash { keeps }),
+        any::<u8>().prop_map(|consumer| ConsumerCrash { consumer }),
+    ]
+}
+
+/// Any schedule.
+pub fn schedule() -> impl Strategy<Value = Schedule> {
+    let seeded = (vec(planned_fault(), 0..6), any::<u64>().prop_map(Interleaving::Seeded));
+    let exact = (Just(Vec::new()), vec(step(), 0..12).prop_map(Interleaving::Exact));
+    (pipeline(), prop_oneof![seeded, exact]).prop_map(|(pipeline, (faults, interleaving))| Schedule {
+        pipeline,
+        messages: MESSAGES,
+        faults,
+        interleaving,
+    })
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    let whole = pipeline().prop_map(|pipeline| PipelineOf::Whole(Box::new(pipeline)));
+    let pipeline = maybe(prop_oneof![name().prop_map(PipelineOf::Named), whole]);
+    (pipeline, maybe(word()), maybe(word())).prop_map(|(pipeline, level, obligation)| Header {
+        pipeline,
+        level,
+        obligation,
+    })
+}
+
+/// Points in time that never fall: whole ones, fractions, and both.
+fn times(events: usize) -> impl Strategy<Value = Vec<At>> {
+    let exact_as_double = 0..1u64 << 53;
+    let whole = vec(any::<u64>().prop_map(At::Whole), events);
+    let both = vec(
+        prop_oneof![
+            exact_as_double.prop_map(At::Whole),
+            proptest::num::f64::NORMAL.prop_map(At::Fraction),
+            (-1e6..1e6f64).prop_map(At::Fraction)
+        ],
+        events,
+    );
+    prop_oneof![whole, both].prop_map(|mut times| {
+        times.sort_by(|this, other| this.partial_cmp(other).expect("no NaN is drawn"));
+        times
+    })
+}
+
+/// What an event says, with names by index, which become ids in the order of their first appearance.
+#[derive(Clone, Debug)]
+struct Draft {
+    kind: usize,
+    process: usize,
+    group: usize,
+    payload: Option<usize>,
+    message: u64,
+    attempt: Option<u32>,
+    position: u64,
+    with_position: bool,
+    outcome: Outcome,
+    settle: SettleOutcome,
+    fault: Fault,
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    let names = (0..11usize, 0..4usize, 0..3usize, maybe(0..4usize));
+    let numbers = (any::<u64>(), maybe(any::<u32>()), any::<u64>(), any::<bool>());
+    (names, numbers, word(), word(), word()).prop_map(|(names, numbers, outcome, settle, fault)| Draft {
+        kind: names.0,
+        process: names.1,
+        group: names.2,
+        payload: names.3,
+        message: numbers.0,
+        attempt: numbers.1,
+        position: numbers.2,
+        with_position: numbers.3,
+        outcome,
+        settle,
+        fault,
+    })
+}
+
+/// The texts that a history's names and payloads are drawn from.
+#[derive(Clone, Debug)]
+struct Texts {
+    processes: Vec<String>,
+    /// None: every group is left out.
+    groups: Option<Vec<String>>,
+    payloads: Vec<String>,
+}
+
+fn texts() -> impl Strategy<Value = Texts> {
+    let payload = prop_oneof![any::<String>(), Just(String::new())];
+    let texts = (vec(name(), 4), maybe(vec(name(), 3)), vec(payload, 4));
+    texts.prop_map(|(processes, groups, payloads)| Texts { processes, groups, payloads })
+}
+
+fn push(history: &mut History, texts: &Texts, at: At, draft: &Draft) {
+    let names = &mut history.names;
+    let process = names.process_id(&texts.processes[draft.process]).unwrap();
+    let group = if matches!(draft.kind, 3..=7) {
+        texts.groups.as_ref().map_or(GroupId(0), |groups| names.group_id(&groups[draft.group]).unwrap())
+    } else {
+        GroupId(0)
+    };
+    let payload = draft.payload.filter(|_| matches!(draft.kind, 0 | 1 | 3 | 4));
+    let payload = payload.map(|payload| names.payload_id(&texts.payloads[payload]).unwrap());
+    let (message, attempt) = (MessageId(draft.message), draft.attempt.map(AttemptNumber));
+    let (position, delivery) =
+        (draft.with_position.then_some(Position(draft.position)), draft.attempt.map(DeliveryNumber));
+    let kind = match draft.kind {
+        0 => EventKind::Submit { message, payload },
+        1 => EventKind::Attempt { message, attempt, payload },
+        2 => EventKind::Outcome { message, attempt, outcome: draft.outcome, position },
+        3 => EventKind::Deliver { message, group, position, delivery, payload },
+        4 => EventKind::Effect { message, group, payload },
+        5 => EventKind::Settle { message, group, position, delivery, outcome: draft.settle },
+        6 => EventKind::DeadLetter { message, group },
+        7 => EventKind::Rewind { group, position: Position(draft.position) },
+        8 => EventKind::Fault { fault: draft.fault },
+        9 => EventKind::Heal { fault: draft.fault },
+        _ => EventKind::Quiescent,
+    };
+    history.push(at, Event { process, kind });
+}
+
+/// Any history that a reader can yield.
+pub fn history() -> impl Strategy<Value = History> {
+    let events = vec(draft(), 0..20).prop_flat_map(|drafts| (times(drafts.len()), Just(drafts)));
+    (header(), texts(), events).prop_map(|(header, texts, (times, drafts))| {
+        let mut history = History { header, ..History::default() };
+        for (at, draft) in times.into_iter().zip(&drafts) {
+            push(&mut history, &texts, at, draft);
+        }
+        history
+    })
+}
+
+/// One change to a text.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// This many bytes vanish from here on.
+    Cut(Index, usize),
+    /// These bytes appear here.
+    Insert(Index, Vec<u8>),
+    /// This many bytes from here on stand there a second time.
+    Repeat(Index, usize),
+}
+
+/// A few changes.
+pub fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let bytes = prop_oneof![
+        vec(any::<u8>(), 1..4),
+        "[\\[\\]{}\"\\\\,:=.0-9eE\n\r -]{1,3}".prop_map(String::into_bytes),
+        select(vec!["null", "true", "-1", "99999999999999999999", "\"\"", "1e999", "{}", "[]"])
+            .prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    let change = prop_oneof![
+        (any::<Index>(), 1..30usize).prop_map(|(at, bytes)| Change::Cut(at, bytes)),
+        (any::<Index>(), bytes).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
+        (any::<Index>(), 1..60usize).prop_map(|(at, bytes)| Change::Repeat(at, bytes)),
+    ];
+    vec(change, 1..4)
+}
+
+/// The text with the changes made.
+pub fn changed(text: &[u8], changes: &[Change]) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for change in changes {
+        let at = |index: &Index| index.index(text.len() + 1);
+        match change {
+            Change::Cut(index, bytes) => {
+                let at = at(index);
+                text.drain(at..(at + bytes).min(text.len()));
+            }
+            Change::Insert(index, bytes) => {
+                let at = at(index);
+                text.splice(at..at, bytes.iter().copied());
+            }
+            Change::Repeat(index, bytes) => {
+                let at = at(index);
+                let again = text[at..(at + bytes).min(text.len())].to_vec();
+                text.splice(at..at, again);
+            }
+        }
+    }
+    text
+}
