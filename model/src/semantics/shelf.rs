@@ -56,7 +56,7 @@ pub trait Notes {
 }
 
 /// The shelf of a model: `N` messages, numbered from 1 in the order in which their one producer submits them, in a log
-/// of which the first 32 positions are watched. No heap, and no bytes: a model's network does not touch payloads.
+/// of which the first 16 positions are watched. No heap, and no bytes: a model's network does not touch payloads.
 ///
 /// `N` must cover every message that is submitted; one beyond is taken for one that never was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +69,7 @@ pub struct Small<const N: usize> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SmallNotes {
     /// One bit for each of the first positions.
-    settled: u32,
+    settled: u16,
     /// The highest message that has been delivered.
     frontier: u8,
 }
@@ -102,14 +102,14 @@ impl<const N: usize> Shelf for Small<N> {
     }
 
     fn rewind(&mut self, position: Position) {
-        let below = if position.0 < u32::BITS as u64 { (1 << position.0) - 1 } else { u32::MAX };
+        let below = if position.0 < u64::from(u16::BITS) { (1 << position.0) - 1 } else { u16::MAX };
         self.notes.settled &= below;
     }
 }
 
 impl SmallNotes {
-    fn bit(position: Position) -> u32 {
-        1_u32.checked_shl(u32::try_from(position.0).unwrap_or(u32::MAX)).unwrap_or(0)
+    fn bit(position: Position) -> u16 {
+        1_u16.checked_shl(u32::try_from(position.0).unwrap_or(u32::MAX)).unwrap_or(0)
     }
 }
 
