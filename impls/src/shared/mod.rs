@@ -8,3 +8,4 @@
 //! broken twin in `proofs/loom` replaces one of them, and loom must catch it by the assertion that guards it.
 
 pub mod ack_window;
+pub mod lease_slot;

@@ -102,6 +102,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 /// One line an exploration, past the test runner's capture: the numbers are the result.
 fn report(name: &str, result: &str) {
-    // A closed standard error must not fail a proof.
-    let _ = writeln!(stderr(), "loom, at most {PREEMPTIONS_MAX} preemptions: {name}: {result}");
+    let line = format!("loom, at most {PREEMPTIONS_MAX} preemptions: {name}: {result}\n");
+    // In one write, so that tests that run at once do not mix their lines. A closed stream must not fail a proof.
+    let _ = stderr().write_all(line.as_bytes());
 }

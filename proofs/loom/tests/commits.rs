@@ -1,0 +1,245 @@
+//! What the ack window is for: a consumer that commits its prefix loses nothing when it crashes.
+//!
+//! Two workers handle a message each and commit through the window; the consumer crashes at any moment, starts again at
+//! what it had committed, and is handed everything from there on. The monitors of `delivery_model::semantics` judge
+//! what the workers did, in the order in which they did it: the same definition that judges the model and a real run.
+
+use std::sync::Mutex;
+
+use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
+use delivery_loom::shared::ack_window::{AckWindow, Advance, BITS, Ring, Sound, Steps, Word};
+use delivery_loom::sync::{AtomicU64, Ordering};
+use delivery_model::pipeline::{Level, Obligation, Semantics};
+use delivery_model::semantics::{Monitor, Observed, Rules, Small};
+use delivery_model::vocab::{Event, EventKind, Fault, GroupId, MessageId, Outcome, Position, ProcessId, SettleOutcome};
+use loom::thread;
+
+/// The two positions: the last of one word of the window and the first of the next.
+const POSITIONS: [Position; 2] = [Position(31), Position(32)];
+const PRODUCER: ProcessId = ProcessId(0);
+const CONSUMER: ProcessId = ProcessId(1);
+const GROUP: GroupId = GroupId(0);
+
+/// Everything that outlives the consumer, and what its workers share.
+struct World<S> {
+    window: AckWindow<S>,
+    /// The broker's record: everything below was committed.
+    committed: AtomicU64,
+    /// The database: whether a position has its effect. Relaxed throughout, so that only the window orders anything.
+    effects: [AtomicU64; POSITIONS.len()],
+    /// Set once the consumer has crashed.
+    crashed: AtomicU64,
+    /// Not loom's: the witness takes no part in the race.
+    observed: Mutex<Observed<Small<{ POSITIONS.len() }>>>,
+}
+
+/// Judges exactly-once effects of what was acked; the broker needs no part in it here, so nothing else is watched.
+fn monitor() -> Monitor {
+    let rules = Rules::bare(Level::Effect, Obligation::Acked);
+    Monitor { rules, watched: rules.required_by(Semantics::ExactlyOnce) }
+}
+
+fn slot(position: Position) -> usize {
+    (position.0 - POSITIONS[0].0) as usize
+}
+
+fn message(position: Position) -> MessageId {
+    MessageId(slot(position) as u64 + 1)
+}
+
+impl<S: Steps> World<S> {
+    /// Both messages are submitted and acked; nothing is delivered.
+    fn new() -> Self {
+        let world = World {
+            window: AckWindow::with_steps(POSITIONS[0], POSITIONS.len() as u32),
+            committed: AtomicU64::new(POSITIONS[0].0),
+            effects: [AtomicU64::new(0), AtomicU64::new(0)],
+            crashed: AtomicU64::new(0),
+            observed: Mutex::default(),
+        };
+        for position in POSITIONS {
+            let message = message(position);
+            world.record(PRODUCER, EventKind::Submit { message, payload: None });
+            let acked = Outcome::Acked;
+            world.record(PRODUCER, EventKind::Outcome { message, attempt: None, outcome: acked, position: None });
+        }
+        world
+    }
+
+    fn record(&self, process: ProcessId, kind: EventKind) {
+        monitor().observe(&mut self.observed.lock().expect("no panic in between"), &Event { process, kind });
+    }
+
+    /// A read-modify-write, so that loom tries the crash before and after each step of each worker.
+    fn is_up(&self) -> bool {
+        self.crashed.fetch_or(0, Ordering::Relaxed) == 0
+    }
+
+    fn deliver(&self, position: Position) {
+        let (message, position) = (message(position), Some(position));
+        self.record(CONSUMER, EventKind::Deliver { message, group: GROUP, position, delivery: None, payload: None });
+    }
+
+    fn has_effect(&self, position: Position) -> bool {
+        self.effects[slot(position)].load(Ordering::Relaxed) == 1
+    }
+
+    fn effect(&self, position: Position) {
+        self.effects[slot(position)].store(1, Ordering::Relaxed);
+        self.record(CONSUMER, EventKind::Effect { message: message(position), group: GROUP, payload: None });
+    }
+
+    fn commit(&self, advance: Advance) {
+        self.committed.fetch_max(advance.to.0, Ordering::Relaxed);
+        for position in POSITIONS.into_iter().filter(|position| (advance.from..advance.to).contains(position)) {
+            let (message, outcome, position) = (message(position), SettleOutcome::Ok, Some(position));
+            self.record(CONSUMER, EventKind::Settle { message, group: GROUP, position, delivery: None, outcome });
+        }
+    }
+
+    /// Whoever learns that a prefix is settled, by an advance or from the watermark, sees what its workers did.
+    fn assert_effects_seen_below(&self, end: Position) {
+        for position in POSITIONS.into_iter().filter(|&position| position < end) {
+            assert!(self.has_effect(position), "position {position} is in the prefix, but its effect is not seen");
+        }
+    }
+
+    /// A worker's whole life: one position, unless the consumer crashes in between.
+    fn work(&self, position: Position) {
+        if self.is_up() {
+            self.deliver(position);
+            self.effect(position);
+        }
+        if self.is_up()
+            && let Ok(Some(advance)) = self.window.settle(position)
+            && self.is_up()
+        {
+            self.commit(advance);
+        }
+    }
+
+    /// The consumer starts again where it had committed; its inbox knows the effects that were made. How many
+    /// deliveries came again.
+    fn start_again(&self) -> (usize, usize) {
+        let (mut handed, mut known) = (0, 0);
+        for position in POSITIONS.into_iter().filter(|position| position.0 >= self.committed.load(Ordering::Relaxed)) {
+            self.deliver(position);
+            handed += 1;
+            if self.has_effect(position) { known += 1 } else { self.effect(position) }
+        }
+        (handed, known)
+    }
+}
+
+fn crash_and_start_again<S: Steps + 'static>(seen: &Seen) {
+    let world = loom::sync::Arc::new(World::<S>::new());
+    let workers = POSITIONS.map(|position| {
+        let world = loom::sync::Arc::clone(&world);
+        thread::spawn(move || world.work(position))
+    });
+    world.crashed.fetch_or(1, Ordering::Relaxed);
+    world.record(PRODUCER, EventKind::Fault { fault: Fault::ConsumerCrash });
+    for worker in workers {
+        worker.join().expect("a worker ends");
+    }
+    let redelivered = world.start_again();
+    let broken = monitor().at_quiescence(&world.observed.lock().expect("no panic in between"));
+    assert!(broken.is_empty(), "broken after a crash: {broken:?}");
+    seen.note(match redelivered {
+        (0, _) => "all was committed",
+        (_, 0) => "none of the redelivered had been handled",
+        (handed, known) if handed == known => "all of the redelivered had been handled",
+        _ => "some of the redelivered had been handled",
+    });
+}
+
+#[test]
+fn a_consumer_that_commits_its_prefix_loses_nothing_in_a_crash() {
+    let ways = [
+        "all was committed",
+        "none of the redelivered had been handled",
+        "some of the redelivered had been handled",
+        "all of the redelivered had been handled",
+    ];
+    holds("crash, prefix committed", &ways, crash_and_start_again::<Sound>);
+}
+
+/// Takes the highest position settled for the end of the prefix.
+enum HighestSeen {}
+
+impl Steps for HighestSeen {
+    fn settled_run_end(ring: &Ring, watermark: u64) -> u64 {
+        let bits = u64::from(BITS);
+        let first_positions = (watermark / bits..ring.end(watermark) / bits).map(|number| number * bits);
+        let highest = first_positions.filter_map(|first| {
+            let slot = ring.slot(first);
+            let word = Word::unpack(ring.word(slot).load(Ordering::Acquire));
+            let end = first + u64::from(BITS - word.settled.leading_zeros());
+            (word.lap == slot.lap).then_some(end)
+        });
+        highest.max().map_or(watermark, |end| end.max(watermark))
+    }
+}
+
+#[test]
+fn a_consumer_that_commits_the_highest_seen_loses_what_was_acked() {
+    is_caught("crash, highest committed", "acked-not-lost", crash_and_start_again::<HighestSeen>);
+}
+
+/// Looks at the others' marks with relaxed loads: sees them, but not what was done before them.
+enum LooksRelaxed {}
+
+impl Steps for LooksRelaxed {
+    fn settled_run_end(ring: &Ring, watermark: u64) -> u64 {
+        let is_settled = |position: &u64| {
+            let slot = ring.slot(*position);
+            let word = Word::unpack(ring.word(slot).load(Ordering::Relaxed));
+            word.lap == slot.lap && word.settled >> slot.bit & 1 == 1
+        };
+        watermark + (watermark..ring.end(watermark)).take_while(is_settled).count() as u64
+    }
+}
+
+/// Moves the watermark with a relaxed exchange: who reads it learns how far, but not what was done.
+enum AdvancesRelaxed {}
+
+impl Steps for AdvancesRelaxed {
+    fn advance(watermark: &AtomicU64, from: u64, to: u64) -> Result<(), u64> {
+        watermark.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).map(drop)
+    }
+}
+
+/// Two workers, and a committer that goes by the watermark.
+fn see_what_a_prefix_covers<S: Steps + 'static>(seen: &Seen) {
+    let (world, turnstile) = (loom::sync::Arc::new(World::<S>::new()), Turnstile::new());
+    for position in POSITIONS {
+        let (world, turnstile) = (loom::sync::Arc::clone(&world), turnstile.clone());
+        thread::spawn(move || {
+            world.effect(position);
+            turnstile.pass();
+            if let Some(advance) = world.window.settle(position).expect("it is the first settle") {
+                world.assert_effects_seen_below(advance.to);
+            }
+        });
+    }
+    turnstile.pass();
+    let watermark = world.window.watermark();
+    world.assert_effects_seen_below(watermark);
+    seen.note(match watermark.0 - POSITIONS[0].0 {
+        0 => "none settled",
+        1 => "one settled",
+        _ => "both settled",
+    });
+}
+
+#[test]
+fn whoever_learns_of_a_prefix_sees_the_effects_that_it_covers() {
+    let ways = ["none settled", "one settled", "both settled"];
+    holds("prefix and effects", &ways, see_what_a_prefix_covers::<Sound>);
+}
+
+#[test]
+fn relaxed_looks_and_advances_cover_effects_that_are_not_seen() {
+    is_caught("relaxed look", "its effect is not seen", see_what_a_prefix_covers::<LooksRelaxed>);
+    is_caught("relaxed advance", "its effect is not seen", see_what_a_prefix_covers::<AdvancesRelaxed>);
+}

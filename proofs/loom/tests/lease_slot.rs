@@ -1,0 +1,194 @@
+//! The lease slot under loom: its races, each with the twin that has it.
+
+use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
+use delivery_loom::shared::lease_slot::{Lease, LeaseError, LeaseSlot, Phase, Sound, State, Steps, Tick, current};
+use delivery_loom::sync::{AtomicU64, Ordering};
+use loom::sync::Arc;
+use loom::thread;
+
+/// When the first lease ends, and its timer comes.
+const SOON: Tick = Tick(10);
+/// When the second lease ends.
+const LATER: Tick = Tick(20);
+
+/// Looks at the state, then writes what comes of it: a change in between is undone.
+enum ChangesInTwoSteps {}
+
+impl Steps for ChangesInTwoSteps {
+    fn change<E>(word: &AtomicU64, next: impl Fn(State) -> Result<State, E>) -> Result<State, E> {
+        let state = next(State::unpack(word.load(Ordering::Acquire)))?;
+        word.store(state.pack(), Ordering::Release);
+        Ok(state)
+    }
+}
+
+/// A slot whose first lease, until [`SOON`], is granted; and two threads, with what each does.
+fn race<S: Steps + Send + Sync + 'static, A: 'static, B>(
+    first: impl FnOnce(&LeaseSlot<S>, Lease) -> A + 'static,
+    second: impl FnOnce(&LeaseSlot<S>, Lease) -> B,
+) -> (Arc<LeaseSlot<S>>, A, B) {
+    let slot = Arc::new(LeaseSlot::<S>::with_steps(0));
+    let lease = slot.grant(SOON).expect("it is free");
+    let turnstile = Turnstile::new();
+    let other = {
+        let (slot, turnstile) = (Arc::clone(&slot), turnstile.clone());
+        thread::spawn(move || {
+            turnstile.pass();
+            first(&slot, lease)
+        })
+    };
+    turnstile.pass();
+    let second = second(&slot, lease);
+    (slot, other.join().expect("a thread ends"), second)
+}
+
+/// The first lease's timer, while its worker gives it back and the position is granted anew.
+fn old_timer_and_new_lease<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let (slot, expired, new) = race::<S, _, _>(
+        |slot, lease| slot.expire(lease, SOON),
+        |slot, lease| {
+            // Refused where the timer came first: the position is free then, too.
+            let _ = slot.release(lease);
+            slot.grant(LATER).expect("given back or expired, the position is free")
+        },
+    );
+    assert_eq!(current(slot.state(), new, Phase::Held).err(), None, "the new lease lives until its own deadline");
+    seen.note(if expired.is_ok() { "expired" } else { "given back" });
+}
+
+#[test]
+fn a_timer_of_an_old_lease_never_ends_the_new_one() {
+    holds("old timer, new lease", &["expired", "given back"], old_timer_and_new_lease::<Sound>);
+}
+
+#[test]
+fn a_timer_that_checks_and_then_writes_ends_the_new_lease() {
+    let complaint = "the new lease lives until its own deadline";
+    is_caught("old timer, two steps", complaint, old_timer_and_new_lease::<ChangesInTwoSteps>);
+}
+
+/// Ends whatever lease is held: the timer fired, so somebody's time is up.
+enum ForgetsGeneration {}
+
+impl Steps for ForgetsGeneration {
+    fn expired(state: State, lease: Lease, _now: Tick) -> Result<State, LeaseError> {
+        let held = Lease { generation: state.generation, ..lease };
+        current(state, held, Phase::Held).map(|state| State { phase: Phase::Free, ..state })
+    }
+}
+
+#[test]
+fn a_timer_that_names_no_lease_ends_the_new_one() {
+    let complaint = "the new lease lives until its own deadline";
+    is_caught("old timer, no generation", complaint, old_timer_and_new_lease::<ForgetsGeneration>);
+}
+
+/// A worker that gives its lease back while the timer comes.
+fn two_ends<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let (_, expired, released) =
+        race::<S, _, _>(|slot, lease| slot.expire(lease, SOON), |slot, lease| slot.release(lease));
+    assert_ne!(expired.is_ok(), released.is_ok(), "a lease ends once");
+    seen.note(if expired.is_ok() { "expired" } else { "given back" });
+}
+
+#[test]
+fn a_lease_ends_once() {
+    holds("two ends", &["expired", "given back"], two_ends::<Sound>);
+    is_caught("two ends, two steps", "a lease ends once", two_ends::<ChangesInTwoSteps>);
+}
+
+/// Two dispatchers that find the position free.
+fn two_grants<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let grant_anew = |slot: &LeaseSlot<S>, lease: Lease| (slot.release(lease).is_ok(), slot.grant(LATER).is_ok());
+    let (_, (first_released, first), (_, second)) = race(grant_anew, grant_anew);
+    assert!(!(first && second), "at most one lease is live");
+    assert!(first || second, "a free position is granted");
+    seen.note(match (first_released, first) {
+        (true, true) => "released and granted by the first",
+        (true, false) => "released by the first, granted by the second",
+        (false, true) => "released by the second, granted by the first",
+        (false, false) => "released and granted by the second",
+    });
+}
+
+#[test]
+fn of_two_dispatchers_one_gets_the_lease() {
+    let ways = [
+        "released and granted by the first",
+        "released by the first, granted by the second",
+        "released and granted by the second",
+        "released by the second, granted by the first",
+    ];
+    holds("two grants", &ways, two_grants::<Sound>);
+    is_caught("two grants, two steps", "at most one lease is live", two_grants::<ChangesInTwoSteps>);
+}
+
+/// A worker whose settle goes to the disk while its lease runs out and the position is granted again.
+fn settle_on_its_way_to_the_disk<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let (slot, delivered_again, settled) = race::<S, _, _>(
+        |slot, lease| slot.expire(lease, SOON).is_ok() && slot.grant(LATER).is_ok(),
+        |slot, lease| {
+            let written = slot.begin_settle(lease).is_ok();
+            written.then(|| slot.finish_settle(lease))
+        },
+    );
+    let is_settled = slot.state().phase == Phase::Settled;
+    assert_eq!(settled.is_some(), is_settled, "a settle that was written stands");
+    assert!(!(is_settled && delivered_again), "a settled position is not delivered again");
+    seen.note(if is_settled { "settled in time" } else { "delivered again" });
+}
+
+/// Ends a lease whose settle is on its way to the disk.
+enum ExpiresPending {}
+
+impl Steps for ExpiresPending {
+    fn expired(state: State, lease: Lease, now: Tick) -> Result<State, LeaseError> {
+        let phase = if state.phase == Phase::Settling { Phase::Held } else { state.phase };
+        Sound::expired(State { phase, ..state }, lease, now)
+    }
+}
+
+#[test]
+fn a_settle_on_its_way_to_the_disk_keeps_its_lease() {
+    holds("settle under way", &["settled in time", "delivered again"], settle_on_its_way_to_the_disk::<Sound>);
+}
+
+#[test]
+fn a_lease_that_runs_out_under_a_settle_delivers_what_was_settled() {
+    let complaint = "a settle that was written stands";
+    is_caught("settle under way, expired", complaint, settle_on_its_way_to_the_disk::<ExpiresPending>);
+}
+
+/// A worker's effect, and the next holder of the lease that its predecessor gave back.
+fn what_the_last_holder_did<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let half_done = Arc::new(AtomicU64::new(0));
+    let noted = Arc::clone(&half_done);
+    let (_, _, granted) = race::<S, _, _>(
+        move |slot, lease| {
+            noted.store(1, Ordering::Relaxed);
+            slot.release(lease).expect("it is current")
+        },
+        |slot, _| slot.grant(LATER).is_ok().then(|| half_done.load(Ordering::Relaxed)),
+    );
+    assert_ne!(granted, Some(0), "who gets the lease sees what its predecessor did");
+    seen.note(if granted.is_some() { "granted" } else { "still leased" });
+}
+
+/// Changes with one exchange, which orders nothing else.
+enum ChangesRelaxed {}
+
+impl Steps for ChangesRelaxed {
+    fn change<E>(word: &AtomicU64, next: impl Fn(State) -> Result<State, E>) -> Result<State, E> {
+        let seen = word.load(Ordering::Relaxed);
+        let state = next(State::unpack(seen))?;
+        let exchange = word.compare_exchange(seen, state.pack(), Ordering::Relaxed, Ordering::Relaxed);
+        exchange.map_or_else(|now| next(State::unpack(now)), |_| Ok(state))
+    }
+}
+
+#[test]
+fn the_next_holder_of_a_lease_sees_what_the_last_one_did() {
+    holds("last holder", &["granted", "still leased"], what_the_last_holder_did::<Sound>);
+    let complaint = "sees what its predecessor did";
+    is_caught("last holder, relaxed", complaint, what_the_last_holder_did::<ChangesRelaxed>);
+}
