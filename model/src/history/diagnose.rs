@@ -15,58 +15,49 @@ pub(super) enum Diagnosis {
     Flawed(Flaw),
 }
 
-/// Why `line` failed with this error.
-pub(super) fn diagnose(line: &[u8], error: &serde_json::Error) -> Diagnosis {
+/// Why `line` failed with this error, where `expected` should have been.
+pub(super) fn diagnose(line: &[u8], error: &serde_json::Error, expected: &str) -> Diagnosis {
+    let flawed = |found: String| Diagnosis::Flawed(Flaw { found, expected: expected.to_owned() });
     if line.trim_ascii().is_empty() {
-        return flawed("an empty line".to_owned(), an_event());
+        return flawed("an empty line".to_owned());
     }
     match serde_json::from_slice::<Node>(line) {
-        Ok(node) => Diagnosis::Flawed(flaw_of(&node.value).unwrap_or_else(|| {
-            // Whatever the fast path refuses and the tree does not, its own words still say.
-            Flaw { found: without_line(error), expected: an_event() }
-        })),
+        // Whatever the fast path refuses and the tree does not, the parser's own words still say.
+        Ok(node) => flaw_of(&node.value, expected).map_or_else(|| flawed(words(error)), Diagnosis::Flawed),
         Err(error) if error.classify() == Category::Eof => Diagnosis::CutOff,
-        Err(error) => flawed(not_json(line, &error), an_event()),
+        Err(error) => flawed(not_json(line, &error)),
     }
-}
-
-fn an_event() -> String {
-    "an event as one JSON object, such as {\"at\":1,\"process\":\"producer-0\",\"event\":\"submit\",\"message\":7}"
-        .to_owned()
-}
-
-fn flawed(found: String, expected: String) -> Diagnosis {
-    Diagnosis::Flawed(Flaw { found, expected })
 }
 
 fn not_json(line: &[u8], error: &serde_json::Error) -> String {
     match std::str::from_utf8(line) {
         Err(utf8) => format!("bytes that are not UTF-8 (column {})", utf8.valid_up_to() + 1),
-        Ok(_) => without_line(error),
+        Ok(_) => words(error),
     }
 }
 
-/// The parser's words, which count lines from the line's own start.
-fn without_line(error: &serde_json::Error) -> String {
+/// The parser's words, without its count of lines, which begins at the line itself.
+fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what);
-    format!("at column {}: {what}", error.column())
+    format!("what cannot be read as JSON ({what}, column {})", error.column())
 }
 
-fn flaw_of(value: &Value) -> Option<Flaw> {
+fn flaw_of(value: &Value, expected: &str) -> Option<Flaw> {
+    let flaw = |found: String, expected: &str| Some(Flaw { found, expected: expected.to_owned() });
     let Value::Table(entries) = value else {
-        return Some(Flaw { found: value.to_string(), expected: an_event() });
+        return flaw(value.to_string(), expected);
     };
     if entries.iter().any(|(key, ..)| key == "format") {
-        return Some(Flaw { found: "a second header".to_owned(), expected: an_event() });
+        return flaw("a second header".to_owned(), expected);
     }
     entries.iter().find_map(|(key, _, node)| match Key::from_word(key) {
         None => {
             let keys = Key::ALL.map(Key::word).join(", ");
-            Some(Flaw { found: format!("unknown key {}", quoted(key)), expected: format!("no other keys than {keys}") })
+            flaw(format!("unknown key {}", quoted(key)), &format!("no other keys than {keys}"))
         }
         Some(key) if fits(key, &node.value) => None,
-        Some(key) => Some(Flaw { found: format!("`{key}` {}", node.value), expected: key.allowed() }),
+        Some(key) => flaw(format!("`{key}` {}", node.value), &key.allowed()),
     })
 }
 

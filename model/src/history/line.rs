@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::At;
@@ -45,6 +47,29 @@ pub(super) struct Line<'a> {
     pub fault: Option<Text<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Text<'a>>,
+}
+
+/// A line as a JSON object. Left to itself, serde would take a list of the values too.
+pub(super) struct Object<'a>(pub Line<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Line<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, keys: A) -> Result<Line<'de>, A::Error> {
+                Line::deserialize(MapAccessDeserializer::new(keys))
+            }
+        }
+
+        deserializer.deserialize_map(Keys).map(Object)
+    }
 }
 
 /// What is wrong with a line that is JSON.

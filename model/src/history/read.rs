@@ -7,7 +7,7 @@
 use std::io::{BufRead, Read};
 
 use super::diagnose::{Diagnosis, diagnose};
-use super::line::{Flaw, Line};
+use super::line::{Flaw, Object};
 use super::words::Key;
 use super::{
     At, FORMAT, Header, History, HistoryError, LINE_LIMIT, Names, PipelineOf, ReadOptions, Recorded, TooManyNames,
@@ -70,9 +70,9 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         let number = self.lines.number;
-        let line: Line<'_> = match serde_json::from_slice(&self.lines.buffer) {
+        let Object(line) = match serde_json::from_slice(&self.lines.buffer) {
             Ok(line) => line,
-            Err(error) => match diagnose(&self.lines.buffer, &error) {
+            Err(error) => match diagnose(&self.lines.buffer, &error, AN_EVENT) {
                 Diagnosis::CutOff
                     if !self.lines.ended && self.options.truncated_tail == TruncatedTail::NameAndIgnore =>
                 {
@@ -194,11 +194,14 @@ impl<R: BufRead> Lines<R> {
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const A_HEADER: &str = r#"the header {"format":"delivery-history","version":1}"#;
+const AN_EVENT: &str =
+    r#"an event as one JSON object, such as {"at":1,"process":"producer-0","event":"submit","message":7}"#;
 
 fn read_header<R: BufRead>(line: &Lines<R>) -> Result<Header, HistoryError> {
     let node: Node = match serde_json::from_slice(&line.buffer) {
         Ok(node) => node,
-        Err(error) => return Err(line.refuse(diagnose(&line.buffer, &error))),
+        Err(error) => return Err(line.refuse(diagnose(&line.buffer, &error, A_HEADER))),
     };
     let header = || -> Result<Header, PipelineError> {
         let cursor = Cursor::root(&node, Some(1));

@@ -93,7 +93,7 @@ impl Key {
         let list = |words: &str| format!("one of {words}");
         match self {
             Key::At => "a number".to_owned(),
-            Key::Process | Key::Group => "a name without control characters".to_owned(),
+            Key::Process | Key::Group => "a name, not empty, without control characters".to_owned(),
             Key::Event => list(&words_of(&EventWord::ALL)),
             Key::Message | Key::Position => format!("a whole number from 0 to {}", u64::MAX),
             Key::Attempt | Key::Delivery => format!("a whole number from 0 to {}", u32::MAX),

@@ -43,6 +43,11 @@ impl<W: Write> HistoryWriter<W> {
         Ok(writer)
     }
 
+    /// Goes on after what `out` holds already: a header, and events up to this time.
+    pub fn resume(out: W, last: Option<At>) -> HistoryWriter<W> {
+        HistoryWriter { out, buffer: Vec::new(), last }
+    }
+
     /// Writes one event. Its ids are those of `names`.
     ///
     /// Fails if `at` is before the last event's or no number, if the line would be longer than [`LINE_LIMIT`], or if

@@ -89,19 +89,25 @@ fn read_order(cursor: &Cursor<'_>, messages: u32) -> Result<Interleaving, Schedu
     }
 }
 
-/// A step is read by the words of the steps themselves. They do not refuse more keys on a step that has none of its
-/// own, hence the count.
+/// A step is read by the words of the steps themselves. They would take more keys on a step that has none of its own,
+/// and a list of the values in place of a table, hence the comparison with what would be written.
 fn read_step(cursor: &Cursor<'_>, messages: u32) -> Result<Step, ScheduleError> {
     let not_a_step = |problem: String| ScheduleError::Step { place: cursor.place().clone(), problem };
+    let Value::Table(entries) = cursor.value() else { return Err(cursor.unfit("a table").into()) };
     if let Ok(message) = cursor.peek("message", "") {
         message.number(1..=u64::from(messages))?;
     }
     let json = |error: serde_json::Error| not_a_step(error.to_string());
     let step: Step = serde_json::from_value(serde_json::to_value(cursor.value()).map_err(json)?).map_err(json)?;
-    let Value::Table(entries) = cursor.value() else { return Err(cursor.unfit("a table").into()) };
-    let known = serde_json::to_value(step).map_err(json)?;
-    match entries.iter().find(|(key, ..)| known.get(key).is_none()) {
-        None => Ok(step),
-        Some((key, ..)) => Err(not_a_step(format!("unknown key `{key}`; allowed here: step"))),
+    let written = serde_json::to_value(step).map_err(json)?;
+    for (key, _, node) in entries {
+        match written.get(key) {
+            None => return Err(not_a_step(format!("unknown key `{key}`; allowed here: step"))),
+            Some(written) if written.is_object() != matches!(node.value, Value::Table(_)) => {
+                return Err(not_a_step(format!("`{key}` is {}; allowed: a table", node.value)));
+            }
+            Some(_) => {}
+        }
     }
+    Ok(step)
 }
