@@ -3,6 +3,9 @@
 //! Architecture Invariant: this crate sees the model's words and formats, never its semantics or its protocol, so that
 //! what is judged and what judges it share nothing but the words.
 
+pub mod core;
 pub mod driver;
+pub mod mutant;
 pub mod shared;
+pub mod store;
 pub mod sync;

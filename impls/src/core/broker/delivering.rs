@@ -1,0 +1,139 @@
+//! From the log to the consumers: hand off, record what they settle, set aside what nobody manages.
+
+use delivery_model::pipeline::{self, RecordsSettles, Settles};
+use delivery_model::vocab::{EventKind, GroupId, Position, SettleOutcome};
+
+use super::Broker;
+use crate::core::deliveries::{Next, Subscription};
+use crate::core::hand::{ConsumerId, HandId, HandOff, SettleRequest};
+use crate::core::ledger::Entry;
+use crate::core::positions::Positions;
+use crate::core::report::Report;
+use crate::core::time::Millis;
+use crate::mutant::Mutant;
+use crate::store::{Generation, Journal, StoreError};
+
+/// The one group that a broker serves.
+const GROUP: GroupId = GroupId(0);
+
+impl<J: Journal> Broker<J> {
+    /// What a consumer with a free worker should get: the lowest position that it may have. `has`: what it holds, has
+    /// done or keeps as finished itself, which matters where it follows a cursor.
+    pub fn next(&self, consumer: ConsumerId, has: &[&Positions]) -> Option<Next> {
+        let end = if self.mutant == Mutant::HandsOffUnsynced { self.log.end() } else { self.log.synced() };
+        let late_by = u32::from(self.mutant == Mutant::DeadLetterLate);
+        self.deliveries.next(consumer, has, end, late_by)
+    }
+
+    /// Hands off what [`next`](Broker::next) named. Where hand-offs happen once or are counted, it is in the ledger
+    /// first.
+    ///
+    /// # Panics
+    /// If the position is not in the log or is leased.
+    pub fn hand_off(&mut self, now: Millis, position: Position, consumer: ConsumerId) -> Result<HandOff, StoreError> {
+        let entry = Entry::HandedOff(position);
+        if self.deliveries.must_record_hand_off() && self.mutant != Mutant::HandOffNotPersisted {
+            self.ledger.record([entry])?;
+        }
+        self.deliveries.apply(entry);
+        let hand = self.deliveries.grant(position, consumer, now + self.tuning.lease);
+        Ok(HandOff {
+            hand,
+            consumer,
+            generation: self.deliveries.owner().1,
+            delivery: self.deliveries.delivery_number(position),
+            record: self.log.at(position).expect("a position in the log").clone(),
+        })
+    }
+
+    /// Sets aside what [`next`](Broker::next) named.
+    ///
+    /// # Panics
+    /// If the position is not in the log.
+    pub fn dead_letter(&mut self, position: Position) -> Result<(), StoreError> {
+        let message = self.log.at(position).expect("a position in the log").message;
+        self.ledger.record([Entry::DeadLettered(position)])?;
+        self.deliveries.apply(Entry::DeadLettered(position));
+        self.reports.push_back(Report::of(EventKind::DeadLetter { message, group: GROUP }));
+        Ok(())
+    }
+
+    /// Records a settle, or refuses it because its lease has ended.
+    pub fn settle(&mut self, request: SettleRequest) -> Result<SettleOutcome, StoreError> {
+        let is_checked = self.settings.leases == pipeline::Leases::Checked && self.mutant != Mutant::LeaseUnchecked;
+        if is_checked && !self.is_live(request.hand) {
+            return Ok(SettleOutcome::Refused);
+        }
+        self.deliveries.settle_in_memory(request.covers);
+        if self.settings.records_settles == RecordsSettles::AfterSync && self.mutant != Mutant::SettleNotPersisted {
+            let entries = self.deliveries.newly_settled(request.covers);
+            self.ledger.record(entries.iter().copied())?;
+            entries.into_iter().for_each(|entry| self.deliveries.apply(entry));
+        }
+        if request.finishes {
+            self.release(request.hand);
+        }
+        Ok(SettleOutcome::Ok)
+    }
+
+    /// The consumer is over with a hand-off; unless it settled, the position may be handed off again.
+    pub fn release(&mut self, hand: HandId) {
+        self.deliveries.leases_mut().give_back(hand);
+    }
+
+    /// Whether this hand-off may still settle.
+    pub fn is_live(&self, hand: HandId) -> bool {
+        self.deliveries.leases().is_live(hand)
+    }
+
+    /// The lease of a position ends under its holder.
+    pub fn end_lease(&mut self, position: Position) {
+        self.deliveries.leases_mut().end(position);
+    }
+
+    /// A consumer is gone, and everything that it held is free.
+    pub fn end_leases_of(&mut self, consumer: ConsumerId) {
+        self.deliveries.leases_mut().end_of_consumer(consumer);
+    }
+
+    /// The owner of a cursor is taken for dead: another consumer takes over, everything that the old one still has
+    /// comes late, and the new generation must be let in where effects are stored.
+    pub fn pass_to(&mut self, consumer: ConsumerId) -> Result<Generation, StoreError> {
+        let generation = Generation(self.deliveries.owner().1.0 + 1);
+        let entry = Entry::Owned(consumer, generation);
+        self.ledger.record([entry])?;
+        self.deliveries.apply(entry);
+        self.deliveries.leases_mut().end_all();
+        Ok(generation)
+    }
+
+    /// A consumer of a cursor goes on over a restart of the broker with what it was working on.
+    pub fn resume(&mut self, now: Millis, hand: HandId, consumer: ConsumerId) {
+        debug_assert_eq!(self.deliveries.subscription(), Subscription::Cursor);
+        let ends = now + self.tuning.lease;
+        self.deliveries.leases_mut().resume(hand, consumer, ends);
+    }
+
+    /// The group is reset: this position and all later ones are to be delivered again. Nobody of the group may hold
+    /// anything.
+    pub fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
+        self.ledger.record([Entry::Rewound(to)])?;
+        self.deliveries.apply(Entry::Rewound(to));
+        Ok(())
+    }
+
+    /// Whether the group's consumers store finished positions themselves.
+    pub fn is_settled_elsewhere(&self) -> bool {
+        self.settles == Settles::WithEffect
+    }
+
+    /// Ends every lease whose time is over.
+    pub fn handle_timeout(&mut self, now: Millis) {
+        self.deliveries.leases_mut().handle_timeout(now);
+    }
+
+    /// When to call [`handle_timeout`](Broker::handle_timeout) again, if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        self.deliveries.leases().poll_timeout()
+    }
+}

@@ -1,0 +1,163 @@
+//! The broker: takes messages in, keeps them, and hands them on until they are settled.
+//!
+//! Its two sides share the log: `publishing` receives, recognises, stores and confirms; `delivering` hands off,
+//! records settles and sets aside. Each writes a journal of its own, the message log and the ledger.
+//!
+//! Left out: more than one topic and one group.
+
+mod delivering;
+mod publishing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
+use delivery_model::vocab::{Epoch, MessageId};
+
+pub use self::publishing::Peer;
+use self::publishing::{Owed, Received};
+use super::dedup::{self, Memory};
+use super::deliveries::Deliveries;
+use super::ledger::{Entry, Ledger};
+use super::log::Log;
+use super::record::{ProducerId, Reply};
+use super::report::Report;
+use super::tuning::Tuning;
+use crate::mutant::Mutant;
+use crate::store::{Journal, RecoverError, StoreError};
+
+/// What of the broker survives a crash: its two journals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Journals<J> {
+    /// The message log.
+    pub log: J,
+    /// What became of the deliveries.
+    pub ledger: J,
+}
+
+/// A broker of one topic and one consumer group.
+///
+/// Calling contract. Publishing: [`register`](Broker::register) a producer's epoch before its attempts;
+/// [`receive`](Broker::receive) an attempt, [`append_next`](Broker::append_next) it, [`sync`](Broker::sync) when it
+/// suits (once for many is group commit), [`confirm_due`](Broker::confirm_due), and send what
+/// [`poll_reply`](Broker::poll_reply) gives. Delivering: ask [`next`](Broker::next) what a consumer with a free worker
+/// should get, and [`hand_off`](Broker::hand_off) or [`dead_letter`](Broker::dead_letter) it; pass in what the consumer
+/// says with [`settle`](Broker::settle) and [`release`](Broker::release), and the time with
+/// [`handle_timeout`](Broker::handle_timeout) when [`poll_timeout`](Broker::poll_timeout) says so. Drain
+/// [`poll_report`](Broker::poll_report) after every call.
+///
+/// An error that is not definite means that nobody knows what is on disk: drop the broker and open it anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Broker<J> {
+    settings: pipeline::Broker,
+    /// Positions that the group stores by itself need no record here.
+    settles: Settles,
+    tuning: Tuning,
+    mutant: Mutant,
+    log: Log<J>,
+    memory: Memory,
+    epochs: BTreeMap<ProducerId, Epoch>,
+    slot: Option<Received>,
+    owed: BTreeMap<MessageId, Owed>,
+    replies: VecDeque<(Peer, Reply)>,
+    ledger: Ledger<J>,
+    deliveries: Deliveries,
+    reports: VecDeque<Report>,
+}
+
+impl<J: Journal> Broker<J> {
+    /// Starts on what an earlier incarnation left on disk, or on empty journals.
+    pub fn open(
+        pipeline: &Pipeline,
+        tuning: Tuning,
+        journals: Journals<J>,
+        mutant: Mutant,
+    ) -> Result<Self, RecoverError> {
+        let log = Log::open(journals.log)?;
+        let (mut ledger, entries) = Ledger::open(journals.ledger)?;
+        let started = entries.iter().filter(|entry| matches!(entry, Entry::Started(_))).count() as u32;
+        let incarnation = started + 1;
+        ledger.record([Entry::Started(incarnation)])?;
+        let settings = pipeline.broker.clone();
+        let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
+        let memory = if is_rebuilt {
+            dedup::rebuild(&settings, log.records().iter().map(|record| record.identity))
+        } else {
+            Memory::new(&settings, log.end())
+        };
+        let epochs = entries.iter().filter_map(|entry| match *entry {
+            Entry::Registered(producer, epoch) => Some((producer, epoch)),
+            _ => None,
+        });
+        Ok(Broker {
+            settles: pipeline.consumer.settles,
+            tuning,
+            mutant,
+            memory,
+            epochs: epochs.collect(),
+            slot: None,
+            owed: BTreeMap::new(),
+            replies: VecDeque::new(),
+            deliveries: Deliveries::replay(pipeline, tuning.numbers_max, &entries, incarnation),
+            reports: VecDeque::new(),
+            settings,
+            log,
+            ledger,
+        })
+    }
+
+    /// Makes durable what was appended, and what was settled in memory only.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.log.sync()?;
+        let entries = self.deliveries.unsynced();
+        if !entries.is_empty() {
+            self.ledger.record(entries.iter().copied())?;
+            entries.into_iter().for_each(|entry| self.deliveries.apply(entry));
+        }
+        Ok(())
+    }
+
+    /// Whether a [`sync`](Broker::sync) would make something durable.
+    pub fn needs_sync(&self) -> bool {
+        self.log.synced() < self.log.end() || self.deliveries.has_unsynced()
+    }
+
+    /// The message log.
+    pub fn log(&self) -> &Log<J> {
+        &self.log
+    }
+
+    /// What became of the deliveries.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    /// The memory of what was stored.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The memory that a restart of this broker would come up with covers so many records.
+    pub fn memory_after_restart(&self) -> u64 {
+        match self.settings.dedup_on_restart {
+            DedupOnRestart::Rebuilt => self.memory.covers_rebuilt(),
+            DedupOnRestart::Forgotten => 0,
+        }
+    }
+
+    /// The memory of what was stored is evicted.
+    pub fn forget_seen(&mut self) {
+        self.memory.forget();
+    }
+
+    /// The next thing that took effect, oldest first.
+    pub fn poll_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    /// What a crash leaves.
+    pub fn into_journals(self) -> Journals<J> {
+        Journals { log: self.log.into_journal(), ledger: self.ledger.into_journal() }
+    }
+}

@@ -1,0 +1,224 @@
+//! From attempt to confirmation: receive, recognise, store, confirm.
+
+use delivery_model::pipeline::Acks;
+use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
+
+use super::Broker;
+use crate::core::dedup::Familiarity;
+use crate::core::ledger::Entry;
+use crate::core::record::{Identity, ProducerId, Publish, Reply, Verdict};
+use crate::mutant::Mutant;
+use crate::store::{Journal, StoreError};
+
+/// A connection to a producer: replies go back the way the attempt came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer(pub u64);
+
+/// An attempt in the broker's memory, not decided about yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Received {
+    /// What came.
+    pub publish: Publish,
+    /// Who waits for a reply; nobody for a straggler.
+    pub from: Option<Peer>,
+}
+
+/// A confirmation that waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Owed {
+    to: Peer,
+    attempt: AttemptNumber,
+    identity: Identity,
+    /// The last record of the message; none if a duplicate was recognised by number and its record does not exist.
+    stored: Option<Position>,
+    is_duplicate: bool,
+}
+
+/// The broker has not decided about an earlier attempt yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the attempt at message {0} is to be decided first")]
+pub struct Busy(pub MessageId);
+
+/// What the broker makes of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    Store,
+    Duplicate,
+    Refuse,
+}
+
+impl<J: Journal> Broker<J> {
+    /// A producer's incarnation starts: from now on, older ones are fenced off (if the settings say so). Durable when
+    /// it returns. An epoch that is not newer changes nothing.
+    pub fn register(&mut self, producer: ProducerId, epoch: Epoch) -> Result<(), StoreError> {
+        if self.epochs.get(&producer).is_none_or(|known| *known < epoch) {
+            self.ledger.record([Entry::Registered(producer, epoch)])?;
+            self.epochs.insert(producer, epoch);
+        }
+        Ok(())
+    }
+
+    /// Takes an attempt into memory. `from`: who waits for the reply.
+    pub fn receive(&mut self, publish: Publish, from: Option<Peer>) -> Result<(), Busy> {
+        if let Some(received) = &self.slot {
+            return Err(Busy(received.publish.record.message));
+        }
+        if self.settings.acks == Acks::OnReceipt {
+            self.reply(from, &publish, Verdict::Acked(None));
+        }
+        self.slot = Some(Received { publish, from });
+        Ok(())
+    }
+
+    /// What was received and not decided about.
+    pub fn received(&self) -> Option<&Received> {
+        self.slot.as_ref()
+    }
+
+    /// Decides about what was received: stores it, recognises it as a duplicate, or refuses it. False if there is
+    /// nothing.
+    ///
+    /// A definite failure to store is a refusal to the producer and no error here.
+    pub fn append_next(&mut self) -> Result<bool, StoreError> {
+        let Some(Received { publish, from }) = self.slot.take() else {
+            return Ok(false);
+        };
+        match self.decide(&publish) {
+            Decision::Store => match self.store(&publish) {
+                Ok(position) => self.owe(from, &publish, Some(position), false),
+                Err(error) if error.is_definite() => self.refuse(from, &publish),
+                Err(error) => return Err(error),
+            },
+            Decision::Duplicate => {
+                let stored = self.log.last_of(publish.record.message, publish.record.identity);
+                self.owe(from, &publish, stored, true);
+            }
+            Decision::Refuse => self.refuse(from, &publish),
+        }
+        Ok(true)
+    }
+
+    /// The store failed under what was received, and nothing of it is stored: says so. False if there is nothing.
+    pub fn refuse_next(&mut self) -> bool {
+        let Some(Received { publish, from }) = self.slot.take() else {
+            return false;
+        };
+        self.decide(&publish);
+        self.refuse(from, &publish);
+        true
+    }
+
+    fn decide(&mut self, publish: &Publish) -> Decision {
+        let record = &publish.record;
+        let is_old = self.epochs.get(&record.producer).is_some_and(|current| record.epoch < *current);
+        let has_epoch = matches!(record.identity, Identity::Sequence { .. });
+        if is_old && has_epoch && self.settings.fencing && self.mutant != Mutant::FencingSkipped {
+            return Decision::Refuse;
+        }
+        match self.memory.judge(record.identity) {
+            Familiarity::Gap if self.mutant != Mutant::GapAccepted => Decision::Refuse,
+            Familiarity::Duplicate => Decision::Duplicate,
+            Familiarity::New | Familiarity::Gap => {
+                if self.mutant == Mutant::SeenBeforeStored {
+                    self.memory.remember(self.log.end(), record.identity);
+                }
+                Decision::Store
+            }
+        }
+    }
+
+    fn store(&mut self, publish: &Publish) -> Result<Position, StoreError> {
+        let record = &publish.record;
+        let position = self.log.append(record.clone())?;
+        if self.mutant != Mutant::SeenBeforeStored {
+            self.memory.remember(position, record.identity);
+        }
+        // A confirmation that is owed for the same message now waits for this record too.
+        if let Some(owed) = self.owed.get_mut(&record.message).filter(|owed| owed.identity == record.identity) {
+            owed.stored = Some(position);
+        }
+        Ok(position)
+    }
+
+    /// Notes that a confirmation is due when the record is durable, if anybody waits for one.
+    fn owe(&mut self, from: Option<Peer>, publish: &Publish, stored: Option<Position>, is_duplicate: bool) {
+        if let (Acks::AfterSync, Some(to)) = (self.settings.acks, from) {
+            let Publish { record, attempt } = publish;
+            let owed = Owed { to, attempt: *attempt, identity: record.identity, stored, is_duplicate };
+            self.owed.insert(record.message, owed);
+        }
+    }
+
+    /// Says no, if the producer has not been told yes already.
+    fn refuse(&mut self, from: Option<Peer>, publish: &Publish) {
+        if self.settings.acks == Acks::AfterSync {
+            self.reply(from, publish, Verdict::Refused);
+        }
+    }
+
+    fn reply(&mut self, to: Option<Peer>, publish: &Publish, verdict: Verdict) {
+        if let Some(to) = to {
+            let reply = Reply { message: publish.record.message, attempt: publish.attempt, verdict };
+            self.replies.push_back((to, reply));
+        }
+    }
+
+    /// The messages whose confirmation may go out, lowest first.
+    pub fn due(&self) -> impl Iterator<Item = MessageId> + '_ {
+        self.owed.iter().filter(|(_, owed)| self.is_due(owed)).map(|(&message, _)| message)
+    }
+
+    fn is_due(&self, owed: &Owed) -> bool {
+        let is_early = match self.mutant {
+            Mutant::AckBeforeSync => true,
+            Mutant::DuplicateAckedBeforeSync => owed.is_duplicate,
+            _ => false,
+        };
+        owed.stored.is_some_and(|position| is_early || position < self.log.synced())
+    }
+
+    /// Whether a confirmation of this message is owed, due or not.
+    pub fn owes(&self, message: MessageId) -> bool {
+        self.owed.contains_key(&message)
+    }
+
+    /// Whether any confirmation is owed.
+    pub fn owes_any(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Confirms a message whose confirmation is due. False if it is not.
+    pub fn confirm(&mut self, message: MessageId) -> bool {
+        let Some(owed) = self.owed.get(&message).copied().filter(|owed| self.is_due(owed)) else {
+            return false;
+        };
+        self.owed.remove(&message);
+        let reply = Reply { message, attempt: owed.attempt, verdict: Verdict::Acked(owed.stored) };
+        self.replies.push_back((owed.to, reply));
+        true
+    }
+
+    /// Confirms everything that is due.
+    pub fn confirm_due(&mut self) {
+        let due: Vec<MessageId> = self.due().collect();
+        for message in due {
+            self.confirm(message);
+        }
+    }
+
+    /// The next reply and where it goes, oldest first.
+    pub fn poll_reply(&mut self) -> Option<(Peer, Reply)> {
+        self.replies.pop_front()
+    }
+
+    /// A producer is gone: nobody waits for what it was owed.
+    pub fn disconnect(&mut self, peer: Peer) {
+        self.owed.retain(|_, owed| owed.to != peer);
+        self.replies.retain(|(to, _)| *to != peer);
+        if let Some(received) = &mut self.slot
+            && received.from == Some(peer)
+        {
+            received.from = None;
+        }
+    }
+}

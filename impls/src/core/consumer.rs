@@ -1,0 +1,372 @@
+//! The consumer: takes hand-offs, makes their effects, remembers and settles, in the order that the settings say.
+//!
+//! | settles | order |
+//! |---|---|
+//! | after-effect | handle, remember (in memory), settle |
+//! | before-effect | settle, wait for the confirmation, handle, remember (in memory) |
+//! | with-effect | handle (the position is part of the effect's transaction), remember (in memory) |
+
+use std::collections::{BTreeMap, VecDeque};
+
+use delivery_model::pipeline::{self, Leases, Pipeline, RecordsSettles, Remembers, Settles};
+use delivery_model::vocab::{EventKind, GroupId, Position, SettleOutcome};
+
+use super::deliveries::Subscription;
+use super::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, SettleRequest};
+use super::inbox::Inbox;
+use super::order::Order;
+use super::positions::Positions;
+use super::record::{Key, Record};
+use super::report::Report;
+use crate::mutant::Mutant;
+use crate::store::{Change, Covers, InventoryStore, StoreError};
+
+const GROUP: GroupId = GroupId(0);
+
+/// The application's handler failed on a message: nothing of it took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the handler failed")]
+pub struct HandlerFailed;
+
+/// What a hand-off waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Task {
+    /// A worker is to [`handle`](Consumer::handle) it.
+    Handle,
+    /// It is to be [`remember`](Consumer::remember)ed.
+    Remember,
+    /// It is to be [`settle`](Consumer::settle)d.
+    Settle,
+    /// Its settle is on the way: [`handle_settled`](Consumer::handle_settled) says what came of it.
+    AwaitSettled,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Work {
+    hand_off: HandOff,
+    task: Task,
+}
+
+/// One consumer process of a group.
+///
+/// Calling contract: pass in hand-offs with [`deliver`](Consumer::deliver), as many as there are
+/// [`workers`](Consumer::workers) not [`busy`](Consumer::busy); do what [`task`](Consumer::task) says for each; send
+/// what [`poll_output`](Consumer::poll_output) gives, and drain [`poll_report`](Consumer::poll_report), after every
+/// call. Effects go to the store that is passed in, which several consumers of the group may share. To crash it, drop
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Consumer {
+    id: ConsumerId,
+    settings: pipeline::Consumer,
+    subscription: Subscription,
+    leases: Leases,
+    records_settles: RecordsSettles,
+    mutant: Mutant,
+    hands: BTreeMap<HandId, Work>,
+    inbox: Inbox,
+    outputs: VecDeque<ConsumerOutput>,
+    reports: VecDeque<Report>,
+}
+
+impl Consumer {
+    /// A consumer without any memory.
+    pub fn new(pipeline: &Pipeline, id: ConsumerId, mutant: Mutant) -> Self {
+        Consumer {
+            id,
+            settings: pipeline.consumer.clone(),
+            subscription: Subscription::of(pipeline),
+            leases: pipeline.broker.leases,
+            records_settles: pipeline.broker.records_settles,
+            mutant,
+            hands: BTreeMap::new(),
+            inbox: Inbox::default(),
+            outputs: VecDeque::new(),
+            reports: VecDeque::new(),
+        }
+    }
+
+    /// Which of the group's consumers it is.
+    pub fn id(&self) -> ConsumerId {
+        self.id
+    }
+
+    /// How many deliveries it works on at once.
+    pub fn workers(&self) -> u32 {
+        self.settings.workers
+    }
+
+    /// How many of them have something to do. With settles before effects, waiting for a confirmation is work.
+    pub fn busy(&self) -> u32 {
+        let waits_at_work = self.settles() == Settles::BeforeEffect;
+        let is_busy = |work: &&Work| work.task != Task::AwaitSettled || waits_at_work;
+        self.hands.values().filter(is_busy).count() as u32
+    }
+
+    /// Takes a hand-off in.
+    pub fn deliver(&mut self, hand_off: HandOff) {
+        let HandOff { hand, delivery, ref record, .. } = hand_off;
+        let kind = EventKind::Deliver {
+            message: record.message,
+            group: GROUP,
+            position: Some(hand.position),
+            delivery,
+            payload: None,
+        };
+        self.reports.push_back(Report::with(kind, &record.payload));
+        let task = if self.settles() == Settles::BeforeEffect { Task::Settle } else { Task::Handle };
+        self.hands.insert(hand, Work { hand_off, task });
+    }
+
+    /// What the hand-off waits for, if the consumer has it.
+    pub fn task(&self, hand: HandId) -> Option<Task> {
+        self.hands.get(&hand).map(|work| work.task)
+    }
+
+    /// Every hand-off that the consumer has, and what it waits for, by position.
+    pub fn hands(&self) -> impl Iterator<Item = (HandId, Task)> + '_ {
+        self.hands.iter().map(|(&hand, work)| (hand, work.task))
+    }
+
+    /// The message of a hand-off.
+    pub fn record(&self, hand: HandId) -> Option<&Record> {
+        self.hands.get(&hand).map(|work| &work.hand_off.record)
+    }
+
+    /// Runs the handler, unless the message is known, and commits its effect, with whatever the settings put into the
+    /// same transaction. `handler` may refuse the order; `committed` is what the broker is known to have settled or
+    /// set aside.
+    ///
+    /// A handler that fails, a definite refusal of the store and a fence give the hand-off up.
+    ///
+    /// # Panics
+    /// If the consumer does not have the hand-off.
+    pub fn handle(
+        &mut self,
+        hand: HandId,
+        committed: &Positions,
+        store: &mut impl InventoryStore,
+        handler: impl FnOnce(&Record) -> Result<(), HandlerFailed>,
+    ) -> Result<(), StoreError> {
+        let work = self.hands.get(&hand).expect("the consumer has the hand-off");
+        let record = work.hand_off.record.clone();
+        let Ok(order) = handler(&record).and_then(|()| Order::decode(&record.payload).map_err(|_| HandlerFailed))
+        else {
+            self.give_up(hand);
+            return Ok(());
+        };
+        let key = self.key(&record, hand.position);
+        let is_new = !self.has_seen(&key, store)?;
+        let mut change = Change { order: is_new.then_some(order), ..Change::default() };
+        let writes_inbox = is_new && self.settings.remembers == Remembers::WithEffect;
+        if writes_inbox && self.mutant != Mutant::InboxAfterEffect {
+            change.inbox = Some(key);
+        }
+        let effect_comes_later = writes_inbox && self.mutant == Mutant::InboxBeforeEffect;
+        if effect_comes_later {
+            change.order = None;
+        }
+        let finished = self.add_position(&mut change, hand, committed, store)?;
+        match store.apply(&change) {
+            Ok(()) => {}
+            Err(error) if error.is_definite() => {
+                self.give_up(hand);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        if change.order.is_some() {
+            self.report_effect(&record);
+        }
+        if let Some(finished) = finished {
+            self.inbox.finish(hand.position);
+            self.inbox.forget_done(&finished);
+            self.report_settle(hand, SettleOutcome::Ok);
+        }
+        let remembers_later = is_new && self.settings.remembers == Remembers::InMemory
+            || writes_inbox && matches!(self.mutant, Mutant::InboxAfterEffect | Mutant::InboxBeforeEffect);
+        if remembers_later {
+            self.set_task(hand, Task::Remember)
+        } else {
+            self.finish_handling(hand)
+        }
+        Ok(())
+    }
+
+    /// Notes that the message was handled.
+    ///
+    /// # Panics
+    /// If the consumer does not have the hand-off.
+    pub fn remember(&mut self, hand: HandId, store: &mut impl InventoryStore) -> Result<(), StoreError> {
+        let record = self.record(hand).expect("the consumer has the hand-off").clone();
+        let key = self.key(&record, hand.position);
+        match self.mutant {
+            Mutant::InboxAfterEffect if self.settings.remembers == Remembers::WithEffect => {
+                store.apply(&Change { inbox: Some(key), ..Change::default() })?;
+            }
+            Mutant::InboxBeforeEffect if self.settings.remembers == Remembers::WithEffect => {
+                store.apply(&Change { order: Order::decode(&record.payload).ok(), ..Change::default() })?;
+                self.report_effect(&record);
+            }
+            _ => self.inbox.remember(key),
+        }
+        self.finish_handling(hand);
+        Ok(())
+    }
+
+    /// Settles a hand-off: of a single position, or of what a cursor has finished so far. A cursor that did not advance
+    /// has nothing to say. `committed` as in [`handle`](Consumer::handle).
+    ///
+    /// # Panics
+    /// If the consumer does not have the hand-off.
+    pub fn settle(&mut self, hand: HandId, committed: &Positions) {
+        let finishes = self.settles() == Settles::AfterEffect;
+        let covers = match self.subscription {
+            Subscription::Leased => Covers::One(hand.position),
+            Subscription::Cursor => {
+                let covers = self.inbox.covers(hand.position, self.commits(), committed);
+                self.inbox.finish(hand.position);
+                covers
+            }
+        };
+        let has_news = match covers {
+            Covers::One(_) => true,
+            Covers::Below(end) => end > committed.first_missing(Position(0)),
+        };
+        if has_news {
+            self.set_task(hand, Task::AwaitSettled);
+            self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
+        } else if finishes {
+            self.give_up(hand);
+        } else {
+            self.set_task(hand, Task::Handle);
+        }
+    }
+
+    /// What came of a settle. Nothing happens if none is awaited.
+    pub fn handle_settled(&mut self, hand: HandId, outcome: SettleOutcome) {
+        if self.task(hand) != Some(Task::AwaitSettled) {
+            return;
+        }
+        self.report_settle(hand, outcome);
+        match (self.settles(), outcome) {
+            (Settles::BeforeEffect, SettleOutcome::Ok) => self.set_task(hand, Task::Handle),
+            _ => self.give_up(hand),
+        }
+    }
+
+    /// The broker has these positions settled; nothing needs to be kept of what it cannot forget.
+    pub fn handle_committed(&mut self, settled: &Positions) {
+        if self.records_settles == RecordsSettles::AfterSync {
+            self.inbox.forget_done(settled);
+        }
+    }
+
+    /// Drops a hand-off without a word: the broker is gone, or the hand-off was taken away.
+    pub fn drop_hand(&mut self, hand: HandId) {
+        self.hands.remove(&hand);
+    }
+
+    /// The group's cursor passes to this consumer, which goes by what is committed and not by its own memory.
+    pub fn take_over(&mut self) {
+        self.inbox.rewind(Position(0));
+    }
+
+    /// The group is reset: this position and later ones are to be done again.
+    pub fn rewind(&mut self, to: Position) {
+        self.inbox.rewind(to);
+        self.reports.push_back(Report::of(EventKind::Rewind { group: GROUP, position: to }));
+    }
+
+    /// What it remembers.
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// The next thing to tell the broker, oldest first.
+    pub fn poll_output(&mut self) -> Option<ConsumerOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The next thing that took effect, oldest first.
+    pub fn poll_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    fn settles(&self) -> Settles {
+        match self.settings.settles {
+            Settles::AfterEffect if self.mutant == Mutant::SettleBeforeEffect => Settles::BeforeEffect,
+            settles => settles,
+        }
+    }
+
+    fn commits(&self) -> pipeline::Commits {
+        match self.settings.commits {
+            pipeline::Commits::Prefix if self.mutant == Mutant::CommitsHighest => pipeline::Commits::Highest,
+            commits => commits,
+        }
+    }
+
+    fn key(&self, record: &Record, position: Position) -> Key {
+        if self.mutant == Mutant::InboxByPosition { Key::Position(position) } else { record.key(position) }
+    }
+
+    fn has_seen(&self, key: &Key, store: &impl InventoryStore) -> Result<bool, StoreError> {
+        match self.settings.remembers {
+            Remembers::Nothing => Ok(false),
+            Remembers::InMemory => Ok(self.inbox.has_seen(key)),
+            Remembers::WithEffect => store.seen(key),
+        }
+    }
+
+    /// Puts the position into the transaction, where it is stored with the effect. Returns everything that is finished
+    /// if it commits.
+    fn add_position(
+        &self,
+        change: &mut Change,
+        hand: HandId,
+        committed: &Positions,
+        store: &impl InventoryStore,
+    ) -> Result<Option<Positions>, StoreError> {
+        if self.settles() != Settles::WithEffect {
+            return Ok(None);
+        }
+        if self.leases == Leases::Checked && self.mutant != Mutant::FenceIgnored {
+            change.fenced_by = Some(self.hands[&hand].hand_off.generation);
+        }
+        let mut finished = store.finished()?;
+        finished.extend(committed);
+        let covers = self.inbox.covers(hand.position, self.commits(), &finished);
+        change.finished = Some(covers);
+        covers.mark(&mut finished);
+        Ok(Some(finished))
+    }
+
+    fn finish_handling(&mut self, hand: HandId) {
+        match self.settles() {
+            Settles::AfterEffect => self.set_task(hand, Task::Settle),
+            Settles::BeforeEffect | Settles::WithEffect => self.give_up(hand),
+        }
+    }
+
+    /// The hand-off is over, and its lease may end.
+    fn give_up(&mut self, hand: HandId) {
+        self.hands.remove(&hand);
+        self.outputs.push_back(ConsumerOutput::Release(hand));
+    }
+
+    fn set_task(&mut self, hand: HandId, task: Task) {
+        self.hands.get_mut(&hand).expect("the consumer has the hand-off").task = task;
+    }
+
+    fn report_effect(&mut self, record: &Record) {
+        let kind = EventKind::Effect { message: record.message, group: GROUP, payload: None };
+        self.reports.push_back(Report::with(kind, &record.payload));
+    }
+
+    fn report_settle(&mut self, hand: HandId, outcome: SettleOutcome) {
+        let HandOff { ref record, delivery, .. } = self.hands[&hand].hand_off;
+        let (message, position) = (record.message, Some(hand.position));
+        let kind = EventKind::Settle { message, group: GROUP, position, delivery, outcome };
+        self.reports.push_back(Report::of(kind));
+    }
+}

@@ -1,0 +1,40 @@
+//! Recognition by a set of identities, as NATS JetStream (`Nats-Msg-Id`) and SQS FIFO do it.
+//!
+//! Exact: nothing that is not remembered is ever called a duplicate. It costs an entry for every record it covers.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use delivery_model::vocab::Position;
+
+use super::Familiarity;
+use crate::core::record::Identity;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct ById {
+    /// The last position of each identity.
+    last: BTreeMap<Identity, Position>,
+    /// In the log's order, so that the oldest are forgotten first.
+    order: VecDeque<(Position, Identity)>,
+}
+
+impl ById {
+    pub(super) fn judge(&self, identity: Identity) -> Familiarity {
+        if self.last.contains_key(&identity) { Familiarity::Duplicate } else { Familiarity::New }
+    }
+
+    pub(super) fn remember(&mut self, position: Position, identity: Identity) {
+        if identity != Identity::None {
+            self.last.insert(identity, position);
+            self.order.push_back((position, identity));
+        }
+    }
+
+    pub(super) fn forget_below(&mut self, floor: Position) {
+        while let Some((position, identity)) = self.order.pop_front_if(|(position, _)| *position < floor) {
+            // A later record of the same identity keeps it alive.
+            if self.last.get(&identity) == Some(&position) {
+                self.last.remove(&identity);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Which positions a consumer group still needs, and what may be handed off next.
+//!
+//! A subscription is leased (each hand-off has a lease, any consumer of the group may get any position) or a cursor
+//! (one consumer owns the work, follows its own position, and commits a prefix or stores positions itself).
+//!
+//! Architecture Invariant: nothing is written from here. The broker writes the [`ledger`](super::ledger) first and
+//! tells this state afterwards, and a restart replays the ledger into it.
+
+use std::collections::BTreeMap;
+
+use delivery_model::pipeline::{Commits, Delivers, Pipeline, Settles};
+use delivery_model::vocab::{DeliveryNumber, Position};
+
+use super::hand::{ConsumerId, HandId};
+use super::leases::Leases;
+use super::ledger::Entry;
+use super::positions::Positions;
+use super::time::Millis;
+use crate::store::{Covers, Generation};
+
+/// How a group follows the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subscription {
+    /// The broker knows of every position who has it.
+    Leased,
+    /// The consumer knows which positions it has; the broker knows what it committed.
+    Cursor,
+}
+
+impl Subscription {
+    /// A consumer that commits more than single positions, or keeps them itself, follows a cursor.
+    pub fn of(pipeline: &Pipeline) -> Self {
+        match (pipeline.consumer.settles, pipeline.consumer.commits) {
+            (Settles::BeforeEffect | Settles::AfterEffect, Commits::Each) => Subscription::Leased,
+            _ => Subscription::Cursor,
+        }
+    }
+}
+
+/// What to do about the lowest position that a consumer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// Hand it off.
+    HandOff(Position),
+    /// Set it aside: its hand-offs are used up.
+    DeadLetter(Position),
+}
+
+/// The deliveries of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Deliveries {
+    subscription: Subscription,
+    delivers: Delivers,
+    /// 0: no limit.
+    max_deliveries: u32,
+    /// Hand-offs are counted up to here.
+    counts_max: u32,
+    settled: Positions,
+    /// The part of `settled` that a crash cannot forget.
+    durable: Positions,
+    dead: Positions,
+    /// What was handed off, where that may happen only once.
+    handed: Positions,
+    /// How often each position was handed off that is not settled yet.
+    counts: BTreeMap<Position, u32>,
+    leases: Leases,
+    owner: ConsumerId,
+    generation: Generation,
+}
+
+impl Deliveries {
+    /// What the ledger amounts to, in this incarnation of the broker.
+    pub fn replay(pipeline: &Pipeline, numbers_max: u32, entries: &[Entry], incarnation: u32) -> Self {
+        let max_deliveries = pipeline.broker.max_deliveries;
+        let mut deliveries = Deliveries {
+            subscription: Subscription::of(pipeline),
+            delivers: pipeline.broker.delivers,
+            max_deliveries,
+            counts_max: if max_deliveries > 0 { max_deliveries.saturating_add(1) } else { numbers_max },
+            settled: Positions::default(),
+            durable: Positions::default(),
+            dead: Positions::default(),
+            handed: Positions::default(),
+            counts: BTreeMap::new(),
+            leases: Leases::new(incarnation),
+            owner: ConsumerId::default(),
+            generation: Generation::default(),
+        };
+        entries.iter().for_each(|entry| deliveries.apply(*entry));
+        deliveries
+    }
+
+    /// An entry of the ledger takes effect.
+    pub fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Started(_) | Entry::Registered(..) => {}
+            Entry::Settled(start, end) => self.settle_run(start, end),
+            Entry::HandedOff(position) => self.count(position),
+            Entry::DeadLettered(position) => {
+                self.dead.insert(position);
+                self.counts.remove(&position);
+            }
+            Entry::Rewound(to) => self.rewind(to),
+            Entry::Owned(consumer, generation) => (self.owner, self.generation) = (consumer, generation),
+        }
+    }
+
+    fn settle_run(&mut self, start: Position, end: Position) {
+        self.durable.insert_run(start.0, end.0);
+        self.settled.insert_run(start.0, end.0);
+        let later = self.counts.split_off(&end);
+        let covered = self.counts.split_off(&start);
+        covered.into_keys().for_each(|position| self.leases.forget(position));
+        self.counts.extend(later);
+    }
+
+    fn rewind(&mut self, to: Position) {
+        for marks in [&mut self.settled, &mut self.durable, &mut self.handed] {
+            marks.truncate(to);
+        }
+        drop(self.counts.split_off(&to));
+    }
+
+    fn count(&mut self, position: Position) {
+        if self.delivers == Delivers::Once {
+            self.handed.insert(position);
+        }
+        let count = self.counts.entry(position).or_default();
+        *count = count.saturating_add(1).min(self.counts_max);
+    }
+
+    /// The runs that a settle of these positions adds to what cannot be forgotten, lowest first.
+    pub fn newly_settled(&self, covers: Covers) -> Vec<Entry> {
+        let mut covered = Positions::default();
+        covers.mark(&mut covered);
+        runs(&covered.minus(&self.dead).minus(&self.durable))
+    }
+
+    /// The positions are settled, for as long as the broker does not crash.
+    pub fn settle_in_memory(&mut self, covers: Covers) {
+        let mut covered = Positions::default();
+        covers.mark(&mut covered);
+        self.settled.extend(&covered.minus(&self.dead));
+    }
+
+    /// The runs that are settled in memory only, lowest first.
+    pub fn unsynced(&self) -> Vec<Entry> {
+        runs(&self.settled.minus(&self.durable))
+    }
+
+    /// Something is settled that a crash would forget.
+    pub fn has_unsynced(&self) -> bool {
+        self.settled != self.durable
+    }
+
+    /// The lowest position before `end` that this consumer may have and does not have (`has`: what it holds, has done
+    /// or keeps as finished), and what to do about it.
+    pub fn next(&self, consumer: ConsumerId, has: &[&Positions], end: Position, late_by: u32) -> Option<Next> {
+        if self.subscription == Subscription::Cursor && consumer != self.owner {
+            return None;
+        }
+        let position = self.first_eligible(has).filter(|position| *position < end)?;
+        let count = self.counts.get(&position).copied().unwrap_or_default();
+        let is_used_up = self.max_deliveries > 0 && count >= self.max_deliveries + late_by;
+        Some(if is_used_up { Next::DeadLetter(position) } else { Next::HandOff(position) })
+    }
+
+    /// The first position that nothing speaks against; it may lie beyond the log.
+    fn first_eligible(&self, has: &[&Positions]) -> Option<Position> {
+        let own = [&self.settled, &self.dead, &self.handed];
+        let mut position = Position(0);
+        loop {
+            let later = own.iter().chain(has).fold(position, |at, marks| marks.first_missing(at));
+            let later = self.leases.first_free(later);
+            if later == position {
+                return Some(position);
+            }
+            position = later;
+        }
+    }
+
+    /// Whether the hand-off must be in the ledger before it happens.
+    pub fn must_record_hand_off(&self) -> bool {
+        self.delivers == Delivers::Once || self.max_deliveries > 0
+    }
+
+    /// Grants the lease of a hand-off that was counted.
+    pub fn grant(&mut self, position: Position, consumer: ConsumerId, ends: Millis) -> HandId {
+        HandId { position, lease: self.leases.grant(position, consumer, ends) }
+    }
+
+    /// Which hand-off of the position the last one was; none where the count stopped.
+    pub fn delivery_number(&self, position: Position) -> Option<DeliveryNumber> {
+        self.counts.get(&position).filter(|count| **count < self.counts_max).map(|count| DeliveryNumber(*count))
+    }
+
+    /// The leases.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// The leases, to grant and end them.
+    pub fn leases_mut(&mut self) -> &mut Leases {
+        &mut self.leases
+    }
+
+    /// Everything settled, durable or not.
+    pub fn settled(&self) -> &Positions {
+        &self.settled
+    }
+
+    /// Everything set aside.
+    pub fn dead(&self) -> &Positions {
+        &self.dead
+    }
+
+    /// Whether the position was ever handed off since it was last settled or rewound, as far as that is counted.
+    pub fn was_handed_off(&self, position: Position) -> bool {
+        self.handed.contains(position) || self.max_deliveries > 0 && self.counts.contains_key(&position)
+    }
+
+    /// Who owns a cursor, and in which generation.
+    pub fn owner(&self) -> (ConsumerId, Generation) {
+        (self.owner, self.generation)
+    }
+
+    /// How the group follows the log.
+    pub fn subscription(&self) -> Subscription {
+        self.subscription
+    }
+}
+
+fn runs(positions: &Positions) -> Vec<Entry> {
+    positions.runs().map(|(start, end)| Entry::Settled(start, end)).collect()
+}

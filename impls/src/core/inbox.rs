@@ -1,0 +1,66 @@
+//! The consumer's memory of what it has handled, and what it has done but not committed.
+
+use std::collections::BTreeSet;
+
+use delivery_model::pipeline::Commits;
+use delivery_model::vocab::Position;
+
+use super::positions::Positions;
+use super::record::Key;
+use crate::store::Covers;
+
+/// What a consumer remembers until it crashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Inbox {
+    seen: BTreeSet<Key>,
+    /// Finished positions that a restart of the broker could forget, or that no commit covers yet.
+    done: Positions,
+}
+
+impl Inbox {
+    /// Whether this message was handled, as far as memory goes.
+    pub fn has_seen(&self, key: &Key) -> bool {
+        self.seen.contains(key)
+    }
+
+    /// Notes that this message was handled.
+    pub fn remember(&mut self, key: Key) {
+        self.seen.insert(key);
+    }
+
+    /// Nothing would be lost with it.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty() && self.done.is_empty()
+    }
+
+    /// Finished positions that are not known to be safe.
+    pub fn done(&self) -> &Positions {
+        &self.done
+    }
+
+    /// What to commit once this position is finished too, given what is committed or set aside already.
+    pub fn covers(&self, position: Position, commits: Commits, committed: &Positions) -> Covers {
+        if commits == Commits::Each {
+            return Covers::One(position);
+        }
+        let mut all = committed.clone();
+        all.extend(&self.done);
+        all.insert(position);
+        Covers::Below(if commits == Commits::Prefix { all.first_missing(Position(0)) } else { all.end() })
+    }
+
+    /// The position is finished.
+    pub fn finish(&mut self, position: Position) {
+        self.done.insert(position);
+    }
+
+    /// These positions can no longer be forgotten by anybody.
+    pub fn forget_done(&mut self, safe: &Positions) {
+        self.done = self.done.minus(safe);
+    }
+
+    /// This position and later ones are to be done again.
+    pub fn rewind(&mut self, to: Position) {
+        self.done.truncate(to);
+    }
+}

@@ -1,0 +1,172 @@
+//! Who may settle which position, and until when.
+//!
+//! A lease that its holder gave back is used again; one that ended under its holder never is, because the holder may
+//! still come with it. So equal leases of a position never meet, and a position that is handed off over and over does
+//! not count up for ever.
+
+use std::collections::BTreeMap;
+
+use delivery_model::vocab::Position;
+
+use super::hand::{ConsumerId, HandId, Lease};
+use super::time::Millis;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Grant {
+    lease: Lease,
+    consumer: ConsumerId,
+    ends: Millis,
+}
+
+/// The leases of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Leases {
+    incarnation: u32,
+    live: BTreeMap<Position, Grant>,
+    /// The highest number that ended under its holder, by position.
+    burnt: BTreeMap<Position, u32>,
+}
+
+impl Leases {
+    /// No leases, in this incarnation of the broker.
+    pub fn new(incarnation: u32) -> Self {
+        Leases { incarnation, ..Leases::default() }
+    }
+
+    /// Grants a lease of a position that has none.
+    pub fn grant(&mut self, position: Position, consumer: ConsumerId, ends: Millis) -> Lease {
+        let number = self.burnt.get(&position).copied().unwrap_or_default() + 1;
+        let lease = Lease { incarnation: self.incarnation, number };
+        let before = self.live.insert(position, Grant { lease, consumer, ends });
+        debug_assert_eq!(before, None, "position {position} is leased already");
+        lease
+    }
+
+    /// A consumer that outlived the broker goes on with a lease of an earlier incarnation.
+    pub fn resume(&mut self, hand: HandId, consumer: ConsumerId, ends: Millis) {
+        self.live.insert(hand.position, Grant { lease: hand.lease, consumer, ends });
+    }
+
+    /// Whether somebody holds a lease of this position.
+    pub fn is_leased(&self, position: Position) -> bool {
+        self.live.contains_key(&position)
+    }
+
+    /// The first position at or after this one that is not leased.
+    pub fn first_free(&self, from: Position) -> Position {
+        let mut free = from;
+        for &leased in self.live.range(from..).map(|(position, _)| position) {
+            if leased > free {
+                break;
+            }
+            free = Position(leased.0 + 1);
+        }
+        free
+    }
+
+    /// Whether this very lease is live.
+    pub fn is_live(&self, hand: HandId) -> bool {
+        self.live.get(&hand.position).is_some_and(|grant| grant.lease == hand.lease)
+    }
+
+    /// The holder gives its lease back; a lease that is not live any more stays ended.
+    pub fn give_back(&mut self, hand: HandId) {
+        if self.is_live(hand) {
+            self.live.remove(&hand.position);
+        }
+    }
+
+    /// The lease of a position ends although its holder may still be at work.
+    pub fn end(&mut self, position: Position) {
+        if let Some(grant) = self.live.remove(&position)
+            && grant.lease.incarnation == self.incarnation
+        {
+            self.burnt.insert(position, grant.lease.number);
+        }
+    }
+
+    /// Every lease of this consumer ends.
+    pub fn end_of_consumer(&mut self, consumer: ConsumerId) {
+        self.end_where(|grant| grant.consumer == consumer);
+    }
+
+    /// Every lease ends.
+    pub fn end_all(&mut self) {
+        self.end_where(|_| true);
+    }
+
+    /// Every lease whose time is over ends.
+    pub fn handle_timeout(&mut self, now: Millis) {
+        self.end_where(|grant| grant.ends <= now);
+    }
+
+    /// When the next lease ends.
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        self.live.values().map(|grant| grant.ends).min()
+    }
+
+    /// Nobody will come with an old lease of this position any more, or it would not matter.
+    pub fn forget(&mut self, position: Position) {
+        if !self.is_leased(position) {
+            self.burnt.remove(&position);
+        }
+    }
+
+    fn end_where(&mut self, ends: impl Fn(&Grant) -> bool) {
+        let ended = self.live.iter().filter(|(_, grant)| ends(grant)).map(|(&position, _)| position);
+        let ended: Vec<Position> = ended.collect();
+        ended.into_iter().for_each(|position| self.end(position));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: Position = Position(3);
+    const FIRST: ConsumerId = ConsumerId(0);
+    const SECOND: ConsumerId = ConsumerId(1);
+
+    fn hand(lease: Lease) -> HandId {
+        HandId { position: P, lease }
+    }
+
+    #[test]
+    fn a_lease_that_expired_is_never_granted_again() {
+        let mut leases = Leases::new(1);
+        let old = leases.grant(P, FIRST, Millis(10));
+        leases.handle_timeout(Millis(9));
+        assert!(leases.is_live(hand(old)));
+        leases.handle_timeout(Millis(10));
+        let new = leases.grant(P, SECOND, Millis(20));
+        assert_ne!(old, new);
+        leases.give_back(hand(old));
+        assert!(leases.is_live(hand(new)) && !leases.is_live(hand(old)));
+    }
+
+    #[test]
+    fn a_lease_that_was_given_back_is_used_again() {
+        let mut leases = Leases::new(1);
+        let old = leases.grant(P, FIRST, Millis(10));
+        leases.give_back(hand(old));
+        assert_eq!(leases.grant(P, SECOND, Millis(20)), old);
+    }
+
+    #[test]
+    fn a_restart_grants_other_leases_than_before() {
+        let old = Leases::new(1).grant(P, FIRST, Millis(10));
+        let mut restarted = Leases::new(2);
+        assert_ne!(restarted.grant(P, SECOND, Millis(10)), old);
+        assert!(!restarted.is_live(hand(old)));
+    }
+
+    #[test]
+    fn a_consumer_that_vanished_holds_nothing() {
+        let mut leases = Leases::new(1);
+        leases.grant(P, FIRST, Millis(10));
+        leases.grant(Position(4), SECOND, Millis(5));
+        assert_eq!(leases.poll_timeout(), Some(Millis(5)));
+        leases.end_of_consumer(FIRST);
+        assert_eq!((leases.is_leased(P), leases.is_leased(Position(4))), (false, true));
+    }
+}

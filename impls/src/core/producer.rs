@@ -1,0 +1,300 @@
+//! The producer: keeps what the application submits, transmits it, and retries until it knows, or gives up.
+//!
+//! After the transactional outbox (a row lives from submit to confirmation) and Kafka's idempotent producer (producer
+//! id, epoch, sequence number: KIP-98). Numbers are given at submission, in the transaction that stores the row.
+//!
+//! Left out: batching, and a bound on what waits, which is the store's capacity to set.
+
+use std::collections::VecDeque;
+
+use delivery_model::pipeline::{self, Attempts, OnRestart, Pipeline};
+use delivery_model::vocab::{AttemptNumber, Epoch, EventKind, MessageId, Outcome, Position};
+
+use super::outbox::{Outbox, Unfinished, Waits};
+use super::record::{Identity, Payload, ProducerId, Publish, Record, Reply, Session, Verdict};
+use super::report::Report;
+use super::time::Millis;
+use super::tuning::Tuning;
+use crate::mutant::Mutant;
+use crate::store::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
+
+/// Why a message was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// The application used this id before, and the message is unfinished.
+    #[error("message {0} is unfinished already: every message needs an id of its own")]
+    Unfinished(MessageId),
+    /// It could not be kept.
+    #[error("the outbox did not take message {message}: {why}")]
+    Store {
+        /// Which.
+        message: MessageId,
+        /// Why.
+        why: StoreError,
+    },
+}
+
+/// One incarnation of a producer.
+///
+/// Calling contract: [`open`](Producer::open) it, register its [`epoch`](Producer::epoch) with the broker, then
+/// [`submit`](Producer::submit) at any time; [`transmit`](Producer::transmit) while it gives attempts and send those
+/// in order; pass in what comes back with [`handle_reply`](Producer::handle_reply), and the time with
+/// [`handle_timeout`](Producer::handle_timeout) when [`poll_timeout`](Producer::poll_timeout) says so. Drain
+/// [`poll_report`](Producer::poll_report) after every call. To crash it, drop it and keep its store
+/// ([`into_store`](Producer::into_store)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Producer<S> {
+    settings: pipeline::Producer,
+    tuning: Tuning,
+    mutant: Mutant,
+    id: ProducerId,
+    epoch: Epoch,
+    next_number: u64,
+    outbox: Outbox,
+    store: S,
+    reports: VecDeque<Report>,
+}
+
+impl<S: OutboxStore> Producer<S> {
+    /// Starts the next incarnation on what the last one left in its store.
+    pub fn open(
+        pipeline: &Pipeline,
+        tuning: Tuning,
+        id: ProducerId,
+        mut store: S,
+        mutant: Mutant,
+    ) -> Result<Self, RecoverError> {
+        let OutboxContents { epoch, next_number, rows } = store.recover()?;
+        let epoch = match epoch {
+            Some(last) if mutant != Mutant::EpochReused => Epoch(last.0 + 1),
+            last => last.unwrap_or_default(),
+        };
+        store.begin(epoch)?;
+        let settings = pipeline.producer.clone();
+        let next_number = if settings.on_restart == OnRestart::Outbox { next_number } else { 0 };
+        let (outbox, reports) = Default::default();
+        let mut producer = Producer { settings, tuning, mutant, id, epoch, next_number, outbox, store, reports };
+        rows.into_iter().for_each(|row| producer.take_up(row));
+        Ok(producer)
+    }
+
+    /// A row of the last incarnation: transmitted under its own number if it has one, else under a new one.
+    fn take_up(&mut self, row: OutboxRow) {
+        let identity = match row.number {
+            Some(number) => self.identity(row.message, number),
+            None => self.next_identity(row.message),
+        };
+        self.queue(row.message, row.payload, identity);
+    }
+
+    /// The incarnation: register it with the broker before transmitting.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whose incarnation it is.
+    pub fn id(&self) -> ProducerId {
+        self.id
+    }
+
+    /// Takes a message. When it returns, the message is as safe as the settings promise.
+    pub fn submit(&mut self, message: MessageId, payload: Payload) -> Result<(), SubmitError> {
+        if self.outbox.of(message).is_some() {
+            return Err(SubmitError::Unfinished(message));
+        }
+        let before = self.next_number;
+        let identity = self.next_identity(message);
+        if let Err(why) = self.keep(message, &payload, identity) {
+            self.next_number = before;
+            return Err(SubmitError::Store { message, why });
+        }
+        self.reports.push_back(Report::with(EventKind::Submit { message, payload: None }, &payload));
+        self.queue(message, payload, identity);
+        Ok(())
+    }
+
+    /// Writes the row that a restart will find, where it is to find one.
+    fn keep(&mut self, message: MessageId, payload: &[u8], identity: Identity) -> Result<(), StoreError> {
+        match (self.settings.on_restart, identity) {
+            (OnRestart::Forgets, _) => Ok(()),
+            (OnRestart::Outbox, Identity::Sequence { number, .. }) => self.store.insert(message, payload, Some(number)),
+            (OnRestart::Outbox | OnRestart::Resubmits, _) => self.store.insert(message, payload, None),
+        }
+    }
+
+    fn queue(&mut self, message: MessageId, payload: Payload, identity: Identity) {
+        let waits = Waits::ForAttempt(Millis::default());
+        self.outbox.put(message, Unfinished { payload, identity, attempts: 0, waits });
+    }
+
+    /// The message to be attempted next and the earliest time for it, if the window has room.
+    pub fn next_attempt(&self) -> Option<(MessageId, Millis)> {
+        if self.outbox.in_flight() >= self.settings.in_flight as usize {
+            return None;
+        }
+        match self.outbox.first_queued()? {
+            (message, Unfinished { waits: Waits::ForAttempt(earliest), .. }) => Some((message, *earliest)),
+            (_, Unfinished { waits: Waits::ForReply(_), .. }) => None,
+        }
+    }
+
+    /// Transmits the next message, if its time has come and the window has room.
+    pub fn transmit(&mut self, now: Millis) -> Result<Option<Publish>, StoreError> {
+        let Some((message, _)) = self.next_attempt().filter(|(_, earliest)| *earliest <= now) else {
+            return Ok(None);
+        };
+        let mut unfinished = self.outbox.take(message).expect("it is queued");
+        if self.mutant == Mutant::RetryUnderNewIdentity && unfinished.attempts > 0 {
+            unfinished.identity = self.next_identity(message);
+        }
+        if self.mutant == Mutant::OutboxRowRemovedOnAttempt {
+            self.store.delete(message)?;
+        }
+        unfinished.attempts = unfinished.attempts.saturating_add(1).min(self.attempts_counted());
+        let attempt = self.number(unfinished.attempts);
+        unfinished.waits = Waits::ForReply(now + self.tuning.reply_timeout);
+        let payload = Payload::clone(&unfinished.payload);
+        let record = Record { message, identity: unfinished.identity, producer: self.id, epoch: self.epoch, payload };
+        let kind = EventKind::Attempt { message, attempt, payload: None };
+        self.reports.push_back(Report::with(kind, &record.payload));
+        let publish = Publish { record, attempt: AttemptNumber(unfinished.attempts) };
+        self.outbox.put(message, unfinished);
+        Ok(Some(publish))
+    }
+
+    /// What the broker said. A confirmation counts whichever attempt it is for; a refusal only for the last one.
+    pub fn handle_reply(&mut self, now: Millis, reply: Reply) -> Result<(), StoreError> {
+        let Some(unfinished) = self.outbox.of(reply.message) else {
+            return Ok(());
+        };
+        let is_awaited = matches!(unfinished.waits, Waits::ForReply(_)) && unfinished.attempts == reply.attempt.0;
+        match reply.verdict {
+            Verdict::Acked(position) => self.confirm(reply, position),
+            Verdict::Refused if is_awaited => self.fail(now, reply.message, Outcome::Refused),
+            Verdict::Refused => Ok(()),
+        }
+    }
+
+    /// Gives up waiting for a reply: the attempt's outcome is unknown. Nothing happens if none is awaited.
+    pub fn time_out(&mut self, now: Millis, message: MessageId) -> Result<(), StoreError> {
+        match self.outbox.of(message) {
+            Some(Unfinished { waits: Waits::ForReply(_), .. }) if self.mutant == Mutant::TimeOutTakenForRefusal => {
+                self.fail(now, message, Outcome::Refused)
+            }
+            Some(Unfinished { waits: Waits::ForReply(_), .. }) => self.fail(now, message, Outcome::Unknown),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Gives up on every attempt whose time is over.
+    pub fn handle_timeout(&mut self, now: Millis) -> Result<(), StoreError> {
+        let late = self.outbox.waiting_for_reply().filter(|(_, deadline)| *deadline <= now);
+        let late: Vec<MessageId> = late.map(|(message, _)| message).collect();
+        late.into_iter().try_for_each(|message| self.time_out(now, message))
+    }
+
+    /// When to call [`handle_timeout`](Producer::handle_timeout) and [`transmit`](Producer::transmit) again, if
+    /// nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        let replies = self.outbox.waiting_for_reply().map(|(_, deadline)| deadline).min();
+        let attempt = self.next_attempt().map(|(_, earliest)| earliest);
+        replies.into_iter().chain(attempt).min()
+    }
+
+    /// The next thing that took effect, oldest first.
+    pub fn poll_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    /// What is not finished.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// What a crash leaves.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    fn confirm(&mut self, reply: Reply, position: Option<Position>) -> Result<(), StoreError> {
+        let Reply { message, attempt, .. } = reply;
+        self.finish(message)?;
+        if self.mutant == Mutant::AckTakenAsCumulative {
+            let earlier: Vec<MessageId> =
+                self.outbox.iter().map(|(other, _)| other).take_while(|other| *other < message).collect();
+            earlier.into_iter().try_for_each(|other| self.finish(other))?;
+        }
+        let attempt = self.number(attempt.0);
+        let kind = EventKind::Outcome { message, attempt, outcome: Outcome::Acked, position };
+        self.reports.push_back(Report::of(kind));
+        Ok(())
+    }
+
+    /// The awaited attempt did not succeed, as far as anybody knows: try again, or give up.
+    fn fail(&mut self, now: Millis, message: MessageId, outcome: Outcome) -> Result<(), StoreError> {
+        let mut unfinished = self.outbox.take(message).expect("a reply is awaited");
+        let attempts = unfinished.attempts;
+        let may_retry = match self.settings.attempts {
+            Attempts::UntilAcked => true,
+            Attempts::AtMost(attempts_max) => attempts < attempts_max,
+        };
+        if may_retry {
+            unfinished.waits = Waits::ForAttempt(now + self.tuning.back_off.after(attempts, message.0));
+            self.outbox.put(message, unfinished);
+        } else {
+            self.finish(message)?;
+        }
+        let attempt = self.number(attempts);
+        self.reports.push_back(Report::of(EventKind::Outcome { message, attempt, outcome, position: None }));
+        Ok(())
+    }
+
+    /// Nothing is left to do for the message: its row goes.
+    fn finish(&mut self, message: MessageId) -> Result<(), StoreError> {
+        self.outbox.take(message);
+        match self.settings.on_restart {
+            OnRestart::Forgets => Ok(()),
+            OnRestart::Outbox | OnRestart::Resubmits => self.store.delete(message),
+        }
+    }
+
+    /// The number of an attempt; none where the count stopped and several share it.
+    fn number(&self, attempt: u32) -> Option<AttemptNumber> {
+        (attempt < self.attempts_counted()).then_some(AttemptNumber(attempt))
+    }
+
+    /// Where the count of attempts stops.
+    fn attempts_counted(&self) -> u32 {
+        match self.settings.attempts {
+            Attempts::UntilAcked => self.tuning.numbers_max,
+            Attempts::AtMost(attempts) => attempts.saturating_add(1),
+        }
+    }
+
+    /// The identity of a message that is new in this session.
+    fn next_identity(&mut self, message: MessageId) -> Identity {
+        let number = self.next_number;
+        if self.settings.identity == pipeline::Identity::Sequence {
+            self.next_number += 1;
+        }
+        self.identity(message, number)
+    }
+
+    fn identity(&self, message: MessageId, number: u64) -> Identity {
+        let session = Session { producer: self.id, session: self.session() };
+        match self.settings.identity {
+            pipeline::Identity::None => Identity::None,
+            pipeline::Identity::MessageId => Identity::Message { message, session },
+            pipeline::Identity::Sequence => Identity::Sequence { session, number },
+        }
+    }
+
+    /// An outbox keeps the session over restarts. Without one, numbers start again in a session of their own; an id of
+    /// the application's is the same in any session, unless it is submitted anew on purpose.
+    fn session(&self) -> Epoch {
+        match (self.settings.on_restart, self.settings.identity) {
+            (OnRestart::Outbox, _) | (OnRestart::Forgets, pipeline::Identity::MessageId) => Epoch(0),
+            (OnRestart::Forgets | OnRestart::Resubmits, _) => self.epoch,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Time as the cores see it: a number that the driver passes in.
+//!
+//! Architecture Invariant: nothing below the drivers reads a clock.
+
+use std::ops::Add;
+
+/// Milliseconds since a moment that the driver chose. A simulation may leave it at zero for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Millis(pub u64);
+
+impl Add for Millis {
+    type Output = Millis;
+
+    fn add(self, later_by: Millis) -> Millis {
+        Millis(self.0.saturating_add(later_by.0))
+    }
+}
+
+/// How long a producer waits before a retry: `base`, doubled with every attempt, at most `max`, plus jitter.
+///
+/// The jitter spreads producers that failed together. It comes from a seed and the attempt, so the same producer
+/// waits equally long in every run; a seed of 0 leaves it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BackOff {
+    /// The wait before the second attempt.
+    pub base: Millis,
+    /// The longest wait, before jitter.
+    pub max: Millis,
+    /// Where the jitter comes from; 0: none.
+    pub seed: u64,
+}
+
+impl Default for BackOff {
+    fn default() -> Self {
+        BackOff { base: Millis(10), max: Millis(1_000), seed: 0 }
+    }
+}
+
+impl BackOff {
+    /// The wait after attempt `failed` (counted from 1) of the message with this `salt`: up to half as much again as
+    /// the doubled base.
+    pub fn after(&self, failed: u32, salt: u64) -> Millis {
+        let doublings = failed.saturating_sub(1).min(32);
+        let wait = self.base.0.saturating_mul(1 << doublings).min(self.max.0);
+        if self.seed == 0 {
+            return Millis(wait);
+        }
+        let spread = mix(self.seed ^ mix(salt ^ u64::from(failed)));
+        Millis(wait + spread % (wait / 2 + 1))
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every input bit reaches every output bit.
+fn mix(mut word: u64) -> u64 {
+    word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_ceiling() {
+        let back_off = BackOff { base: Millis(10), max: Millis(35), seed: 0 };
+        let waits: Vec<u64> = (1..=4).map(|failed| back_off.after(failed, 7).0).collect();
+        assert_eq!(waits, [10, 20, 35, 35]);
+    }
+
+    #[test]
+    fn jitter_spreads_messages_and_repeats_for_the_same_seed() {
+        let back_off = BackOff { seed: 9, ..BackOff::default() };
+        let waits: Vec<Millis> = (0..8).map(|salt| back_off.after(3, salt)).collect();
+        assert_eq!(waits, (0..8).map(|salt| back_off.after(3, salt)).collect::<Vec<_>>());
+        assert!(waits.iter().all(|wait| (40..=60).contains(&wait.0)), "{waits:?}");
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
+    }
+}

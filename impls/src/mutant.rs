@@ -1,0 +1,90 @@
+//! Seeded bugs. Each is one small change at one place in the cores, chosen by value, so that one build holds them all
+//! and a check can show that it catches every one.
+//!
+//! Most are mistakes that real systems made or that their documents warn of.
+
+/// Which bug the cores have. [`Mutant::None`] in earnest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mutant {
+    /// No bug.
+    #[default]
+    None,
+
+    /// Producer: the outbox row is removed when the message is transmitted, before anything is confirmed.
+    OutboxRowRemovedOnAttempt,
+    /// Producer: a confirmation is taken for all earlier messages too, as if confirmations were cumulative.
+    AckTakenAsCumulative,
+    /// Producer: every retry gets an identity of its own.
+    RetryUnderNewIdentity,
+    /// Producer: a time-out is reported as a refusal, as if silence were a no.
+    TimeOutTakenForRefusal,
+    /// Producer: the successor of a crashed incarnation takes its epoch.
+    EpochReused,
+
+    /// Broker: the confirmation goes out when the record is appended, before it is durable.
+    AckBeforeSync,
+    /// Broker: a duplicate is confirmed at once, although the record it repeats is not durable yet.
+    DuplicateAckedBeforeSync,
+    /// Broker: a failed write was noted as seen already, so that its retry is taken for a duplicate (Pulsar #5218).
+    SeenBeforeStored,
+    /// Broker: a sequence number beyond the next one is stored like any other.
+    GapAccepted,
+    /// Broker: after a restart the memory of seen messages starts empty, whatever the settings say.
+    DedupNotRebuilt,
+    /// Broker: attempts of older epochs are stored.
+    FencingSkipped,
+    /// Broker: positions are handed off before their records are durable.
+    HandsOffUnsynced,
+    /// Broker: a hand-off that must happen once is recorded in memory only.
+    HandOffNotPersisted,
+    /// Broker: a settle is confirmed and kept in memory until the next sync, whatever the settings say.
+    SettleNotPersisted,
+    /// Broker: a stale settle is recorded like any other (NATS #4786).
+    LeaseUnchecked,
+    /// Broker: one delivery more than allowed before a message is set aside.
+    DeadLetterLate,
+
+    /// Consumer: the settle is sent before the effect is made.
+    SettleBeforeEffect,
+    /// Consumer: the highest finished position is committed in place of the contiguous prefix (parallel-consumer #826).
+    CommitsHighest,
+    /// Consumer: the inbox entry is written after the effect, in a transaction of its own.
+    InboxAfterEffect,
+    /// Consumer: the inbox entry is written before the effect, in a transaction of its own.
+    InboxBeforeEffect,
+    /// Consumer: the inbox goes by position, so that one message at two positions is two.
+    InboxByPosition,
+    /// Consumer: a transaction of a consumer that was fenced off is let through.
+    FenceIgnored,
+}
+
+impl Mutant {
+    /// Every seeded bug.
+    pub const ALL: [Mutant; 22] = {
+        use Mutant::*;
+        [
+            OutboxRowRemovedOnAttempt,
+            AckTakenAsCumulative,
+            RetryUnderNewIdentity,
+            TimeOutTakenForRefusal,
+            EpochReused,
+            AckBeforeSync,
+            DuplicateAckedBeforeSync,
+            SeenBeforeStored,
+            GapAccepted,
+            DedupNotRebuilt,
+            FencingSkipped,
+            HandsOffUnsynced,
+            HandOffNotPersisted,
+            SettleNotPersisted,
+            LeaseUnchecked,
+            DeadLetterLate,
+            SettleBeforeEffect,
+            CommitsHighest,
+            InboxAfterEffect,
+            InboxBeforeEffect,
+            InboxByPosition,
+            FenceIgnored,
+        ]
+    };
+}

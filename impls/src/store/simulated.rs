@@ -1,0 +1,271 @@
+//! A disk in memory that forgets what was not synced.
+//!
+//! It is a plain value: clone it and the copy is another disk with the same bytes. Faults are asked for, never drawn:
+//! [`SimulatedJournal::crash`] says how much survives, `refuse_next` and `capacity_bytes` say what fails.
+//!
+//! Left out: writes that reach the disk out of order, and synced bytes that rot (flip them with
+//! [`SimulatedJournal::corrupt`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use delivery_model::vocab::{Epoch, MessageId, Position};
+
+use super::frame::{self, HEADER_BYTES};
+use super::{
+    Change, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError,
+};
+use crate::core::order::Sku;
+use crate::core::positions::Positions;
+use crate::core::record::{Key, Payload};
+
+/// How the last surviving record of a crash ends up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tear {
+    /// The crash fell between two records.
+    Clean,
+    /// Half of the next record was written too.
+    Torn,
+}
+
+/// A journal in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SimulatedJournal {
+    bytes: Vec<u8>,
+    synced_bytes: usize,
+    /// Where each record that is not synced ends.
+    unsynced_ends: Vec<usize>,
+    /// The next append is refused.
+    pub refuse_next: bool,
+    /// Appends beyond so many bytes find it full; none: no limit.
+    pub capacity_bytes: Option<usize>,
+}
+
+impl SimulatedJournal {
+    /// The machine loses power: of the records that were not synced the first `keeps` survive, whether by luck or by
+    /// the operating system's own writing.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn crash(&mut self, keeps: usize, tear: Tear) {
+        let end = if keeps == 0 { self.synced_bytes } else { self.unsynced_ends[keeps - 1] };
+        let torn = match (tear, self.unsynced_ends.get(keeps)) {
+            (Tear::Torn, Some(next)) => (next - end) / 2,
+            (Tear::Torn, None) | (Tear::Clean, _) => 0,
+        };
+        self.bytes.truncate(end + torn);
+        self.synced_bytes = self.bytes.len();
+        self.unsynced_ends.clear();
+    }
+
+    /// How many records a crash may lose.
+    pub fn unsynced(&self) -> usize {
+        self.unsynced_ends.len()
+    }
+
+    /// Flips every bit of one byte.
+    ///
+    /// # Panics
+    /// If the file ends before it.
+    pub fn corrupt(&mut self, offset: usize) {
+        self.bytes[offset] ^= 0xff;
+    }
+}
+
+impl Journal for SimulatedJournal {
+    fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.refuse_next) {
+            return Err(StoreError::Refused);
+        }
+        let needed = record.len() + HEADER_BYTES;
+        if let Some(capacity) = self.capacity_bytes
+            && self.bytes.len() + needed > capacity
+        {
+            let free = capacity.saturating_sub(self.bytes.len());
+            return Err(StoreError::Full { needed: needed as u64, free: free as u64, capacity: capacity as u64 });
+        }
+        frame::write(&mut self.bytes, record);
+        self.unsynced_ends.push(self.bytes.len());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.synced_bytes = self.bytes.len();
+        self.unsynced_ends.clear();
+        Ok(())
+    }
+
+    fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError> {
+        let recovered = frame::recover(&self.bytes)?;
+        self.bytes.truncate(recovered.intact_bytes);
+        self.synced_bytes = self.bytes.len();
+        self.unsynced_ends.clear();
+        Ok(recovered.records)
+    }
+}
+
+/// An outbox in memory. Its transactions are durable when they return, so a crash loses nothing of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SimulatedOutbox {
+    epoch: Option<Epoch>,
+    next_number: u64,
+    rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
+    /// The next insert is refused.
+    pub refuse_next: bool,
+}
+
+impl OutboxStore for SimulatedOutbox {
+    fn recover(&mut self) -> Result<OutboxContents, RecoverError> {
+        let row = |(&message, (payload, number)): (&MessageId, &(Payload, Option<u64>))| OutboxRow {
+            message,
+            payload: payload.clone(),
+            number: *number,
+        };
+        Ok(OutboxContents {
+            epoch: self.epoch,
+            next_number: self.next_number,
+            rows: self.rows.iter().map(row).collect(),
+        })
+    }
+
+    fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError> {
+        self.epoch = Some(epoch);
+        Ok(())
+    }
+
+    fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.refuse_next) {
+            return Err(StoreError::Refused);
+        }
+        self.rows.insert(message, (payload.into(), number));
+        self.next_number = number.map_or(self.next_number, |number| number + 1);
+        Ok(())
+    }
+
+    fn delete(&mut self, message: MessageId) -> Result<(), StoreError> {
+        self.rows.remove(&message);
+        Ok(())
+    }
+}
+
+/// An inventory in memory. Its transactions are durable when they return, so a crash loses nothing of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SimulatedInventory {
+    /// What was taken of each article, as a negative number.
+    stock: BTreeMap<Sku, i64>,
+    inbox: BTreeSet<Key>,
+    finished: Positions,
+    generation: Generation,
+    /// The next transaction is refused.
+    pub refuse_next: bool,
+}
+
+impl SimulatedInventory {
+    /// The finished positions, without a copy.
+    pub fn finished_positions(&self) -> &Positions {
+        &self.finished
+    }
+
+    /// What is left of every article that an order touched.
+    pub fn stocks(&self) -> impl Iterator<Item = (Sku, i64)> + '_ {
+        self.stock.iter().map(|(&sku, &left)| (sku, left))
+    }
+}
+
+impl InventoryStore for SimulatedInventory {
+    fn apply(&mut self, change: &Change) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.refuse_next) {
+            return Err(StoreError::Refused);
+        }
+        if let Some(found) = change.fenced_by
+            && found < self.generation
+        {
+            return Err(StoreError::Fenced { current: self.generation, found });
+        }
+        if let Some(order) = change.order {
+            *self.stock.entry(order.sku).or_default() -= i64::from(order.quantity);
+        }
+        self.inbox.extend(change.inbox);
+        if let Some(covers) = change.finished {
+            covers.mark(&mut self.finished);
+        }
+        Ok(())
+    }
+
+    fn fence(&mut self, generation: Generation) -> Result<(), StoreError> {
+        self.generation = self.generation.max(generation);
+        Ok(())
+    }
+
+    fn seen(&self, key: &Key) -> Result<bool, StoreError> {
+        Ok(self.inbox.contains(key))
+    }
+
+    fn finished(&self) -> Result<Positions, StoreError> {
+        Ok(self.finished.clone())
+    }
+
+    fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
+        self.finished.truncate(to);
+        Ok(())
+    }
+
+    fn stock(&self, sku: Sku) -> Result<i64, StoreError> {
+        Ok(self.stock.get(&sku).copied().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(synced: &[&[u8]], unsynced: &[&[u8]]) -> SimulatedJournal {
+        let mut journal = SimulatedJournal::default();
+        synced.iter().for_each(|record| journal.append(record).unwrap());
+        journal.sync().unwrap();
+        unsynced.iter().for_each(|record| journal.append(record).unwrap());
+        journal
+    }
+
+    #[test]
+    fn a_crash_loses_any_suffix_beyond_the_last_sync() {
+        let check = |keeps, tear, expected: &[&[u8]]| {
+            let mut journal = journal(&[b"one"], &[b"two", b"three"]);
+            journal.crash(keeps, tear);
+            assert_eq!(journal.recover().unwrap(), expected, "{keeps} kept, {tear:?}");
+        };
+        check(0, Tear::Clean, &[b"one"]);
+        check(1, Tear::Clean, &[b"one", b"two"]);
+        check(2, Tear::Clean, &[b"one", b"two", b"three"]);
+        check(0, Tear::Torn, &[b"one"]);
+        check(1, Tear::Torn, &[b"one", b"two"]);
+        check(2, Tear::Torn, &[b"one", b"two", b"three"]);
+    }
+
+    #[test]
+    fn appends_after_a_torn_tail_follow_the_last_whole_record() {
+        let mut journal = journal(&[b"one"], &[b"two"]);
+        journal.crash(0, Tear::Torn);
+        journal.recover().unwrap();
+        journal.append(b"again").unwrap();
+        assert_eq!(journal.recover().unwrap(), [&b"one"[..], b"again"]);
+    }
+
+    #[test]
+    fn a_corrupt_middle_is_refused_with_its_position() {
+        let mut journal = journal(&[b"one", b"two", b"three"], &[]);
+        journal.corrupt(HEADER_BYTES + 3 + HEADER_BYTES);
+        assert_eq!(journal.recover(), Err(RecoverError::Corrupt { record: 1, offset: 11 }));
+    }
+
+    #[test]
+    fn a_refused_or_full_write_leaves_nothing_behind() {
+        let mut journal = journal(&[b"one"], &[]);
+        journal.refuse_next = true;
+        assert_eq!(journal.append(b"two"), Err(StoreError::Refused));
+        journal.capacity_bytes = Some(14);
+        assert_eq!(journal.append(b"two"), Err(StoreError::Full { needed: 11, free: 3, capacity: 14 }));
+        journal.capacity_bytes = None;
+        journal.append(b"three").unwrap();
+        assert_eq!(journal.recover().unwrap(), [&b"one"[..], b"three"]);
+    }
+}
