@@ -172,9 +172,11 @@ impl fmt::Display for PlannedFault {
     /// As in "publish-ack-lost: the ack of message 2, first time", "broker-crash after the append of message 1, first
     /// time, keeping 0 unsynced records".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Strikes::by(self.fault).0 {
-            Strikes::Of => write!(f, "{}: {}", self.fault, self.at)?,
-            Strikes::After => write!(f, "{} after {}", self.fault, self.at)?,
+        match (self.fault, Strikes::by(self.fault).0, self.at.message) {
+            // A message is submitted once and for all, so that it says it all.
+            (Fault::Poison, _, Some(message)) => write!(f, "poison: message {message}")?,
+            (fault, Strikes::Of, _) => write!(f, "{fault}: {}", self.at)?,
+            (fault, Strikes::After, _) => write!(f, "{fault} after {}", self.at)?,
         }
         match self.keeps {
             Some(1) => f.write_str(", keeping 1 unsynced record")?,

@@ -85,7 +85,11 @@ fn read_order(cursor: &Cursor<'_>, messages: u32) -> Result<Interleaving, Schedu
             let steps = steps.list(STEPS_LIMIT, "steps")?;
             Ok(Interleaving::Exact(steps.iter().map(|step| read_step(step, messages)).collect::<Result<_, _>>()?))
         }
-        _ => Err(cursor.unfit("a table with one key, either `seed` or `steps`").into()),
+        (seed, _) => {
+            let found = if seed.is_some() { "both" } else { "neither" }.to_owned();
+            let place = cursor.place().clone();
+            Err(Mistake::Unfit { place, found, allowed: "either `seed` or `steps`".to_owned() }.into())
+        }
     }
 }
 

@@ -1,41 +1,47 @@
 //! Writes a schedule as its JSON document: the same schedule, the same bytes.
+//!
+//! Each fault and each step stands on a line of its own, so that a person can read, compare and delete them.
 
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{FORMAT, Interleaving, PlannedFault, Schedule, Strikes, VERSION};
-use crate::pipeline::Pipeline;
-use crate::vocab::Step;
-
-#[derive(Serialize)]
-struct Document<'a> {
-    format: &'a str,
-    version: u32,
-    pipeline: &'a Pipeline,
-    messages: u32,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    faults: &'a [PlannedFault],
-    order: Order<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Order<'a> {
-    Seed(u64),
-    Steps(&'a [Step]),
-}
 
 impl Schedule {
     /// The schedule as a JSON document over several lines, which loads as the same value.
     pub fn to_json(&self) -> String {
-        let order = match &self.interleaving {
-            Interleaving::Seeded(seed) => Order::Seed(*seed),
-            Interleaving::Exact(steps) => Order::Steps(steps),
-        };
-        let Schedule { pipeline, messages, faults, .. } = self;
-        let document = Document { format: FORMAT, version: VERSION, pipeline, messages: *messages, faults, order };
-        serde_json::to_string_pretty(&document).expect("every key is a text, and nothing else can fail") + "\n"
+        let pipeline = pretty(&self.pipeline).replace('\n', "\n  ");
+        let mut members = vec![
+            format!("  \"format\": \"{FORMAT}\""),
+            format!("  \"version\": {VERSION}"),
+            format!("  \"pipeline\": {pipeline}"),
+            format!("  \"messages\": {}", self.messages),
+        ];
+        if !self.faults.is_empty() {
+            members.push(format!("  \"faults\": {}", lines("  ", &self.faults)));
+        }
+        members.push(match &self.interleaving {
+            Interleaving::Seeded(seed) => format!("  \"order\": {{ \"seed\": {seed} }}"),
+            Interleaving::Exact(steps) => {
+                format!("  \"order\": {{\n    \"steps\": {}\n  }}", lines("    ", steps))
+            }
+        });
+        format!("{{\n{}\n}}\n", members.join(",\n"))
     }
+}
+
+const INFALLIBLE: &str = "keys are texts and values are finite, which is all that JSON asks for";
+
+fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect(INFALLIBLE)
+}
+
+/// A list with each item on a line of its own.
+fn lines(indent: &str, items: &[impl Serialize]) -> String {
+    if items.is_empty() {
+        return "[]".to_owned();
+    }
+    let item = |item| format!("{indent}  {}", serde_json::to_string(item).expect(INFALLIBLE));
+    format!("[\n{}\n{indent}]", items.iter().map(item).collect::<Vec<_>>().join(",\n"))
 }
 
 impl Serialize for PlannedFault {

@@ -2,8 +2,6 @@
 //!
 //! Values are drawn from all that the formats allow, not from what makes sense to run.
 
-#![allow(dead_code, reason = "each test binary uses some of them")]
-
 use delivery_model::history::{At, Header, History, PipelineOf};
 use delivery_model::pipeline::*;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, Strikes};
@@ -15,12 +13,12 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 /// Any word of a type.
-pub fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
+fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
     select(W::ALL)
 }
 
 /// Any name that a format takes.
-pub fn name() -> impl Strategy<Value = String> {
+fn name() -> impl Strategy<Value = String> {
     "\\PC{1,40}"
 }
 

@@ -1,0 +1,204 @@
+//! Schedules as JSON: what loads as what, how faults read, and that writing and reading agree.
+
+use delivery_model::pipeline::Pipeline;
+use delivery_model::schedule::*;
+use delivery_model::vocab::*;
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use crate::schedule_refusals::document;
+use crate::strategies::{changed, changes, schedule, step};
+
+fn loaded(members: &str) -> Schedule {
+    let text = document(members);
+    Schedule::from_json(&text).unwrap_or_else(|error| panic!("{text}\n{error}"))
+}
+
+#[test]
+fn left_out_members_have_their_defaults() {
+    let plain = loaded("");
+    assert_eq!(plain.pipeline, Pipeline { name: "pipeline".to_owned(), ..Pipeline::default() });
+    assert_eq!((plain.messages, plain.faults.len(), plain.interleaving), (2, 0, Interleaving::Seeded(0)));
+    assert_eq!(loaded(r#","faults":[],"order":{"steps":[]}"#).interleaving, Interleaving::Exact(Vec::new()));
+
+    let fault = &loaded(r#","faults":[{"of":"ack","fault":"publish-ack-lost","message":2}]"#).faults[0];
+    let at = Point { step: StepWord::Ack, message: Some(MessageId(2)), nth: 1 };
+    assert_eq!(*fault, PlannedFault::new(Fault::PublishAckLost, at));
+}
+
+#[test]
+fn a_schedule_may_strike_more_often_than_the_pipelines_budget() {
+    let schedule = loaded(
+        r#","faults":[
+            {"fault":"broker-crash","after":"append","message":1},
+            {"fault":"broker-crash","after":"append","message":2},
+            {"fault":"broker-crash","after":"sync","time":3},
+            {"fault":"poison","of":"submit","message":1}]"#,
+    );
+    assert_eq!(schedule.faults.len(), 4);
+    assert_eq!(schedule.pipeline.faults.of(Fault::Poison), 0);
+}
+
+#[test]
+fn faults_read_as_a_person_would_say_them() {
+    let said = |fault: &str, expected: Expect| {
+        expected.assert_eq(&loaded(&format!(r#","faults":[{fault}]"#)).faults[0].to_string());
+    };
+    said(
+        r#"{"fault":"publish-ack-lost","of":"ack","message":2}"#,
+        expect!["publish-ack-lost: the ack of message 2, first time"],
+    );
+    said(
+        r#"{"fault":"publish-lost","of":"attempt","message":1,"time":2}"#,
+        expect!["publish-lost: the attempt of message 1, second time"],
+    );
+    said(
+        r#"{"fault":"settle-lost","of":"settle","message":1,"time":4}"#,
+        expect!["settle-lost: the settle of message 1, time 4"],
+    );
+    said(r#"{"fault":"poison","of":"submit","message":1}"#, expect!["poison: message 1"]);
+    said(
+        r#"{"fault":"consumer-crash","after":"handle","message":1}"#,
+        expect!["consumer-crash after the handling of message 1, first time"],
+    );
+    said(
+        r#"{"fault":"broker-crash","after":"append","message":1,"keeps":0}"#,
+        expect!["broker-crash after the append of message 1, first time, keeping 0 unsynced records"],
+    );
+    said(
+        r#"{"fault":"broker-crash","after":"sync","time":3,"keeps":1}"#,
+        expect!["broker-crash after the sync, third time, keeping 1 unsynced record"],
+    );
+    said(
+        r#"{"fault":"rewind","after":"record-settle","message":1,"to":0}"#,
+        expect!["rewind after the recording of the settle of message 1, first time, to position 0"],
+    );
+}
+
+#[test]
+fn every_fault_can_be_planned_at_each_of_its_steps() {
+    for fault in Fault::ALL {
+        let (strikes, steps) = Strikes::by(fault);
+        assert!(!steps.is_empty());
+        for &step in steps {
+            let message = if step.has_message() { r#","message":1"# } else { "" };
+            let text = format!(r#","faults":[{{"fault":"{fault}","{}":"{step}"{message}}}]"#, strikes.word());
+            assert_eq!(loaded(&text).faults[0].at.step, step);
+        }
+    }
+}
+
+#[test]
+fn a_written_schedule_is_for_people_to_read() {
+    let mut schedule = loaded(
+        r#","faults":[
+            {"fault":"publish-ack-lost","of":"ack","message":2},
+            {"fault":"broker-crash","after":"append","message":1,"time":2,"keeps":0}],"order":{"seed":7}"#,
+    );
+    schedule.pipeline.name = "orders".to_owned();
+    expect![[r#"
+        {
+          "format": "delivery-schedule",
+          "version": 1,
+          "pipeline": {
+            "name": "orders",
+            "level": "effect",
+            "obligation": "acked",
+            "ordered": false,
+            "producer": {
+              "attempts": "until-acked",
+              "identity": "sequence",
+              "on-restart": "outbox",
+              "in-flight": 1
+            },
+            "broker": {
+              "acks": "after-sync",
+              "dedup": "sequence",
+              "dedup-window": 0,
+              "dedup-on-restart": "rebuilt",
+              "fencing": true,
+              "delivers": "until-settled",
+              "records-settles": "after-sync",
+              "leases": "checked",
+              "max-deliveries": 0
+            },
+            "consumer": {
+              "settles": "after-effect",
+              "commits": "each",
+              "remembers": "with-effect",
+              "workers": 1
+            },
+            "faults": {
+              "total": 2,
+              "publish-lost": 1,
+              "publish-refused": 1,
+              "publish-ack-lost": 1,
+              "producer-crash": 1,
+              "broker-crash": 1,
+              "delivery-lost": 1,
+              "consumer-crash": 1,
+              "settle-lost": 1
+            }
+          },
+          "messages": 2,
+          "faults": [
+            {"fault":"publish-ack-lost","of":"ack","message":2,"time":1},
+            {"fault":"broker-crash","after":"append","message":1,"time":2,"keeps":0}
+          ],
+          "order": { "seed": 7 }
+        }
+    "#]]
+    .assert_eq(&schedule.to_json());
+    schedule.faults.clear();
+    let (position, hand) = (Position(0), Hand { position: Position(0), late: true });
+    schedule.interleaving =
+        Interleaving::Exact(vec![Step::HandOff { position }, Step::LeaseExpiry { hand }, Step::Sync]);
+    let text = schedule.to_json();
+    expect![[r#"
+          "messages": 2,
+          "order": {
+            "steps": [
+              {"step":"hand-off","position":0},
+              {"step":"lease-expiry","hand":{"position":0,"late":true}},
+              {"step":"sync"}
+            ]
+          }
+        }
+    "#]]
+    .assert_eq(&text[text.find("  \"messages\"").unwrap()..]);
+}
+
+proptest! {
+    #[test]
+    fn a_written_schedule_reads_as_the_same(schedule in schedule()) {
+        let text = schedule.to_json();
+        let again = Schedule::from_json(&text)?;
+        prop_assert_eq!(again.to_json(), text);
+        prop_assert_eq!(again, schedule);
+    }
+
+    #[test]
+    fn a_step_has_a_word_or_is_a_fault(step in step()) {
+        match StepWord::of(&step) {
+            Some(word) => {
+                prop_assert_eq!(step.fault(), None);
+                prop_assert_eq!(&serde_json::to_value(step)?["step"], word.word());
+            }
+            None => prop_assert!(step.fault().is_some()),
+        }
+    }
+
+    #[test]
+    fn any_text_loads_or_is_refused(text in any::<String>()) {
+        let _ = Schedule::from_json(&text);
+        let _ = Schedule::from_json(&document(&text));
+    }
+
+    #[test]
+    fn a_changed_text_is_refused_or_loads_as_what_can_be_written(schedule in schedule(), changes in changes()) {
+        let text = changed(schedule.to_json().as_bytes(), &changes);
+        if let Ok(schedule) = Schedule::from_json(&String::from_utf8_lossy(&text)) {
+            prop_assert_eq!(Schedule::from_json(&schedule.to_json())?, schedule);
+        }
+    }
+}
