@@ -1,0 +1,236 @@
+//! The fault injector: planned faults strike at logical points, never at times.
+//!
+//! Every role tells the injector of each step that it has taken ([`Injector::reached`]). A loss befalls what that step
+//! was about to send. A crash of the same role comes right after the step, before its next one. A crash of another role
+//! is put into that role's mailbox: it is the next thing that role does, though other roles may take steps meanwhile,
+//! as threads do not stop for each other.
+//!
+//! Leaves out: faults that have no place in a threaded run. [`supports`] says which have one, and a plan with another is
+//! refused.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use delivery_model::schedule::{PlannedFault, Point, StepWord};
+use delivery_model::vocab::{Fault, MessageId};
+use thiserror::Error;
+
+use crate::core::record::ProducerId;
+
+/// A role that faults can befall: each is one thread's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// This producer.
+    Producer(ProducerId),
+    /// The broker.
+    Broker,
+    /// The consumer.
+    Consumer,
+}
+
+/// A plan that a threaded run cannot carry out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// No driver injects it.
+    #[error("{0}: a threaded run does not inject this fault")]
+    Unsupported(PlannedFault),
+}
+
+/// Whether a threaded run can inject this kind of fault.
+pub fn supports(fault: Fault) -> bool {
+    use Fault::*;
+    match fault {
+        PublishLost | PublishRefused | PublishAckLost | ProducerCrash | BrokerCrash | DeliveryLost | ConsumerCrash
+        | SettleLost => true,
+        PublishDuplicated | PublishReordered | ProducerZombie | LeaseExpiry | DedupForgotten | Poison | Rewind => false,
+    }
+}
+
+/// What strikes at a point that was just reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Struck {
+    /// What the step was about to send, or to store, is lost to this fault.
+    pub lost: Option<Fault>,
+    /// The role that took the step crashes now.
+    pub crash: bool,
+}
+
+/// What became of the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How often each kind of fault struck.
+    pub fired: BTreeMap<Fault, u64>,
+    /// Faults whose point never came, or whose role had finished when it came.
+    pub unreached: Vec<PlannedFault>,
+}
+
+/// Planned faults, and how far the run has come towards them.
+#[derive(Debug)]
+pub struct Injector {
+    producers: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    watched: HashMap<(StepWord, Option<MessageId>), Watch>,
+    mailboxes: BTreeMap<Role, Vec<PlannedFault>>,
+    fired: BTreeMap<Fault, u64>,
+}
+
+/// A step of a message at which something is planned. Steps without plans are not counted.
+#[derive(Debug, Default)]
+struct Watch {
+    times: u32,
+    planned: Vec<PlannedFault>,
+}
+
+impl Injector {
+    /// Watches for the points of these faults. `producers` is how many share the messages ([`owner`]).
+    pub fn new(plan: &[PlannedFault], producers: u32) -> Result<Injector, PlanError> {
+        if let Some(fault) = plan.iter().find(|planned| !supports(planned.fault)) {
+            return Err(PlanError::Unsupported(*fault));
+        }
+        let mut state = State::default();
+        for planned in plan {
+            let Point { step, message, .. } = planned.at;
+            state.watched.entry((step, message)).or_default().planned.push(*planned);
+        }
+        Ok(Injector { producers, state: Mutex::new(state) })
+    }
+
+    /// This role has just taken this step.
+    pub fn reached(&self, role: Role, step: StepWord, message: Option<MessageId>) -> Struck {
+        let mut state = self.state();
+        let Some(watch) = state.watched.get_mut(&(step, message)) else {
+            return Struck::default();
+        };
+        watch.times += 1;
+        let now = watch.times;
+        let due: Vec<PlannedFault> = watch.planned.extract_if(.., |planned| planned.at.nth == now).collect();
+        let mut struck = Struck::default();
+        for planned in due {
+            match self.victim(planned, role) {
+                None if struck.lost.is_none() => {
+                    struck.lost = Some(planned.fault);
+                    state.count(planned.fault);
+                }
+                // What is lost already cannot be lost again.
+                None => state.mailboxes.entry(role).or_default().push(planned),
+                Some(victim) if victim == role && !struck.crash => {
+                    struck.crash = true;
+                    state.count(planned.fault);
+                }
+                Some(victim) => state.mailboxes.entry(victim).or_default().push(planned),
+            }
+        }
+        struck
+    }
+
+    /// Whether a crash waits for this role, which must then crash.
+    pub fn crash_is_due(&self, role: Role) -> bool {
+        let mut state = self.state();
+        let Some(mailbox) = state.mailboxes.get_mut(&role) else {
+            return false;
+        };
+        let waiting = mailbox.iter().position(|planned| crashes(planned.fault));
+        waiting.map(|index| mailbox.swap_remove(index)).inspect(|planned| state.count(planned.fault)).is_some()
+    }
+
+    /// What became of the plan so far.
+    pub fn tally(&self) -> Tally {
+        let state = self.state();
+        let waiting = state.watched.values().flat_map(|watch| &watch.planned);
+        let mut unreached: Vec<_> = waiting.chain(state.mailboxes.values().flatten()).copied().collect();
+        unreached.sort();
+        Tally { fired: state.fired.clone(), unreached }
+    }
+
+    /// Who crashes; none if the fault is a loss.
+    fn victim(&self, planned: PlannedFault, role: Role) -> Option<Role> {
+        match planned.fault {
+            Fault::BrokerCrash => Some(Role::Broker),
+            Fault::ConsumerCrash => Some(Role::Consumer),
+            Fault::ProducerCrash => Some(match (planned.at.message, role) {
+                (Some(message), _) => Role::Producer(owner(message, self.producers)),
+                (None, Role::Producer(_)) => role,
+                (None, _) => Role::Producer(ProducerId(0)),
+            }),
+            _ => None,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is complete when the lock is released, even by a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn count(&mut self, fault: Fault) {
+        *self.fired.entry(fault).or_default() += 1;
+    }
+}
+
+fn crashes(fault: Fault) -> bool {
+    matches!(fault, Fault::ProducerCrash | Fault::BrokerCrash | Fault::ConsumerCrash)
+}
+
+/// Which of so many producers a message belongs to: they take turns, so that each has its share of every stretch.
+pub fn owner(message: MessageId, producers: u32) -> ProducerId {
+    ProducerId((message.0.saturating_sub(1) % u64::from(producers)) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(fault: Fault, step: StepWord, message: u64, nth: u32) -> PlannedFault {
+        PlannedFault::new(fault, Point { step, message: Some(MessageId(message)), nth })
+    }
+
+    const LOST: Struck = Struck { lost: Some(Fault::PublishLost), crash: false };
+    const CRASH: Struck = Struck { lost: None, crash: true };
+    const NOTHING: Struck = Struck { lost: None, crash: false };
+
+    #[test]
+    fn a_fault_strikes_at_its_time_of_its_step_of_its_message_and_only_then() {
+        let injector = Injector::new(&[planned(Fault::PublishLost, StepWord::Attempt, 2, 2)], 1).unwrap();
+        let producer = Role::Producer(ProducerId(0));
+        let reached = |step, message| injector.reached(producer, step, Some(MessageId(message)));
+        assert_eq!(reached(StepWord::Attempt, 1), NOTHING);
+        assert_eq!(reached(StepWord::Attempt, 2), NOTHING);
+        assert_eq!(reached(StepWord::Receive, 2), NOTHING);
+        assert_eq!(reached(StepWord::Attempt, 2), LOST);
+        assert_eq!(reached(StepWord::Attempt, 2), NOTHING);
+        assert_eq!(injector.tally(), Tally { fired: [(Fault::PublishLost, 1)].into(), unreached: vec![] });
+    }
+
+    #[test]
+    fn a_crash_of_the_same_role_is_now_and_of_another_waits_for_it() {
+        let plan = [
+            planned(Fault::BrokerCrash, StepWord::Append, 1, 1),
+            planned(Fault::ProducerCrash, StepWord::Append, 5, 1),
+        ];
+        let injector = Injector::new(&plan, 3).unwrap();
+        assert_eq!(injector.reached(Role::Broker, StepWord::Append, Some(MessageId(1))), CRASH);
+        assert_eq!(injector.reached(Role::Broker, StepWord::Append, Some(MessageId(5))), NOTHING);
+        let due = |producer| injector.crash_is_due(Role::Producer(ProducerId(producer)));
+        assert!(!due(0));
+        assert!(due(1), "message 5 is the second of three producers'");
+        assert!(!due(1), "once");
+    }
+
+    #[test]
+    fn a_point_that_never_came_is_told() {
+        let never = planned(Fault::SettleLost, StepWord::Settle, 9, 1);
+        let injector = Injector::new(&[never], 1).unwrap();
+        assert_eq!(injector.tally(), Tally { fired: BTreeMap::new(), unreached: vec![never] });
+    }
+
+    #[test]
+    fn a_fault_that_no_driver_injects_is_refused() {
+        let poison = planned(Fault::Poison, StepWord::Submit, 1, 1);
+        assert_eq!(Injector::new(&[poison], 1).unwrap_err(), PlanError::Unsupported(poison));
+    }
+}

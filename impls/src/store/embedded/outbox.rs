@@ -1,0 +1,87 @@
+//! A producer's outbox as three tables: what is owed, under which numbers, and the counters that survive it.
+
+use std::path::Path;
+
+use delivery_model::vocab::{Epoch, MessageId};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::super::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
+use super::{failed, open, seal, transact, unseal};
+
+/// Message id to sealed payload.
+const ROWS: TableDefinition<u64, &[u8]> = TableDefinition::new("rows");
+/// Message id to sequence number, for those rows that have one.
+const NUMBERS: TableDefinition<u64, u64> = TableDefinition::new("numbers");
+const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
+const EPOCH: &str = "epoch";
+const NEXT_NUMBER: &str = "next-number";
+
+/// An outbox in a database file. Every call is one durable transaction.
+#[derive(Debug)]
+pub struct EmbeddedOutbox {
+    database: Database,
+}
+
+impl EmbeddedOutbox {
+    /// Opens the outbox in this file, and makes it if there is none.
+    pub fn open(path: &Path) -> Result<EmbeddedOutbox, StoreError> {
+        let outbox = EmbeddedOutbox { database: open(path)? };
+        transact(&outbox.database, "make its tables", |write| {
+            write.open_table(ROWS)?;
+            write.open_table(NUMBERS)?;
+            write.open_table(COUNTERS)?;
+            Ok(())
+        })?;
+        Ok(outbox)
+    }
+}
+
+impl OutboxStore for EmbeddedOutbox {
+    fn recover(&mut self) -> Result<OutboxContents, RecoverError> {
+        let read = self.database.begin_read().map_err(failed("begin to read"))?;
+        let counters = read.open_table(COUNTERS).map_err(failed("open the counters"))?;
+        let counter = |name| counters.get(name).map_err(failed("read a counter"));
+        let epoch = counter(EPOCH)?.map(|epoch| Epoch(epoch.value() as u32));
+        let next_number = counter(NEXT_NUMBER)?.map_or(0, |number| number.value());
+
+        let payloads = read.open_table(ROWS).map_err(failed("open the rows"))?;
+        let numbers = read.open_table(NUMBERS).map_err(failed("open the numbers"))?;
+        let (mut rows, mut offset) = (Vec::new(), 0);
+        for row in payloads.iter().map_err(failed("read the rows"))? {
+            let (message, sealed) = row.map_err(failed("read a row"))?;
+            let payload = unseal(sealed.value(), rows.len() as u64, offset)?.into();
+            let number = numbers.get(message.value()).map_err(failed("read a number"))?.map(|number| number.value());
+            rows.push(OutboxRow { message: MessageId(message.value()), payload, number });
+            offset += sealed.value().len() as u64;
+        }
+        Ok(OutboxContents { epoch, next_number, rows })
+    }
+
+    fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError> {
+        transact(&self.database, "note an epoch", |write| {
+            write.open_table(COUNTERS)?.insert(EPOCH, u64::from(epoch.0))?;
+            Ok(())
+        })
+    }
+
+    fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
+        transact(&self.database, "insert a row", |write| {
+            write.open_table(ROWS)?.insert(message.0, &seal(payload)[..])?;
+            if let Some(number) = number {
+                write.open_table(NUMBERS)?.insert(message.0, number)?;
+                write.open_table(COUNTERS)?.insert(NEXT_NUMBER, number + 1)?;
+            } else {
+                write.open_table(NUMBERS)?.remove(message.0)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn delete(&mut self, message: MessageId) -> Result<(), StoreError> {
+        transact(&self.database, "delete a row", |write| {
+            write.open_table(ROWS)?.remove(message.0)?;
+            write.open_table(NUMBERS)?.remove(message.0)?;
+            Ok(())
+        })
+    }
+}
