@@ -51,8 +51,8 @@ pub fn supports(fault: Fault) -> bool {
 pub struct Struck {
     /// What the step was about to send, or to store, is lost to this fault.
     pub lost: Option<Fault>,
-    /// The role that took the step crashes now.
-    pub crash: bool,
+    /// The role that took the step crashes now, of this.
+    pub crash: Option<PlannedFault>,
 }
 
 /// What became of the plan.
@@ -117,8 +117,8 @@ impl Injector {
                 }
                 // What is lost already cannot be lost again.
                 None => state.mailboxes.entry(role).or_default().push(planned),
-                Some(victim) if victim == role && !struck.crash => {
-                    struck.crash = true;
+                Some(victim) if victim == role && struck.crash.is_none() => {
+                    struck.crash = Some(planned);
                     state.count(planned.fault);
                 }
                 Some(victim) => state.mailboxes.entry(victim).or_default().push(planned),
@@ -127,14 +127,14 @@ impl Injector {
         struck
     }
 
-    /// Whether a crash waits for this role, which must then crash.
-    pub fn crash_is_due(&self, role: Role) -> bool {
+    /// The crash that waits for this role, if one does: the role must crash of it.
+    pub fn crash_due(&self, role: Role) -> Option<PlannedFault> {
         let mut state = self.state();
-        let Some(mailbox) = state.mailboxes.get_mut(&role) else {
-            return false;
-        };
-        let waiting = mailbox.iter().position(|planned| crashes(planned.fault));
-        waiting.map(|index| mailbox.swap_remove(index)).inspect(|planned| state.count(planned.fault)).is_some()
+        let mailbox = state.mailboxes.get_mut(&role)?;
+        let waiting = mailbox.iter().position(|planned| crashes(planned.fault))?;
+        let due = mailbox.swap_remove(waiting);
+        state.count(due.fault);
+        Some(due)
     }
 
     /// What became of the plan so far.
@@ -189,9 +189,8 @@ mod tests {
         PlannedFault::new(fault, Point { step, message: Some(MessageId(message)), nth })
     }
 
-    const LOST: Struck = Struck { lost: Some(Fault::PublishLost), crash: false };
-    const CRASH: Struck = Struck { lost: None, crash: true };
-    const NOTHING: Struck = Struck { lost: None, crash: false };
+    const NOTHING: Struck = Struck { lost: None, crash: None };
+    const LOST: Struck = Struck { lost: Some(Fault::PublishLost), ..NOTHING };
 
     #[test]
     fn a_fault_strikes_at_its_time_of_its_step_of_its_message_and_only_then() {
@@ -213,12 +212,13 @@ mod tests {
             planned(Fault::ProducerCrash, StepWord::Append, 5, 1),
         ];
         let injector = Injector::new(&plan, 3).unwrap();
-        assert_eq!(injector.reached(Role::Broker, StepWord::Append, Some(MessageId(1))), CRASH);
+        let struck = injector.reached(Role::Broker, StepWord::Append, Some(MessageId(1)));
+        assert_eq!(struck, Struck { crash: Some(plan[0]), ..NOTHING });
         assert_eq!(injector.reached(Role::Broker, StepWord::Append, Some(MessageId(5))), NOTHING);
-        let due = |producer| injector.crash_is_due(Role::Producer(ProducerId(producer)));
-        assert!(!due(0));
-        assert!(due(1), "message 5 is the second of three producers'");
-        assert!(!due(1), "once");
+        let due = |producer| injector.crash_due(Role::Producer(ProducerId(producer)));
+        assert_eq!(due(0), None);
+        assert_eq!(due(1), Some(plan[1]), "message 5 is the second of three producers'");
+        assert_eq!(due(1), None, "once");
     }
 
     #[test]

@@ -1,0 +1,307 @@
+//! What the consumer's threads share: the core, the inventory, the connection, and what waits for a worker.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use delivery_model::pipeline::Commits;
+use delivery_model::schedule::{PlannedFault, StepWord};
+use delivery_model::vocab::{Fault, SettleOutcome};
+
+use super::super::faults::Role;
+use super::super::link::Link;
+use super::super::run::{DriverError, Interrupt, Run};
+use super::super::wire::{FromBroker, ToBroker};
+use super::prefix::Prefix;
+use super::{ID, NAME};
+use crate::core::consumer::{Consumer, Task};
+use crate::core::deliveries::Subscription;
+use crate::core::hand::{ConsumerOutput, HandId, HandOff, SettleRequest};
+use crate::core::positions::Positions;
+use crate::core::time::Millis;
+use crate::mutant::Mutant;
+use crate::store::embedded::EmbeddedInventory;
+use crate::store::{Covers, InventoryStore, RecoverError, StoreError};
+
+/// The state, and the workers that wait for something to do.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    ready: Condvar,
+}
+
+impl Shared {
+    pub fn new(state: State) -> Shared {
+        Shared { state: Mutex::new(state), ready: Condvar::new() }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panics takes the scope, and so the run, down with it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something may be ready for a worker.
+    pub fn wake(&self) {
+        self.ready.notify_all();
+    }
+
+    /// The next hand-off for a worker; none when nothing more will come.
+    pub fn next(&self) -> Option<HandId> {
+        let mut state = self.lock();
+        loop {
+            if let Some(hand) = state.ready.pop_front() {
+                return Some(hand);
+            }
+            if state.is_closing {
+                return None;
+            }
+            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Nothing more will come: workers finish what is ready, and leave.
+    pub fn close(&self) {
+        self.lock().is_closing = true;
+        self.wake();
+    }
+}
+
+const OPEN: &str = "the inventory is open while the consumer lives";
+
+/// One life of the consumer after another.
+pub(super) struct State {
+    core: Consumer,
+    is_cursor: bool,
+    /// Open while the consumer lives; only [`State::crash`] closes it, to open it anew.
+    store: Option<EmbeddedInventory>,
+    link: Option<Link>,
+    /// What the broker is known to have settled or set aside, where the consumer follows a cursor.
+    committed: Positions,
+    /// What it last told the broker to have behind it.
+    told: Positions,
+    prefix: Option<Prefix>,
+    /// Hand-offs that a worker can go on with.
+    ready: VecDeque<HandId>,
+    /// Settles that are on their way, and how long to wait for what came of them.
+    awaited: BTreeMap<HandId, Millis>,
+    life: u64,
+    is_closing: bool,
+}
+
+impl State {
+    pub fn open(run: &Run) -> Result<State, DriverError> {
+        State::begin(run, 0)
+    }
+
+    fn begin(run: &Run, life: u64) -> Result<State, DriverError> {
+        let recover = |why| DriverError::Recover { role: NAME.into(), why: RecoverError::Store(why) };
+        let (committed, told, ready, awaited) = Default::default();
+        Ok(State {
+            core: Consumer::new(&run.pipeline, ID, Mutant::None),
+            is_cursor: Subscription::of(&run.pipeline) == Subscription::Cursor,
+            store: Some(EmbeddedInventory::open(&run.stores.inventory()).map_err(recover)?),
+            link: None,
+            committed,
+            told,
+            prefix: (run.pipeline.consumer.commits == Commits::Prefix).then(Prefix::default),
+            ready,
+            awaited,
+            life,
+            is_closing: false,
+        })
+    }
+
+    /// Loses everything but the inventory's file.
+    pub fn crash(&mut self, run: &Run, planned: PlannedFault) -> Result<(), DriverError> {
+        if let Some(link) = self.link.take() {
+            link.cut();
+        }
+        run.tell_fault(planned.fault)?;
+        let is_closing = self.is_closing;
+        // The file can be opened again only when it is closed.
+        self.store = None;
+        *self = State { is_closing, ..State::begin(run, self.life + 1)? };
+        Ok(())
+    }
+
+    /// How often the consumer has crashed.
+    pub fn life(&self) -> u64 {
+        self.life
+    }
+
+    /// Takes a new connection into use: subscribes, with what is still at work.
+    pub fn attach(&mut self, run: &Run, link: Link) -> Result<(), DriverError> {
+        let hands = self.core.hands().map(|(hand, _)| hand).collect();
+        link.send(ToBroker::Subscribe { consumer: ID, workers: run.pipeline.consumer.workers, hands }.encode());
+        self.link = Some(link);
+        self.told = Positions::default();
+        self.tell_what_it_has()
+    }
+
+    pub fn is_attached(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// The connection ended: nobody will say what came of the settles that were on their way.
+    pub fn detach(&mut self, run: &Run) -> Result<(), Interrupt> {
+        self.link = None;
+        self.give_up_waiting(run, |_| true)
+    }
+
+    /// When to [`look_up`](State::look_up), if nothing else happens before.
+    pub fn deadline(&self) -> Option<Millis> {
+        self.awaited.values().min().copied()
+    }
+
+    /// Nothing came in for a while.
+    pub fn look_up(&mut self, run: &Run) -> Result<(), Interrupt> {
+        run.look_for_crash(Role::Consumer)?;
+        let now = run.now();
+        self.give_up_waiting(run, |deadline| deadline <= now)
+    }
+
+    pub fn hear(&mut self, run: &Run, said: FromBroker) -> Result<(), Interrupt> {
+        self.look_up(run)?;
+        match said {
+            FromBroker::HandOff(hand_off) => self.deliver(run, hand_off),
+            FromBroker::Settled { hand, outcome } => self.settled(run, hand, outcome),
+            FromBroker::Committed(positions) => {
+                self.core.handle_committed(&positions);
+                self.committed = positions;
+                if let Some(prefix) = &mut self.prefix {
+                    self.ready.extend(prefix.commit(&self.committed));
+                }
+                Ok(())
+            }
+            // A broker that talks to a consumer as to a producer is confused: the protocol has no use for it.
+            FromBroker::Registered | FromBroker::Reply(_) => {
+                self.link = None;
+                Ok(())
+            }
+        }
+    }
+
+    fn deliver(&mut self, run: &Run, hand_off: HandOff) -> Result<(), Interrupt> {
+        let (hand, message) = (hand_off.hand, hand_off.record.message);
+        self.core.deliver(hand_off);
+        self.tell_reports(run)?;
+        run.passed(Role::Consumer, StepWord::Deliver, Some(message))?;
+        let has_room = match &mut self.prefix {
+            Some(prefix) => prefix.admit(hand, &self.committed),
+            None => true,
+        };
+        self.ready.extend(has_room.then_some(hand));
+        Ok(())
+    }
+
+    fn settled(&mut self, run: &Run, hand: HandId, outcome: SettleOutcome) -> Result<(), Interrupt> {
+        self.awaited.remove(&hand);
+        self.core.handle_settled(hand, outcome);
+        self.tell_reports(run)?;
+        if self.core.task(hand) == Some(Task::Handle) {
+            self.ready.push_back(hand);
+        }
+        Ok(self.send(run, None)?)
+    }
+
+    fn give_up_waiting(&mut self, run: &Run, is_over: impl Fn(Millis) -> bool) -> Result<(), Interrupt> {
+        let over = self.awaited.iter().filter(|(_, deadline)| is_over(**deadline)).map(|(&hand, _)| hand);
+        let over: Vec<HandId> = over.collect();
+        over.into_iter().try_for_each(|hand| self.settled(run, hand, SettleOutcome::Unknown))
+    }
+
+    /// The next micro-step of a hand-off. False if it has to wait, or is over.
+    pub fn step(&mut self, run: &Run, hand: HandId) -> Result<bool, Interrupt> {
+        run.look_for_crash(Role::Consumer)?;
+        let (Some(task), Some(record)) = (self.core.task(hand), self.core.record(hand)) else {
+            return Ok(false);
+        };
+        let message = Some(record.message);
+        let store = self.store.as_mut().expect(OPEN);
+        let step = match task {
+            Task::Handle => {
+                self.core.handle(hand, &self.committed, store, |_| Ok(())).map_err(failed)?;
+                StepWord::Handle
+            }
+            Task::Remember => {
+                self.core.remember(hand, store).map_err(failed)?;
+                StepWord::Remember
+            }
+            Task::Settle => {
+                self.core.settle(hand, &self.committed);
+                StepWord::Settle
+            }
+            Task::AwaitSettled => return Ok(false),
+        };
+        self.tell_reports(run)?;
+        let (lost, crash) = run.reached(Role::Consumer, step, message)?;
+        let is_done = self.prefix.is_some() && step == StepWord::Settle;
+        if let Some(prefix) = self.prefix.as_mut().filter(|_| is_done) {
+            self.ready.extend(prefix.finish(hand.position));
+        }
+        if step == StepWord::Settle {
+            self.send(run, lost)?;
+            crash?;
+        } else {
+            // What the step has to say comes after it.
+            crash?;
+            self.send(run, None)?;
+        }
+        Ok(true)
+    }
+
+    /// Sends what the core has to say. A settle that is lost is awaited like any other.
+    fn send(&mut self, run: &Run, lost: Option<Fault>) -> Result<(), DriverError> {
+        self.tell_what_it_has()?;
+        while let Some(output) = self.core.poll_output() {
+            let said = match output {
+                ConsumerOutput::Settle(request) => {
+                    self.awaited.insert(request.hand, run.now() + run.tuning.reply_timeout);
+                    ToBroker::Settle(self.within_prefix(request))
+                }
+                ConsumerOutput::Release(hand) => ToBroker::Release(hand),
+            };
+            let is_lost = lost.is_some() && matches!(said, ToBroker::Settle(_));
+            if let Some(link) = self.link.as_ref().filter(|_| !is_lost) {
+                link.send(said.encode());
+            }
+        }
+        Ok(())
+    }
+
+    /// The ack window has the last word on how far a contiguous prefix reaches.
+    fn within_prefix(&self, request: SettleRequest) -> SettleRequest {
+        match (&self.prefix, request.covers) {
+            (Some(prefix), Covers::Below(end)) => {
+                SettleRequest { covers: Covers::Below(end.min(prefix.end())), ..request }
+            }
+            _ => request,
+        }
+    }
+
+    /// Tells the broker which positions are behind the consumer, where it follows a cursor and that changed.
+    fn tell_what_it_has(&mut self) -> Result<(), DriverError> {
+        let Some(link) = self.link.as_ref().filter(|_| self.is_cursor) else {
+            return Ok(());
+        };
+        let mut has = self.store.as_ref().expect(OPEN).finished().map_err(failed)?;
+        has.extend(self.core.inbox().done());
+        for (hand, _) in self.core.hands() {
+            has.insert(hand.position);
+        }
+        if has != self.told {
+            link.send(ToBroker::Has(has.clone()).encode());
+            self.told = has;
+        }
+        Ok(())
+    }
+
+    fn tell_reports(&mut self, run: &Run) -> Result<(), DriverError> {
+        while let Some(report) = self.core.poll_report() {
+            run.tell(NAME, &report)?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(why: StoreError) -> DriverError {
+    DriverError::Store { role: NAME.into(), why }
+}

@@ -1,0 +1,208 @@
+//! A producer's thread: submits the application's orders, transmits them over its connection, and takes the replies in.
+
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+
+use delivery_model::schedule::StepWord;
+use delivery_model::vocab::{EventKind, MessageId, Outcome};
+
+use super::faults::Role;
+use super::link::Link;
+use super::run::{DriverError, Interrupt, Run};
+use super::wire::{FromBroker, ToBroker};
+use crate::core::producer::{Producer, SubmitError};
+use crate::core::record::{Payload, ProducerId};
+use crate::mutant::Mutant;
+use crate::store::embedded::EmbeddedOutbox;
+use crate::store::{RecoverError, StoreError};
+
+/// The application submits so many messages ahead of those that are finished, so that a crash finds some waiting.
+const AHEAD: usize = 4;
+
+/// Replies that may wait for the loop: the window of unresolved messages bounds them long before.
+const REPLIES: usize = 1024;
+
+/// What the application will submit, in order.
+pub type Orders = VecDeque<(MessageId, Payload)>;
+
+/// Runs one producer, restarting it after each planned crash, until all its orders are finished or the run stops.
+pub(super) fn produce(run: &Run, id: ProducerId, broker: SocketAddr, mut orders: Orders) -> Result<(), DriverError> {
+    loop {
+        let mut incarnation = Incarnation::open(run, id, broker)?;
+        match incarnation.work(&mut orders) {
+            Ok(()) => return Ok(()),
+            Err(Interrupt::Failed(error)) => return Err(error),
+            Err(Interrupt::Crash(planned)) => {
+                incarnation.crash();
+                run.tell_fault(planned.fault)?;
+            }
+        }
+    }
+}
+
+/// The name under which histories know a producer.
+pub fn name(id: ProducerId) -> String {
+    format!("producer-{}", id.0)
+}
+
+/// One incarnation of a producer, with the connection that it has at the moment.
+struct Incarnation<'a> {
+    run: &'a Run,
+    name: String,
+    broker: SocketAddr,
+    core: Producer<EmbeddedOutbox>,
+    connection: Option<Connection>,
+}
+
+struct Connection {
+    link: Link,
+    replies: Receiver<FromBroker>,
+    is_registered: bool,
+}
+
+impl<'a> Incarnation<'a> {
+    fn open(run: &'a Run, id: ProducerId, broker: SocketAddr) -> Result<Self, DriverError> {
+        let name = name(id);
+        let recover = |why| DriverError::Recover { role: name.clone(), why };
+        let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
+        let core = Producer::open(&run.pipeline, run.tuning, id, store, Mutant::None).map_err(recover)?;
+        Ok(Incarnation { run, name, broker, core, connection: None })
+    }
+
+    /// Loses the core, and what is on its way on the connection; the store closes as it is.
+    fn crash(self) {
+        if let Some(connection) = self.connection {
+            connection.link.cut();
+        }
+    }
+
+    fn work(&mut self, orders: &mut Orders) -> Result<(), Interrupt> {
+        while !self.run.is_halted() {
+            self.run.look_for_crash(self.role())?;
+            if self.connection.is_none() {
+                self.connection = Some(self.connect()?);
+            }
+            self.submit(orders)?;
+            if self.core.outbox().is_empty() && (orders.is_empty() || self.run.is_stopping()) {
+                return Ok(());
+            }
+            self.transmit()?;
+            self.take_in()?;
+            let now = self.run.now();
+            self.step(|core| core.handle_timeout(now))?;
+        }
+        Ok(())
+    }
+
+    fn role(&self) -> Role {
+        Role::Producer(self.core.id())
+    }
+
+    fn connect(&self) -> Result<Connection, DriverError> {
+        let failed = |why| DriverError::Io { role: self.name.clone(), why };
+        let stream = TcpStream::connect(self.broker).map_err(failed)?;
+        let (incoming, replies) = sync_channel(REPLIES);
+        let link = Link::start(&self.name, stream, move |body| {
+            // Whatever ends the connection, the loop sees the queue's other end gone.
+            body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|reply| incoming.send(reply).is_ok())
+        });
+        let link = link.map_err(failed)?;
+        link.send(ToBroker::Register { producer: self.core.id(), epoch: self.core.epoch() }.encode());
+        Ok(Connection { link, replies, is_registered: false })
+    }
+
+    fn submit(&mut self, orders: &mut Orders) -> Result<(), Interrupt> {
+        while self.core.outbox().iter().take(AHEAD).count() < AHEAD && !self.run.is_stopping() {
+            let Some((message, payload)) = orders.pop_front() else {
+                return Ok(());
+            };
+            self.step(|core| match core.submit(message, payload) {
+                Err(SubmitError::Store { why, .. }) => Err(why),
+                // A restart found it in the store already.
+                Ok(()) | Err(SubmitError::Unfinished(_)) => Ok(()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn transmit(&mut self) -> Result<(), Interrupt> {
+        if self.connection.as_ref().is_none_or(|connection| !connection.is_registered) {
+            return Ok(());
+        }
+        let now = self.run.now();
+        while let Some(publish) = self.core.transmit(now).map_err(|why| self.failed(why))? {
+            self.drain()?;
+            let message = publish.record.message;
+            let (lost, crash) = self.run.reached(self.role(), StepWord::Attempt, Some(message))?;
+            if let (None, Some(connection)) = (lost, &self.connection) {
+                connection.link.send(ToBroker::Publish(publish).encode());
+            }
+            crash?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a reply, or for the next deadline.
+    fn take_in(&mut self) -> Result<(), Interrupt> {
+        let Some(connection) = &mut self.connection else {
+            return Ok(());
+        };
+        let deadline = self.core.poll_timeout().filter(|_| connection.is_registered);
+        let patience = self.run.patience(deadline);
+        match connection.replies.recv_timeout(patience) {
+            Ok(FromBroker::Registered) => connection.is_registered = true,
+            Ok(FromBroker::Reply(reply)) => {
+                let now = self.run.now();
+                self.step(|core| core.handle_reply(now, reply))?;
+            }
+            // A broker that talks to a producer as to a consumer is confused: the protocol has no use for it.
+            Ok(FromBroker::HandOff(_) | FromBroker::Committed(_) | FromBroker::Settled { .. }) => connection.link.cut(),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                self.connection = None;
+                self.give_up_waiting()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is cut: no reply will come to what was sent over it.
+    fn give_up_waiting(&mut self) -> Result<(), Interrupt> {
+        let waiting: Vec<MessageId> = self.core.outbox().waiting_for_reply().map(|(message, _)| message).collect();
+        let now = self.run.now();
+        waiting.into_iter().try_for_each(|message| self.step(|core| core.time_out(now, message)))
+    }
+
+    /// Takes a step of the core and tells what it did.
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut Producer<EmbeddedOutbox>) -> Result<(), StoreError>,
+    ) -> Result<(), Interrupt> {
+        step(&mut self.core).map_err(|why| self.failed(why))?;
+        self.drain()
+    }
+
+    /// Tells what the core did. The attempt is no step yet: it is sent first.
+    fn drain(&mut self) -> Result<(), Interrupt> {
+        let mut crash = Ok(());
+        while let Some(report) = self.core.poll_report() {
+            self.run.tell(&self.name, &report)?;
+            let step = match report.kind {
+                EventKind::Submit { .. } => StepWord::Submit,
+                EventKind::Outcome { outcome: Outcome::Unknown, .. } => StepWord::TimeOut,
+                EventKind::Outcome { .. } => StepWord::TakeReply,
+                _ => continue,
+            };
+            // After a crash nothing is reached any more; what took effect before it is still told.
+            if crash.is_ok() {
+                crash = self.run.passed(self.role(), step, report.kind.message());
+            }
+        }
+        crash
+    }
+
+    fn failed(&self, why: StoreError) -> DriverError {
+        DriverError::Store { role: self.name.clone(), why }
+    }
+}

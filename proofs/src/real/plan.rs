@@ -1,0 +1,166 @@
+//! Which faults strike where in a real run.
+//!
+//! A generated plan spreads each kind of fault that the pipeline must survive evenly over the messages, each fault on a
+//! message of its own while there are enough. It holds some spares of each kind, because a fault can take another's
+//! message away before its point comes: what a producer forgets in a crash is never appended.
+
+use std::collections::BTreeMap;
+
+use delivery_impls::driver::faults::supports;
+use delivery_model::pipeline::{Acks, Pipeline, Remembers, Settles};
+use delivery_model::schedule::{PlannedFault, Point, StepWord};
+use delivery_model::vocab::{Fault, MessageId};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Where the faults of a run come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// These, and no others.
+    Given(Vec<PlannedFault>),
+    /// Every kind in the pipeline's budget that a real run can inject, at least so many times each, at points drawn from
+    /// the seed. The budget's numbers bound a model's search, not a run of many messages.
+    Generated {
+        /// How many of each kind.
+        each: u32,
+        /// Where the points come from.
+        seed: u64,
+    },
+}
+
+/// The kinds in the pipeline's budget that no generated plan holds: a real run cannot inject them, or the pipeline does
+/// not take the step that they befall.
+pub fn left_out(pipeline: &Pipeline) -> Vec<Fault> {
+    pipeline.faults.kinds().filter(|&fault| steps(pipeline, fault).is_empty()).collect()
+}
+
+impl Plan {
+    /// The faults of a part of a run. `fired` says how often each kind struck in earlier parts.
+    pub(super) fn faults(
+        &self,
+        pipeline: &Pipeline,
+        unsubmitted: &[MessageId],
+        undelivered: &[MessageId],
+        fired: &BTreeMap<Fault, u64>,
+    ) -> Vec<PlannedFault> {
+        let (each, seed) = match self {
+            Plan::Given(faults) => return faults.clone(),
+            Plan::Generated { each, seed } => (u64::from(*each), *seed),
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let kinds: Vec<Fault> = pipeline.faults.kinds().collect();
+        let mut planned = Vec::new();
+        for (index, &fault) in kinds.iter().enumerate() {
+            let missing = each.saturating_sub(fired.get(&fault).copied().unwrap_or(0));
+            let times = if missing == 0 { 0 } else { missing + missing.div_ceil(5) + 1 };
+            let steps = steps(pipeline, fault);
+            let messages = if is_of_delivery(fault) { undelivered } else { unsubmitted };
+            if steps.is_empty() || messages.is_empty() {
+                continue;
+            }
+            let place = Place { kind: index, kinds: kinds.len(), times };
+            planned.extend((0..times).map(|nth| {
+                let message = place.pick(messages, nth, &mut random);
+                let step = *steps.choose(&mut random).expect("it is not empty");
+                PlannedFault::new(fault, Point { step, message: Some(message), nth: 1 })
+            }));
+        }
+        planned
+    }
+}
+
+/// Where a kind of fault has its messages: the messages are cut into as many stretches as the fault strikes, and each
+/// stretch into one slot for each kind.
+struct Place {
+    kind: usize,
+    kinds: usize,
+    times: u64,
+}
+
+impl Place {
+    fn pick(&self, messages: &[MessageId], nth: u64, random: &mut ChaCha8Rng) -> MessageId {
+        let slots = self.times as f64 * self.kinds as f64;
+        let slot = nth as f64 * self.kinds as f64 + self.kind as f64 + random.random_range(0.0..1.0);
+        let index = (slot / slots * messages.len() as f64) as usize;
+        messages[index.min(messages.len() - 1)]
+    }
+}
+
+/// Whether it can strike only once its message is stored.
+fn is_of_delivery(fault: Fault) -> bool {
+    matches!(fault, Fault::DeliveryLost | Fault::SettleLost | Fault::ConsumerCrash)
+}
+
+/// The steps at which this pipeline can suffer the fault, if a real run injects it. Each comes once for every message
+/// that nothing befalls. A crash follows a step of its own role, so that it falls exactly there.
+fn steps(pipeline: &Pipeline, fault: Fault) -> Vec<StepWord> {
+    use StepWord::*;
+    let is_acked = pipeline.broker.acks != Acks::Never;
+    let is_settled = pipeline.consumer.settles != Settles::WithEffect;
+    let steps: &[(StepWord, bool)] = match fault {
+        _ if !supports(fault) => &[],
+        Fault::PublishLost => &[(Attempt, true)],
+        Fault::PublishRefused => &[(Append, true)],
+        Fault::PublishAckLost => &[(Ack, is_acked)],
+        Fault::DeliveryLost => &[(HandOff, true)],
+        Fault::SettleLost => &[(Settle, is_settled)],
+        Fault::ProducerCrash => &[(Submit, true), (Attempt, true), (TakeReply, is_acked)],
+        Fault::BrokerCrash => {
+            &[(Receive, true), (Append, true), (Ack, is_acked), (HandOff, true), (RecordSettle, is_settled)]
+        }
+        Fault::ConsumerCrash => &[
+            (Deliver, true),
+            (Handle, true),
+            (Remember, pipeline.consumer.remembers == Remembers::InMemory),
+            (Settle, is_settled),
+        ],
+        _ => &[],
+    };
+    steps.iter().filter(|(_, is_taken)| *is_taken).map(|(step, _)| *step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn plan(messages: u64, fired: &[(Fault, u64)]) -> Vec<PlannedFault> {
+        let messages: Vec<MessageId> = (1..=messages).map(MessageId).collect();
+        let fired = fired.iter().copied().collect();
+        Plan::Generated { each: 20, seed: 7 }.faults(&Pipeline::default(), &messages, &messages, &fired)
+    }
+
+    #[test]
+    fn every_kind_of_the_budget_is_there_often_enough_each_on_a_message_of_its_own() {
+        let plan = plan(10_000, &[]);
+        for fault in Pipeline::default().faults.kinds() {
+            assert_eq!(plan.iter().filter(|planned| planned.fault == fault).count(), 25, "{fault}");
+        }
+        let messages: BTreeSet<_> = plan.iter().map(|planned| planned.at.message).collect();
+        assert_eq!(messages.len(), plan.len());
+    }
+
+    #[test]
+    fn what_struck_in_an_earlier_part_is_not_planned_again() {
+        let plan = plan(10_000, &[(Fault::BrokerCrash, 20), (Fault::SettleLost, 15)]);
+        let count = |fault| plan.iter().filter(|planned| planned.fault == fault).count();
+        assert_eq!([Fault::BrokerCrash, Fault::SettleLost, Fault::PublishLost].map(count), [0, 7, 25]);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_plan_and_no_messages_give_none() {
+        assert_eq!(plan(100, &[]), plan(100, &[]));
+        assert_eq!(plan(0, &[]), []);
+    }
+
+    #[test]
+    fn faults_that_cannot_strike_are_named() {
+        let mut pipeline = Pipeline::default();
+        assert_eq!(left_out(&pipeline), []);
+        pipeline.consumer.settles = Settles::WithEffect;
+        pipeline.faults = pipeline.faults.with(Fault::Rewind, 1);
+        assert_eq!(left_out(&pipeline), [Fault::SettleLost, Fault::Rewind]);
+    }
+}
