@@ -12,7 +12,7 @@ use delivery_model::pipeline::{self, Leases, Pipeline, RecordsSettles, Remembers
 use delivery_model::vocab::{EventKind, GroupId, Position, SettleOutcome};
 
 use super::deliveries::Subscription;
-use super::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, SettleRequest};
+use super::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, Lease, SettleRequest};
 use super::inbox::Inbox;
 use super::order::Order;
 use super::positions::Positions;
@@ -125,6 +125,13 @@ impl Consumer {
     /// Every hand-off that the consumer has, and what it waits for, by position.
     pub fn hands(&self) -> impl Iterator<Item = (HandId, Task)> + '_ {
         self.hands.iter().map(|(&hand, work)| (hand, work.task))
+    }
+
+    /// The hand-offs of one position that the consumer has, and what they wait for, oldest lease first.
+    pub fn hands_of(&self, position: Position) -> impl Iterator<Item = (HandId, Task)> + '_ {
+        let first = HandId { position, lease: Lease::default() };
+        let of_position = self.hands.range(first..).take_while(move |(hand, _)| hand.position == position);
+        of_position.map(|(&hand, work)| (hand, work.task))
     }
 
     /// The message of a hand-off.
@@ -256,7 +263,7 @@ impl Consumer {
 
     /// The broker has these positions settled; nothing needs to be kept of what it cannot forget.
     pub fn handle_committed(&mut self, settled: &Positions) {
-        if self.records_settles == RecordsSettles::AfterSync {
+        if self.records_settles == RecordsSettles::AfterSync || self.settles() == Settles::WithEffect {
             self.inbox.forget_done(settled);
         }
     }
@@ -271,10 +278,20 @@ impl Consumer {
         self.inbox.rewind(Position(0));
     }
 
-    /// The group is reset: this position and later ones are to be done again.
-    pub fn rewind(&mut self, to: Position) {
-        self.inbox.rewind(to);
+    /// Resets the group: this position and later ones are to be done again. The broker is to be told too, and the
+    /// group's other consumers with [`handle_rewound`](Consumer::handle_rewound).
+    pub fn rewind(&mut self, to: Position, store: &mut impl InventoryStore) -> Result<(), StoreError> {
+        if self.settles() == Settles::WithEffect {
+            store.rewind(to)?;
+        }
+        self.handle_rewound(to);
         self.reports.push_back(Report::of(EventKind::Rewind { group: GROUP, position: to }));
+        Ok(())
+    }
+
+    /// The group was reset.
+    pub fn handle_rewound(&mut self, to: Position) {
+        self.inbox.rewind(to);
     }
 
     /// What it remembers.

@@ -1,0 +1,171 @@
+//! What may go wrong, and what it does to wires, disks and cores. A fault that would change nothing is not possible.
+
+use delivery_impls::core::consumer::{Consumer, Task};
+use delivery_impls::core::hand::ConsumerId;
+use delivery_impls::core::record::Verdict;
+use delivery_impls::store::InventoryStore;
+use delivery_model::pipeline::Delivers;
+use delivery_model::vocab::{Hand, MessageId, Position, SettleOutcome, Step};
+
+use super::offers::message;
+use super::{Place, World};
+
+impl World {
+    pub(super) fn check_fault(&self, step: Step) -> Result<(), &'static str> {
+        use Step::*;
+        let require = |is_met: bool, why| if is_met { Ok(()) } else { Err(why) };
+        match step {
+            PublishLost { message } => require(self.is_oldest(message), "it is not the oldest attempt on the wire"),
+            PublishReordered { message } => require(
+                self.is_oldest(message) && self.publishes.len() > 1,
+                "it is not the oldest attempt on the wire, or none is behind it",
+            ),
+            PublishDuplicated { message } => require(self.is_on_wire(message), "no attempt at it is on the wire"),
+            ProducerZombie { message } => {
+                require(self.is_on_wire(message) && self.producer_can_crash(), "no attempt at it is on the wire")
+            }
+            ProducerCrash => require(self.producer_can_crash(), "nothing is unfinished, or the broker is deciding"),
+            PublishRefused { message } => {
+                require(self.slot_holds(message, |somebody_waits| somebody_waits), "the broker has not received it")
+            }
+            PublishAckLost { message } => require(self.ack_is_on_way(message), "no ack is on its way"),
+            BrokerCrash { keeps } => {
+                let log = self.broker.log();
+                let is_suffix = (log.synced().0..=log.end().0).contains(&keeps);
+                require(is_suffix && self.broker_can_lose(), "nothing is to be lost, or not in this way")
+            }
+            DeliveryLost { hand } => require(self.is_at(hand, |place| place == Place::OnWire), "it is not on its way"),
+            SettleLost { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
+            ConsumerCrash { consumer } => require(self.consumer_can_lose(consumer), "it has nothing to lose"),
+            LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease, or an older one is late"),
+            DedupForgotten => require(self.broker.memory().covers() > 0, "nothing is remembered"),
+            Poison { message } => require(
+                self.poisoned.is_none()
+                    && self.submitted < self.constants.messages
+                    && message == self.next_submission(),
+                "it is not the next message, or another is poisoned",
+            ),
+            Rewind { position } => {
+                require(self.can_rewind(position), "somebody has a message, or nothing was delivered")
+            }
+            _ => unreachable!("{step:?} is no fault"),
+        }
+    }
+
+    pub(super) fn suffer(&mut self, step: Step) {
+        match step {
+            Step::PublishLost { .. } | Step::PublishReordered { .. } => drop(self.publishes.pop_front()),
+            Step::PublishDuplicated { message } => self.leave_straggler(message),
+            Step::PublishRefused { .. } => assert!(self.broker.refuse_next(), "something was received"),
+            Step::PublishAckLost { message } => drop(self.replies.remove(&message)),
+            Step::ProducerCrash => self.restart_producer(),
+            Step::ProducerZombie { message } => {
+                self.leave_straggler(message);
+                self.restart_producer();
+            }
+            Step::BrokerCrash { keeps } => self.restart_broker(keeps),
+            Step::DeliveryLost { hand } => self.lose_delivery(hand),
+            Step::SettleLost { hand } => self.lose_settle(hand),
+            Step::ConsumerCrash { consumer } => self.restart_consumer(ConsumerId(consumer)),
+            Step::LeaseExpiry { hand } => self.expire(hand.position),
+            Step::DedupForgotten => self.broker.forget_seen(),
+            Step::Poison { message } => self.poisoned = Some(message),
+            Step::Rewind { position } => self.rewind(position),
+            _ => unreachable!("{step:?} is no fault"),
+        }
+    }
+
+    fn is_oldest(&self, wanted: MessageId) -> bool {
+        self.publishes.front().is_some_and(|publish| message(publish) == wanted)
+    }
+
+    /// An attempt at the message is on the wire.
+    pub fn is_on_wire(&self, wanted: MessageId) -> bool {
+        self.publishes.iter().any(|publish| message(publish) == wanted)
+    }
+
+    /// An ack of the message is on its way.
+    pub fn ack_is_on_way(&self, message: MessageId) -> bool {
+        self.replies.get(&message).is_some_and(|reply| matches!(reply.verdict, Verdict::Acked(_)))
+    }
+
+    /// There is unfinished work, and the broker has answered what it received: it serves requests in their order, so
+    /// the successor's registration comes after them.
+    fn producer_can_crash(&self) -> bool {
+        !self.producer.outbox().is_empty() && self.broker.received().is_none_or(|received| received.from.is_none())
+    }
+
+    fn broker_can_lose(&self) -> bool {
+        let has_hand_to_lose = || self.consumers.iter().flat_map(Consumer::hands).any(|(hand, _)| !self.is_late(hand));
+        self.broker.received().is_some()
+            || self.broker.needs_sync()
+            || self.broker.owes_any()
+            || !(self.publishes.is_empty() && self.replies.is_empty())
+            || !(self.hand_offs.is_empty() && self.settles.is_empty())
+            || !self.follows_cursor() && has_hand_to_lose()
+            || self.broker.memory().covers() != self.broker.memory_after_restart()
+    }
+
+    fn consumer_can_lose(&self, consumer: u8) -> bool {
+        let Some(consumer) = self.consumers.get(usize::from(consumer)) else {
+            return false;
+        };
+        let is_for_it = self.hand_offs.values().any(|hand_off| hand_off.consumer == consumer.id());
+        is_for_it || consumer.hands().next().is_some() || !consumer.inbox().is_empty()
+    }
+
+    fn can_expire(&self, hand: Hand) -> bool {
+        let is_ambiguous = self.hands_of(hand.position).any(|(id, _)| self.is_late(id));
+        let has_heir = !self.follows_cursor() || self.consumers.len() > 1;
+        let repeats = self.constants.pipeline.broker.delivers == Delivers::UntilSettled;
+        !hand.late && self.find(hand).is_some() && !is_ambiguous && has_heir && repeats
+    }
+
+    fn can_rewind(&self, to: Position) -> bool {
+        let nobody_has_any = self.hand_offs.is_empty() && self.consumers.iter().all(|it| it.hands().next().is_none());
+        let deliveries = self.broker.deliveries();
+        let is_marked = deliveries.settled().contains(to)
+            || deliveries.was_handed_off(to)
+            || self.inventory.finished_positions().contains(to);
+        nobody_has_any && is_marked && to < self.broker.log().synced()
+    }
+
+    fn leave_straggler(&mut self, wanted: MessageId) {
+        let publish = self.publishes.iter().find(|publish| message(publish) == wanted);
+        self.stragglers.push(publish.expect("the attempt is on the wire").clone());
+    }
+
+    fn lose_delivery(&mut self, hand: Hand) {
+        let (id, _) = self.find(hand).expect("the hand-off is on the wire");
+        self.hand_offs.remove(&id);
+        self.broker.release(id);
+    }
+
+    fn lose_settle(&mut self, hand: Hand) {
+        let (id, consumer) = self.held(hand);
+        self.settles.remove(&id);
+        self.consumer_mut(consumer).handle_settled(id, SettleOutcome::Unknown);
+    }
+
+    /// A lease ends under its holder. Of a cursor it is the ownership that ends: the other consumer takes over.
+    fn expire(&mut self, position: Position) {
+        if self.follows_cursor() {
+            let (owner, _) = self.broker.deliveries().owner();
+            let heir = ConsumerId(1 - owner.0);
+            let generation = self.broker.pass_to(heir).expect("the disk works");
+            self.inventory.fence(generation).expect("the disk works");
+            self.consumer_mut(heir).take_over();
+        } else {
+            self.broker.end_lease(position);
+        }
+        self.cut_off_older_late_hands();
+    }
+
+    fn rewind(&mut self, to: Position) {
+        self.broker.rewind(to).expect("the disk works");
+        let (owner, _) = self.broker.deliveries().owner();
+        let inventory = &mut self.inventory;
+        self.consumers[usize::from(owner.0)].rewind(to, inventory).expect("the disk works");
+        self.consumers.iter_mut().for_each(|consumer| consumer.handle_rewound(to));
+    }
+}

@@ -1,0 +1,272 @@
+//! One producer, one broker, one group of consumers, their disks, and the wires between them, stepped one micro-step at
+//! a time.
+//!
+//! Steps are the spec's ([`Step`]), but here each is a call of a real core, and whether it is possible is read from
+//! what the cores and the wires really hold. The clock stands still: time-outs and lease ends are steps, taken when
+//! nothing is left to wait for, so that each has a fault behind it.
+//!
+//! Wires: publishes arrive in order. Replies, hand-offs and settles are told apart by what they are about, and any of
+//! them may arrive next. Everything on a wire to or from a party vanishes when that party crashes; stragglers (late
+//! copies, and what an old incarnation left) do not.
+//!
+//! Left out: bytes on the wire, which are the drivers' to frame and check.
+
+mod faults;
+mod offers;
+mod orders;
+mod restarts;
+mod steps;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use delivery_impls::core::broker::{Broker, Journals, Peer};
+use delivery_impls::core::consumer::{Consumer, Task};
+use delivery_impls::core::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, SettleRequest};
+use delivery_impls::core::positions::Positions;
+use delivery_impls::core::producer::Producer;
+use delivery_impls::core::record::{ProducerId, Publish, Reply};
+use delivery_impls::core::report::Report;
+use delivery_impls::core::time::Millis;
+use delivery_impls::core::tuning::Tuning;
+use delivery_impls::mutant::Mutant;
+use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
+use delivery_model::history::Names;
+use delivery_model::pipeline::Pipeline;
+use delivery_model::spec::PROCESSES;
+use delivery_model::vocab::{Event, EventKind, Fault, Hand, MessageId, Position, ProcessId, Step};
+
+/// The processes of a world's events: those of [`PROCESSES`].
+const PRODUCER: ProcessId = ProcessId(0);
+const BROKER: ProcessId = ProcessId(1);
+const CONSUMERS: [ProcessId; 2] = [ProcessId(2), ProcessId(3)];
+const FAULTS: ProcessId = ProcessId(4);
+
+const PRODUCER_ID: ProducerId = ProducerId(0);
+/// The producer's connection. Its successors take the same one over.
+const PEER: Peer = Peer(0);
+/// The clock, which stands still.
+const NOW: Millis = Millis(0);
+/// Attempts and deliveries are told apart up to here, so that an endless loop of retries is a loop of states.
+const NUMBERS_MAX: u32 = 4;
+
+/// A step that is not possible here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{step:?} cannot be taken: {why}")]
+pub struct CannotTake {
+    /// Which.
+    pub step: Step,
+    /// What is missing.
+    pub why: &'static str,
+}
+
+/// Everything that is the same in every state of a world.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Constants {
+    pipeline: Pipeline,
+    messages: u64,
+    tuning: Tuning,
+    mutant: Mutant,
+}
+
+/// The whole pipeline as a value: two equal worlds behave alike for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    constants: Arc<Constants>,
+    submitted: u64,
+    producer: Producer<SimulatedOutbox>,
+    publishes: VecDeque<Publish>,
+    stragglers: Vec<Publish>,
+    replies: BTreeMap<MessageId, Reply>,
+    broker: Broker<SimulatedJournal>,
+    hand_offs: BTreeMap<HandId, HandOff>,
+    settles: BTreeMap<HandId, SettleRequest>,
+    consumers: Vec<Consumer>,
+    inventory: SimulatedInventory,
+    poisoned: Option<MessageId>,
+}
+
+/// Where a hand-off is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    OnWire,
+    With(ConsumerId, Task),
+}
+
+impl World {
+    /// The pipeline before the first of `messages` submissions, on empty disks. A second consumer exists only where
+    /// leases may expire.
+    ///
+    /// Its events carry a message's payload as one of [`names`](World::names).
+    pub fn new(pipeline: &Pipeline, messages: u32, mutant: Mutant) -> World {
+        let tuning = Tuning { numbers_max: NUMBERS_MAX, ..Tuning::default() };
+        let constants = Constants { pipeline: pipeline.clone(), messages: messages.into(), tuning, mutant };
+        let consumers = if pipeline.faults.of(Fault::LeaseExpiry) > 0 { 2 } else { 1 };
+        let mut world = World {
+            submitted: 0,
+            producer: constants.producer(SimulatedOutbox::default()),
+            publishes: VecDeque::new(),
+            stragglers: Vec::new(),
+            replies: BTreeMap::new(),
+            broker: constants.broker(Journals::default()),
+            hand_offs: BTreeMap::new(),
+            settles: BTreeMap::new(),
+            consumers: (0..consumers).map(|id| constants.consumer(ConsumerId(id))).collect(),
+            inventory: SimulatedInventory::default(),
+            poisoned: None,
+            constants: Arc::new(constants),
+        };
+        world.register();
+        world
+    }
+
+    /// Lists the steps, other than faults, that are possible now. Costs what is in flight, not what was.
+    pub fn enabled(&self, found: &mut Vec<Step>) {
+        self.offer(found);
+    }
+
+    /// Whether a step, which may be a fault, is possible now.
+    pub fn can(&self, step: Step) -> bool {
+        self.check(step).is_ok()
+    }
+
+    /// Takes a step and adds the events that it was, in order.
+    pub fn take(&mut self, step: Step, events: &mut Vec<Event>) -> Result<(), CannotTake> {
+        self.check(step).map_err(|why| CannotTake { step, why })?;
+        match step.fault() {
+            None => self.act(step),
+            Some(fault) => {
+                events.push(Event { process: FAULTS, kind: EventKind::Fault { fault } });
+                self.suffer(step);
+            }
+        }
+        self.drain(events);
+        Ok(())
+    }
+
+    /// No step but a fault is possible: the run may end here.
+    pub fn is_quiescent(&self) -> bool {
+        let mut steps = Vec::new();
+        self.enabled(&mut steps);
+        steps.is_empty()
+    }
+
+    /// The names that the ids of a world's events stand for.
+    pub fn names() -> Names {
+        let mut names = Names::default();
+        let enough = "a few names fit";
+        for process in PROCESSES {
+            names.process_id(process).expect(enough);
+        }
+        for text in orders::texts() {
+            names.payload_id(&text).expect(enough);
+        }
+        names
+    }
+
+    /// The message that a step is about, where it is about one.
+    pub fn message_of(&self, step: Step) -> Option<MessageId> {
+        use Step::*;
+        match step {
+            Submit { message } | Attempt { message } | Receive { message } | ReceiveLate { message } => Some(message),
+            Append { message } | Ack { message } | TakeReply { message } | TimeOut { message } => Some(message),
+            PublishLost { message } | PublishRefused { message } | PublishAckLost { message } => Some(message),
+            PublishDuplicated { message } | PublishReordered { message } => Some(message),
+            ProducerZombie { message } | Poison { message } => Some(message),
+            HandOff { position } | DeadLetter { position } | Rewind { position } => self.message_at(position),
+            Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } => self.message_at(hand.position),
+            RecordSettle { hand } | DeliveryLost { hand } | SettleLost { hand } => self.message_at(hand.position),
+            LeaseExpiry { hand } => self.message_at(hand.position),
+            Sync | ProducerCrash | BrokerCrash { .. } | ConsumerCrash { .. } | DedupForgotten => None,
+        }
+    }
+
+    /// The message at a position of the log.
+    pub fn message_at(&self, position: Position) -> Option<MessageId> {
+        self.broker.log().at(position).map(|record| record.message)
+    }
+
+    /// The consumer that has a hand-off, or to which it is on its way.
+    pub fn holder(&self, hand: Hand) -> Option<ConsumerId> {
+        let (id, place) = self.find(hand)?;
+        Some(match place {
+            Place::OnWire => self.hand_offs[&id].consumer,
+            Place::With(consumer, _) => consumer,
+        })
+    }
+
+    /// The producer.
+    pub fn producer(&self) -> &Producer<SimulatedOutbox> {
+        &self.producer
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &Broker<SimulatedJournal> {
+        &self.broker
+    }
+
+    /// The inventory's database.
+    pub fn inventory(&self) -> &SimulatedInventory {
+        &self.inventory
+    }
+
+    /// The hand-off that a step means, and where it is.
+    fn find(&self, hand: Hand) -> Option<(HandId, Place)> {
+        self.hands_of(hand.position).find(|(id, _)| self.is_late(*id) == hand.late)
+    }
+
+    /// Every hand-off of a position.
+    fn hands_of(&self, position: Position) -> impl Iterator<Item = (HandId, Place)> + '_ {
+        let on_wire = self.hand_offs.range(HandId { position, ..HandId::default() }..);
+        let on_wire = on_wire.take_while(move |(id, _)| id.position == position).map(|(&id, _)| (id, Place::OnWire));
+        let held = self.consumers.iter().flat_map(move |consumer| {
+            consumer.hands_of(position).map(|(id, task)| (id, Place::With(consumer.id(), task)))
+        });
+        on_wire.chain(held)
+    }
+
+    /// Its lease has ended: the broker no longer knows it.
+    fn is_late(&self, hand: HandId) -> bool {
+        !self.broker.is_live(hand)
+    }
+
+    fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
+        &mut self.consumers[usize::from(id.0)]
+    }
+
+    /// What the broker is known to have settled or set aside.
+    fn committed(&self) -> Positions {
+        let mut committed = self.broker.deliveries().settled().clone();
+        committed.extend(self.broker.deliveries().dead());
+        committed
+    }
+
+    /// Moves what the cores put out onto the wires, and what they report into the events.
+    fn drain(&mut self, events: &mut Vec<Event>) {
+        while let Some((_, reply)) = self.broker.poll_reply() {
+            self.replies.insert(reply.message, reply);
+        }
+        while let Some(report) = self.producer.poll_report() {
+            events.push(event(PRODUCER, report));
+        }
+        while let Some(report) = self.broker.poll_report() {
+            events.push(event(BROKER, report));
+        }
+        for (consumer, process) in self.consumers.iter_mut().zip(CONSUMERS) {
+            while let Some(output) = consumer.poll_output() {
+                match output {
+                    ConsumerOutput::Settle(request) => drop(self.settles.insert(request.hand, request)),
+                    ConsumerOutput::Release(hand) => self.broker.release(hand),
+                }
+            }
+            while let Some(report) = consumer.poll_report() {
+                events.push(event(process, report));
+            }
+        }
+    }
+}
+
+fn event(process: ProcessId, report: Report) -> Event {
+    let payload = report.payload.as_deref().map(orders::id);
+    Event { process, kind: orders::with_payload(report.kind, payload) }
+}

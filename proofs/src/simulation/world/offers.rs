@@ -1,0 +1,184 @@
+//! Which steps are possible, read from what cores and wires hold.
+
+use delivery_impls::core::consumer::{Consumer, Task};
+use delivery_impls::core::deliveries::Next;
+use delivery_impls::core::hand::ConsumerId;
+use delivery_impls::core::positions::Positions;
+use delivery_impls::core::record::Publish;
+use delivery_model::pipeline::Settles;
+use delivery_model::vocab::{Hand, MessageId, Step};
+
+use super::{Place, World};
+
+impl World {
+    pub(super) fn offer(&self, found: &mut Vec<Step>) {
+        self.offer_producer(found);
+        self.offer_broker(found);
+        for (&id, _) in &self.hand_offs {
+            found.push(Step::Deliver { hand: Hand { position: id.position, late: self.is_late(id) } });
+        }
+        for (id, task) in self.consumers.iter().flat_map(Consumer::hands) {
+            let hand = Hand { position: id.position, late: self.is_late(id) };
+            found.push(match task {
+                Task::Handle => Step::Handle { hand },
+                Task::Remember => Step::Remember { hand },
+                Task::Settle => Step::Settle { hand },
+                Task::AwaitSettled => Step::RecordSettle { hand },
+            });
+        }
+    }
+
+    fn offer_producer(&self, found: &mut Vec<Step>) {
+        if self.submitted < self.constants.messages {
+            found.push(Step::Submit { message: self.next_submission() });
+        }
+        found.extend(self.producer.next_attempt().map(|(message, _)| Step::Attempt { message }));
+        found.extend(self.replies.keys().map(|&message| Step::TakeReply { message }));
+        let waiting = self.producer.outbox().waiting_for_reply().map(|(message, _)| message);
+        found.extend(
+            waiting.filter(|message| self.nothing_is_left_of(*message)).map(|message| Step::TimeOut { message }),
+        );
+    }
+
+    fn offer_broker(&self, found: &mut Vec<Step>) {
+        match self.broker.received() {
+            Some(received) => found.push(Step::Append { message: received.publish.record.message }),
+            None => {
+                found.extend(self.publishes.front().map(|publish| Step::Receive { message: message(publish) }));
+                found.extend(self.late_messages().map(|message| Step::ReceiveLate { message }));
+            }
+        }
+        if self.broker.needs_sync() {
+            found.push(Step::Sync);
+        }
+        found.extend(self.broker.due().map(|message| Step::Ack { message }));
+        found.extend(self.next_hand_off().map(|(_, next)| match next {
+            Next::HandOff(position) => Step::HandOff { position },
+            Next::DeadLetter(position) => Step::DeadLetter { position },
+        }));
+    }
+
+    /// Whether a step is possible, and what is missing if it is not.
+    pub(super) fn check(&self, step: Step) -> Result<(), &'static str> {
+        use Step::*;
+        let require = |is_met: bool, why| if is_met { Ok(()) } else { Err(why) };
+        match step {
+            Submit { message } => require(
+                self.submitted < self.constants.messages && message == self.next_submission(),
+                "messages are submitted in order",
+            ),
+            Attempt { message } => require(
+                self.producer.next_attempt().is_some_and(|(next, _)| next == message),
+                "the producer attempts another message next, or none",
+            ),
+            Receive { message } => {
+                let is_oldest = self.publishes.front().is_some_and(|publish| self::message(publish) == message);
+                require(
+                    is_oldest && self.broker.received().is_none(),
+                    "it is not the oldest attempt, or the slot is full",
+                )
+            }
+            ReceiveLate { message } => {
+                let is_late = self.late_messages().any(|late| late == message);
+                require(is_late && self.broker.received().is_none(), "there is no such straggler, or the slot is full")
+            }
+            Append { message } => require(self.slot_holds(message, |_| true), "the broker has not received it"),
+            Sync => require(self.broker.needs_sync(), "everything is durable"),
+            Ack { message } => require(self.broker.due().any(|due| due == message), "no confirmation is due"),
+            TakeReply { message } => require(self.replies.contains_key(&message), "no reply is on its way"),
+            TimeOut { message } => require(
+                self.awaits_reply(message) && self.nothing_is_left_of(message),
+                "no reply is awaited, or something of the attempt is left",
+            ),
+            HandOff { position } => require(
+                self.next_hand_off().is_some_and(|(_, next)| next == Next::HandOff(position)),
+                "the broker hands off another position next, or none",
+            ),
+            DeadLetter { position } => require(
+                self.next_hand_off().is_some_and(|(_, next)| next == Next::DeadLetter(position)),
+                "its hand-offs are not used up, or another position comes first",
+            ),
+            Deliver { hand } => require(self.is_at(hand, |place| place == Place::OnWire), "it is not on its way"),
+            Handle { hand } => require(self.waits_for(hand, Task::Handle), "it is not to be handled"),
+            Remember { hand } => require(self.waits_for(hand, Task::Remember), "it is not to be remembered"),
+            Settle { hand } => require(self.waits_for(hand, Task::Settle), "it is not to be settled"),
+            RecordSettle { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
+            fault => self.check_fault(fault),
+        }
+    }
+
+    pub(super) fn next_submission(&self) -> MessageId {
+        MessageId(self.submitted + 1)
+    }
+
+    /// The messages of the stragglers, each once, oldest first.
+    fn late_messages(&self) -> impl Iterator<Item = MessageId> + '_ {
+        let is_first = |place: &usize| {
+            !self.stragglers[..*place].iter().any(|it| message(it) == message(&self.stragglers[*place]))
+        };
+        (0..self.stragglers.len()).filter(is_first).map(|place| message(&self.stragglers[place]))
+    }
+
+    pub(super) fn awaits_reply(&self, message: MessageId) -> bool {
+        self.producer.outbox().waiting_for_reply().any(|(waiting, _)| waiting == message)
+    }
+
+    /// Nothing of the attempt that the producer waits for can bring a reply any more.
+    fn nothing_is_left_of(&self, message: MessageId) -> bool {
+        !self.replies.contains_key(&message)
+            && !self.broker.owes(message)
+            && !self.slot_holds(message, |somebody_waits| somebody_waits)
+            && !self.publishes.iter().any(|publish| self::message(publish) == message)
+    }
+
+    pub(super) fn slot_holds(&self, message: MessageId, somebody_waits: impl FnOnce(bool) -> bool) -> bool {
+        let received = self.broker.received();
+        received.is_some_and(|it| self::message(&it.publish) == message && somebody_waits(it.from.is_some()))
+    }
+
+    pub(super) fn is_at(&self, hand: Hand, at: impl FnOnce(Place) -> bool) -> bool {
+        self.find(hand).is_some_and(|(_, place)| at(place))
+    }
+
+    pub(super) fn waits_for(&self, hand: Hand, expected: Task) -> bool {
+        self.is_at(hand, |place| matches!(place, Place::With(_, task) if task == expected))
+    }
+
+    /// The consumer that gets something next, and what becomes of the lowest position that it may have.
+    pub(super) fn next_hand_off(&self) -> Option<(ConsumerId, Next)> {
+        let is_free = |consumer: &&Consumer| self.busy(consumer) < consumer.workers();
+        if !self.follows_cursor() {
+            let consumer = self.consumers.iter().find(is_free)?;
+            return Some((consumer.id(), self.broker.next(consumer.id(), &[])?));
+        }
+        let (owner, _) = self.broker.deliveries().owner();
+        let consumer = Some(&self.consumers[usize::from(owner.0)]).filter(is_free)?;
+        let held = self.held_by(consumer);
+        let mut has = vec![&held, consumer.inbox().done()];
+        if self.constants.pipeline.consumer.settles == Settles::WithEffect {
+            has.push(self.inventory.finished_positions());
+        }
+        Some((owner, self.broker.next(owner, &has)?))
+    }
+
+    /// How many of its workers are busy, those included for whom something is on its way.
+    fn busy(&self, consumer: &Consumer) -> u32 {
+        let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
+        consumer.busy() + on_wire.count() as u32
+    }
+
+    /// The positions that a consumer has, or that are on their way to it.
+    fn held_by(&self, consumer: &Consumer) -> Positions {
+        let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
+        let on_wire = on_wire.map(|hand_off| hand_off.hand.position);
+        let mut held = Positions::default();
+        for position in consumer.hands().map(|(hand, _)| hand.position).chain(on_wire) {
+            held.insert(position);
+        }
+        held
+    }
+}
+
+pub(super) fn message(publish: &Publish) -> MessageId {
+    publish.record.message
+}

@@ -1,0 +1,102 @@
+//! How the parties start, and start again on what a crash left them.
+
+use delivery_impls::core::broker::{Broker, Journals};
+use delivery_impls::core::consumer::{Consumer, Task};
+use delivery_impls::core::deliveries::Subscription;
+use delivery_impls::core::hand::{ConsumerId, HandId};
+use delivery_impls::core::producer::Producer;
+use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox, Tear};
+
+use super::{Constants, NOW, PEER, PRODUCER_ID, World};
+
+/// Simulated disks fail only when they are told to, and nobody tells them to while a party starts.
+const STARTS: &str = "an intact disk can be opened";
+
+impl Constants {
+    pub(super) fn producer(&self, store: SimulatedOutbox) -> Producer<SimulatedOutbox> {
+        Producer::open(&self.pipeline, self.tuning, PRODUCER_ID, store, self.mutant).expect(STARTS)
+    }
+
+    pub(super) fn broker(&self, journals: Journals<SimulatedJournal>) -> Broker<SimulatedJournal> {
+        Broker::open(&self.pipeline, self.tuning, journals, self.mutant).expect(STARTS)
+    }
+
+    pub(super) fn consumer(&self, id: ConsumerId) -> Consumer {
+        Consumer::new(&self.pipeline, id, self.mutant)
+    }
+}
+
+impl World {
+    /// The producer tells the broker of its epoch.
+    pub(super) fn register(&mut self) {
+        self.broker.register(self.producer.id(), self.producer.epoch()).expect(STARTS);
+    }
+
+    /// The producer loses its memory and everything on the wires to and from it; its successor registers.
+    pub(super) fn restart_producer(&mut self) {
+        self.publishes.clear();
+        self.replies.clear();
+        self.broker.disconnect(PEER);
+        let nobody = self.constants.producer(SimulatedOutbox::default());
+        let crashed = std::mem::replace(&mut self.producer, nobody);
+        self.producer = self.constants.producer(crashed.into_store());
+        self.register();
+    }
+
+    /// The broker loses its memory, everything on the wires, and of its log what was not synced beyond `keeps` records
+    /// in all. What consumers were working on goes on without a lease, unless they follow a cursor of their own.
+    pub(super) fn restart_broker(&mut self, keeps: u64) {
+        let at_work: Vec<(HandId, ConsumerId)> = self.at_work().filter(|(hand, _)| !self.is_late(*hand)).collect();
+        self.publishes.clear();
+        self.replies.clear();
+        self.hand_offs.clear();
+        for hand in std::mem::take(&mut self.settles).into_keys() {
+            self.consumers.iter_mut().for_each(|consumer| consumer.drop_hand(hand));
+        }
+        let lucky = (keeps - self.broker.log().synced().0) as usize;
+        let nobody = self.constants.broker(Journals::default());
+        let mut journals = std::mem::replace(&mut self.broker, nobody).into_journals();
+        journals.log.crash(lucky, Tear::Torn);
+        journals.ledger.crash(0, Tear::Torn);
+        self.broker = self.constants.broker(journals);
+        if self.broker.deliveries().subscription() == Subscription::Cursor {
+            at_work.into_iter().for_each(|(hand, consumer)| self.broker.resume(NOW, hand, consumer));
+        }
+        self.cut_off_older_late_hands();
+    }
+
+    /// What workers have, and whose worker.
+    fn at_work(&self) -> impl Iterator<Item = (HandId, ConsumerId)> + '_ {
+        let of = |consumer: &Consumer| consumer.id();
+        let hands = self
+            .consumers
+            .iter()
+            .flat_map(move |consumer| consumer.hands().map(move |(hand, task)| (hand, task, of(consumer))));
+        hands.filter(|(_, task, _)| *task != Task::AwaitSettled).map(|(hand, _, consumer)| (hand, consumer))
+    }
+
+    /// A position has at most one late hand-off: when its lease ends under a second one, the first is cut off.
+    pub(super) fn cut_off_older_late_hands(&mut self) {
+        let on_wire = self.hand_offs.keys().copied();
+        let held = self.consumers.iter().flat_map(|consumer| consumer.hands().map(|(hand, _)| hand));
+        let mut late: Vec<HandId> = on_wire.chain(held).filter(|hand| self.is_late(*hand)).collect();
+        late.sort_unstable();
+        let older = late.windows(2).filter(|pair| pair[0].position == pair[1].position).map(|pair| pair[0]);
+        for hand in older {
+            self.hand_offs.remove(&hand);
+            self.settles.remove(&hand);
+            self.consumers.iter_mut().for_each(|consumer| consumer.drop_hand(hand));
+        }
+    }
+
+    /// A consumer loses its memory and everything on the wires to and from it.
+    pub(super) fn restart_consumer(&mut self, id: ConsumerId) {
+        self.hand_offs.retain(|_, hand_off| hand_off.consumer != id);
+        let held: Vec<HandId> = self.consumer_mut(id).hands().map(|(hand, _)| hand).collect();
+        for hand in held {
+            self.settles.remove(&hand);
+        }
+        *self.consumer_mut(id) = self.constants.consumer(id);
+        self.broker.end_leases_of(id);
+    }
+}

@@ -1,0 +1,135 @@
+//! The micro-steps that are not faults: each moves one thing from a wire into a core, or asks a core for its next one.
+//!
+//! Every step was checked to be possible before.
+
+use delivery_impls::core::consumer::HandlerFailed;
+use delivery_impls::core::deliveries::Subscription;
+use delivery_impls::core::hand::{ConsumerId, HandId};
+use delivery_impls::core::positions::Positions;
+use delivery_impls::core::record::{Publish, Record};
+use delivery_model::pipeline::Settles;
+use delivery_model::vocab::{Hand, MessageId, Position, Step};
+
+use super::{NOW, PEER, Place, World, orders};
+
+/// Simulated disks fail only when they are told to.
+const WORKS: &str = "the disk works";
+
+impl World {
+    pub(super) fn act(&mut self, step: Step) {
+        match step {
+            Step::Submit { message } => self.submit(message),
+            Step::Attempt { .. } => self.attempt(),
+            Step::Receive { .. } => self.receive(),
+            Step::ReceiveLate { message } => self.receive_late(message),
+            Step::Append { .. } => assert!(self.broker.append_next().expect(WORKS), "something was received"),
+            Step::Sync => self.broker.sync().expect(WORKS),
+            Step::Ack { message } => assert!(self.broker.confirm(message), "the confirmation is due"),
+            Step::TakeReply { message } => self.take_reply(message),
+            Step::TimeOut { message } => self.producer.time_out(NOW, message).expect(WORKS),
+            Step::HandOff { position } => self.hand_off(position),
+            Step::DeadLetter { position } => self.broker.dead_letter(position).expect(WORKS),
+            Step::Deliver { hand } => self.deliver(hand),
+            Step::Handle { hand } => self.handle(hand),
+            Step::Remember { hand } => self.remember(hand),
+            Step::Settle { hand } => self.settle(hand),
+            Step::RecordSettle { hand } => self.record_settle(hand),
+            fault => unreachable!("{fault:?} is a fault"),
+        }
+    }
+
+    fn submit(&mut self, message: MessageId) {
+        self.submitted = message.0;
+        self.producer.submit(message, orders::payload_of(message)).expect(WORKS);
+    }
+
+    fn attempt(&mut self) {
+        // The clock stands still, so a wait that the producer wants is over when the step is taken.
+        let (_, earliest) = self.producer.next_attempt().expect("a message is queued");
+        let publish = self.producer.transmit(earliest).expect(WORKS).expect("its time has come");
+        self.publishes.push_back(publish);
+    }
+
+    fn receive(&mut self) {
+        let publish = self.publishes.pop_front().expect("an attempt is on the wire");
+        self.broker.receive(publish, Some(PEER)).expect("the slot is empty");
+    }
+
+    fn receive_late(&mut self, message: MessageId) {
+        let is_it = |publish: &Publish| publish.record.message == message;
+        let place = self.stragglers.iter().position(is_it).expect("the straggler exists");
+        let straggler = self.stragglers.remove(place);
+        self.broker.receive(straggler, None).expect("the slot is empty");
+    }
+
+    fn take_reply(&mut self, message: MessageId) {
+        let reply = self.replies.remove(&message).expect("a reply is on its way");
+        self.producer.handle_reply(NOW, reply).expect(WORKS);
+    }
+
+    fn hand_off(&mut self, position: Position) {
+        let (consumer, _) = self.next_hand_off().expect("a position is eligible");
+        let hand_off = self.broker.hand_off(NOW, position, consumer).expect(WORKS);
+        self.hand_offs.insert(hand_off.hand, hand_off);
+    }
+
+    fn deliver(&mut self, hand: Hand) {
+        let (id, _) = self.find(hand).expect("the hand-off is on the wire");
+        let hand_off = self.hand_offs.remove(&id).expect("the hand-off is on the wire");
+        self.consumer_mut(hand_off.consumer).deliver(hand_off);
+    }
+
+    fn handle(&mut self, hand: Hand) {
+        let (id, consumer) = self.held(hand);
+        let (committed, poisoned) = (self.known_to_consumers(), self.poisoned);
+        let handler = |record: &Record| match poisoned == Some(record.message) {
+            true => Err(HandlerFailed),
+            false => Ok(()),
+        };
+        let consumer = &mut self.consumers[usize::from(consumer.0)];
+        consumer.handle(id, &committed, &mut self.inventory, handler).expect(WORKS);
+        if self.constants.pipeline.consumer.settles == Settles::WithEffect {
+            let finished = self.inventory.finished_positions();
+            self.consumers.iter_mut().for_each(|consumer| consumer.handle_committed(finished));
+        }
+    }
+
+    fn remember(&mut self, hand: Hand) {
+        let (id, consumer) = self.held(hand);
+        self.consumers[usize::from(consumer.0)].remember(id, &mut self.inventory).expect(WORKS);
+    }
+
+    fn settle(&mut self, hand: Hand) {
+        let (id, consumer) = self.held(hand);
+        let committed = self.known_to_consumers();
+        self.consumer_mut(consumer).settle(id, &committed);
+    }
+
+    fn record_settle(&mut self, hand: Hand) {
+        let (id, consumer) = self.held(hand);
+        let request = self.settles.remove(&id).expect("the settle is on the wire");
+        let outcome = self.broker.settle(request).expect(WORKS);
+        self.consumer_mut(consumer).handle_settled(id, outcome);
+        if self.follows_cursor() {
+            let settled = self.broker.deliveries().settled();
+            self.consumers.iter_mut().for_each(|consumer| consumer.handle_committed(settled));
+        }
+    }
+
+    /// The hand-off that a consumer has, and which consumer.
+    pub(super) fn held(&self, hand: Hand) -> (HandId, ConsumerId) {
+        match self.find(hand) {
+            Some((id, Place::With(consumer, _))) => (id, consumer),
+            place => unreachable!("{hand:?} is with a consumer, not {place:?}"),
+        }
+    }
+
+    pub(super) fn follows_cursor(&self) -> bool {
+        self.broker.deliveries().subscription() == Subscription::Cursor
+    }
+
+    /// What consumers know of the broker's settles: those who follow a cursor go by it.
+    fn known_to_consumers(&self) -> Positions {
+        if self.follows_cursor() { self.committed() } else { Positions::default() }
+    }
+}
