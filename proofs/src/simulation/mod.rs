@@ -1,9 +1,29 @@
 //! The cores under a simulated network, disk and clock.
 //!
 //! [`world`] joins producer, broker and consumers with wires and disks, and offers the protocol's micro-steps. [`run`]
-//! drives it by a schedule, [`strategy`] draws schedules, [`campaign`] judges many of them and shrinks what fails.
+//! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`campaign`] judges many of
+//! them, and [`shrink`] makes a small one of one that fails. [`baits`] has one for every seeded bug.
 //!
 //! Determinism: a world is a plain value without clock, thread or hash order; every choice of a run comes from its
 //! schedule's seed. The same schedule gives the same bytes of history.
 
+pub mod baits;
+pub mod campaign;
+pub mod plan;
+pub mod run;
+pub mod shrink;
+pub mod strategy;
 pub mod world;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// A runner whose draws depend on the seed alone.
+pub fn seeded_runner(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config = Config { failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! For every seeded bug the schedule that brings it out, and the property that it then breaks.
+//!
+//! Each bait is the story of its bug in as few faults as possible, on the exactly-once reference with as few settings
+//! changed as possible. Without the bug the same schedule breaks nothing of that property, under any interleaving tried.
+
+use delivery_impls::mutant::Mutant;
+use delivery_model::pipeline::{
+    Attempts, Commits, Dedup, Delivers, Identity, Level, OnRestart, Pipeline, Remembers, Settles,
+};
+use delivery_model::presets;
+use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord};
+use delivery_model::semantics::{PropertyId, Rules};
+use delivery_model::vocab::{Fault, MessageId};
+
+use super::campaign::broken_by;
+use super::run::run;
+
+/// So many interleavings of a bait are tried: the rarest bug needs the broker to stay unsynced for six steps.
+pub const SEEDS: u64 = 512;
+
+/// What a bug is caught with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bait {
+    /// The schedule, under its first interleaving.
+    pub schedule: Schedule,
+    /// What breaks.
+    pub property: PropertyId,
+}
+
+impl Bait {
+    /// The first schedule, among the interleavings of this one, of which the cores with this bug break the property.
+    pub fn catches(&self, mutant: Mutant) -> Option<Schedule> {
+        let rules = Rules::from(&self.schedule.pipeline);
+        let seeded = |seed| Schedule { interleaving: Interleaving::Seeded(seed), ..self.schedule.clone() };
+        (0..SEEDS).map(seeded).find(|schedule| {
+            let run = run(schedule, mutant).expect("a seeded run takes only what is offered");
+            broken_by(&run, rules).contains(self.property)
+        })
+    }
+}
+
+fn at(fault: Fault, step: StepWord, message: u64) -> PlannedFault {
+    let message = step.has_message().then_some(MessageId(message));
+    PlannedFault::new(fault, Point { step, message, nth: 1 })
+}
+
+/// What this bug is caught with; [`Mutant::None`] with nothing.
+pub fn bait(mutant: Mutant) -> Option<Bait> {
+    let mut pipeline = presets::named("exactly-once").expect("the preset exists");
+    pipeline.name = format!("exactly-once, to catch {mutant:?}");
+    let (messages, faults, property) = match mutant {
+        Mutant::None => return None,
+        Mutant::OutboxRowRemovedOnAttempt
+        | Mutant::AckTakenAsCumulative
+        | Mutant::RetryUnderNewIdentity
+        | Mutant::TimeOutTakenForRefusal
+        | Mutant::EpochReused => of_producer(mutant, &mut pipeline),
+        Mutant::AckBeforeSync
+        | Mutant::DuplicateAckedBeforeSync
+        | Mutant::SeenBeforeStored
+        | Mutant::GapAccepted
+        | Mutant::DedupNotRebuilt
+        | Mutant::FencingSkipped => of_publishing(mutant, &mut pipeline),
+        Mutant::HandsOffUnsynced
+        | Mutant::HandOffNotPersisted
+        | Mutant::SettleNotPersisted
+        | Mutant::LeaseUnchecked
+        | Mutant::DeadLetterLate => of_delivering(mutant, &mut pipeline),
+        Mutant::SettleBeforeEffect
+        | Mutant::CommitsHighest
+        | Mutant::InboxAfterEffect
+        | Mutant::InboxBeforeEffect
+        | Mutant::InboxByPosition
+        | Mutant::FenceIgnored => of_consumer(mutant, &mut pipeline),
+    };
+    let interleaving = Interleaving::Seeded(0);
+    Some(Bait { schedule: Schedule { pipeline, messages, faults, interleaving }, property })
+}
+
+type Story = (u32, Vec<PlannedFault>, PropertyId);
+
+fn of_producer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
+    match mutant {
+        // It crashes before the broker has anything, and does not know the message any more.
+        Mutant::OutboxRowRemovedOnAttempt => {
+            (1, vec![at(Fault::ProducerCrash, StepWord::Attempt, 1)], PropertyId::SubmittedNotLost)
+        }
+        // The second is confirmed, the first was lost on the way.
+        Mutant::AckTakenAsCumulative => {
+            pipeline.producer.in_flight = 2;
+            (pipeline.producer.identity, pipeline.broker.dedup) = (Identity::MessageId, Dedup::MessageId);
+            (2, vec![at(Fault::PublishLost, StepWord::Attempt, 1)], PropertyId::SubmittedNotLost)
+        }
+        Mutant::RetryUnderNewIdentity => {
+            (1, vec![at(Fault::PublishAckLost, StepWord::Ack, 1)], PropertyId::NoDuplicateEffect)
+        }
+        Mutant::TimeOutTakenForRefusal => {
+            pipeline.producer.attempts = Attempts::AtMost(1);
+            (1, vec![at(Fault::PublishAckLost, StepWord::Ack, 1)], PropertyId::RefusedNotDelivered)
+        }
+        // Numbers start again in the session that the first message was stored in: the second is taken for it.
+        _ => {
+            pipeline.producer.on_restart = OnRestart::Resubmits;
+            (2, vec![at(Fault::ProducerCrash, StepWord::Attempt, 2)], PropertyId::SubmittedNotLost)
+        }
+    }
+}
+
+fn of_publishing(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
+    match mutant {
+        Mutant::AckBeforeSync => {
+            (1, vec![at(Fault::BrokerCrash, StepWord::TakeReply, 1)], PropertyId::SubmittedNotLost)
+        }
+        // The successor's attempt finds the record of the first one, which is not durable yet.
+        Mutant::DuplicateAckedBeforeSync => {
+            let crashes = [(Fault::ProducerCrash, StepWord::Append), (Fault::BrokerCrash, StepWord::TakeReply)];
+            (1, crashes.map(|(fault, step)| at(fault, step, 1)).to_vec(), PropertyId::SubmittedNotLost)
+        }
+        Mutant::SeenBeforeStored => {
+            (1, vec![at(Fault::PublishRefused, StepWord::Append, 1)], PropertyId::SubmittedNotLost)
+        }
+        // The third overtakes the second, which is then taken for an old one.
+        Mutant::GapAccepted => {
+            pipeline.producer.in_flight = 2;
+            (3, vec![at(Fault::PublishLost, StepWord::Attempt, 2)], PropertyId::SubmittedNotLost)
+        }
+        // Stored and durable, but the confirmation was still owed.
+        Mutant::DedupNotRebuilt => {
+            pipeline.consumer.remembers = Remembers::Nothing;
+            (1, vec![at(Fault::BrokerCrash, StepWord::Sync, 1)], PropertyId::NoDuplicateEffect)
+        }
+        // The zombie's copy and the successor's have different identities: only the fence tells them apart.
+        _ => {
+            pipeline.producer.on_restart = OnRestart::Resubmits;
+            (1, vec![at(Fault::ProducerZombie, StepWord::Attempt, 1)], PropertyId::NoDuplicateEffect)
+        }
+    }
+}
+
+fn of_delivering(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
+    match mutant {
+        // The inbox has the position of a record that was lost, and takes the record that comes to stand there for it.
+        Mutant::HandsOffUnsynced => {
+            pipeline.producer.in_flight = 2;
+            (pipeline.producer.identity, pipeline.broker.dedup) = (Identity::None, Dedup::None);
+            (2, vec![at(Fault::BrokerCrash, StepWord::Handle, 1)], PropertyId::SubmittedNotLost)
+        }
+        Mutant::HandOffNotPersisted => {
+            (pipeline.broker.delivers, pipeline.consumer.remembers) = (Delivers::Once, Remembers::Nothing);
+            (1, vec![at(Fault::BrokerCrash, StepWord::Handle, 1)], PropertyId::NoDuplicateEffect)
+        }
+        Mutant::SettleNotPersisted => {
+            (2, vec![at(Fault::BrokerCrash, StepWord::RecordSettle, 1)], PropertyId::NoDeliveryAfterSettle)
+        }
+        // Both consumers are told that their settle counts, and both go on to the effect.
+        Mutant::LeaseUnchecked => {
+            (pipeline.consumer.settles, pipeline.consumer.remembers) = (Settles::BeforeEffect, Remembers::Nothing);
+            (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::NoDuplicateEffect)
+        }
+        _ => {
+            (pipeline.level, pipeline.broker.max_deliveries) = (Level::Delivery, 1);
+            (1, vec![at(Fault::ConsumerCrash, StepWord::Deliver, 1)], PropertyId::NoDuplicateDelivery)
+        }
+    }
+}
+
+fn of_consumer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
+    let crash = |step, message| vec![at(Fault::ConsumerCrash, step, message)];
+    match mutant {
+        Mutant::SettleBeforeEffect => (1, crash(StepWord::RecordSettle, 1), PropertyId::SubmittedNotLost),
+        // The second is finished and committed while the first is still at work.
+        Mutant::CommitsHighest => {
+            (pipeline.consumer.commits, pipeline.consumer.workers) = (Commits::Prefix, 2);
+            (2, crash(StepWord::RecordSettle, 2), PropertyId::SubmittedNotLost)
+        }
+        Mutant::InboxAfterEffect => (1, crash(StepWord::Handle, 1), PropertyId::NoDuplicateEffect),
+        Mutant::InboxBeforeEffect => (1, crash(StepWord::Handle, 1), PropertyId::SubmittedNotLost),
+        // One message is stored twice.
+        Mutant::InboxByPosition => {
+            let faults = [(Fault::PublishAckLost, StepWord::Ack), (Fault::DedupForgotten, StepWord::TimeOut)];
+            (1, faults.map(|(fault, step)| at(fault, step, 1)).to_vec(), PropertyId::NoDuplicateEffect)
+        }
+        // The old owner still commits its effect after the new one took over.
+        _ => {
+            (pipeline.consumer.settles, pipeline.consumer.remembers) = (Settles::WithEffect, Remembers::Nothing);
+            (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::NoDuplicateEffect)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seeded_bug_breaks_its_property_and_sound_cores_keep_it() {
+        for mutant in Mutant::ALL {
+            let bait = bait(mutant).expect("every bug has a bait");
+            let named = format!("{mutant:?}, {}", bait.property);
+            assert!(bait.catches(mutant).is_some(), "{named}: not caught");
+            let innocent = bait.catches(Mutant::None);
+            assert_eq!(innocent, None, "{named}: sound cores break it too");
+        }
+    }
+
+    #[test]
+    fn a_bait_is_a_schedule_that_can_be_written_and_read() {
+        for bait in Mutant::ALL.into_iter().filter_map(bait) {
+            assert_eq!(Schedule::from_json(&bait.schedule.to_json()).as_ref(), Ok(&bait.schedule));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Many runs of drawn schedules, judged by the monitors; the first that breaks a property is shrunk.
+//!
+//! The same pipeline, number of schedules and seed give the same report. A campaign shows that a promise is broken, or
+//! that so many runs kept it; it never shows that all do.
+
+use delivery_impls::mutant::Mutant;
+use delivery_model::pipeline::{Pipeline, Semantics};
+use delivery_model::schedule::Schedule;
+use delivery_model::semantics::{Doubt, Growing, Monitor, Observed, PropertyId, PropertySet, Rules, Verdict, Verdicts};
+use delivery_model::vocab::{EventKind, Fault};
+use proptest::strategy::{Strategy, ValueTree};
+
+use super::run::{Run, run};
+use super::seeded_runner;
+use super::shrink::shrink;
+use super::strategy::schedules;
+
+/// How far a campaign has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Runs so far.
+    pub runs: u32,
+    /// Runs in all.
+    pub of: u32,
+    /// The properties that were broken so far.
+    pub broken: PropertySet,
+}
+
+/// A small schedule that breaks a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterexample {
+    /// Which property.
+    pub property: PropertyId,
+    /// The schedule, shrunk.
+    pub schedule: Schedule,
+    /// How many faults the schedule had that was found first.
+    pub faults_found: usize,
+    /// Which run of the campaign it was, counted from 0.
+    pub run: u32,
+}
+
+/// What a campaign found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CampaignReport {
+    /// How many runs were asked for.
+    pub schedules: u32,
+    /// How many there were; fewer, if the caller stopped it.
+    pub runs: u32,
+    /// The micro-steps of all runs.
+    pub steps: u64,
+    /// The events of all runs.
+    pub events: u64,
+    /// Deliveries and effects of all runs: without any, nothing was judged.
+    pub deliveries_and_effects: u64,
+    /// Runs that were cut before nothing could happen any more.
+    pub not_quiescent: u32,
+    /// How often each kind of fault was planned, in the order of [`Fault::ALL`].
+    pub planned: [u32; Fault::ALL.len()],
+    /// How often each struck.
+    pub fired: [u32; Fault::ALL.len()],
+    /// How the properties were read.
+    pub rules: Rules,
+    /// The properties that a run broke.
+    pub broken: PropertySet,
+    /// The verdict on each semantics.
+    pub verdicts: Verdicts,
+    /// One for each broken property, in the order in which they broke.
+    pub counterexamples: Vec<Counterexample>,
+}
+
+impl CampaignReport {
+    /// The verdict on one property.
+    pub fn verdict(&self, property: PropertyId) -> Verdict {
+        if self.broken.contains(property) {
+            Verdict::Violated
+        } else if self.deliveries_and_effects == 0 {
+            Verdict::Unknown(Doubt::NothingRead)
+        } else if self.runs < self.schedules {
+            Verdict::Unknown(Doubt::BoundCut)
+        } else if self.not_quiescent > 0 && PropertySet::NEED_QUIESCENCE.contains(property) {
+            Verdict::Unknown(Doubt::NotQuiescent)
+        } else {
+            Verdict::Holds
+        }
+    }
+
+    /// The first counterexample to a semantics.
+    pub fn counterexample(&self, semantics: Semantics) -> Option<&Counterexample> {
+        let required = self.rules.required_by(semantics);
+        self.counterexamples.iter().find(|found| required.contains(found.property))
+    }
+}
+
+/// Runs so many schedules, drawn from the seed. `progress` is asked before every run, and stops it with `false`.
+pub fn campaign(
+    pipeline: &Pipeline,
+    mutant: Mutant,
+    schedules: u32,
+    seed: u64,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> CampaignReport {
+    let mut campaign = Campaign::new(pipeline, mutant, schedules);
+    let strategy = self::schedules(pipeline);
+    let mut runner = seeded_runner(seed);
+    while campaign.report.runs < schedules {
+        let so_far = Progress { runs: campaign.report.runs, of: schedules, broken: campaign.report.broken };
+        if !progress(so_far) {
+            break;
+        }
+        let schedule = strategy.new_tree(&mut runner).expect("nothing is filtered out").current();
+        campaign.run(schedule);
+    }
+    let mut report = campaign.report;
+    report.verdicts = Verdicts::new(&report.rules, |property| report.verdict(property));
+    report
+}
+
+/// The properties that a run breaks: of those that need it to come to rest only if it did.
+pub fn broken_by(run: &Run, rules: Rules) -> PropertySet {
+    let monitor = Monitor::new(rules);
+    let mut observed = Observed::<Growing>::default();
+    run.history.events.iter().for_each(|recorded| monitor.observe(&mut observed, &recorded.event));
+    if run.quiescent { monitor.at_quiescence(&observed) } else { observed.violated() }
+}
+
+struct Campaign {
+    mutant: Mutant,
+    report: CampaignReport,
+}
+
+impl Campaign {
+    fn new(pipeline: &Pipeline, mutant: Mutant, schedules: u32) -> Self {
+        let rules = Rules::from(pipeline);
+        let report = CampaignReport {
+            schedules,
+            runs: 0,
+            steps: 0,
+            events: 0,
+            deliveries_and_effects: 0,
+            not_quiescent: 0,
+            planned: [0; Fault::ALL.len()],
+            fired: [0; Fault::ALL.len()],
+            rules,
+            broken: PropertySet::EMPTY,
+            verdicts: Verdicts::new(&rules, |_| Verdict::Unknown(Doubt::NothingRead)),
+            counterexamples: Vec::new(),
+        };
+        Campaign { mutant, report }
+    }
+
+    fn run(&mut self, schedule: Schedule) {
+        let run = seeded(&schedule, self.mutant);
+        self.count(&schedule, &run);
+        for property in (broken_by(&run, self.report.rules) - self.report.broken).iter() {
+            let found = self.counterexample(property, schedule.clone());
+            self.report.broken.insert(property);
+            self.report.counterexamples.push(found);
+        }
+        self.report.runs += 1;
+    }
+
+    fn count(&mut self, schedule: &Schedule, run: &Run) {
+        let report = &mut self.report;
+        report.steps += run.steps.len() as u64;
+        report.events += run.history.events.len() as u64;
+        let is_one = |kind: EventKind| matches!(kind, EventKind::Deliver { .. } | EventKind::Effect { .. });
+        report.deliveries_and_effects += run.history.events.iter().filter(|it| is_one(it.event.kind)).count() as u64;
+        report.not_quiescent += u32::from(!run.quiescent);
+        for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
+            report.planned[planned.fault as usize] += 1;
+            report.fired[planned.fault as usize] += u32::from(fired.is_some());
+        }
+    }
+
+    fn counterexample(&self, property: PropertyId, schedule: Schedule) -> Counterexample {
+        let faults_found = schedule.faults.len();
+        let mut fails = |candidate: &Schedule| {
+            let run = seeded(candidate, self.mutant);
+            broken_by(&run, self.report.rules).contains(property).then_some(run.steps.len())
+        };
+        let schedule = shrink(schedule, &mut fails);
+        Counterexample { property, schedule, faults_found, run: self.report.runs }
+    }
+}
+
+fn seeded(schedule: &Schedule, mutant: Mutant) -> Run {
+    run(schedule, mutant).expect("a seeded run takes only what is offered")
+}

@@ -1,0 +1,106 @@
+//! Makes a small schedule of one that fails: fewer faults, fewer messages, simpler points, a shorter run.
+//!
+//! Greedy passes until nothing changes. Leaving out a fault changes what is enabled after it, and so every choice that
+//! comes later; so each candidate is tried under a few other interleavings too.
+
+use delivery_model::schedule::{Interleaving, PlannedFault, Schedule};
+
+/// So many interleavings are tried for each candidate, besides its own.
+const SEEDS: u64 = 8;
+/// So many are tried at the end, for the shortest run.
+const SEEDS_LAST: u64 = 64;
+/// A round without a change ends it; more rounds than this were never needed, and a bound costs nothing.
+const ROUNDS_MAX: usize = 16;
+
+/// The smallest schedule found that still fails. `fails` says how many steps a failing run takes; `schedule` must fail.
+pub fn shrink(schedule: Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usize>) -> Schedule {
+    let mut smallest = schedule;
+    for _ in 0..ROUNDS_MAX {
+        let candidate = simpler(&smallest, fails);
+        match candidate {
+            Some(simpler) => smallest = simpler,
+            None => break,
+        }
+    }
+    shortest(smallest, fails)
+}
+
+/// One pass of each kind; none, if nothing could be left out.
+fn simpler(schedule: &Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usize>) -> Option<Schedule> {
+    let mut smallest = schedule.clone();
+    for index in (0..schedule.faults.len()).rev() {
+        let mut candidate = smallest.clone();
+        candidate.faults.remove(index);
+        smallest = under_any_seed(candidate, fails).unwrap_or(smallest);
+    }
+    let fewest = smallest.faults.iter().filter_map(|planned| planned.at.message).max();
+    for messages in fewest.map_or(1, |message| message.0 as u32).max(1)..smallest.messages {
+        if let Some(fewer) = under_any_seed(Schedule { messages, ..smallest.clone() }, fails) {
+            smallest = fewer;
+            break;
+        }
+    }
+    for index in 0..smallest.faults.len() {
+        for plainer in plainer(smallest.faults[index]) {
+            let mut candidate = smallest.clone();
+            candidate.faults[index] = plainer;
+            smallest = under_any_seed(candidate, fails).unwrap_or(smallest);
+        }
+    }
+    (smallest != *schedule).then_some(smallest)
+}
+
+/// The same fault with a simpler detail, one at a time, each unlike the original.
+fn plainer(planned: PlannedFault) -> impl Iterator<Item = PlannedFault> {
+    let first = PlannedFault { at: delivery_model::schedule::Point { nth: 1, ..planned.at }, ..planned };
+    let forgetful = PlannedFault { keeps: None, ..planned };
+    let earliest = PlannedFault { to: None, ..planned };
+    [first, forgetful, earliest].into_iter().filter(move |plainer| *plainer != planned)
+}
+
+fn under_any_seed(candidate: Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usize>) -> Option<Schedule> {
+    if fails(&candidate).is_some() {
+        return Some(candidate);
+    }
+    let seeded = |seed| Schedule { interleaving: Interleaving::Seeded(seed), ..candidate.clone() };
+    (0..SEEDS).map(seeded).find(|candidate| fails(candidate).is_some())
+}
+
+/// The same faults under the interleaving with the fewest steps.
+fn shortest(schedule: Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usize>) -> Schedule {
+    let seeded = |seed| Schedule { interleaving: Interleaving::Seeded(seed), ..schedule.clone() };
+    let candidates = std::iter::once(schedule.clone()).chain((0..SEEDS_LAST).map(seeded));
+    let failing = candidates.filter_map(|candidate| Some((fails(&candidate)?, candidate)));
+    failing.min_by_key(|(steps, _)| *steps).map_or(schedule, |(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use delivery_model::pipeline::Pipeline;
+    use delivery_model::schedule::{Point, StepWord};
+    use delivery_model::vocab::{Fault, MessageId};
+
+    use super::*;
+
+    fn fault(fault: Fault, message: u64, nth: u32) -> PlannedFault {
+        PlannedFault::new(fault, Point { step: StepWord::Attempt, message: Some(MessageId(message)), nth })
+    }
+
+    #[test]
+    fn only_what_makes_it_fail_is_left() {
+        let culprit = fault(Fault::ProducerCrash, 2, 3);
+        let faults = vec![fault(Fault::PublishLost, 1, 1), culprit, fault(Fault::PublishLost, 5, 1)];
+        let schedule =
+            Schedule { pipeline: Pipeline::default(), messages: 7, faults, interleaving: Interleaving::Seeded(99) };
+        // Fails whenever the culprit is there, and there are at least three messages.
+        let mut fails = |schedule: &Schedule| {
+            let is_culprit = |planned: &PlannedFault| planned.fault == Fault::ProducerCrash && planned.at.nth >= 2;
+            let fails = schedule.messages >= 3 && schedule.faults.iter().any(is_culprit);
+            let Interleaving::Seeded(seed) = schedule.interleaving else { unreachable!() };
+            fails.then_some(if seed == 5 { 10 } else { 20 })
+        };
+        let small = shrink(schedule, &mut fails);
+        assert_eq!((small.messages, &small.faults[..]), (3, &[culprit][..]));
+        assert_eq!(small.interleaving, Interleaving::Seeded(5));
+    }
+}

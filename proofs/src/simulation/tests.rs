@@ -1,0 +1,241 @@
+//! Worlds that run to their end, faults that strike where they were planned, and campaigns that find what is weak.
+
+use delivery_impls::mutant::Mutant;
+use delivery_model::history::HistoryWriter;
+use delivery_model::pipeline::{
+    Acks, Attempts, Dedup, Identity, Obligation, OnRestart, Pipeline, Remembers, Semantics, Settles,
+};
+use delivery_model::presets;
+use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord, Strikes};
+use delivery_model::semantics::{PropertyId, Rules, Verdict};
+use delivery_model::vocab::{EventKind, Fault, MessageId, Position, Step};
+
+use super::campaign::{broken_by, campaign};
+use super::run::{Run, run, steps_max};
+
+fn references() -> Vec<Pipeline> {
+    presets::REFERENCES.iter().map(|name| presets::named(name).expect("a reference is a preset")).collect()
+}
+
+fn schedule(pipeline: &Pipeline, messages: u32, faults: Vec<PlannedFault>, seed: u64) -> Schedule {
+    Schedule { pipeline: pipeline.clone(), messages, faults, interleaving: Interleaving::Seeded(seed) }
+}
+
+fn at(fault: Fault, step: StepWord, message: u64) -> PlannedFault {
+    let message = step.has_message().then_some(MessageId(message));
+    PlannedFault::new(fault, Point { step, message, nth: 1 })
+}
+
+fn count(run: &Run, is_one: impl Fn(&EventKind) -> bool) -> usize {
+    run.history.events.iter().filter(|recorded| is_one(&recorded.event.kind)).count()
+}
+
+fn bytes(run: &Run) -> Vec<u8> {
+    let mut writer = HistoryWriter::new(Vec::new(), &run.history.header).unwrap();
+    for recorded in &run.history.events {
+        writer.record(&run.history.names, recorded.at, &recorded.event).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+#[test]
+fn without_faults_every_message_is_delivered_and_effected_once() {
+    for pipeline in references() {
+        for seed in 0..20 {
+            let run = run(&schedule(&pipeline, 5, Vec::new(), seed), Mutant::None).unwrap();
+            assert!(run.quiescent, "{} seed {seed}", pipeline.name);
+            assert_eq!(count(&run, |kind| matches!(kind, EventKind::Deliver { .. })), 5, "{}", pipeline.name);
+            assert_eq!(count(&run, |kind| matches!(kind, EventKind::Effect { .. })), 5, "{}", pipeline.name);
+            assert!(broken_by(&run, Rules::from(&pipeline)).is_empty(), "{} seed {seed}", pipeline.name);
+        }
+    }
+}
+
+#[test]
+fn thousands_of_messages_are_delivered_under_faults() {
+    let pipeline = presets::named("exactly-once").unwrap();
+    let messages = 3_000;
+    let mut faults = Vec::new();
+    for message in (1..messages).step_by(100) {
+        faults.push(at(Fault::PublishAckLost, StepWord::Ack, message.into()));
+        faults.push(at(Fault::ConsumerCrash, StepWord::Handle, u64::from(message) + 10));
+        faults.push(at(Fault::BrokerCrash, StepWord::Append, u64::from(message) + 20));
+        faults.push(at(Fault::SettleLost, StepWord::Settle, u64::from(message) + 30));
+    }
+    let run = run(&schedule(&pipeline, messages, faults, 7), Mutant::None).unwrap();
+    assert!(run.quiescent && run.fired.iter().all(Option::is_some));
+    assert_eq!(count(&run, |kind| matches!(kind, EventKind::Effect { .. })), messages as usize);
+    assert!(count(&run, |kind| matches!(kind, EventKind::Deliver { .. })) > messages as usize);
+    assert!(broken_by(&run, Rules::from(&pipeline)).is_empty());
+}
+
+#[test]
+fn the_same_schedule_gives_the_same_bytes_and_another_seed_others() {
+    let pipeline = presets::named("exactly-once").unwrap();
+    let faults = vec![at(Fault::BrokerCrash, StepWord::Append, 2), at(Fault::SettleLost, StepWord::Settle, 1)];
+    let by_seed = |seed| bytes(&run(&schedule(&pipeline, 4, faults.clone(), seed), Mutant::None).unwrap());
+    assert_eq!(by_seed(3), by_seed(3));
+    assert_ne!(by_seed(3), by_seed(4));
+}
+
+#[test]
+fn the_steps_of_a_run_replay_exactly() {
+    for pipeline in references() {
+        let faults = vec![at(Fault::PublishLost, StepWord::Attempt, 1), at(Fault::ConsumerCrash, StepWord::Deliver, 2)];
+        let seeded = run(&schedule(&pipeline, 3, faults, 11), Mutant::None).unwrap();
+        let interleaving = Interleaving::Exact(seeded.steps.clone());
+        let exact = Schedule { interleaving, ..schedule(&pipeline, 3, Vec::new(), 0) };
+        let replayed = run(&exact, Mutant::None).unwrap();
+        assert_eq!(bytes(&replayed), bytes(&seeded));
+    }
+}
+
+#[test]
+fn a_step_that_is_not_possible_is_named() {
+    let steps = vec![Step::Submit { message: MessageId(1) }, Step::Receive { message: MessageId(1) }];
+    let interleaving = Interleaving::Exact(steps);
+    let exact = Schedule { interleaving, ..schedule(&Pipeline::default(), 1, Vec::new(), 0) };
+    let error = run(&exact, Mutant::None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "step 1: Receive { message: MessageId(1) } cannot be taken: it is not the oldest attempt, or the slot is full"
+    );
+}
+
+/// Every kind of fault, at every step at which it can be planned, strikes under some interleaving.
+#[test]
+fn every_fault_strikes_at_each_of_its_points() {
+    let mut pipeline = presets::named("exactly-once").unwrap();
+    pipeline.producer.in_flight = 2;
+    for fault in Fault::ALL {
+        for &step in Strikes::by(fault).1 {
+            // What leads to the points that nothing but a fault leads to.
+            let leads = match step {
+                StepWord::ReceiveLate => vec![at(Fault::PublishDuplicated, StepWord::Attempt, 1)],
+                StepWord::TimeOut => vec![at(Fault::PublishAckLost, StepWord::Ack, 1)],
+                StepWord::DeadLetter => vec![at(Fault::Poison, StepWord::Submit, 2)],
+                _ => Vec::new(),
+            };
+            // A rewind to a dead letter would repeat nothing.
+            let message = if step == StepWord::DeadLetter { 2 } else { 1 };
+            let mut pipeline = pipeline.clone();
+            if step == StepWord::DeadLetter {
+                pipeline.broker.max_deliveries = 1;
+            }
+            if (fault, step) == (Fault::LeaseExpiry, StepWord::RecordSettle) {
+                pipeline.consumer.settles = Settles::BeforeEffect;
+            }
+            if step == StepWord::Remember {
+                pipeline.consumer.remembers = Remembers::InMemory;
+            }
+            let strikes = (0..200).any(|seed| {
+                let faults = leads.iter().copied().chain([at(fault, step, message)]).collect();
+                let run = run(&schedule(&pipeline, 3, faults, seed), Mutant::None).unwrap();
+                let fired = run.fired.last().copied().flatten();
+                fired.is_some_and(|step| run.steps[step].fault() == Some(fault))
+            });
+            assert!(strikes, "{fault} at {}", step.word());
+        }
+    }
+}
+
+#[test]
+fn a_loss_befalls_what_its_point_sent_and_a_crash_comes_right_after() {
+    let pipeline = presets::named("exactly-once").unwrap();
+    let check = |planned: PlannedFault, before: Step, fault: Step| {
+        let run = run(&schedule(&pipeline, 2, vec![planned], 5), Mutant::None).unwrap();
+        let struck = run.fired[0].expect("it strikes");
+        assert_eq!((run.steps[struck - 1], run.steps[struck]), (before, fault), "{planned}");
+    };
+    let message = MessageId(2);
+    check(at(Fault::PublishLost, StepWord::Attempt, 2), Step::Attempt { message }, Step::PublishLost { message });
+    check(at(Fault::PublishAckLost, StepWord::Ack, 2), Step::Ack { message }, Step::PublishAckLost { message });
+    let crash = Step::BrokerCrash { keeps: 1 };
+    check(at(Fault::BrokerCrash, StepWord::Append, 2), Step::Append { message }, crash);
+    let kept = PlannedFault { keeps: Some(1), ..at(Fault::BrokerCrash, StepWord::Append, 2) };
+    check(kept, Step::Append { message }, Step::BrokerCrash { keeps: 2 });
+}
+
+#[test]
+fn a_run_that_never_comes_to_rest_is_cut_and_says_so() {
+    let pipeline = presets::named("exactly-once").unwrap();
+    let schedule = schedule(&pipeline, 1, vec![at(Fault::Poison, StepWord::Submit, 1)], 0);
+    let run = run(&schedule, Mutant::None).unwrap();
+    assert!(!run.quiescent);
+    assert_eq!(run.steps.len(), steps_max(&schedule));
+    assert_eq!(count(&run, |kind| *kind == EventKind::Quiescent), 0);
+}
+
+#[test]
+fn payloads_arrive_as_they_were_sent() {
+    let pipeline = presets::named("at-least-once").unwrap();
+    let run = run(&schedule(&pipeline, 30, Vec::new(), 1), Mutant::None).unwrap();
+    let mut sent = [None; 31];
+    for recorded in &run.history.events {
+        match recorded.event.kind {
+            EventKind::Submit { message, payload } => sent[message.0 as usize] = Some(payload.unwrap()),
+            EventKind::Effect { message, payload, .. } => assert_eq!(payload, sent[message.0 as usize]),
+            _ => {}
+        }
+    }
+    assert_ne!(sent[1], sent[2]);
+}
+
+fn judged(pipeline: &Pipeline, mutant: Mutant) -> super::campaign::CampaignReport {
+    campaign(pipeline, mutant, 400, 1, &mut |_| true)
+}
+
+#[test]
+fn the_references_keep_their_promises() {
+    for pipeline in references() {
+        let report = judged(&pipeline, Mutant::None);
+        let promise = pipeline.promises.expect("references promise something");
+        assert_eq!(report.verdicts.of(promise), Verdict::Holds, "{}: {report:#?}", pipeline.name);
+        for kind in pipeline.faults.kinds() {
+            assert!(report.fired[kind as usize] > 0, "{}: {kind} never struck", pipeline.name);
+        }
+    }
+}
+
+#[test]
+fn a_campaign_repeats_for_its_seed_and_stops_when_told() {
+    let pipeline = presets::named("at-least-once").unwrap();
+    assert_eq!(judged(&pipeline, Mutant::None), judged(&pipeline, Mutant::None));
+    let stopped = campaign(&pipeline, Mutant::None, 100, 1, &mut |progress| progress.runs < 10);
+    assert_eq!((stopped.runs, stopped.schedules), (10, 100));
+    assert_ne!(stopped.verdicts.of(Semantics::AtLeastOnce), Verdict::Holds);
+}
+
+/// Each reference with one setting weakened: the property that breaks, and in how few faults it is told.
+#[test]
+fn a_weakened_setting_breaks_a_named_property() {
+    let submitted = presets::named("exactly-once").unwrap();
+    let acked = Pipeline { obligation: Obligation::Acked, ..submitted.clone() };
+    let check = |pipeline: &Pipeline, change: &dyn Fn(&mut Pipeline), property, faults| {
+        let mut weakened = pipeline.clone();
+        change(&mut weakened);
+        let report = judged(&weakened, Mutant::None);
+        let found = report.counterexamples.iter().find(|found| found.property == property);
+        let found = found.unwrap_or_else(|| panic!("{property} holds of {weakened:#?}"));
+        assert_eq!(found.schedule.faults.len(), faults, "{property}: {:?}", found.schedule.faults);
+        let again = run(&found.schedule, Mutant::None).unwrap();
+        assert!(broken_by(&again, report.rules).contains(property));
+    };
+    check(&submitted, &|it| it.producer.attempts = Attempts::AtMost(1), PropertyId::SubmittedNotLost, 1);
+    check(&submitted, &|it| it.producer.on_restart = OnRestart::Forgets, PropertyId::SubmittedNotLost, 1);
+    check(&acked, &|it| it.broker.acks = Acks::OnReceipt, PropertyId::AckedNotLost, 1);
+    check(&acked, &|it| it.consumer.remembers = Remembers::Nothing, PropertyId::NoDuplicateEffect, 1);
+    check(&acked, &|it| it.consumer.settles = Settles::BeforeEffect, PropertyId::AckedNotLost, 1);
+    let unrecognised = |it: &mut Pipeline| (it.producer.identity, it.broker.dedup) = (Identity::None, Dedup::None);
+    check(&acked, &unrecognised, PropertyId::NoDuplicateEffect, 1);
+}
+
+#[test]
+fn a_rewind_repeats_deliveries_and_no_effects() {
+    let pipeline = presets::named("exactly-once").unwrap();
+    let rewind = PlannedFault { to: Some(Position(0)), ..at(Fault::Rewind, StepWord::RecordSettle, 3) };
+    let run = run(&schedule(&pipeline, 3, vec![rewind], 2), Mutant::None).unwrap();
+    assert!(run.fired[0].is_some());
+    assert!(count(&run, |kind| matches!(kind, EventKind::Deliver { .. })) > 3);
+    assert_eq!(count(&run, |kind| matches!(kind, EventKind::Effect { .. })), 3);
+}
