@@ -8,31 +8,44 @@ use std::ops::Range;
 use stateright::Model;
 
 use super::checks::Checks;
-use super::table::{Bucket, SHARDS, route};
+use super::table::{BLOCK, Bucket, Route, Table};
 
 /// How an action is classed, for fairness and for export.
 pub(super) type Class<'a, M> = dyn Fn(&<M as Model>::Action) -> u8 + Sync + 'a;
 
-/// What a walk asks of each state.
+/// What a walk asks of each state, and what it knows already.
 pub(super) struct Task<'a, M: Model> {
     pub(super) model: &'a M,
     pub(super) class: Option<&'a Class<'a, M>>,
     pub(super) checks: &'a Checks<'a, M>,
     /// The checks that no earlier state has decided, as bits.
     pub(super) open: u64,
+    /// The states that have an id.
+    pub(super) known: &'a [M::State],
+    pub(super) table: &'a Table,
+}
+
+/// A successor that was not found among the known states: it waits in its shard's bucket for an id.
+pub(super) struct Pending {
+    /// Its place among the successors.
+    pub(super) at: u32,
+    pub(super) source: u32,
+    pub(super) shard: u8,
 }
 
 /// Consecutive states' successors. Kept from batch to batch, so that a state costs no allocation.
 pub(super) struct Part<S> {
     /// The states that were expanded.
-    pub(super) sources: Range<u32>,
+    sources: Range<u32>,
     /// How many successors each of them has.
     pub(super) degrees: Vec<u32>,
-    /// In which shard each successor is, in the order of sources and, for one source, of the model's actions.
-    pub(super) shards: Vec<u8>,
-    /// The class of the action that leads to each successor, in the same order; empty when edges are not kept.
+    /// The id of each successor, in the order of sources and, for one source, of the model's actions. Of the pending
+    /// ones, it is not known yet.
+    pub(super) targets: Vec<u32>,
+    /// The class of the action that leads to each successor; empty when edges are not kept.
     pub(super) classes: Vec<u8>,
-    /// The successors, by shard, each in the same order.
+    pub(super) pending: Vec<Pending>,
+    /// The pending states, by shard, each in the same order.
     pub(super) buckets: Vec<Bucket<S>>,
     /// The first source that decides a check, by check; only checks that are open.
     pub(super) deciders: Vec<(usize, u32)>,
@@ -42,68 +55,72 @@ pub(super) struct Part<S> {
     pub(super) terminal: u64,
 }
 
-impl<S> Part<S> {
+impl<S: Clone + Eq + Hash> Part<S> {
     pub(super) fn new() -> Self {
         Part {
             sources: 0..0,
             degrees: Vec::new(),
-            shards: Vec::new(),
+            targets: Vec::new(),
             classes: Vec::new(),
-            buckets: (0..SHARDS).map(|_| Bucket::new()).collect(),
+            pending: Vec::new(),
+            buckets: Bucket::one_a_shard(),
             deciders: Vec::new(),
             beyond: 0,
             terminal: 0,
         }
     }
 
-    /// How many candidates wait for their ids.
-    pub(super) fn candidates(&self) -> usize {
-        self.shards.len()
-    }
-
     /// Bytes that it holds on to.
     pub(super) fn bytes(&self) -> usize {
-        let candidate = size_of::<u32>() + size_of::<S>();
-        let buckets: usize = self.buckets.iter().map(|bucket| bucket.states.capacity() * candidate).sum();
-        buckets + self.degrees.capacity() * size_of::<u32>() + self.shards.capacity() + self.classes.capacity()
+        let buckets: usize = self.buckets.iter().map(Bucket::bytes).sum();
+        let words = self.degrees.capacity() + self.targets.capacity();
+        buckets + words * size_of::<u32>() + self.pending.capacity() * size_of::<Pending>() + self.classes.capacity()
     }
 
     fn clear(&mut self, sources: Range<u32>) {
         self.sources = sources;
         self.degrees.clear();
-        self.shards.clear();
+        self.targets.clear();
         self.classes.clear();
+        self.pending.clear();
+        self.buckets.iter_mut().for_each(Bucket::clear);
         self.deciders.clear();
         (self.beyond, self.terminal) = (0, 0);
     }
 
-    /// Takes in one state that is to get an id.
-    pub(super) fn push(&mut self, state: S)
-    where
-        S: Hash,
-    {
-        let (shard, key) = route(&state);
-        self.shards.push(shard);
-        self.buckets[shard as usize].push(key, state);
+    /// Takes in a state that has no id yet.
+    fn push(&mut self, source: u32, route: Route, state: &S) {
+        self.pending.push(Pending { at: self.targets.len() as u32, source, shard: route.shard });
+        self.targets.push(u32::MAX);
+        self.buckets[route.shard as usize].push(route.key, state.clone());
     }
 
-    /// Expands the states with these ids. `states` are all that have an id.
-    pub(super) fn fill<M>(&mut self, task: &Task<'_, M>, sources: Range<u32>, states: &[S])
-    where
-        M: Model<State = S>,
-        S: Hash,
-    {
+    /// Takes in these initial states.
+    pub(super) fn fill_with(&mut self, roots: impl Iterator<Item = S>) {
+        self.clear(0..0);
+        for state in roots {
+            self.push(super::exploration::NO_PARENT, Route::of(&state), &state);
+        }
+    }
+
+    /// Expands the states with these ids.
+    pub(super) fn fill<M: Model<State = S>>(&mut self, task: &Task<'_, M>, sources: Range<u32>) {
         self.clear(sources.clone());
         let mut open = task.open;
         let mut actions = Vec::new();
+        let mut staged = Staged::new();
         for source in sources {
-            let state = &states[source as usize];
+            let state = &task.known[source as usize];
             task.model.actions(state, &mut actions);
             if open != 0 {
                 self.decide(&mut open, source, task.checks.decided_by(state, &actions));
             }
-            self.expand(task, state, &mut actions);
+            self.expand(task, source, &mut actions, &mut staged);
+            if staged.states.len() >= BLOCK {
+                self.look_up(task, &mut staged);
+            }
         }
+        self.look_up(task, &mut staged);
     }
 
     fn decide(&mut self, open: &mut u64, source: u32, decided: u64) {
@@ -115,12 +132,15 @@ impl<S> Part<S> {
         }
     }
 
-    fn expand<M>(&mut self, task: &Task<'_, M>, state: &S, actions: &mut Vec<M::Action>)
-    where
-        M: Model<State = S>,
-        S: Hash,
-    {
-        let (candidates, beyond) = (self.shards.len(), self.beyond);
+    fn expand<M: Model<State = S>>(
+        &mut self,
+        task: &Task<'_, M>,
+        source: u32,
+        actions: &mut Vec<M::Action>,
+        staged: &mut Staged<S>,
+    ) {
+        let (before, beyond) = (staged.states.len(), self.beyond);
+        let state = &task.known[source as usize];
         for action in actions.drain(..) {
             let class = task.class.map(|class| class(&action));
             let Some(next) = task.model.next_state(state, action) else { continue };
@@ -129,10 +149,46 @@ impl<S> Part<S> {
                 continue;
             }
             self.classes.extend(class);
-            self.push(next);
+            staged.states.push(next);
+            staged.sources.push(source);
         }
-        let degree = self.shards.len() - candidates;
+        let degree = staged.states.len() - before;
         self.degrees.push(degree as u32);
         self.terminal += u64::from(degree == 0 && self.beyond == beyond);
+    }
+
+    /// Finds out which of the staged states are known, and takes the others in.
+    fn look_up<M: Model<State = S>>(&mut self, task: &Task<'_, M>, staged: &mut Staged<S>) {
+        staged.routes.extend(staged.states.iter().map(Route::of));
+        let blocks = staged.states.chunks(BLOCK).zip(staged.routes.chunks(BLOCK)).zip(staged.sources.chunks(BLOCK));
+        for ((states, routes), sources) in blocks {
+            let ids = task.table.find(states, routes, task.known);
+            for (((id, state), &route), &source) in ids.into_iter().zip(states).zip(routes).zip(sources) {
+                match id {
+                    Some(id) => self.targets.push(id),
+                    None => self.push(source, route, state),
+                }
+            }
+        }
+        staged.clear();
+    }
+}
+
+/// Successors that were generated and are still to be looked up: about a block.
+struct Staged<S> {
+    states: Vec<S>,
+    sources: Vec<u32>,
+    routes: Vec<Route>,
+}
+
+impl<S> Staged<S> {
+    fn new() -> Self {
+        Staged { states: Vec::new(), sources: Vec::new(), routes: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.states.clear();
+        self.sources.clear();
+        self.routes.clear();
     }
 }

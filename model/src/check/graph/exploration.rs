@@ -182,6 +182,26 @@ impl<S> Graph<S> {
         Graph { states: Vec::new(), parents: Vec::new(), levels: Vec::new(), expanded: 0, edges }
     }
 
+    /// Adds a state, and returns its id.
+    pub(super) fn add(&mut self, state: S, parent: u32) -> u32 {
+        let id = self.states.len() as u32;
+        self.states.push(state);
+        self.parents.push(parent);
+        id
+    }
+
+    /// Adds the edges of the states that were expanded last: how many each has, and all their targets and classes.
+    pub(super) fn connect(&mut self, degrees: &[u32], targets: &[u32], classes: &[u8]) {
+        let Some(edges) = &mut self.edges else { return };
+        let mut end = edges.targets.len() as u64;
+        edges.ends.extend(degrees.iter().map(|&degree| {
+            end += u64::from(degree);
+            end
+        }));
+        edges.targets.extend_from_slice(targets);
+        edges.classes.extend_from_slice(classes);
+    }
+
     /// How many states there are: Stateright's `unique_state_count`.
     pub fn len(&self) -> usize {
         self.states.len()

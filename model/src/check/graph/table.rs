@@ -1,34 +1,44 @@
-//! Which states are known: an open-addressing table that names them by id, in shards that work apart from each other.
+//! Which states are known: an open-addressing table that names them by id, in shards that are filled apart from each
+//! other and read by all.
 //!
 //! A slot holds 32 bits of a state's hash and its id. Equal hash bits are never taken for an equal state: the stored
 //! state is compared, so no state is ever lost to a collision, unlike with a search that keeps fingerprints alone.
 //!
-//! The table is as large as memory is slow, so a whole batch is looked up at once, in passes: first every slot is
-//! read, then every state that a slot names, and only then is anything decided. Reads within a pass do not wait for
-//! one another. A shard is small enough that a pass stays within few pages.
+//! The table is larger than the caches, so look-ups come in blocks and in passes: first every slot is read, then every
+//! state that a slot names, and only then is anything decided. Reads within a pass do not wait for one another.
 
 use std::hash::{BuildHasher, Hash};
+use std::hint::black_box;
 
 use foldhash::fast::FixedState;
 
-/// Into how many shards the states are divided by their hash. A power of two; the result does not depend on it.
-pub(super) const SHARDS: usize = 1 << SHARD_BITS;
-const SHARD_BITS: u32 = 6;
+/// How many look-ups are under way at once: more than a core can keep waiting for memory, few enough that what they
+/// need stays in the first-level cache.
+pub(super) const BLOCK: usize = 32;
 
-/// How many look-ups are under way at once: more than a core can keep waiting for memory, fewer than the first-level
-/// cache has lines.
-const PASS: usize = 32;
+/// Into how many shards the states are divided by their hash: more than there are threads to fill them. The result
+/// does not depend on it.
+const SHARDS: usize = 1 << SHARD_BITS;
+const SHARD_BITS: u32 = 5;
 
 const EMPTY: u64 = 0;
 const SLOTS_AT_FIRST: usize = 64;
 
 /// Where a state belongs: its shard, and the part of its hash that a slot keeps.
-pub(super) fn route<S: Hash>(state: &S) -> (u8, u32) {
-    let hash = FixedState::default().hash_one(state);
-    ((hash >> (64 - SHARD_BITS)) as u8, (hash >> 16) as u32)
+#[derive(Clone, Copy)]
+pub(super) struct Route {
+    pub(super) shard: u8,
+    pub(super) key: u32,
 }
 
-/// Candidate states of one shard, in the order in which they were generated.
+impl Route {
+    pub(super) fn of<S: Hash>(state: &S) -> Self {
+        let hash = FixedState::default().hash_one(state);
+        Route { shard: (hash >> (64 - SHARD_BITS)) as u8, key: (hash >> 16) as u32 }
+    }
+}
+
+/// States of one shard that a look-up did not find, in the order in which they were generated.
 ///
 /// [`Shard::place`] turns each key into an id.
 pub(super) struct Bucket<S> {
@@ -37,17 +47,61 @@ pub(super) struct Bucket<S> {
 }
 
 impl<S> Bucket<S> {
-    pub(super) fn new() -> Self {
-        Bucket { keys: Vec::new(), states: Vec::new() }
+    pub(super) fn one_a_shard() -> Vec<Self> {
+        (0..SHARDS).map(|_| Bucket { keys: Vec::new(), states: Vec::new() }).collect()
     }
 
     pub(super) fn push(&mut self, key: u32, state: S) {
         self.keys.push(key);
         self.states.push(state);
     }
+
+    pub(super) fn clear(&mut self) {
+        self.keys.clear();
+        self.states.clear();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<u32>() + self.states.capacity() * size_of::<S>()
+    }
 }
 
-/// A candidate that was not known: the slot it was given, and where it stands.
+/// All known states, by id.
+pub(super) struct Table {
+    pub(super) shards: Vec<Shard>,
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Table { shards: (0..SHARDS).map(|_| Shard::new()).collect() }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.slots.capacity() * size_of::<u64>()).sum()
+    }
+
+    /// Looks for at most [`BLOCK`] states at once. What is found is known; what is not may still be, if another state
+    /// has the same 32 bits.
+    pub(super) fn find<S: Eq>(&self, states: &[S], routes: &[Route], known: &[S]) -> [Option<u32>; BLOCK] {
+        let mut first = [EMPTY; BLOCK];
+        for (slot, route) in first.iter_mut().zip(routes) {
+            *slot = self.shards[route.shard as usize].first(route.key);
+        }
+        let mut ids = [None; BLOCK];
+        for ((id, &slot), route) in ids.iter_mut().zip(&first).zip(routes) {
+            if slot != EMPTY {
+                *id = self.shards[route.shard as usize].named(route.key);
+            }
+        }
+        for (id, state) in ids.iter_mut().zip(states) {
+            *id = id.filter(|&id| known[id as usize] == *state);
+        }
+        ids
+    }
+}
+
+/// A state that was not known: the slot it was given, and where it stands.
 struct Fresh {
     slot: usize,
     bucket: usize,
@@ -62,85 +116,49 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Shard { slots: vec![EMPTY; SLOTS_AT_FIRST], used: 0, fresh: Vec::new() }
     }
 
-    /// Bytes that the table takes.
-    pub(super) fn bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>()
-    }
-
-    /// Replaces every candidate's key by an id: that of the equal known state, or a provisional one.
+    /// Replaces the key of every state in these buckets by an id: that of the equal known state, or a provisional one.
     ///
-    /// `known` are the states with an id. The first candidate that equals none of them gets `known.len()`, the next
-    /// such the number after it, and so on; candidates equal to one of these get the same number. The caller then
-    /// gives out the final ids and tells them to [`Shard::settle`].
-    pub(super) fn place<S: Eq>(&mut self, column: &mut [&mut Bucket<S>], known: &[S]) {
+    /// `known` are the states with an id. The first state that equals none of them gets `known.len()`, the next such
+    /// the number after it, and so on; states equal to one of these get the same number. The caller then gives out the
+    /// final ids and tells them to [`Shard::settle`].
+    pub(super) fn place<S: Eq>(&mut self, buckets: &mut [&mut Bucket<S>], known: &[S]) {
         debug_assert!(self.fresh.is_empty(), "the ids of the last batch were never settled");
-        for bucket in 0..column.len() {
-            let count = column[bucket].keys.len();
-            for start in (0..count).step_by(PASS) {
-                self.place_pass(column, bucket, start..count.min(start + PASS), known);
-            }
-        }
-    }
-
-    fn place_pass<S: Eq>(
-        &mut self,
-        column: &mut [&mut Bucket<S>],
-        bucket: usize,
-        pass: std::ops::Range<usize>,
-        known: &[S],
-    ) {
-        self.reserve(pass.len(), known.len());
-        let (keys, states) = (&column[bucket].keys[pass.clone()], &column[bucket].states[pass.clone()]);
-        let mut home = [EMPTY; PASS];
-        for (slot, &key) in home.iter_mut().zip(keys) {
-            *slot = self.slots[self.home(key)];
-        }
-        let mut named = [None; PASS];
-        for ((named, &slot), &key) in named.iter_mut().zip(&home).zip(keys) {
-            *named = if slot == EMPTY { None } else { self.named(key).filter(|&id| (id as usize) < known.len()) };
-        }
-        let mut settled = [false; PASS];
-        for ((settled, &named), state) in settled.iter_mut().zip(&named).zip(states) {
-            *settled = named.is_some_and(|id| known[id as usize] == *state);
-        }
-        for (offset, index) in pass.enumerate() {
-            let id = match named[offset] {
-                Some(id) if settled[offset] => id,
-                _ => self.find_or_insert(column, bucket, index, known),
-            };
-            column[bucket].keys[index] = id;
-        }
-    }
-
-    /// The id in the first slot that carries this key.
-    fn named(&self, key: u32) -> Option<u32> {
-        let mut at = self.home(key);
-        while self.slots[at] != EMPTY {
-            if key_of(self.slots[at]) == key {
-                return Some(id_of(self.slots[at]));
-            }
-            at = self.after(at);
-        }
-        None
-    }
-
-    fn find_or_insert<S: Eq>(&mut self, column: &[&mut Bucket<S>], bucket: usize, index: usize, known: &[S]) -> u32 {
-        let (key, state) = (column[bucket].keys[index], &column[bucket].states[index]);
-        let mut at = self.home(key);
-        while self.slots[at] != EMPTY {
-            if key_of(self.slots[at]) == key {
-                let id = id_of(self.slots[at]);
-                let other = known.get(id as usize).unwrap_or_else(|| {
-                    let fresh = &self.fresh[id as usize - known.len()];
-                    &column[fresh.bucket].states[fresh.index]
-                });
-                if other == state {
-                    return id;
+        for bucket in 0..buckets.len() {
+            let count = buckets[bucket].keys.len();
+            for start in (0..count).step_by(BLOCK) {
+                let block = start..count.min(start + BLOCK);
+                self.reserve(block.len(), known.len());
+                self.touch(&buckets[bucket].keys[block.clone()]);
+                for index in block {
+                    buckets[bucket].keys[index] = self.find_or_insert(buckets, bucket, index, known);
                 }
+            }
+        }
+    }
+
+    /// Brings the slots where these keys are sought into the cache, all at once.
+    fn touch(&self, keys: &[u32]) {
+        black_box(keys.iter().fold(EMPTY, |all, &key| all ^ self.first(key)));
+    }
+
+    fn find_or_insert<S: Eq>(&mut self, buckets: &[&mut Bucket<S>], bucket: usize, index: usize, known: &[S]) -> u32 {
+        let (key, state) = (buckets[bucket].keys[index], &buckets[bucket].states[index]);
+        let named = |id: u32, fresh: &[Fresh]| match known.get(id as usize) {
+            Some(other) => other == state,
+            None => {
+                let fresh = &fresh[id as usize - known.len()];
+                buckets[fresh.bucket].states[fresh.index] == *state
+            }
+        };
+        let mut at = self.home(key);
+        while self.slots[at] != EMPTY {
+            let slot = self.slots[at];
+            if key_of(slot) == key && named(id_of(slot), &self.fresh) {
+                return id_of(slot);
             }
             at = self.after(at);
         }
@@ -153,9 +171,9 @@ impl Shard {
 
     /// Gives the states that the last [`Shard::place`] found to be new their final ids, in the order of their
     /// provisional ones.
-    pub(super) fn settle(&mut self, ids: &[u32]) {
+    pub(super) fn settle(&mut self, ids: impl ExactSizeIterator<Item = u32>) {
         assert_eq!(ids.len(), self.fresh.len(), "every new state gets one id");
-        for (fresh, &id) in self.fresh.drain(..).zip(ids) {
+        for (fresh, id) in self.fresh.drain(..).zip(ids) {
             self.slots[fresh.slot] = slot_of(key_of(self.slots[fresh.slot]), id);
         }
     }
@@ -178,6 +196,23 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// What the slot holds where the search for a key starts.
+    fn first(&self, key: u32) -> u64 {
+        self.slots[self.home(key)]
+    }
+
+    /// The id in the first slot that carries this key.
+    fn named(&self, key: u32) -> Option<u32> {
+        let mut at = self.home(key);
+        while self.slots[at] != EMPTY {
+            if key_of(self.slots[at]) == key {
+                return Some(id_of(self.slots[at]));
+            }
+            at = self.after(at);
+        }
+        None
     }
 
     /// Where the search for a key starts: slots are in the order of keys, so that growing moves them in order.

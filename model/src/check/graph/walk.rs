@@ -13,11 +13,11 @@ use super::expand::{Class, Part, Task};
 use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, StateId};
 use super::number::number;
 use super::share::share_out;
-use super::table::{SHARDS, Shard};
+use super::table::Table;
 
-/// How many states are expanded before the caller is asked whether to go on: long enough to be worth sharing out,
-/// short enough to be asked many times a second and to bound the memory that candidates take.
-const BATCH: u32 = 1 << 15;
+/// About how many successors are generated before the caller is asked whether to go on: long enough to be worth sharing
+/// out, short enough to be asked many times a second, and to find the successors still in a cache when they are numbered.
+const BATCH: u64 = 1 << 15;
 /// Into how many parts a batch is split, so that a slow thread holds up nobody for long.
 const PARTS: u32 = 8;
 /// Below so many states a batch is not worth a second thread.
@@ -55,7 +55,7 @@ pub struct Progress {
 impl<'a, M> Walk<'a, M>
 where
     M: Model + Sync,
-    M::State: Eq + Hash + Send + Sync,
+    M::State: Clone + Eq + Hash + Send + Sync,
 {
     /// A walk over the whole of `model` on one thread, without limits, that checks the model's own `always` and
     /// `sometimes` properties and keeps parents, but no edges.
@@ -131,7 +131,7 @@ where
 struct Front<'w, 'a, M: Model> {
     walk: &'w Walk<'a, M>,
     graph: Graph<M::State>,
-    shards: Vec<Shard>,
+    table: Table,
     parts: Vec<Part<M::State>>,
     decided_by: Vec<Option<StateId>>,
     /// The checks that are not decided, as bits.
@@ -144,13 +144,13 @@ struct Front<'w, 'a, M: Model> {
 impl<'w, 'a, M> Front<'w, 'a, M>
 where
     M: Model + Sync,
-    M::State: Eq + Hash + Send + Sync,
+    M::State: Clone + Eq + Hash + Send + Sync,
 {
     fn new(walk: &'w Walk<'a, M>) -> Self {
         Front {
             walk,
             graph: Graph::new(walk.class.is_some()),
-            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
+            table: Table::new(),
             parts: (0..PARTS).map(|_| Part::new()).collect(),
             decided_by: vec![None; walk.checks.list().len()],
             open: walk.checks.all(),
@@ -161,13 +161,11 @@ where
     }
 
     fn roots(&mut self) {
-        for state in self.walk.model.init_states() {
-            if self.walk.model.within_boundary(&state) {
-                self.parts[0].push(state);
-            } else {
-                self.beyond += 1;
-            }
-        }
+        let model = self.walk.model;
+        let (within, beyond): (Vec<_>, Vec<_>) =
+            model.init_states().into_iter().partition(|state| model.within_boundary(state));
+        self.beyond = beyond.len() as u64;
+        self.parts[0].fill_with(within.into_iter());
         self.add(1, 1);
     }
 
@@ -176,13 +174,20 @@ where
         while first < self.graph.len() as u32 {
             let end = self.graph.len() as u32;
             self.graph.levels.push(first);
-            for start in (first..end).step_by(BATCH as usize) {
+            while first < end {
                 self.ask()?;
-                self.batch(start..end.min(start.saturating_add(BATCH)))?;
+                let batch = first..end.min(first.saturating_add(self.batch_size()));
+                first = batch.end;
+                self.batch(batch)?;
             }
-            first = end;
         }
         Ok(())
+    }
+
+    /// How many states to expand at once, by what states had for successors so far.
+    fn batch_size(&self) -> u32 {
+        let expanded = u64::from(self.graph.expanded).max(1);
+        (BATCH * expanded / self.generated.max(expanded)).max(WORTH_SHARING.into()) as u32
     }
 
     /// Whether to go on.
@@ -212,7 +217,7 @@ where
     }
 
     fn memory(&self) -> Memory {
-        let table = self.shards.iter().map(Shard::bytes).sum();
+        let table = self.table.bytes();
         let batch = self.parts.iter().map(Part::bytes).sum();
         Memory { table, batch, ..self.graph.memory() }
     }
@@ -222,8 +227,8 @@ where
         let threads = if sources.len() < WORTH_SHARING as usize { 1 } else { self.walk.threads };
         let end = sources.end;
         let used = self.expand(threads, sources);
-        let candidates: usize = self.parts[..used].iter().map(Part::candidates).sum();
-        if self.graph.len() + candidates >= u32::MAX as usize {
+        let pending: usize = self.parts[..used].iter().map(|part| part.pending.len()).sum();
+        if self.graph.len() + pending >= u32::MAX as usize {
             return Err(Cut::States);
         }
         self.tally(used);
@@ -235,13 +240,19 @@ where
     /// Fills as many parts as needed, and returns their number.
     fn expand(&mut self, threads: usize, sources: Range<u32>) -> usize {
         let walk = self.walk;
-        let task = Task { model: walk.model, class: walk.class.as_deref(), checks: &walk.checks, open: self.open };
+        let task = Task {
+            model: walk.model,
+            class: walk.class.as_deref(),
+            checks: &walk.checks,
+            open: self.open,
+            known: &self.graph.states,
+            table: &self.table,
+        };
         let size = (sources.len() as u32).div_ceil(PARTS).max(WORTH_SHARING / PARTS);
         let ranges =
             sources.clone().step_by(size as usize).map(|start| start..sources.end.min(start.saturating_add(size)));
         let used = ranges.len();
-        let states = &self.graph.states;
-        share_out(threads, self.parts.iter_mut().zip(ranges), |(part, range)| part.fill(&task, range, states));
+        share_out(threads, self.parts.iter_mut().zip(ranges), |(part, range)| part.fill(&task, range));
         used
     }
 
@@ -260,16 +271,17 @@ where
     /// Gives the parts' candidates their ids.
     fn add(&mut self, threads: usize, used: usize) {
         let parts = &mut self.parts[..used];
-        self.generated += parts.iter().map(|part| part.candidates() as u64).sum::<u64>();
-        let mut columns: Vec<Vec<_>> = (0..SHARDS).map(|_| Vec::with_capacity(used)).collect();
+        self.generated += parts.iter().map(|part| part.targets.len() as u64).sum::<u64>();
+        let mut buckets: Vec<Vec<_>> = self.table.shards.iter().map(|_| Vec::with_capacity(used)).collect();
         for part in parts.iter_mut() {
-            for (column, bucket) in columns.iter_mut().zip(&mut part.buckets) {
-                column.push(bucket);
+            for (buckets, bucket) in buckets.iter_mut().zip(&mut part.buckets) {
+                buckets.push(bucket);
             }
         }
-        let states = &self.graph.states;
-        share_out(threads, self.shards.iter_mut().zip(columns), |(shard, mut column)| shard.place(&mut column, states));
-        number(&mut self.graph, parts, &mut self.shards);
+        let known = &self.graph.states;
+        let shards = self.table.shards.iter_mut();
+        share_out(threads, shards.zip(buckets), |(shard, mut buckets)| shard.place(&mut buckets, known));
+        number(&mut self.graph, parts, &mut self.table.shards);
     }
 
     fn into_exploration(self, cut: Option<Cut>) -> Exploration<M::State> {
