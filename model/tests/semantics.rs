@@ -301,6 +301,7 @@ fn a_settled_position_is_not_delivered_again_unless_rewound() {
         ("submit 1, effect 1, rewind @0, settle 1 @3, deliver 1 @3", "no-delivery-after-settle"),
         ("submit 1, effect 1, settle 1 @0, settle 1 @15, rewind @15, deliver 1 @15", ""),
         ("submit 1, effect 1, settle 1 @15, rewind @40, deliver 1 @15", "no-delivery-after-settle"),
+        ("submit 1, effect 1, settle 1 @15, rewind @16, deliver 1 @15", "no-delivery-after-settle"),
         // Without a position, the message has only one.
         ("submit 1, deliver 1, effect 1, settle 1, deliver 1", "no-delivery-after-settle"),
         ("submit 1, deliver 1 @0, effect 1, settle 1, deliver 1 @0", "no-delivery-after-settle"),
@@ -316,20 +317,44 @@ fn a_settled_position_is_not_delivered_again_unless_rewound() {
     assert!(watch::<Small<4>>(effect(), &history(far)).is_empty(), "a model watches the first positions only");
 }
 
+/// What a model's monitor of one property remembers of these events.
+fn remembered(property: PropertyId, text: &str) -> Observed<Small<2>> {
+    let monitor = Monitor { rules: effect(), watched: property.into() };
+    let mut observed = Observed::default();
+    for recorded in &history(text).events {
+        monitor.observe(&mut observed, &recorded.event);
+    }
+    observed
+}
+
 #[test]
 fn a_broken_property_stays_broken_and_costs_no_more_states() {
-    let monitor = Monitor::new(effect());
-    let mut observed = Observed::<Small<2>>::default();
-    let mut feed = |text: &str| {
-        for recorded in &history(text).events {
-            monitor.observe(&mut observed, &recorded.event);
-        }
-        observed
-    };
-    let once = feed("submit 1, submit 2, deliver 1, effect 1, effect 1");
-    assert_eq!(once.violated(), PropertyId::NoDuplicateEffect.into());
-    let more = feed("effect 1, effect 1");
-    assert_eq!(more, once, "how often it was broken is not remembered");
+    use PropertyId::*;
+    // However it was broken, and whatever comes after, a model is in the same state.
+    let ways = [
+        (NoDuplicateEffect, "effect 1, effect 1", "effect 2, effect 1, effect 2, effect 1, effect 1"),
+        (NoDeliveryAfterSettle, "settle 1 @0, deliver 1 @0", "settle 2 @1, settle 1 @2, deliver 2 @1, settle 1 @3"),
+        (Integrity, "deliver 1", "submit 1, effect 2, submit 2"),
+    ];
+    for (property, one, other) in ways {
+        assert_eq!(remembered(property, one).violated(), property.into());
+        assert_eq!(remembered(property, one), remembered(property, other), "{property}");
+    }
+}
+
+#[test]
+fn what_can_no_longer_break_a_property_is_not_remembered() {
+    use PropertyId::*;
+    let ways = [
+        (RefusedNotDelivered, "attempt 1, unknown 1", "attempt 1, deliver 1, unknown 1, deliver 1, attempt 1"),
+        (AckedNotLost, "effect 1", "acked 1, effect 1, acked 1, effect 1"),
+        (Order, "submit 1, deliver 1", "submit 1, attempt 1, refused 1, deliver 1, dead-letter 1, attempt 1"),
+        (NoDuplicateEffect, "effect 1", "submit 1, deliver 1, effect 1, deliver 1, settle 1"),
+    ];
+    for (property, one, other) in ways {
+        assert!(remembered(property, one).violated().is_empty());
+        assert_eq!(remembered(property, one), remembered(property, other), "{property}");
+    }
 }
 
 #[test]

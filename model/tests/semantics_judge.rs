@@ -116,6 +116,21 @@ fn losses_are_judged_only_when_things_came_to_rest() {
 }
 
 #[test]
+fn whatever_may_still_be_made_good_or_bad_is_open_until_things_come_to_rest() {
+    let open =
+        [PropertyId::AckedNotLost, PropertyId::SubmittedNotLost, PropertyId::RefusedNotDelivered, PropertyId::Order];
+    for obligation in Obligation::ALL {
+        let pipeline = PipelineOf::Whole(Box::new(Pipeline { obligation, ordered: true, ..Pipeline::default() }));
+        let header = Header { pipeline: Some(pipeline), ..Header::default() };
+        let history = History { header, ..history("submit 1, deliver 1, effect 1") };
+        for finding in judge(&history, Question::default()).findings {
+            let expected = if open.contains(&finding.property) { NOT_QUIESCENT } else { Holds };
+            assert_eq!(finding.verdict, expected, "{}", finding.property);
+        }
+    }
+}
+
+#[test]
 fn a_truncated_history_proves_nothing_but_what_it_shows() {
     let truncated = |text| History { truncated: Some(99), ..history(text) };
     for text in

@@ -4,7 +4,7 @@
 //! model does not: doubts (nothing was read, not quiescent, truncated), counts, and the lines behind each violation.
 //! Defines no property of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Breach, Doubt, Growing, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts, growing::Map, tally::Counts,
@@ -118,13 +118,11 @@ fn untellable(header: &Header, rules: &Rules, counts: &Counts) -> PropertySet {
 }
 
 /// Every group that is named or has an event; the one unnamed group, where there is none.
-fn groups(history: &History) -> Vec<GroupId> {
+fn groups(history: &History) -> BTreeSet<GroupId> {
     let named = (0..history.names.groups().len()).map(|id| GroupId(id as u16));
-    let mut groups: Vec<_> = history.events.iter().filter_map(|recorded| recorded.event.kind.group()).collect();
-    groups.extend(named);
-    groups.sort_unstable();
-    groups.dedup();
-    if groups.is_empty() { vec![GroupId(0)] } else { groups }
+    let acting = history.events.iter().filter_map(|recorded| recorded.event.kind.group());
+    let groups: BTreeSet<_> = named.chain(acting).collect();
+    if groups.is_empty() { BTreeSet::from([GroupId(0)]) } else { groups }
 }
 
 /// What keeps a history without a violation from being evidence.
@@ -169,7 +167,7 @@ struct Court {
 }
 
 impl Court {
-    fn new(monitor: Monitor, groups: Vec<GroupId>) -> Self {
+    fn new(monitor: Monitor, groups: BTreeSet<GroupId>) -> Self {
         let shelves = groups.into_iter().map(|group| (group, Growing::default())).collect();
         Court { monitor, shelves, breaches: [0; _], violations: Vec::new() }
     }

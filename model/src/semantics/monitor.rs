@@ -143,9 +143,8 @@ impl Monitor {
 
     /// The properties that are broken if nothing more can happen.
     pub fn at_quiescence<S: Shelf>(&self, observed: &Observed<S>) -> PropertySet {
-        let watched = self.watched - observed.violated;
         let mut broken = observed.violated;
-        Monitor { watched, ..*self }.settle_up(&observed.shelf, |_, property, _| broken.insert(property));
+        self.settle_up(&observed.shelf, |_, property, _| broken.insert(property));
         broken
     }
 

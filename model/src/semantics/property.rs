@@ -98,11 +98,6 @@ impl PropertySet {
         self.0 & (1 << property as u32) != 0
     }
 
-    /// Whether the two have one in common.
-    pub const fn intersects(self, other: PropertySet) -> bool {
-        self.0 & other.0 != 0
-    }
-
     /// Adds one.
     pub const fn insert(&mut self, property: PropertyId) {
         self.0 |= 1 << property as u32;

@@ -29,7 +29,6 @@ impl Automaton for SettledAfterEffect {
 
     fn observe(rules: &Rules, first: &mut First, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
         match (event.kind, rules.settle, *first) {
-            (EventKind::Effect { .. }, SettleRule::AfterEffect, _) => *first = First::Effect,
             (EventKind::Effect { .. }, _, First::Neither) => *first = First::Effect,
             (EventKind::Settle { outcome: SettleOutcome::Ok, .. }, SettleRule::AfterEffect, First::Neither) => {
                 return Err(Breach::SettledFirst);

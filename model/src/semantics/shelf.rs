@@ -76,7 +76,7 @@ pub struct SmallNotes {
 
 impl<const N: usize> Default for Small<N> {
     fn default() -> Self {
-        const { assert!(N < u8::MAX as usize, "messages are numbered in a byte") };
+        const { assert!(N <= u8::MAX as usize, "messages are numbered in a byte") };
         Small { messages: [MessageStates::default(); N], notes: SmallNotes::default() }
     }
 }

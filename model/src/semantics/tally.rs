@@ -1,5 +1,7 @@
 //! How much there was to judge: counts that a judgement reports beside its verdicts. None of them decides anything.
 
+use serde::Serialize;
+
 use super::{attempts::Attempts, growing::Map};
 use crate::{
     history::Recorded,
@@ -7,7 +9,8 @@ use crate::{
 };
 
 /// The figures of a history.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Counts {
     /// Messages that were submitted.
     pub submitted: u64,
