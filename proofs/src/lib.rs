@@ -1,1 +1,4 @@
-//! To come.
+//! The checks: simulation, strategies, refinement and exploration of the running code, and what the command line shows.
+
+pub mod real;
+pub mod simulation;
