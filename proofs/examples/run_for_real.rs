@@ -3,6 +3,7 @@
 //! `cargo run --release -p delivery-proofs --example run_for_real -- DIRECTORY exactly-once 10000`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use delivery_model::presets;
@@ -19,9 +20,19 @@ fn main() -> anyhow::Result<()> {
     let mut options = Options::new(messages.parse()?, &directory.join("history.jsonl"));
     options.directory = Some(directory);
     options.plan = Plan::Generated { each: 20, seed: 1 };
+    options.progress = Some(Arc::new(|progress| {
+        if progress.effects > 0 && progress.effects.is_multiple_of(100) {
+            println!("{progress:?}");
+        }
+    }));
     let report = real::run(&pipeline, &options)?;
     let seconds = report.elapsed.as_secs_f64();
-    println!("{:?} after {seconds:.1} s: {:?}, {:.0} effects a second", report.ended, report.progress, report.throughput());
+    println!(
+        "{:?} after {seconds:.1} s: {:?}, {:.0} effects a second",
+        report.ended,
+        report.progress,
+        report.throughput()
+    );
     report.fired.iter().for_each(|(fault, times)| println!("{fault}: {times}"));
     report.unreached.iter().for_each(|fault| println!("never came: {fault}"));
     Ok(())

@@ -1,4 +1,5 @@
 //! The checks: simulation, strategies, refinement and exploration of the running code, and what the command line shows.
 
+pub mod lockstep;
 pub mod real;
 pub mod simulation;

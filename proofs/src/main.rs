@@ -1,2 +1,17 @@
-//! To come.
-fn main() {}
+//! The `delivery` command: check pipelines, explore counterexamples, replay schedules, run for real, judge histories.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match command::run(command::Arguments::parse()) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            eprintln!("error: {failure:#}");
+            ExitCode::from(command::BAD_INPUT)
+        }
+    }
+}

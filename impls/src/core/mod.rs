@@ -28,3 +28,6 @@ pub mod record;
 pub mod report;
 pub mod time;
 pub mod tuning;
+
+#[cfg(test)]
+mod tests;

@@ -118,9 +118,9 @@ impl Stores {
 /// Expiring early does no harm that the pipeline's settings do not allow for anyway.
 pub fn loopback_tuning() -> Tuning {
     Tuning {
-        reply_timeout: Millis(250),
+        reply_timeout: Millis(200),
         back_off: BackOff { base: Millis(2), max: Millis(100), seed: 1 },
-        lease: Millis(150),
+        lease: Millis(100),
         ..Tuning::default()
     }
 }

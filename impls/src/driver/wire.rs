@@ -31,6 +31,8 @@ pub enum ToBroker {
         workers: u32,
         /// The hand-offs that it is still working on.
         hands: Vec<HandId>,
+        /// As in [`ToBroker::Has`].
+        has: Positions,
     },
     /// A consumer that follows a cursor has these positions behind it, settled or not. Replaces what it said before.
     Has(Positions),
@@ -75,11 +77,12 @@ impl ToBroker {
                 body.extend(attempt.0.to_le_bytes());
                 body.extend(record.encode());
             }
-            ToBroker::Subscribe { consumer, workers, hands } => {
+            ToBroker::Subscribe { consumer, workers, hands, has } => {
                 body.extend([3, consumer.0]);
                 body.extend(workers.to_le_bytes());
                 body.extend((hands.len() as u32).to_le_bytes());
                 hands.iter().for_each(|hand| encode_hand(hand, &mut body));
+                encode_positions(has, &mut body);
             }
             ToBroker::Settle(SettleRequest { hand, covers, finishes }) => {
                 body.push(4);
@@ -116,7 +119,7 @@ impl ToBroker {
             3 => {
                 let (consumer, workers) = (ConsumerId(reader.u8()?), reader.u32()?);
                 let hands = (0..reader.u32()?).map(|_| decode_hand(&mut reader)).collect::<Result<_, _>>()?;
-                ToBroker::Subscribe { consumer, workers, hands }
+                ToBroker::Subscribe { consumer, workers, hands, has: decode_positions(&mut reader)? }
             }
             4 => {
                 let hand = decode_hand(&mut reader)?;

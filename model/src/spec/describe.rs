@@ -25,7 +25,7 @@ fn phase_said(phase: Phase) -> &'static str {
         Phase::Queued => "waits to be sent",
         Phase::OnWire => "sent, on its way",
         Phase::Received => "sent, received by the broker",
-        Phase::AckOwed => "sent, its ack is due after the next sync",
+        Phase::AckOwed => "sent, the broker owes its ack",
         Phase::AckOnWire => "sent, its ack is on the way",
         Phase::RefusalOnWire => "sent, its refusal is on the way",
         Phase::Silent => "sent, no reply will come",

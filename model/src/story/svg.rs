@@ -7,17 +7,18 @@ use super::{Lane, Row};
 const COLUMNS: [u32; 3] = [120, 400, 680];
 const WIDTH: u32 = 900;
 const HEAD: u32 = 44;
-const ROW: u32 = 26;
+const ROW: u32 = 28;
 
-const STYLE: &str = "text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-weight:600}.life{stroke:#b6bcc4}\
-.step{fill:#57606a}.arrow{stroke:#0969da;stroke-width:1.5}.fault{fill:#cf222e}.halo{stroke:#fff;stroke-width:5;\
-paint-order:stroke}";
+/// Scoped to the drawing: an inline style is the whole page's.
+const STYLE: &str = ".story text{font:13px system-ui,sans-serif;fill:#24292f}.story .title{font-weight:600}\
+.story .life{stroke:#b6bcc4}.story .step{fill:#57606a}.story .arrow{stroke:#0969da;stroke-width:1.5}\
+.story .fault{fill:#cf222e}";
 
 /// A self-contained `<svg>` element of the rows.
 pub fn svg(rows: &[Row]) -> String {
     let height = HEAD + ROW * rows.len() as u32 + 16;
     let mut out = format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}' \
+        "<svg xmlns='http://www.w3.org/2000/svg' class='story' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}' \
          role='img' aria-label='sequence diagram'><style>{STYLE}</style><defs><marker id='head' viewBox='0 0 8 8' \
          refX='8' refY='4' markerWidth='8' markerHeight='8' orient='auto'><path d='M0 0L8 4L0 8z' fill='#0969da'/>\
          </marker></defs><rect width='{WIDTH}' height='{height}' fill='#fff'/>"
@@ -43,15 +44,15 @@ fn draw(out: &mut String, row: &Row, number: usize, y: u32) {
     let baseline = y + 4;
     let _ = write!(out, "<text class='step' x='8' y='{baseline}'>{}</text>", number + 1);
     if from == to {
-        let (class, mark) = if row.fault { ("fault", "✗") } else { ("halo", "●") };
+        let (class, mark) = if row.fault { ("fault", "✗") } else { ("own", "●") };
         let x = from - 4;
         let _ = write!(out, "<text class='{class}' x='{x}' y='{baseline}'>{mark} {text}</text>");
     } else {
-        let middle = (from + to) / 2;
+        let (middle, above) = ((from + to) / 2, y - 4);
         let _ = write!(
             out,
             "<line class='arrow' x1='{from}' y1='{y}' x2='{to}' y2='{y}' marker-end='url(#head)'/>\
-             <text class='halo' x='{middle}' y='{baseline}' text-anchor='middle'>{text}</text>"
+             <text x='{middle}' y='{above}' text-anchor='middle'>{text}</text>"
         );
     }
 }

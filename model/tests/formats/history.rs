@@ -1,5 +1,7 @@
 //! Histories as JSON Lines: what is read as what, and that writing and reading agree.
 
+use std::io::Read;
+
 use delivery_model::history::*;
 use delivery_model::pipeline::{Level, Obligation, Pipeline};
 use delivery_model::vocab::*;
@@ -116,7 +118,7 @@ fn a_left_out_group_is_the_one_group() {
     assert_eq!(groups(&[&none, &first, &none]), [0, 0, 0]);
     assert_eq!(groups(&[&first, &second, &first]), [0, 1, 0]);
     line_refused(
-        &format!("{none}\n{first}\n{second}"),
+        &format!("{none}\n{none}\n{first}\n{second}"),
         expect!["line 2: found no `group`; expected one, as the history names several (a, b)"],
     );
     line_refused(
@@ -184,6 +186,13 @@ fn a_line_at_the_limit_is_read_and_one_byte_more_is_refused() {
     history.names.payload_id(&payload).unwrap();
     let error = history.write(std::io::sink()).unwrap_err();
     expect!["a history's line has 1048641 bytes, at most 1048576"].assert_eq(&error.to_string());
+}
+
+#[test]
+fn a_line_without_an_end_is_refused_before_it_fills_the_memory() {
+    let mut input = std::io::BufReader::new(std::io::repeat(b' ').take(64 * LINE_LIMIT as u64));
+    assert!(History::read(&mut input, ReadOptions::default()).is_err());
+    assert!(input.get_ref().limit() > 62 * LINE_LIMIT as u64);
 }
 
 #[test]

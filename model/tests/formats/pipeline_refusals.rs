@@ -132,6 +132,12 @@ fn an_unknown_word_is_refused_with_the_allowed_ones() {
 }
 
 #[test]
+fn the_first_of_several_mistakes_is_the_one_that_is_told() {
+    refused("zeal = 1\nardour = 2\n", expect![[""]]);
+    refused("[producer]\non-restart = 1\nattempts = 0\n", expect![[""]]);
+}
+
+#[test]
 fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     refused(
         "name = 7\n",

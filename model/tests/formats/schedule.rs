@@ -27,6 +27,11 @@ fn left_out_members_have_their_defaults() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped() {
+    assert_eq!(Schedule::from_json(&format!("\u{feff}{}", document(""))), Ok(loaded("")));
+}
+
+#[test]
 fn a_schedule_may_strike_more_often_than_the_pipelines_budget() {
     let schedule = loaded(
         r#","faults":[

@@ -14,21 +14,14 @@ use delivery_impls::driver::consumer;
 use delivery_impls::driver::producer;
 use delivery_impls::driver::run::{DriverError, Stores};
 use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedJournal, EmbeddedOutbox};
-use delivery_impls::store::{Journal, OutboxStore, RecoverError, StoreError};
-use delivery_model::history::History;
+use delivery_impls::store::{Journal, OutboxRow, OutboxStore, RecoverError, StoreError};
 use delivery_model::vocab::{EventKind, GroupId, MessageId};
 
 use super::record::Recorder;
 use super::{Options, RealError, order};
 
 /// Writes what the stores know and the history does not. Gives how many events that took.
-pub(super) fn mend(
-    stores: &Stores,
-    options: &Options,
-    recorder: &Recorder,
-    before: &History,
-) -> Result<u64, RealError> {
-    check_same_run(stores, options, before)?;
+pub(super) fn mend(stores: &Stores, options: &Options, recorder: &Recorder) -> Result<u64, RealError> {
     let mut mended = 0;
     let mut tell = |process: &str, report: Report| {
         mended += 1;
@@ -85,13 +78,13 @@ fn effects(stores: &Stores, recorder: &Recorder) -> Result<Vec<(MessageId, f64, 
     Ok(effects)
 }
 
-fn rows(path: &Path) -> Result<Vec<delivery_impls::store::OutboxRow>, RealError> {
+fn rows(path: &Path) -> Result<Vec<OutboxRow>, RealError> {
     let mut outbox = EmbeddedOutbox::open(path).map_err(|why| unreadable(path, why))?;
     Ok(outbox.recover().map_err(|why| RealError::Store { path: path.to_owned(), why })?.rows)
 }
 
-/// A history that tells of nothing cannot be of stores that hold messages; and every outbox must be gone on with.
-fn check_same_run(stores: &Stores, options: &Options, before: &History) -> Result<(), RealError> {
+/// A history that is to begin cannot be of stores that hold messages; and every outbox must be gone on with.
+pub(super) fn check_same_run(stores: &Stores, options: &Options) -> Result<(), RealError> {
     let more = stores.outbox(ProducerId(options.producers));
     if more.exists() {
         return Err(RealError::OtherRun {
@@ -100,16 +93,17 @@ fn check_same_run(stores: &Stores, options: &Options, before: &History) -> Resul
             path: more,
         });
     }
-    if !before.events.is_empty() {
+    let path = stores.log();
+    let begins = !options.record.metadata().is_ok_and(|file| file.len() > 0);
+    if !begins || !path.exists() {
         return Ok(());
     }
-    let path = stores.log();
     let log = EmbeddedJournal::open(&path).map_err(|why| unreadable(&path, why))?.recover();
     match log.map_err(|why| RealError::Store { path: path.clone(), why })?.len() {
         0 => Ok(()),
         records => Err(RealError::OtherRun {
             found: format!("{}'s log holds {records} records", broker::NAME),
-            expected: format!("none, as {} tells of nothing", options.record.display()),
+            expected: format!("none, as the history {} is to begin", options.record.display()),
             path,
         }),
     }

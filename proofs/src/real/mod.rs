@@ -197,10 +197,11 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
         }
     };
     std::fs::create_dir_all(directory).map_err(|why| RealError::File { path: directory.clone(), why })?;
+    let stores = Stores::in_directory(directory);
+    mend::check_same_run(&stores, options)?;
     let (recorder, before) = Recorder::open(&options.record, pipeline, options.progress.clone())?;
     let recorder = Arc::new(recorder);
-    let stores = Stores::in_directory(directory);
-    let mended = mend::mend(&stores, options, &recorder, &before)?;
+    let mended = mend::mend(&stores, options, &recorder)?;
     let part = Part { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
     let (ended, tally) = part.drive()?;
@@ -226,6 +227,9 @@ fn check(options: &Options) -> Result<(), RealError> {
     };
     range("messages", options.messages, MESSAGES_LIMIT)?;
     range("producers", options.producers.into(), 1024)?;
+    if let Plan::Given(faults) = &options.plan {
+        Injector::new(faults, options.producers)?;
+    }
     if options.directory.is_none() && options.record.metadata().is_ok_and(|file| file.len() > 0) {
         return Err(RealError::OtherRun {
             path: options.record.clone(),

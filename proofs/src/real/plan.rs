@@ -53,7 +53,7 @@ impl Plan {
         let mut planned = Vec::new();
         for (index, &fault) in kinds.iter().enumerate() {
             let missing = each.saturating_sub(fired.get(&fault).copied().unwrap_or(0));
-            let times = if missing == 0 { 0 } else { missing + missing.div_ceil(5) + 1 };
+            let times = if missing == 0 { 0 } else { missing + missing.div_ceil(5) + 3 };
             let steps = steps(pipeline, fault);
             let messages = if is_of_delivery(fault) { undelivered } else { unsubmitted };
             if steps.is_empty() || messages.is_empty() {
@@ -136,7 +136,7 @@ mod tests {
     fn every_kind_of_the_budget_is_there_often_enough_each_on_a_message_of_its_own() {
         let plan = plan(10_000, &[]);
         for fault in Pipeline::default().faults.kinds() {
-            assert_eq!(plan.iter().filter(|planned| planned.fault == fault).count(), 25, "{fault}");
+            assert_eq!(plan.iter().filter(|planned| planned.fault == fault).count(), 27, "{fault}");
         }
         let messages: BTreeSet<_> = plan.iter().map(|planned| planned.at.message).collect();
         assert_eq!(messages.len(), plan.len());
@@ -146,7 +146,7 @@ mod tests {
     fn what_struck_in_an_earlier_part_is_not_planned_again() {
         let plan = plan(10_000, &[(Fault::BrokerCrash, 20), (Fault::SettleLost, 15)]);
         let count = |fault| plan.iter().filter(|planned| planned.fault == fault).count();
-        assert_eq!([Fault::BrokerCrash, Fault::SettleLost, Fault::PublishLost].map(count), [0, 7, 25]);
+        assert_eq!([Fault::BrokerCrash, Fault::SettleLost, Fault::PublishLost].map(count), [0, 9, 27]);
     }
 
     #[test]

@@ -7,8 +7,6 @@
 
 mod delivering;
 mod publishing;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 

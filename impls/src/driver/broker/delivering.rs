@@ -30,8 +30,10 @@ pub(super) struct Subscriber {
 
 impl Incarnation<'_> {
     pub(super) fn hear_consumer(&mut self, connection: u64, said: ToBroker) -> Result<(), Interrupt> {
-        if let ToBroker::Subscribe { consumer, workers, hands } = said {
-            self.subscribe(connection, consumer, workers, hands);
+        if let ToBroker::Subscribe { consumer, workers, hands, has } = said {
+            let (workers, committed) = (workers as usize, Positions::default());
+            let at_work = self.take_over(consumer, hands);
+            self.subscriber = Some(Subscriber { connection, consumer, workers, at_work, has, committed });
             return Ok(());
         }
         // What a replaced connection still says comes too late: its leases have ended.
@@ -60,17 +62,14 @@ impl Incarnation<'_> {
     }
 
     /// A consumer comes, or comes back. One that follows a cursor goes on with what it has at work.
-    fn subscribe(&mut self, connection: u64, consumer: ConsumerId, workers: u32, hands: Vec<HandId>) {
+    fn take_over(&mut self, consumer: ConsumerId, hands: Vec<HandId>) -> BTreeSet<HandId> {
         self.core.end_leases_of(consumer);
-        let mut at_work = BTreeSet::new();
-        if self.is_cursor() {
-            let now = self.run.now();
-            hands.iter().for_each(|hand| self.core.resume(now, *hand, consumer));
-            at_work.extend(hands);
+        if !self.is_cursor() {
+            return BTreeSet::new();
         }
-        let (has, committed) = Default::default();
-        let workers = workers as usize;
-        self.subscriber = Some(Subscriber { connection, consumer, workers, at_work, has, committed });
+        let now = self.run.now();
+        hands.iter().for_each(|hand| self.core.resume(now, *hand, consumer));
+        hands.into_iter().collect()
     }
 
     fn is_cursor(&self) -> bool {

@@ -130,10 +130,11 @@ impl State {
     /// Takes a new connection into use: subscribes, with what is still at work.
     pub fn attach(&mut self, run: &Run, link: Link) -> Result<(), DriverError> {
         let hands = self.core.hands().map(|(hand, _)| hand).collect();
-        link.send(ToBroker::Subscribe { consumer: ID, workers: run.pipeline.consumer.workers, hands }.encode());
+        self.told = if self.is_cursor { self.has()? } else { Positions::default() };
+        let (workers, has) = (run.pipeline.consumer.workers, self.told.clone());
+        link.send(ToBroker::Subscribe { consumer: ID, workers, hands, has }.encode());
         self.link = Some(link);
-        self.told = Positions::default();
-        self.tell_what_it_has()
+        Ok(())
     }
 
     pub fn is_attached(&self) -> bool {
@@ -279,19 +280,25 @@ impl State {
 
     /// Tells the broker which positions are behind the consumer, where it follows a cursor and that changed.
     fn tell_what_it_has(&mut self) -> Result<(), DriverError> {
-        let Some(link) = self.link.as_ref().filter(|_| self.is_cursor) else {
+        if !self.is_cursor {
             return Ok(());
-        };
+        }
+        let has = self.has()?;
+        if let Some(link) = self.link.as_ref().filter(|_| has != self.told) {
+            link.send(ToBroker::Has(has.clone()).encode());
+            self.told = has;
+        }
+        Ok(())
+    }
+
+    /// The positions that are not to be handed off to this consumer: at work, done, or finished in the store.
+    fn has(&self) -> Result<Positions, DriverError> {
         let mut has = self.store.as_ref().expect(OPEN).finished().map_err(failed)?;
         has.extend(self.core.inbox().done());
         for (hand, _) in self.core.hands() {
             has.insert(hand.position);
         }
-        if has != self.told {
-            link.send(ToBroker::Has(has.clone()).encode());
-            self.told = has;
-        }
-        Ok(())
+        Ok(has)
     }
 
     fn tell_reports(&mut self, run: &Run) -> Result<(), DriverError> {

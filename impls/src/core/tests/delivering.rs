@@ -1,0 +1,205 @@
+//! From the log to the consumers: who gets what, who may settle, and what a restart still knows of it.
+
+use delivery_model::pipeline::{Commits, Delivers, Leases, Pipeline, RecordsSettles};
+use delivery_model::vocab::{DeliveryNumber, EventKind, GroupId, Position, SettleOutcome};
+
+use super::*;
+use crate::core::deliveries::Next;
+use crate::core::hand::{ConsumerId, HandId, HandOff, SettleRequest};
+use crate::core::positions::Positions;
+use crate::store::{Covers, Generation};
+
+const FIRST: ConsumerId = ConsumerId(0);
+const SECOND: ConsumerId = ConsumerId(1);
+
+fn p(position: u64) -> Position {
+    Position(position)
+}
+
+fn settle(hand: HandId) -> SettleRequest {
+    SettleRequest { hand, covers: Covers::One(hand.position), finishes: true }
+}
+
+/// Hands off whatever comes next.
+fn hand_off(broker: &mut Broker<SimulatedJournal>, consumer: ConsumerId) -> HandOff {
+    match broker.next(consumer, &[]) {
+        Some(Next::HandOff(position)) => broker.hand_off(NOW, position, consumer).unwrap(),
+        other => panic!("a hand-off is next, not {other:?}"),
+    }
+}
+
+#[test]
+fn the_lowest_position_that_nobody_has_is_next() {
+    let mut broker = broker_with(&Pipeline::default(), 3);
+    let hands = [(); 3].map(|()| hand_off(&mut broker, FIRST).hand);
+    assert_eq!(hands.map(|hand| hand.position), [p(0), p(1), p(2)]);
+    assert_eq!(broker.next(FIRST, &[]), None);
+    broker.release(hands[1]);
+    assert_eq!(broker.next(FIRST, &[]), Some(Next::HandOff(p(1))));
+    assert_eq!(broker.next(FIRST, &[&Positions::below(p(3))]), None);
+}
+
+#[test]
+fn a_record_is_not_handed_off_before_it_is_durable() {
+    let pipeline = Pipeline::default();
+    let mut broker = open_broker(&pipeline, Journals::default());
+    store(&mut broker, producer_with(&pipeline, 1).transmit(NOW).unwrap().unwrap());
+    assert_eq!(broker.next(FIRST, &[]), None);
+    broker.sync().unwrap();
+    assert_eq!(broker.next(FIRST, &[]), Some(Next::HandOff(p(0))));
+}
+
+#[test]
+fn a_stale_settle_is_refused_or_recorded_as_the_settings_say() {
+    let check = |leases, expected, settled: bool| {
+        let pipeline = pipeline(|it| it.broker.leases = leases);
+        let mut broker = broker_with(&pipeline, 1);
+        let old = hand_off(&mut broker, FIRST).hand;
+        let ends = broker.poll_timeout().unwrap();
+        assert_eq!(ends, Tuning::default().lease);
+        broker.handle_timeout(Millis(ends.0 - 1));
+        assert_eq!(broker.next(SECOND, &[]), None);
+        broker.handle_timeout(ends);
+        let new = hand_off(&mut broker, SECOND).hand;
+        assert_eq!(broker.settle(settle(old)), Ok(expected), "{leases:?}");
+        assert_eq!(broker.deliveries().settled().contains(p(0)), settled, "{leases:?}");
+        assert_eq!(broker.settle(settle(new)), Ok(SettleOutcome::Ok));
+        assert!(broker.deliveries().settled().contains(p(0)) && !broker.is_live(new));
+    };
+    check(Leases::Checked, SettleOutcome::Refused, false);
+    check(Leases::Unchecked, SettleOutcome::Ok, true);
+}
+
+#[test]
+fn a_lease_of_before_the_restart_does_not_settle() {
+    let pipeline = Pipeline::default();
+    let mut broker = broker_with(&pipeline, 1);
+    let old = hand_off(&mut broker, FIRST).hand;
+    let mut broker = crash(&pipeline, broker, 0);
+    let new = hand_off(&mut broker, FIRST).hand;
+    assert_eq!(broker.settle(settle(old)), Ok(SettleOutcome::Refused));
+    assert_eq!(broker.settle(settle(new)), Ok(SettleOutcome::Ok));
+}
+
+#[test]
+fn everything_of_a_consumer_that_is_gone_is_free() {
+    let mut broker = broker_with(&Pipeline::default(), 2);
+    hand_off(&mut broker, FIRST);
+    hand_off(&mut broker, SECOND);
+    broker.end_leases_of(FIRST);
+    assert_eq!(broker.next(SECOND, &[]), Some(Next::HandOff(p(0))));
+    broker.end_lease(p(1));
+    hand_off(&mut broker, SECOND);
+    assert_eq!(broker.next(SECOND, &[]), Some(Next::HandOff(p(1))));
+}
+
+#[test]
+fn a_settle_survives_a_crash_from_its_sync_on() {
+    let check = |records_settles, syncs: bool, expected: bool| {
+        let pipeline = pipeline(|it| it.broker.records_settles = records_settles);
+        let mut broker = broker_with(&pipeline, 2);
+        let hand = hand_off(&mut broker, FIRST).hand;
+        broker.settle(settle(hand)).unwrap();
+        assert_eq!(broker.next(FIRST, &[]), Some(Next::HandOff(p(1))));
+        assert_eq!(broker.needs_sync(), records_settles == RecordsSettles::Lazily);
+        if syncs {
+            broker.sync().unwrap();
+            assert!(!broker.needs_sync());
+        }
+        let broker = crash(&pipeline, broker, 0);
+        let survives = broker.deliveries().settled().contains(p(0));
+        assert_eq!(survives, expected, "{records_settles:?}, synced: {syncs}");
+    };
+    check(RecordsSettles::AfterSync, false, true);
+    check(RecordsSettles::Lazily, false, false);
+    check(RecordsSettles::Lazily, true, true);
+}
+
+#[test]
+fn a_hand_off_that_happens_once_is_never_repeated() {
+    let check = |delivers, expected| {
+        let pipeline = pipeline(|it| it.broker.delivers = delivers);
+        let mut broker = broker_with(&pipeline, 1);
+        let hand = hand_off(&mut broker, FIRST).hand;
+        broker.release(hand);
+        let before = broker.next(FIRST, &[]);
+        let after = crash(&pipeline, broker, 0).next(FIRST, &[]);
+        assert_eq!((before, after), (expected, expected), "{delivers:?}");
+    };
+    check(Delivers::Once, None);
+    check(Delivers::UntilSettled, Some(Next::HandOff(p(0))));
+}
+
+#[test]
+fn a_message_that_nobody_manages_is_set_aside_and_blocks_no_other() {
+    let pipeline = pipeline(|it| it.broker.max_deliveries = 2);
+    let mut broker = broker_with(&pipeline, 2);
+    let first = hand_off(&mut broker, FIRST);
+    assert_eq!(first.delivery, Some(DeliveryNumber(1)));
+    broker.release(first.hand);
+    // The count is durable: a crash does not give the message more deliveries.
+    let mut broker = crash(&pipeline, broker, 0);
+    let second = hand_off(&mut broker, FIRST);
+    assert_eq!(second.delivery, Some(DeliveryNumber(2)));
+    broker.release(second.hand);
+    assert_eq!(broker.next(FIRST, &[]), Some(Next::DeadLetter(p(0))));
+    broker.dead_letter(p(0)).unwrap();
+    let dead = EventKind::DeadLetter { message: message(1), group: GroupId(0) };
+    assert_eq!(kinds(|| broker.poll_report()), [dead]);
+    let mut broker = crash(&pipeline, broker, 0);
+    assert_eq!(broker.next(FIRST, &[]), Some(Next::HandOff(p(1))));
+    let last = hand_off(&mut broker, FIRST).hand;
+    broker.settle(SettleRequest { covers: Covers::Below(p(2)), ..settle(last) }).unwrap();
+    assert_eq!(*broker.deliveries().settled(), Positions::below(p(2)).minus(&Positions::below(p(1))));
+}
+
+#[test]
+fn a_rewind_delivers_again_what_was_settled_and_survives_a_crash() {
+    let pipeline = pipeline(|it| (it.broker.delivers, it.broker.max_deliveries) = (Delivers::Once, 1));
+    let mut broker = broker_with(&pipeline, 3);
+    for _ in 0..3 {
+        let hand = hand_off(&mut broker, FIRST).hand;
+        broker.settle(settle(hand)).unwrap();
+    }
+    broker.rewind(p(1)).unwrap();
+    let mut broker = crash(&pipeline, broker, 0);
+    assert_eq!(hand_off(&mut broker, FIRST).hand.position, p(1));
+    assert_eq!(hand_off(&mut broker, FIRST).hand.position, p(2));
+}
+
+#[test]
+fn only_the_owner_of_a_cursor_gets_anything() {
+    let pipeline = pipeline(|it| it.consumer.commits = Commits::Prefix);
+    let mut broker = broker_with(&pipeline, 1);
+    assert_eq!(broker.next(SECOND, &[]), None);
+    let old = hand_off(&mut broker, FIRST);
+    assert_eq!(broker.pass_to(SECOND), Ok(Generation(1)));
+    assert_eq!((broker.next(FIRST, &[]), broker.is_live(old.hand)), (None, false));
+    let broker = crash(&pipeline, broker, 0);
+    assert_eq!(broker.deliveries().owner(), (SECOND, Generation(1)));
+    assert_eq!(broker.next(SECOND, &[]), Some(Next::HandOff(p(0))));
+}
+
+#[test]
+fn a_cursor_goes_on_over_a_restart_of_the_broker() {
+    let pipeline = pipeline(|it| it.consumer.commits = Commits::Prefix);
+    let mut broker = broker_with(&pipeline, 1);
+    let hand = hand_off(&mut broker, FIRST).hand;
+    let mut broker = crash(&pipeline, broker, 0);
+    broker.resume(NOW, hand, FIRST);
+    assert_eq!(broker.settle(settle(hand)), Ok(SettleOutcome::Ok));
+}
+
+#[test]
+fn deliveries_carry_no_number_beyond_the_count() {
+    let pipeline = Pipeline::default();
+    let journals = broker_with(&pipeline, 1).into_journals();
+    let tuning = Tuning { numbers_max: 3, ..Tuning::default() };
+    let mut broker = Broker::open(&pipeline, tuning, journals, Mutant::None).unwrap();
+    let mut deliver = || {
+        let HandOff { hand, delivery, .. } = hand_off(&mut broker, FIRST);
+        broker.release(hand);
+        delivery.map(|number| number.0)
+    };
+    assert_eq!([(); 4].map(|()| deliver()), [Some(1), Some(2), None, None]);
+}

@@ -1,0 +1,161 @@
+//! The known ways in which a promise breaks: each comes out of the model by itself, and goes away with one setting.
+//!
+//! Every story is a minimal pair: a pipeline that survives its faults, and the same with one setting weakened, which breaks
+//! a named property. Both searches are complete within two messages. What the literature calls a story is told in the doc
+//! comment. Left out: a sequence number recorded before it is durable, and `seq <= last` taken for "seen": no setting means
+//! either, they are bugs.
+
+use delivery_model::check::{Limits, Violation, explore};
+use delivery_model::pipeline::*;
+use delivery_model::presets;
+use delivery_model::semantics::PropertyId;
+use delivery_model::vocab::Fault;
+
+/// The exactly-once reference with some settings changed, under these faults, each once.
+fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
+    let mut pipeline = presets::named("exactly-once").expect("a reference");
+    pipeline.faults = faults.iter().fold(FaultBudget::NONE, |budget, &fault| budget.with(fault, 1));
+    change(&mut pipeline);
+    pipeline
+}
+
+/// The property is kept by the pipeline and broken once it is weakened, by a story with as many messages and steps.
+fn check(property: PropertyId, pipeline: Pipeline, weaken: fn(&mut Pipeline), (messages, steps): (u32, usize)) {
+    assert_eq!(told(&pipeline, property), None, "the neighbour breaks it as well");
+    let mut weakened = pipeline;
+    weaken(&mut weakened);
+    assert!(weakened.means_something(), "the weakened pipeline is one that a user may write");
+    let story = told(&weakened, property).expect("the weakened pipeline breaks it");
+    assert_eq!((story.messages, story.steps.len()), (messages, steps), "{:#?}", story.steps);
+    let struck: Vec<Fault> = story.steps.iter().filter_map(|step| step.fault()).collect();
+    assert_eq!(struck, weakened.faults.kinds().collect::<Vec<_>>(), "the story needs its faults and no other");
+}
+
+fn told(pipeline: &Pipeline, property: PropertyId) -> Option<Violation> {
+    let explored = explore(pipeline, Limits::default(), &|_| true).expect("two messages fit");
+    assert!(explored.is_complete(), "{}", explored.completeness);
+    assert_eq!(explored.never_fired, [], "a fault that never fires makes the check vacuous");
+    assert!(explored.watched.contains(property), "{property} is not watched");
+    explored.violations.into_iter().find(|violation| violation.property == property)
+}
+
+/// The ack is lost, the producer sends again, and nobody can tell that it is the same message.
+#[test]
+fn a_retry_without_identity_duplicates() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        pipeline(&[Fault::PublishAckLost], |_| {}),
+        |it| (it.producer.identity, it.broker.dedup) = (Identity::None, Dedup::None),
+        (1, 19),
+    );
+}
+
+/// A producer that restarts as somebody new sends again what it had already sent as somebody else.
+#[test]
+fn an_identity_that_a_restart_forgets_duplicates() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        pipeline(&[Fault::ProducerCrash], |_| {}),
+        |it| it.producer.on_restart = OnRestart::Resubmits,
+        (1, 16),
+    );
+}
+
+/// The broker confirms what is in its memory only, and crashes.
+#[test]
+fn an_ack_before_the_sync_loses() {
+    check(
+        PropertyId::AckedNotLost,
+        pipeline(&[Fault::BrokerCrash], |it| it.obligation = Obligation::Acked),
+        |it| it.broker.acks = Acks::OnReceipt,
+        (1, 5),
+    );
+}
+
+/// The settle is lost, the message comes again, and its effect too.
+#[test]
+fn an_effect_without_an_inbox_duplicates() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        pipeline(&[Fault::SettleLost], |_| {}),
+        |it| it.consumer.remembers = Remembers::Nothing,
+        (1, 13),
+    );
+}
+
+/// A consumer that settles before its effect relies on being told no: its lease ends, another consumer gets the message
+/// and settles it, and the first one's settle, stale by then, is confirmed as well (nats-server issue 4786).
+#[test]
+fn an_unchecked_lease_lets_a_stale_settle_through() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        pipeline(&[Fault::LeaseExpiry], |it| {
+            (it.consumer.settles, it.consumer.remembers) = (Settles::BeforeEffect, Remembers::Nothing);
+        }),
+        |it| it.broker.leases = Leases::Unchecked,
+        (1, 16),
+    );
+}
+
+/// The broker remembers the last message only; a copy of the one before arrives late.
+#[test]
+fn an_evicted_identity_lets_a_late_copy_in() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        pipeline(&[Fault::PublishDuplicated], |it| {
+            (it.producer.identity, it.broker.dedup) = (Identity::MessageId, Dedup::MessageId);
+            it.consumer.remembers = Remembers::Nothing;
+        }),
+        |it| it.broker.dedup_window = 1,
+        (2, 26),
+    );
+}
+
+/// The second of two messages is done first; its position is committed, and with it the first one's.
+#[test]
+fn committing_the_highest_position_loses_where_the_contiguous_prefix_does_not() {
+    check(
+        PropertyId::SubmittedNotLost,
+        pipeline(&[Fault::ConsumerCrash], |it| {
+            (it.consumer.workers, it.consumer.commits) = (2, Commits::Prefix);
+        }),
+        |it| it.consumer.commits = Commits::Highest,
+        (2, 21),
+    );
+}
+
+/// What the broker stores twice has its effect once, as long as the inbox goes by message and not by position.
+#[test]
+fn an_inbox_keyed_by_message_id_needs_no_dedup_in_the_broker() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        pipeline(&[Fault::PublishAckLost], |it| {
+            (it.producer.identity, it.broker.dedup) = (Identity::MessageId, Dedup::None);
+        }),
+        |it| it.producer.identity = Identity::None,
+        (1, 19),
+    );
+}
+
+/// The settle was confirmed before it was durable.
+#[test]
+fn settles_recorded_lazily_redeliver_what_was_confirmed() {
+    check(
+        PropertyId::NoDeliveryAfterSettle,
+        pipeline(&[Fault::BrokerCrash], |_| {}),
+        |it| it.broker.records_settles = RecordsSettles::Lazily,
+        (1, 13),
+    );
+}
+
+/// The inbox by message id keeps its promise under all the usual faults, not only under the one of its story.
+#[test]
+fn an_inbox_keyed_by_message_id_gives_exactly_once_effects_under_the_usual_faults() {
+    let mut pipeline = pipeline(&[], |it| {
+        (it.producer.identity, it.broker.dedup) = (Identity::MessageId, Dedup::None);
+    });
+    pipeline.faults = FaultBudget::default();
+    let explored = explore(&pipeline, Limits::default(), &|_| true).expect("two messages fit");
+    assert!(explored.is_complete());
+    assert_eq!(explored.verdicts.strongest(), Some(Semantics::ExactlyOnce));
+}

@@ -1,0 +1,101 @@
+//! Sets of kinds of fault: none, one, or a pair, each of which may strike once in a run.
+
+use std::fmt;
+
+use delivery_model::pipeline::FaultBudget;
+use delivery_model::spec::State;
+use delivery_model::vocab::Fault;
+
+/// A set of kinds of fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FaultSet(u16);
+
+const _: () = assert!(Fault::ALL.len() <= u16::BITS as usize);
+
+impl FaultSet {
+    /// No fault.
+    pub const NONE: FaultSet = FaultSet(0);
+
+    /// The set of these.
+    pub fn of(faults: impl IntoIterator<Item = Fault>) -> Self {
+        FaultSet(faults.into_iter().fold(0, |bits, fault| bits | 1 << fault as u16))
+    }
+
+    /// The kinds that struck on the way to a state.
+    pub fn fired(state: &State) -> Self {
+        FaultSet::of(Fault::ALL.into_iter().filter(|&fault| state.fired(fault) > 0))
+    }
+
+    /// The faults that a pipeline must survive when it names none.
+    pub fn usual() -> Self {
+        FaultSet::of(FaultBudget::default().kinds())
+    }
+
+    /// No fault, then every single one, then every pair: what the atlas asks about.
+    pub fn none_singles_and_pairs() -> impl Iterator<Item = FaultSet> + Clone {
+        let pairs = Fault::ALL.into_iter().enumerate().flat_map(|(place, first)| {
+            Fault::ALL[place + 1..].iter().map(move |&second| FaultSet::of([first, second]))
+        });
+        std::iter::once(FaultSet::NONE).chain(FaultSet::singles()).chain(pairs)
+    }
+
+    /// Every single fault.
+    pub fn singles() -> impl Iterator<Item = FaultSet> + Clone {
+        Fault::ALL.into_iter().map(|fault| FaultSet::of([fault]))
+    }
+
+    /// Its members, in the order of [`Fault::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Fault> {
+        Fault::ALL.into_iter().filter(move |&fault| self.contains(fault))
+    }
+
+    /// How many it has.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it has this one.
+    pub fn contains(self, fault: Fault) -> bool {
+        self.0 >> fault as u16 & 1 == 1
+    }
+
+    /// The set with this one added.
+    pub fn with(self, fault: Fault) -> Self {
+        FaultSet(self.0 | 1 << fault as u16)
+    }
+
+    /// Whether every member of it is one of the other's.
+    pub fn is_within(self, other: FaultSet) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    /// The budget that lets each of them strike once.
+    pub fn budget(self) -> FaultBudget {
+        self.iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1))
+    }
+}
+
+impl fmt::Display for FaultSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<&str> = self.iter().map(Fault::word).collect();
+        f.pad(&if words.is_empty() { "no fault".to_owned() } else { words.join(" + ") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_of_up_to_two_kinds_is_asked_about_once() {
+        let sets: Vec<FaultSet> = FaultSet::none_singles_and_pairs().collect();
+        let distinct: std::collections::BTreeSet<FaultSet> = sets.iter().copied().collect();
+        assert_eq!((sets.len(), distinct.len()), (1 + 15 + 105, 1 + 15 + 105));
+        assert!(sets.iter().all(|set| set.len() <= 2));
+    }
+}

@@ -1,0 +1,184 @@
+//! The atlas as one HTML file that needs nothing else: tables, and every story as a sequence diagram that unfolds.
+
+use std::fmt::Write;
+
+use delivery_model::pipeline::{Level, Semantics};
+use delivery_model::semantics::{PropertyId, Verdict, Verdicts};
+use delivery_model::story::svg;
+use delivery_model::vocab::Fault;
+
+use super::faults::FaultSet;
+use super::letters::{code, counted, harm, letter, survivor};
+use super::page::{Break, Page};
+
+const STYLE: &str = include_str!("atlas.css");
+
+/// The whole file.
+pub fn html(pages: &[Page]) -> String {
+    let mut out = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Proof of Delivery: atlas</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{}",
+        introduction(pages)
+    );
+    out += &overview(pages);
+    let mut diagrams = 0;
+    for page in pages {
+        section(&mut out, page, &mut diagrams);
+    }
+    out + "</main>\n</body>\n</html>\n"
+}
+
+fn introduction(pages: &[Page]) -> String {
+    let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
+    let states: usize = pages.iter().map(|page| page.states).sum();
+    let legend: String = [('E', "exactly-once"), ('L', "at-least-once"), ('M', "at-most-once"), ('-', "none"), ('?', "unknown")]
+        .iter()
+        .map(|&(letter, word)| format!("<span class=\"cell {}\">{letter}</span> {word} ", class(letter)))
+        .collect();
+    format!(
+        "<h1>Which delivery semantics survives which faults</h1>\n\
+         <p>Each pipeline against no fault, every single fault and every pair of faults, in every interleaving of the model, within \
+         {messages} messages, each fault once in a run ({states} states). Two letters: what survives at the level of deliveries, and at \
+         the level of effects. Safety only: under <i>poison</i> without dead letters a message that is retried for ever is not lost.</p>\n\
+         <p class=\"legend\">{legend}<span class=\"cell idle\">·</span> the fault cannot strike here</p>\n"
+    )
+}
+
+fn overview(pages: &[Page]) -> String {
+    let mut out = String::from("<div class=\"scroll\"><table>\n<tr><th>pipeline<th>claims<th>no fault");
+    for fault in Fault::ALL {
+        let _ = write!(out, "<th><abbr title=\"{fault}\">{}</abbr>", code(fault));
+    }
+    out += "<th>usual<th>any pair\n";
+    for page in pages {
+        let name = escaped(&page.pipeline.name);
+        let _ = write!(out, "<tr><th class=\"name\"><a href=\"#{}\">{name}</a><td>{}", anchor(page), claim(page));
+        for faults in std::iter::once(FaultSet::NONE).chain(FaultSet::singles()) {
+            cell(&mut out, page, faults);
+        }
+        let all = FaultSet::none_singles_and_pairs();
+        survivors(&mut out, Level::ALL.map(|level| page.verdicts_as_usual(level)), "any two of the usual faults");
+        survivors(&mut out, Level::ALL.map(|level| page.verdicts_if_any(level, all.clone())), "any two faults");
+        out.push('\n');
+    }
+    out + "</table></div>\n"
+}
+
+fn claim(page: &Page) -> String {
+    let Some((semantics, verdict)) = page.claim() else { return "nothing".to_owned() };
+    let mark = match verdict {
+        Verdict::Holds => "<span class=\"kept\">✓</span>",
+        Verdict::Violated => "<span class=\"broken\">✗</span>",
+        Verdict::Unknown(_) => "?",
+    };
+    format!("{semantics}, {} {mark}", page.pipeline.level)
+}
+
+fn cell(out: &mut String, page: &Page, faults: FaultSet) {
+    if faults.is_within(page.strikes) {
+        survivors(out, Level::ALL.map(|level| page.verdicts(level, faults)), &faults.to_string());
+    } else {
+        let _ = write!(out, "<td class=\"cell idle\" title=\"{faults}: cannot strike\">·");
+    }
+}
+
+fn survivors(out: &mut String, verdicts: [Verdicts; 2], faults: &str) {
+    let [delivery, effect] = &verdicts;
+    let _ = write!(
+        out,
+        "<td title=\"{faults}: {} at delivery, {} at effect\"><span class=\"cell {}\">{}</span><span class=\"cell {}\">{}</span>",
+        survivor(delivery),
+        survivor(effect),
+        class(letter(delivery)),
+        letter(delivery),
+        class(letter(effect)),
+        letter(effect),
+    );
+}
+
+fn class(letter: char) -> &'static str {
+    match letter {
+        'E' => "exactly",
+        'L' => "least",
+        'M' => "most",
+        '?' => "unsure",
+        _ => "none",
+    }
+}
+
+fn section(out: &mut String, page: &Page, diagrams: &mut usize) {
+    let name = escaped(&page.pipeline.name);
+    let exceeded = page.bounds_exceeded.iter().map(|it| format!("<br>bound exceeded: {}", escaped(it)));
+    let _ = writeln!(
+        out,
+        "<section id=\"{}\">\n<h2>{name}</h2>\n<p>claims {}; {} messages count; {} states, {}{}</p>",
+        anchor(page),
+        claim(page),
+        page.pipeline.obligation,
+        page.states,
+        if page.is_complete() { "complete" } else { "a bound was cut" },
+        exceeded.collect::<String>()
+    );
+    pairs(out, page);
+    for level in Level::ALL {
+        for property in page.rules(level).required_by(Semantics::ExactlyOnce).iter() {
+            promise(out, page, level, property, diagrams);
+        }
+    }
+    out.push_str("</section>\n");
+}
+
+/// What survives each pair: half a square, single faults on its diagonal.
+fn pairs(out: &mut String, page: &Page) {
+    out.push_str("<details><summary>every pair of faults</summary>\n<div class=\"scroll\"><table>\n<tr><th>");
+    let strikes: Vec<Fault> = page.strikes.iter().collect();
+    strikes.iter().for_each(|fault| {
+        let _ = write!(out, "<th><abbr title=\"{fault}\">{}</abbr>", code(*fault));
+    });
+    out.push('\n');
+    for (place, &first) in strikes.iter().enumerate() {
+        let _ = write!(out, "<tr><th class=\"name\">{first}");
+        for &second in &strikes[..=place] {
+            cell(out, page, FaultSet::of([first, second]));
+        }
+        out.push('\n');
+    }
+    out.push_str("</table></div></details>\n");
+}
+
+fn promise(out: &mut String, page: &Page, level: Level, property: PropertyId, diagrams: &mut usize) {
+    let breaks: Vec<&Break> = page.breaks_of(level, property).collect();
+    if breaks.is_empty() {
+        if property != PropertyId::Integrity {
+            let _ = writeln!(out, "<p class=\"kept\">never {} {}</p>", harm(property), counted(level));
+        }
+        return;
+    }
+    let _ = writeln!(out, "<h3>{} {} <small>({property})</small></h3>", harm(property), counted(level));
+    for broken in breaks {
+        *diagrams += 1;
+        let _ = writeln!(
+            out,
+            "<details><summary>{} <small>({})</small></summary>\n<div class=\"scroll\">{}</div></details>",
+            broken.faults,
+            broken.story,
+            diagram(page, broken, *diagrams)
+        );
+    }
+}
+
+/// The story's diagram, its ids made its own: there are many in the file.
+fn diagram(page: &Page, broken: &Break, number: usize) -> String {
+    let drawn = svg(&page.rows(broken));
+    drawn.replace("id='head'", &format!("id='head-{number}'")).replace("url(#head)", &format!("url(#head-{number})"))
+}
+
+/// A place in the file, by the pipeline's name.
+fn anchor(page: &Page) -> String {
+    page.pipeline.name.chars().map(|it| if it.is_ascii_alphanumeric() || it == '-' { it } else { '_' }).collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

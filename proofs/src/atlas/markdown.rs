@@ -1,0 +1,51 @@
+//! The guarantee table of the README.
+
+use delivery_model::pipeline::Level;
+use delivery_model::semantics::{PropertyId, Verdict};
+
+use super::faults::FaultSet;
+use super::letters::{harm, survivor};
+use super::page::Page;
+
+/// Between these lines the README has the table.
+pub const MARKERS: [&str; 2] = ["<!-- atlas:begin -->", "<!-- atlas:end -->"];
+
+const HEAD: &str = "| pipeline | claims | at delivery | at effect | loses under | repeats under |\n|---|---|---|---|---|---|\n";
+
+/// The table, with a sentence on its bounds; every line ends.
+pub fn markdown(pages: &[Page]) -> String {
+    let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
+    let rows: String = pages.iter().map(row).collect();
+    format!(
+        "What survives the usual faults (each of {} once, two at most in one run; within {messages} messages, every run):\n\n\
+         {HEAD}{rows}\n\
+         ✗ marks a claim that does not survive. The last two columns are about the level of the claim: the single faults that\n\
+         break the next stronger semantics, or pairs of them where no single one does.\n",
+        FaultSet::usual().iter().map(|fault| fault.word()).collect::<Vec<_>>().join(", "),
+    )
+}
+
+fn row(page: &Page) -> String {
+    let pipeline = &page.pipeline;
+    let claim = page.claim().map_or("nothing".to_owned(), |(semantics, verdict)| {
+        let mark = match verdict {
+            Verdict::Holds => "",
+            Verdict::Violated => " ✗",
+            Verdict::Unknown(_) => " ?",
+        };
+        format!("{semantics} ({}, {}){mark}", pipeline.level, pipeline.obligation)
+    });
+    let [delivery, effect] = Level::ALL.map(|level| survivor(&page.verdicts_as_usual(level)));
+    let [loses, repeats] = ["loses", "repeats"].map(|harm| culprits(page, harm));
+    format!("| {} | {claim} | {delivery} | {effect} | {loses} | {repeats} |\n", pipeline.name)
+}
+
+/// The usual faults that do this harm at the claim's level: single ones, else pairs.
+fn culprits(page: &Page, what: &str) -> String {
+    let does = |property: PropertyId| harm(property) == what;
+    let at_level = page.breaks.iter().filter(|it| it.level == page.pipeline.level && does(it.property));
+    let usual: Vec<FaultSet> = at_level.map(|it| it.faults).filter(|it| it.is_within(FaultSet::usual())).collect();
+    let least = usual.iter().map(|faults| faults.len()).min();
+    let named: Vec<String> = usual.iter().filter(|it| Some(it.len()) == least).map(FaultSet::to_string).collect();
+    if named.is_empty() { "–".to_owned() } else { named.join(", ") }
+}

@@ -1,0 +1,27 @@
+//! The atlas: pipelines against every fault and every pair of faults, and what survives.
+//!
+//! For each pipeline a [`Page`]: the strongest semantics at either level under no fault, each single fault and each pair,
+//! and the minimal sets of faults that break each promise, each with a shortest story. [`survey`] charts them, on several
+//! threads; `terminal`, `html`, `json` and `markdown` write them.
+//!
+//! Bounds: so many messages as asked for, each fault once in a run. Safety only: under `poison` without dead letters a
+//! message that is retried for ever is not lost.
+
+mod faults;
+mod html;
+mod json;
+mod letters;
+mod markdown;
+mod page;
+mod survey;
+mod terminal;
+mod voyage;
+
+pub use faults::FaultSet;
+pub use html::html;
+pub use json::json;
+pub use markdown::{MARKERS, markdown};
+pub use page::{Break, Page};
+pub use survey::{Course, Surveyed, survey};
+pub use terminal::{overview, stories};
+pub use voyage::{Story, Voyage};

@@ -1,0 +1,204 @@
+//! One walk through a pipeline's protocol that answers for every set of at most two faults at once, at both levels.
+//!
+//! A run in which exactly the faults `g` struck is a run under every budget that allows `g`. So one graph in which any two
+//! faults may strike, each once, contains the graphs of all single faults and pairs, and shares what they have in common:
+//! a set `f` breaks whatever is broken in a state whose fired marks lie within `f`. A fault that cannot strike costs
+//! nothing. Both levels are watched by a monitor each, since the not-lost properties are read at the level.
+//!
+//! One fault is different: a budget for `lease-expiry` gives the group a second consumer, whether or not a lease ends. So
+//! the sets with it are a voyage of their own, in which each other fault may strike only beside it.
+//!
+//! Leaves out a fault that strikes twice, and three at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::ControlFlow;
+
+use delivery_model::check::graph::{Checks, Completeness, Exploration, Progress, StateId, Walk};
+use delivery_model::pipeline::{Level, Pipeline, Semantics};
+use delivery_model::semantics::{Monitor, Observed, PropertyId, Rules, Small};
+use delivery_model::spec::bounds::{MESSAGES_MAX, TooManyMessages};
+use delivery_model::spec::{Spec, State};
+use delivery_model::vocab::{Fault, Step};
+use stateright::{Model, Property};
+
+use super::faults::FaultSet;
+
+/// A promise at a level, which may break.
+pub type Promise = (Level, PropertyId);
+
+/// What one voyage is about.
+#[derive(Clone, Debug)]
+pub struct Voyage {
+    pipeline: Pipeline,
+    messages: u32,
+    /// The sets with `lease-expiry`, or those without.
+    leases: bool,
+    spec: Spec,
+    monitors: [Monitor; Level::ALL.len()],
+}
+
+/// One moment of a run, as both levels' monitors see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Moment {
+    state: State,
+    observed: [Observed<Small<MESSAGES_MAX>>; Level::ALL.len()],
+}
+
+/// What a voyage brought home.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// For each set of faults that were needed, what broke, with a shortest story. Sets that contain another one which
+    /// breaks the same may be missing.
+    pub broken: BTreeMap<(FaultSet, Promise), Story>,
+    /// The sets within which each kind did strike.
+    pub fired: FaultSet,
+    /// The sets in which the encoding's bounds were met.
+    pub cut: Vec<FaultSet>,
+    /// Unique states.
+    pub states: usize,
+}
+
+/// A run that breaks a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// How many messages it needs.
+    pub messages: u32,
+    /// The run.
+    pub steps: Vec<Step>,
+}
+
+impl Voyage {
+    /// The voyages that answer for all sets of at most two of these faults: fewer messages first, so that stories are told with as few as will do.
+    pub fn all(pipeline: &Pipeline, messages: u32, faults: FaultSet) -> Result<Vec<Voyage>, TooManyMessages> {
+        let with_leases = [false, true].into_iter().filter(|&leases| !leases || faults.contains(Fault::LeaseExpiry));
+        let each = (1..=messages.max(1)).flat_map(|messages| with_leases.clone().map(move |leases| (messages, leases)));
+        each.map(|(messages, leases)| Voyage::new(pipeline, messages, faults, leases)).collect()
+    }
+
+    fn new(pipeline: &Pipeline, messages: u32, faults: FaultSet, leases: bool) -> Result<Self, TooManyMessages> {
+        let allowed = faults.iter().filter(|&fault| leases || fault != Fault::LeaseExpiry);
+        let faults = FaultSet::of(allowed).budget().capped(2);
+        let spec = Spec::new(&Pipeline { faults, ..pipeline.clone() }, messages)?;
+        let monitors = Level::ALL.map(|level| {
+            let rules = Rules { level, ..Rules::from(pipeline) };
+            Monitor { rules, watched: rules.required_by(Semantics::ExactlyOnce) }
+        });
+        Ok(Voyage { pipeline: pipeline.clone(), messages, leases, spec, monitors })
+    }
+
+    /// A guess at its size, to compare with another's: what takes long is best begun early.
+    pub(super) fn weight(&self) -> impl Ord + use<> {
+        (self.messages, self.pipeline.producer.in_flight.min(self.messages), self.leases)
+    }
+
+    /// The pipeline's name, and how far this voyage goes.
+    pub fn title(&self) -> String {
+        format!("{} ({} message{})", self.pipeline.name, self.messages, if self.messages == 1 { "" } else { "s" })
+    }
+
+    /// Walks the whole graph on one thread, or until told to stop.
+    pub fn sail(&self, states_max: u32, keep_going: &dyn Fn(&Progress) -> bool) -> Log {
+        let walk = Walk::new(self).checks(Checks::none()).states_max(states_max).keep_going(keep_going);
+        let exploration = walk.run();
+        let mut log = Log { states: exploration.graph.len(), ..Log::default() };
+        if exploration.completeness != Completeness::Complete {
+            log.cut.push(self.attributed(FaultSet::NONE));
+        }
+        let first = self.read(&exploration, &mut log);
+        for (&(faults, promise), &state) in &first {
+            let is_needless = |&(other, same): &(FaultSet, Promise)| {
+                same == promise && other != faults && other.is_within(faults)
+            };
+            if !first.keys().any(is_needless) {
+                let steps = exploration.graph.path_to(self, state).actions().copied().collect();
+                log.broken.insert((faults, promise), Story { messages: self.messages, steps });
+            }
+        }
+        log
+    }
+
+    /// The first state, so one of the least depth, in which each set breaks each promise.
+    fn read(&self, exploration: &Exploration<Moment>, log: &mut Log) -> BTreeMap<(FaultSet, Promise), StateId> {
+        let mut first = BTreeMap::new();
+        for id in exploration.graph.ids() {
+            let moment = exploration.graph.state(id);
+            let struck = FaultSet::fired(&moment.state);
+            log.fired = struck.iter().fold(log.fired, FaultSet::with);
+            let faults = self.attributed(struck);
+            if moment.state.is_cut() && !log.cut.contains(&faults) {
+                log.cut.push(faults);
+            }
+            for promise in self.broken(moment) {
+                first.entry((faults, promise)).or_insert(id);
+            }
+        }
+        first
+    }
+
+    /// The smallest set of those asked about within which these faults strike on this voyage.
+    fn attributed(&self, struck: FaultSet) -> FaultSet {
+        if self.leases { struck.with(Fault::LeaseExpiry) } else { struck }
+    }
+
+    fn broken(&self, moment: &Moment) -> impl Iterator<Item = Promise> {
+        let may_end = !moment.state.is_cut() && self.spec.is_quiescent(&moment.state);
+        let levels = Level::ALL.into_iter().zip(&self.monitors).zip(moment.observed);
+        let broken = levels.map(move |((level, monitor), observed)| {
+            (level, if may_end { monitor.at_quiescence(&observed) } else { observed.violated() })
+        });
+        broken.flat_map(|(level, properties)| properties.iter().map(move |property| (level, property)))
+    }
+
+    /// Whether this fault may strike after those.
+    fn allows(&self, struck: FaultSet, fault: Fault) -> bool {
+        let all = struck.with(fault);
+        all.len() <= if self.leases && !all.contains(Fault::LeaseExpiry) { 1 } else { 2 }
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.messages == 1 { "" } else { "s" };
+        write!(f, "{} message{plural}, {} steps", self.messages, self.steps.len())
+    }
+}
+
+impl Model for Voyage {
+    type State = Moment;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Moment> {
+        vec![Moment::default()]
+    }
+
+    fn actions(&self, moment: &Moment, actions: &mut Vec<Step>) {
+        if moment.state.is_cut() {
+            return;
+        }
+        let _ = self.spec.steps(&moment.state, &mut |step| {
+            actions.push(step);
+            ControlFlow::Continue(())
+        });
+        let struck = FaultSet::fired(&moment.state);
+        self.spec.faults(&moment.state, &mut |step| {
+            if step.fault().is_some_and(|fault| self.allows(struck, fault)) {
+                actions.push(step);
+            }
+        });
+    }
+
+    fn next_state(&self, moment: &Moment, step: Step) -> Option<Moment> {
+        let mut next = *moment;
+        for event in self.spec.take(&mut next.state, step).iter() {
+            for (monitor, observed) in self.monitors.iter().zip(&mut next.observed) {
+                monitor.observe(observed, event);
+            }
+        }
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        Vec::new()
+    }
+}

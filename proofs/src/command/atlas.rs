@@ -1,0 +1,93 @@
+//! `delivery atlas`: pipelines against every fault and every pair of faults.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ArgGroup;
+use delivery_model::pipeline::Pipeline;
+use delivery_model::presets;
+use delivery_proofs::atlas::{Course, FaultSet, Surveyed, html, json, markdown, overview, stories, survey};
+
+use super::{Outcome, load, terminal};
+
+/// What to chart, and how to write it.
+#[derive(clap::Args)]
+#[command(group = ArgGroup::new("form").args(["json", "markdown"]))]
+pub struct Arguments {
+    /// Pipeline files (TOML) or names of presets [default: every preset]
+    #[arg(value_name = "FILE.toml or preset")]
+    pipelines: Vec<PathBuf>,
+    /// Also write everything, with a sequence diagram of each story, into one HTML file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// One JSON object a pipeline, with every story, instead of tables
+    #[arg(long)]
+    json: bool,
+    /// The guarantee table of the README instead of tables
+    #[arg(long)]
+    markdown: bool,
+    /// How many messages are submitted, 1 to 4
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4))]
+    messages: u32,
+}
+
+/// Charts the pipelines.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let pipelines = chosen(arguments)?;
+    if let Some(path) = &arguments.html {
+        // A place that cannot be written to is better known before the search than after it.
+        fs::write(path, "").with_context(|| path.display().to_string())?;
+    }
+    let surveyed = chart(&pipelines, arguments)?;
+    if let Some(path) = &arguments.html {
+        fs::write(path, html(&surveyed.pages)).with_context(|| path.display().to_string())?;
+    }
+    terminal::print(&written(&surveyed, arguments));
+    if !surveyed.left_out.is_empty() {
+        let (charted, all) = (surveyed.pages.len(), pipelines.len());
+        eprintln!("stopped: {charted} of {all} pipelines charted; left out: {}", surveyed.left_out.join(", "));
+    }
+    Ok(Outcome::kept(surveyed.left_out.is_empty()))
+}
+
+fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<Pipeline>> {
+    if arguments.pipelines.is_empty() {
+        return Ok(presets::ALL.iter().filter_map(|(name, _)| presets::named(name)).collect());
+    }
+    load::pipelines(&arguments.pipelines)
+}
+
+fn chart(pipelines: &[Pipeline], arguments: &Arguments) -> anyhow::Result<Surveyed> {
+    let interrupt = terminal::Interrupt::install()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut course = Course { messages: arguments.messages, threads, ..Course::default() };
+    if arguments.markdown && arguments.html.is_none() {
+        course.faults = FaultSet::usual();
+    }
+    let bar = terminal::bar(1, "atlas");
+    let surveyed = survey(pipelines, course, &|| !interrupt.is_raised(), &|position| {
+        bar.set_length(position.all as u64);
+        bar.set_position(position.done as u64);
+        bar.set_message(position.title.to_owned());
+    });
+    bar.finish_and_clear();
+    Ok(surveyed?)
+}
+
+/// Stories are told of pipelines that were named; of all presets they would fill a book.
+fn written(surveyed: &Surveyed, arguments: &Arguments) -> String {
+    let pages = &surveyed.pages;
+    if arguments.json {
+        return pages.iter().map(|page| format!("{}\n", json(page))).collect();
+    }
+    if arguments.markdown {
+        return markdown(pages);
+    }
+    let ink = terminal::ink();
+    let told: String = match arguments.pipelines.is_empty() {
+        true => "\nStories: name a pipeline, or write them all with --html FILE.\n".to_owned(),
+        false => pages.iter().map(|page| stories(page, ink)).collect(),
+    };
+    overview(pages, ink) + &told
+}

@@ -1,0 +1,105 @@
+//! `delivery explore`: the Stateright Explorer on a pipeline, with a link to each counterexample.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use delivery_model::check::Protocol;
+use delivery_model::check::graph::{Expects, Verdict, Walk};
+use delivery_model::pipeline::Pipeline;
+use stateright::{Checker, Model};
+
+use super::{Outcome, load, report, terminal};
+
+/// How often the Explorer is asked whether it is up before it is given up.
+const TRIES_MAX: u32 = 100;
+const TRY_EVERY: Duration = Duration::from_millis(100);
+
+/// Which pipeline to browse, and where.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Pipeline file (TOML) or name of a preset
+    #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
+    pipeline: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// How many messages are submitted, 1 to 4
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4))]
+    messages: u32,
+}
+
+/// Serves the Explorer until Ctrl-C.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let pipeline = load::pipeline(&arguments.pipeline)?;
+    let protocol = Protocol::new(&pipeline, arguments.messages)?;
+    free(arguments.listen)?;
+    terminal::print(&discoveries(&pipeline, &protocol, arguments));
+    let address = arguments.listen;
+    std::thread::spawn(move || {
+        if let Err(error) = run_to_completion(address) {
+            eprintln!("the Explorer did not start its search by itself ({error}); press its button");
+        }
+    });
+    // The server blocks for good; Ctrl-C ends the process, and nothing is left behind.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    protocol.checker().threads(threads).serve(address);
+    Ok(Outcome::Kept)
+}
+
+/// Stateright would panic on a busy address, so it is tried first.
+fn free(address: SocketAddr) -> anyhow::Result<()> {
+    TcpListener::bind(address)
+        .map(drop)
+        .with_context(|| format!("cannot listen on {address}; another address can be given with --listen"))
+}
+
+/// A link to the shortest path to each broken property and to each fault, found by our own walk of the same graph.
+fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) -> String {
+    let ink = terminal::ink();
+    let exploration = Walk::new(protocol).threads(2).run();
+    let mut out = format!(
+        "{}: {} states within {} messages, {}\nStateright Explorer: http://{}/ (Ctrl-C ends it)\n\n",
+        ink.strong(&pipeline.name),
+        exploration.graph.len(),
+        arguments.messages,
+        exploration.completeness,
+        arguments.listen
+    );
+    let mut table = report::table(&["claim", "verdict", "shortest path"]);
+    for finding in &exploration.findings {
+        let link = finding.decided_by.map(|state| {
+            let path = exploration.graph.path_to(protocol, state);
+            let place = path.explorer_link().expect("a path from the walk starts in an initial state");
+            format!("http://{}/{place}", arguments.listen)
+        });
+        let (claim, verdict) = match (finding.check.expects, finding.verdict) {
+            (Expects::Always, Verdict::Holds) => ("always", ink.good("holds")),
+            (Expects::Always, Verdict::Violated) => ("always", ink.bad("violated")),
+            (Expects::Sometimes, Verdict::Holds) => ("sometimes", "reached".to_owned()),
+            (Expects::Sometimes, Verdict::Violated) => ("sometimes", ink.bad("never reached")),
+            (_, Verdict::Unknown) => ("", ink.unsure("unknown")),
+        };
+        table.add_row([format!("{claim} {}", finding.check.name), verdict, link.unwrap_or_default()]);
+    }
+    out + &report::lines(&table)
+}
+
+/// The Explorer's checker starts on demand and finds nothing until it is told to run.
+fn run_to_completion(address: SocketAddr) -> std::io::Result<()> {
+    let mut tries = 0;
+    let mut stream = loop {
+        match TcpStream::connect_timeout(&address, TRY_EVERY) {
+            Ok(stream) => break stream,
+            Err(error) if tries == TRIES_MAX => return Err(error),
+            Err(_) => {
+                tries += 1;
+                std::thread::park_timeout(TRY_EVERY);
+            }
+        }
+    };
+    write!(stream, "POST /.runtocompletion HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    stream.read_to_end(&mut Vec::new()).map(drop)
+}

@@ -1,0 +1,180 @@
+//! `delivery judge`: the verdicts of a recorded history.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use delivery_model::history::{History, ReadOptions, TruncatedTail};
+use delivery_model::pipeline::Semantics;
+use delivery_model::semantics::{Judgement, Question, Verdict, Violation, judge};
+use delivery_model::story::Ink;
+use serde_json::json;
+
+use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, report, terminal};
+
+/// How many violations a person is shown; JSON has all that the judge tells.
+const SHOWN: usize = 10;
+
+/// What to judge, and how to read it.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The history (JSON Lines); `-` for standard input
+    history: PathBuf,
+    /// What is counted [default: the history's own, else effect]
+    #[arg(long)]
+    level: Option<LevelWord>,
+    /// Which messages must not be lost [default: the history's own, else acked]
+    #[arg(long)]
+    obligation: Option<ObligationWord>,
+    /// Exit with 1 unless the history shows this semantics
+    #[arg(long, value_name = "SEMANTICS")]
+    expect: Option<SemanticsWord>,
+    /// Judge the rest of a history whose last line was cut off
+    #[arg(long)]
+    allow_truncated: bool,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Judges a history.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let history = read(arguments)?;
+    let expect = arguments.expect.map(Semantics::from);
+    let question = Question {
+        level: arguments.level.map(Into::into),
+        obligation: arguments.obligation.map(Into::into),
+        expect,
+    };
+    let judgement = judge(&history, question);
+    let name = name(arguments, &history);
+    terminal::print(&match arguments.json {
+        true => format!("{}\n", in_json(&name, &history, &judgement)),
+        false => in_words(&name, &history, &judgement, expect, terminal::ink()),
+    });
+    Ok(Outcome::kept(expect.is_none_or(|semantics| judgement.verdicts.of(semantics) == Verdict::Holds)))
+}
+
+fn read(arguments: &Arguments) -> anyhow::Result<History> {
+    let path = &arguments.history;
+    let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(BufReader::new(File::open(path).with_context(|| path.display().to_string())?)),
+    };
+    let truncated_tail =
+        if arguments.allow_truncated { TruncatedTail::NameAndIgnore } else { TruncatedTail::Refuse };
+    History::read(input, ReadOptions { truncated_tail }).with_context(|| path.display().to_string())
+}
+
+fn name(arguments: &Arguments, history: &History) -> String {
+    let stem = || arguments.history.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    history.header.pipeline.as_ref().map_or_else(stem, |pipeline| pipeline.name().to_owned())
+}
+
+fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::Value {
+    let violation = |violation: &Violation| {
+        json!({
+            "property": violation.property,
+            "message": violation.message,
+            "group": history.names.group(violation.group),
+            "breach": violation.breach.to_string(),
+            "line": violation.line,
+            "steps": violation.lines,
+        })
+    };
+    let doubts = judgement.findings.iter().filter_map(|finding| match finding.verdict {
+        Verdict::Unknown(doubt) => Some((finding.property.word().to_owned(), doubt.to_string().into())),
+        Verdict::Holds | Verdict::Violated => None,
+    });
+    let properties = judgement.findings.iter().map(|it| (it.property.word().to_owned(), it.verdict.word().into()));
+    json!({
+        "pipeline": name,
+        "promises": null,
+        "level": judgement.rules.level,
+        "obligation": judgement.rules.obligation,
+        "strongest": report::strongest(&judgement.verdicts),
+        "worlds": {
+            "history": {
+                "verdicts": report::verdicts(&judgement.verdicts),
+                "properties": properties.collect::<serde_json::Map<_, _>>(),
+                "unknown": doubts.collect::<serde_json::Map<_, _>>(),
+                "violations": judgement.violations.iter().map(violation).collect::<Vec<_>>(),
+                "complete": history.truncated.is_none(),
+                "events": history.events.len(),
+                "counts": judgement.counts,
+            }
+        },
+        "agree": true,
+    })
+}
+
+fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Option<Semantics>, ink: Ink) -> String {
+    let counts = &judgement.counts;
+    let rules = &judgement.rules;
+    let mut out = format!(
+        "{}: {} events, judged by {}, {}\n\n",
+        ink.strong(name),
+        history.events.len(),
+        report::word(rules.level),
+        report::word(rules.obligation)
+    );
+    if let Some(line) = history.truncated {
+        out += &format!("line {line} was cut off and is left out: nothing can be said about what came after\n\n");
+    }
+    let mut table = report::table(&["semantics", "verdict"]);
+    for semantics in Semantics::ALL {
+        table.add_row([semantics.to_string(), report::painted(judgement.verdicts.of(semantics), ink)]);
+    }
+    out += &report::lines(&table);
+    let mut table = report::table(&["property", "verdict", "breaches"]);
+    for finding in &judgement.findings {
+        let verdict = report::painted(finding.verdict, ink);
+        table.add_row([finding.property.to_string(), verdict, finding.breaches.to_string()]);
+    }
+    out += &format!(
+        "\n{}\nmessages: {} submitted, {} acked, {} refused, {} unknown, {} arrived without an ack\n\
+         events: {} deliveries, {} effects, {} settles, {} dead letters, {} faults\n",
+        report::lines(&table),
+        counts.submitted,
+        counts.acked,
+        counts.refused,
+        counts.unknown,
+        counts.recovered,
+        counts.delivered,
+        counts.effects,
+        counts.settled,
+        counts.dead_lettered,
+        counts.faults
+    );
+    out += &violations_in_words(history, judgement);
+    if let Some(semantics) = expect {
+        let verdict = judgement.verdicts.of(semantics);
+        out += &format!("\nexpected {semantics}: {}\n", report::painted(verdict, ink));
+    }
+    out
+}
+
+fn violations_in_words(history: &History, judgement: &Judgement) -> String {
+    let mut out = String::new();
+    for violation in judgement.violations.iter().take(SHOWN) {
+        let group = match judgement.groups.len() {
+            0 | 1 => String::new(),
+            _ => format!(" in group {}", history.names.group(violation.group)),
+        };
+        let lines: Vec<String> = violation.lines.iter().take(12).map(u32::to_string).collect();
+        let more = if violation.lines.len() > 12 { ", ..." } else { "" };
+        out += &format!(
+            "\n{}: message {} {}{group} (lines {}{more})",
+            violation.property,
+            violation.message,
+            violation.breach,
+            lines.join(", ")
+        );
+    }
+    let total: u64 = judgement.findings.iter().map(|finding| finding.breaches).sum();
+    if total > SHOWN as u64 {
+        out += &format!("\nand {} more breaches", total - SHOWN as u64);
+    }
+    if out.is_empty() { out } else { out + "\n" }
+}

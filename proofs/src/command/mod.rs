@@ -1,0 +1,143 @@
+//! The verbs, their arguments and their exit codes (DESIGN, section 9).
+
+mod check;
+mod explore;
+mod judge;
+mod load;
+mod replay;
+mod report;
+mod run;
+mod simulate;
+mod terminal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use delivery_model::pipeline::{Level, Obligation, Semantics};
+
+/// The exit code for input that cannot be used.
+pub const BAD_INPUT: u8 = 2;
+
+/// Does a message pipeline lose or repeat messages? One definition of the delivery semantics, checked on a model and on
+/// running code.
+#[derive(Parser)]
+#[command(name = "delivery", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Check pipelines on the model and on the simulated implementation [default: the three reference pipelines]
+    Check(check::Arguments),
+    /// Browse a pipeline's states in the Stateright Explorer
+    Explore(explore::Arguments),
+    /// Run generated fault schedules on the simulated implementation
+    Simulate(simulate::Arguments),
+    /// Tell the story of one schedule
+    Replay(replay::Arguments),
+    /// Run the implementation for real: threads, TCP, disk
+    Run(run::Arguments),
+    /// Judge a recorded history
+    Judge(judge::Arguments),
+}
+
+/// What a verb came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every promise holds.
+    Kept,
+    /// One is broken, or could not be confirmed.
+    Broken,
+}
+
+impl Outcome {
+    fn kept(kept: bool) -> Self {
+        if kept { Outcome::Kept } else { Outcome::Broken }
+    }
+
+    fn and(self, other: Outcome) -> Self {
+        Outcome::kept(self == Outcome::Kept && other == Outcome::Kept)
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        ExitCode::from(match outcome {
+            Outcome::Kept => 0,
+            Outcome::Broken => 1,
+        })
+    }
+}
+
+/// Does what the arguments say. An error means bad input.
+pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
+    match arguments.verb.unwrap_or_else(|| Verb::Check(check::Arguments::default())) {
+        Verb::Check(arguments) => check::run(&arguments),
+        Verb::Explore(arguments) => explore::run(&arguments),
+        Verb::Simulate(arguments) => simulate::run(&arguments),
+        Verb::Replay(arguments) => replay::run(&arguments),
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Judge(arguments) => judge::run(&arguments),
+    }
+}
+
+/// `--level`, as the contract spells it.
+#[derive(Clone, Copy, ValueEnum)]
+enum LevelWord {
+    Delivery,
+    Effect,
+}
+
+impl From<LevelWord> for Level {
+    fn from(word: LevelWord) -> Level {
+        match word {
+            LevelWord::Delivery => Level::Delivery,
+            LevelWord::Effect => Level::Effect,
+        }
+    }
+}
+
+/// `--obligation`, as the contract spells it.
+#[derive(Clone, Copy, ValueEnum)]
+enum ObligationWord {
+    Acked,
+    Submitted,
+}
+
+impl From<ObligationWord> for Obligation {
+    fn from(word: ObligationWord) -> Obligation {
+        match word {
+            ObligationWord::Acked => Obligation::Acked,
+            ObligationWord::Submitted => Obligation::Submitted,
+        }
+    }
+}
+
+/// `--expect`, as the contract spells it.
+#[derive(Clone, Copy, ValueEnum)]
+enum SemanticsWord {
+    AtMostOnce,
+    AtLeastOnce,
+    ExactlyOnce,
+}
+
+impl From<SemanticsWord> for Semantics {
+    fn from(word: SemanticsWord) -> Semantics {
+        match word {
+            SemanticsWord::AtMostOnce => Semantics::AtMostOnce,
+            SemanticsWord::AtLeastOnce => Semantics::AtLeastOnce,
+            SemanticsWord::ExactlyOnce => Semantics::ExactlyOnce,
+        }
+    }
+}
+
+/// Pipelines to work on: files or presets.
+#[derive(clap::Args, Default)]
+struct Pipelines {
+    /// Pipeline files (TOML), or names of presets
+    #[arg(value_name = "FILE.toml or preset")]
+    pipelines: Vec<PathBuf>,
+}

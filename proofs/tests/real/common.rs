@@ -1,0 +1,71 @@
+//! A run in a directory of its own, and what the judge says of its history.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use delivery_model::history::{History, ReadOptions};
+use delivery_model::pipeline::{Level, Pipeline};
+use delivery_model::presets;
+use delivery_model::semantics::{Judgement, Question, judge};
+use delivery_model::vocab::{EventKind, MessageId};
+use delivery_proofs::real::{self, Options, Plan, RealError, RealReport};
+use tempfile::TempDir;
+
+/// The pipeline of this name.
+pub fn preset(name: &str) -> Pipeline {
+    presets::named(name).expect("a preset")
+}
+
+/// A directory for the stores and the history of one run.
+pub struct Place(TempDir);
+
+impl Place {
+    pub fn new() -> Place {
+        Place(tempfile::tempdir().expect("a directory"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn history(&self) -> PathBuf {
+        self.path().join("history.jsonl")
+    }
+
+    /// A run here, with each kind of fault at least so many times.
+    pub fn options(&self, messages: u64, each: u32) -> Options {
+        let mut options = Options::new(messages, &self.history());
+        options.directory = Some(self.path().to_owned());
+        options.producers = 4;
+        options.plan = Plan::Generated { each, seed: 42 };
+        options
+    }
+
+    /// The run that the example `run_for_real` does here.
+    pub fn same_as_example(&self, messages: u64) -> Options {
+        Options { producers: 8, ..self.options(messages, 20) }
+    }
+
+    pub fn run(&self, pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealError> {
+        real::run(pipeline, options)
+    }
+
+    /// The messages of those events of the history that are of this kind.
+    pub fn messages(&self, is_it: impl Fn(EventKind) -> bool) -> BTreeSet<MessageId> {
+        let history = read(&self.history());
+        let kinds = history.events.iter().map(|recorded| recorded.event.kind);
+        kinds.filter(|kind| is_it(*kind)).filter_map(|kind| kind.message()).collect()
+    }
+
+    /// What the judge says at the pipeline's own level, or at this one.
+    pub fn judged(&self, level: Option<Level>) -> Judgement {
+        judge(&read(&self.history()), Question { level, ..Question::default() })
+    }
+}
+
+fn read(path: &Path) -> History {
+    let file = File::open(path).expect("a history");
+    History::read(BufReader::new(file), ReadOptions::default()).expect("a whole history")
+}
