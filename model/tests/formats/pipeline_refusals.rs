@@ -133,8 +133,16 @@ fn an_unknown_word_is_refused_with_the_allowed_ones() {
 
 #[test]
 fn the_first_of_several_mistakes_is_the_one_that_is_told() {
-    refused("zeal = 1\nardour = 2\n", expect![[""]]);
-    refused("[producer]\non-restart = 1\nattempts = 0\n", expect![[""]]);
+    refused(
+        "zeal = 1\nardour = 2\n",
+        expect![
+            "line 1, `zeal`: unknown key; allowed here: name, promises, level, obligation, ordered, producer, broker, consumer, faults"
+        ],
+    );
+    refused(
+        "[producer]\non-restart = 1\nattempts = 0\n",
+        expect![[r#"line 2, `producer.on-restart`: found 1; allowed: "forgets", "resubmits", "outbox""#]],
+    );
 }
 
 #[test]
