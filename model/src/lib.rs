@@ -3,9 +3,9 @@
 //!
 //! Arrows point down only: `check` -> `spec` -> `semantics` -> `vocab`, `pipeline`, `history`, `schedule`.
 
-pub mod document;
 #[cfg(feature = "check")]
 pub mod check;
+pub mod document;
 pub mod history;
 pub mod pipeline;
 pub mod presets;

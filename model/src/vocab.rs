@@ -324,9 +324,22 @@ impl Step {
             DedupForgotten => Fault::DedupForgotten,
             Poison { .. } => Fault::Poison,
             Rewind { .. } => Fault::Rewind,
-            Submit { .. } | Attempt { .. } | Receive { .. } | ReceiveLate { .. } | Append { .. } | Sync | Ack { .. }
-            | TakeReply { .. } | TimeOut { .. } | HandOff { .. } | Deliver { .. } | Handle { .. } | Remember { .. }
-            | Settle { .. } | RecordSettle { .. } | DeadLetter { .. } => return None,
+            Submit { .. }
+            | Attempt { .. }
+            | Receive { .. }
+            | ReceiveLate { .. }
+            | Append { .. }
+            | Sync
+            | Ack { .. }
+            | TakeReply { .. }
+            | TimeOut { .. }
+            | HandOff { .. }
+            | Deliver { .. }
+            | Handle { .. }
+            | Remember { .. }
+            | Settle { .. }
+            | RecordSettle { .. }
+            | DeadLetter { .. } => return None,
         })
     }
 }

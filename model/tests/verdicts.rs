@@ -24,7 +24,8 @@ fn check(pipeline: &Pipeline, strongest: Option<Semantics>, broken: &[(PropertyI
     assert!(explored.is_complete(), "{}: {}", pipeline.name, explored.completeness);
     assert_eq!(explored.never_fired, [], "{}: a fault that never fires makes the check vacuous", pipeline.name);
     assert_eq!(explored.verdicts.strongest(), strongest, "{}", pipeline.name);
-    let told: Vec<_> = explored.violations.iter().map(|violation| (violation.property, violation.steps.len())).collect();
+    let told: Vec<_> =
+        explored.violations.iter().map(|violation| (violation.property, violation.steps.len())).collect();
     assert_eq!(told, broken, "{}", pipeline.name);
 }
 
@@ -105,6 +106,7 @@ fn a_story_ends_where_its_property_breaks() {
 #[test]
 fn more_messages_than_the_encoding_holds_are_refused() {
     let pipeline = preset("exactly-once", |_| {});
-    let error = explore(&pipeline, Limits { messages: 5, ..Limits::default() }, &|_| true).expect_err("five do not fit");
+    let error =
+        explore(&pipeline, Limits { messages: 5, ..Limits::default() }, &|_| true).expect_err("five do not fit");
     assert_eq!(error.to_string(), "a model has 1 to 4 messages, not 5");
 }

@@ -1,5 +1,6 @@
 //! The checks: simulation, strategies, refinement and exploration of the running code, and what the command line shows.
 
+pub mod atlas;
 pub mod lockstep;
 pub mod real;
 pub mod simulation;

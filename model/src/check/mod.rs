@@ -1,7 +1,7 @@
 //! The checkers over a model: the protocol as a `stateright::Model`, and what exploring it comes to.
 
-pub mod graph;
 mod explore;
+pub mod graph;
 mod protocol;
 
 pub use explore::{Explored, Limits, Violation, explore};

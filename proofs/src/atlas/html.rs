@@ -32,10 +32,11 @@ pub fn html(pages: &[Page]) -> String {
 fn introduction(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
     let states: usize = pages.iter().map(|page| page.states).sum();
-    let legend: String = [('E', "exactly-once"), ('L', "at-least-once"), ('M', "at-most-once"), ('-', "none"), ('?', "unknown")]
-        .iter()
-        .map(|&(letter, word)| format!("<span class=\"cell {}\">{letter}</span> {word} ", class(letter)))
-        .collect();
+    let legend: String =
+        [('E', "exactly-once"), ('L', "at-least-once"), ('M', "at-most-once"), ('-', "none"), ('?', "unknown")]
+            .iter()
+            .map(|&(letter, word)| format!("<span class=\"cell {}\">{letter}</span> {word} ", class(letter)))
+            .collect();
     format!(
         "<h1>Which delivery semantics survives which faults</h1>\n\
          <p>Each pipeline against no fault, every single fault and every pair of faults, in every interleaving of the model, within \

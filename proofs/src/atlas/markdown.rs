@@ -10,7 +10,8 @@ use super::page::Page;
 /// Between these lines the README has the table.
 pub const MARKERS: [&str; 2] = ["<!-- atlas:begin -->", "<!-- atlas:end -->"];
 
-const HEAD: &str = "| pipeline | claims | at delivery | at effect | loses under | repeats under |\n|---|---|---|---|---|---|\n";
+const HEAD: &str =
+    "| pipeline | claims | at delivery | at effect | loses under | repeats under |\n|---|---|---|---|---|---|\n";
 
 /// The table, with a sentence on its bounds; every line ends.
 pub fn markdown(pages: &[Page]) -> String {

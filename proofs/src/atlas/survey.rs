@@ -57,8 +57,10 @@ pub fn survey(
     keep_going: &(dyn Fn() -> bool + Sync),
     tell: &(dyn Fn(Position<'_>) + Sync),
 ) -> Result<Surveyed, TooManyMessages> {
-    let voyages: Vec<Vec<Voyage>> =
-        pipelines.iter().map(|pipeline| Voyage::all(pipeline, course.messages, course.faults)).collect::<Result<_, _>>()?;
+    let voyages: Vec<Vec<Voyage>> = pipelines
+        .iter()
+        .map(|pipeline| Voyage::all(pipeline, course.messages, course.faults))
+        .collect::<Result<_, _>>()?;
     let mut logs = sail_all(voyages.iter().flatten().collect(), course, keep_going, tell).into_iter();
     let mut surveyed = Surveyed { pages: Vec::new(), left_out: Vec::new() };
     for (pipeline, voyages) in pipelines.iter().zip(&voyages) {

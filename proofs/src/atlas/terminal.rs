@@ -37,7 +37,9 @@ fn bounds(pages: &[Page]) -> String {
     } else {
         format!("a bound was cut in {}", incomplete.join(", "))
     };
-    format!("within {messages} messages, each fault once, two at most in one run: every run, {complete} ({states} states)")
+    format!(
+        "within {messages} messages, each fault once, two at most in one run: every run, {complete} ({states} states)"
+    )
 }
 
 fn head(ink: Ink) -> String {

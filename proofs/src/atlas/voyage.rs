@@ -107,9 +107,8 @@ impl Voyage {
         }
         let first = self.read(&exploration, &mut log);
         for (&(faults, promise), &state) in &first {
-            let is_needless = |&(other, same): &(FaultSet, Promise)| {
-                same == promise && other != faults && other.is_within(faults)
-            };
+            let is_needless =
+                |&(other, same): &(FaultSet, Promise)| same == promise && other != faults && other.is_within(faults);
             if !first.keys().any(is_needless) {
                 let steps = exploration.graph.path_to(self, state).actions().copied().collect();
                 log.broken.insert((faults, promise), Story { messages: self.messages, steps });

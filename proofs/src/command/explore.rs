@@ -100,6 +100,9 @@ fn run_to_completion(address: SocketAddr) -> std::io::Result<()> {
             }
         }
     };
-    write!(stream, "POST /.runtocompletion HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "POST /.runtocompletion HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )?;
     stream.read_to_end(&mut Vec::new()).map(drop)
 }

@@ -42,11 +42,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let history = read(arguments)?;
     let expect = arguments.expect.map(Semantics::from);
-    let question = Question {
-        level: arguments.level.map(Into::into),
-        obligation: arguments.obligation.map(Into::into),
-        expect,
-    };
+    let question =
+        Question { level: arguments.level.map(Into::into), obligation: arguments.obligation.map(Into::into), expect };
     let judgement = judge(&history, question);
     let name = name(arguments, &history);
     terminal::print(&match arguments.json {
@@ -62,8 +59,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<History> {
         true => Box::new(std::io::stdin().lock()),
         false => Box::new(BufReader::new(File::open(path).with_context(|| path.display().to_string())?)),
     };
-    let truncated_tail =
-        if arguments.allow_truncated { TruncatedTail::NameAndIgnore } else { TruncatedTail::Refuse };
+    let truncated_tail = if arguments.allow_truncated { TruncatedTail::NameAndIgnore } else { TruncatedTail::Refuse };
     History::read(input, ReadOptions { truncated_tail }).with_context(|| path.display().to_string())
 }
 

@@ -13,7 +13,10 @@ const TEXT_BYTES_MAX: u64 = 1 << 30;
 /// The pipelines named, or the reference pipelines if none is.
 pub fn pipelines(names: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Pipeline>> {
     if names.is_empty() {
-        return Ok(presets::REFERENCES.iter().map(|name| presets::named(name).expect("references are presets")).collect());
+        return Ok(presets::REFERENCES
+            .iter()
+            .map(|name| presets::named(name).expect("references are presets"))
+            .collect());
     }
     names.iter().map(|name| pipeline(name.as_ref())).collect()
 }

@@ -45,7 +45,8 @@ impl Interrupt {
 
 /// A bar on standard error for work of a known length; hidden where that is no terminal.
 pub fn bar(length: u64, what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is well-formed");
+    let style =
+        ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is well-formed");
     drawn(ProgressBar::new(length).with_style(style).with_message(what.to_owned()))
 }
 

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
 use delivery_model::vocab::{Epoch, MessageId};
 
-pub use self::publishing::Peer;
-use self::publishing::{Owed, Received};
+use self::publishing::Owed;
+pub use self::publishing::{Busy, Peer, Received};
 use super::dedup::{self, Memory};
 use super::deliveries::Deliveries;
 use super::ledger::{Entry, Ledger};

@@ -117,7 +117,7 @@ fn a_refusal_counts_for_the_attempt_it_is_about_and_an_ack_for_any() {
 
 #[test]
 fn it_gives_up_after_its_last_attempt() {
-    let check = |attempts, verdicts: &[Verdict], retries| {
+    let check = |attempts, verdicts: &[Verdict], retries: bool| {
         let mut producer = producer_with(&pipeline(|it| it.producer.attempts = attempts), 1);
         for verdict in verdicts {
             let (_, earliest) = producer.next_attempt().unwrap();
@@ -150,7 +150,7 @@ fn attempts_carry_no_number_beyond_the_count() {
 
 #[test]
 fn a_message_that_the_outbox_refused_leaves_no_gap() {
-    let mut store = SimulatedOutbox { refuse_next: true, ..SimulatedOutbox::default() };
+    let mut store = SimulatedOutbox::default();
     store.refuse_next = true;
     let mut producer = open_producer(&Pipeline::default(), store);
     let refused = SubmitError::Store { message: message(1), why: StoreError::Refused };

@@ -1,6 +1,6 @@
 //! Producer, broker and consumer driven as a driver would drive them: in a loop, by their deadlines.
 
-use delivery_model::pipeline::{Commits, Pipeline, Settles};
+use delivery_model::pipeline::{Commits, Pipeline, RecordsSettles, Settles};
 use delivery_model::vocab::SettleOutcome;
 
 use super::*;
@@ -19,7 +19,7 @@ struct Parties {
     broker: Broker<SimulatedJournal>,
     consumer: Consumer,
     inventory: SimulatedInventory,
-    /// Of so many attempts, every second vanishes.
+    /// So many attempts vanish.
     publishes_to_lose: u32,
     /// So many hand-offs vanish.
     hand_offs_to_lose: u32,
@@ -164,7 +164,7 @@ fn what_is_lost_on_the_way_comes_again_when_its_time_is_over() {
 
 #[test]
 fn a_restart_of_the_broker_repeats_deliveries_and_no_effects() {
-    let pipeline = pipeline(|it| it.broker.records_settles = delivery_model::pipeline::RecordsSettles::Lazily);
+    let pipeline = pipeline(|it| it.broker.records_settles = RecordsSettles::Lazily);
     let mut parties = Parties::new(pipeline, 20);
     parties.drive();
     kinds(|| parties.consumer.poll_report());
