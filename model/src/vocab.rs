@@ -68,6 +68,17 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// The word that files use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Acked => "acked",
+            Outcome::Refused => "refused",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
 /// What came of a settle, as its consumer knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,6 +89,17 @@ pub enum SettleOutcome {
     Refused,
     /// A time-out or a cut: it may have been recorded.
     Unknown,
+}
+
+impl SettleOutcome {
+    /// The word that files use.
+    pub fn word(self) -> &'static str {
+        match self {
+            SettleOutcome::Ok => "ok",
+            SettleOutcome::Refused => "refused",
+            SettleOutcome::Unknown => "unknown",
+        }
+    }
 }
 
 /// One thing that happened, at the moment it took effect.
@@ -347,6 +369,25 @@ impl Step {
 impl fmt::Display for Hand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "position {}{}", self.position, if self.late { " (lease ended)" } else { "" })
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use EventKind::*;
+        match self {
+            Submit { message, .. } => write!(f, "submit {message}"),
+            Attempt { message, .. } => write!(f, "attempt {message}"),
+            Outcome { message, outcome, .. } => write!(f, "outcome {message}: {}", outcome.word()),
+            Deliver { message, .. } => write!(f, "deliver {message}"),
+            Effect { message, .. } => write!(f, "effect {message}"),
+            Settle { message, outcome, .. } => write!(f, "settle {message}: {}", outcome.word()),
+            DeadLetter { message, .. } => write!(f, "dead-letter {message}"),
+            Rewind { position, .. } => write!(f, "rewind to position {position}"),
+            Fault { fault } => write!(f, "fault {fault}"),
+            Heal { fault } => write!(f, "heal {fault}"),
+            Quiescent => f.write_str("quiescent"),
+        }
     }
 }
 

@@ -4,3 +4,4 @@ pub mod atlas;
 pub mod lockstep;
 pub mod real;
 pub mod simulation;
+pub mod verify;

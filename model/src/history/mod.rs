@@ -62,6 +62,17 @@ pub struct Header {
     pub obligation: Option<Obligation>,
 }
 
+impl From<&Pipeline> for Header {
+    /// For a history of this pipeline, with all that a judge needs to know of it.
+    fn from(pipeline: &Pipeline) -> Self {
+        Header {
+            pipeline: Some(PipelineOf::Whole(Box::new(pipeline.clone()))),
+            level: Some(pipeline.level),
+            obligation: Some(pipeline.obligation),
+        }
+    }
+}
+
 /// One event of a history.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recorded {

@@ -6,6 +6,10 @@
 mod svg;
 mod text;
 
+use std::ops::ControlFlow;
+
+use crate::pipeline::{FaultBudget, Pipeline};
+use crate::spec::bounds::TooManyMessages;
 use crate::spec::{Spec, State};
 use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
 
@@ -48,6 +52,54 @@ pub struct Row {
     pub text: String,
     /// It is a fault.
     pub fault: bool,
+}
+
+/// A path that is none of the protocol's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoStory {
+    /// The protocol's state does not hold so many messages.
+    #[error(transparent)]
+    TooManyMessages(#[from] TooManyMessages),
+    /// The protocol does not offer a step.
+    #[error("step {}, \"{step}\", is not possible there in the model", .at + 1)]
+    NotOffered {
+        /// Which of the path's, counted from 0.
+        at: usize,
+        /// The step.
+        step: Step,
+    },
+}
+
+/// The protocol of a pipeline with enough in its budget for every fault of the path, which must be one of its paths.
+pub fn spec_for(pipeline: &Pipeline, messages: u32, path: &[Step]) -> Result<Spec, NoStory> {
+    let spec = Spec::new(&Pipeline { faults: enough_for(path, pipeline.faults), ..pipeline.clone() }, messages)?;
+    let mut state = State::default();
+    for (at, &step) in path.iter().enumerate() {
+        if !offers(&spec, &state, step) {
+            return Err(NoStory::NotOffered { at, step });
+        }
+        spec.take(&mut state, step);
+    }
+    Ok(spec)
+}
+
+fn enough_for(path: &[Step], budget: FaultBudget) -> FaultBudget {
+    let faults = || path.iter().filter_map(Step::fault);
+    let each = faults().fold(budget, |budget, fault| {
+        let times = faults().filter(|it| *it == fault).count() as u32;
+        budget.with(fault, budget.of(fault).max(times))
+    });
+    if budget.total == 0 { each } else { each.capped(budget.total.max(faults().count() as u32)) }
+}
+
+fn offers(spec: &Spec, state: &State, wanted: Step) -> bool {
+    let mut offered = false;
+    let _ = spec.steps(state, &mut |step| {
+        offered |= step == wanted;
+        if offered { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    spec.faults(state, &mut |step| offered |= step == wanted);
+    offered
 }
 
 /// The rows of a path, step by step.

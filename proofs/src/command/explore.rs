@@ -9,7 +9,7 @@ use anyhow::Context;
 use delivery_model::check::Protocol;
 use delivery_model::check::graph::{Expects, Verdict, Walk};
 use delivery_model::pipeline::Pipeline;
-use stateright::{Checker, Model};
+use stateright::Model;
 
 use super::{Outcome, load, report, terminal};
 
@@ -60,7 +60,7 @@ fn free(address: SocketAddr) -> anyhow::Result<()> {
 fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) -> String {
     let ink = terminal::ink();
     let exploration = Walk::new(protocol).threads(2).run();
-    let mut out = format!(
+    let out = format!(
         "{}: {} states within {} messages, {}\nStateright Explorer: http://{}/ (Ctrl-C ends it)\n\n",
         ink.strong(&pipeline.name),
         exploration.graph.len(),

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use delivery_model::history::{History, ReadOptions, TruncatedTail};
-use delivery_model::pipeline::Semantics;
-use delivery_model::semantics::{Judgement, Question, Verdict, Violation, judge};
+use delivery_model::history::{History, PipelineOf, ReadOptions, TruncatedTail};
+use delivery_model::pipeline::{Pipeline, Semantics};
+use delivery_model::semantics::{Judgement, PropertyId, Question, Verdict, Violation, judge};
 use delivery_model::story::Ink;
 use serde_json::json;
 
@@ -15,6 +15,8 @@ use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, report, terminal}
 
 /// How many violations a person is shown; JSON has all that the judge tells.
 const SHOWN: usize = 10;
+/// How many of its lines.
+const LINES_SHOWN: usize = 12;
 
 /// What to judge, and how to read it.
 #[derive(clap::Args)]
@@ -40,7 +42,7 @@ pub struct Arguments {
 
 /// Judges a history.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let history = read(arguments)?;
+    let history = read(&arguments.history, arguments.allow_truncated)?;
     let expect = arguments.expect.map(Semantics::from);
     let question =
         Question { level: arguments.level.map(Into::into), obligation: arguments.obligation.map(Into::into), expect };
@@ -53,14 +55,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::kept(expect.is_none_or(|semantics| judgement.verdicts.of(semantics) == Verdict::Holds)))
 }
 
-fn read(arguments: &Arguments) -> anyhow::Result<History> {
-    let path = &arguments.history;
+/// Reads a history from a file, or from standard input (`-`).
+pub fn read(path: &Path, allow_truncated: bool) -> anyhow::Result<History> {
     let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
         true => Box::new(std::io::stdin().lock()),
         false => Box::new(BufReader::new(File::open(path).with_context(|| path.display().to_string())?)),
     };
-    let truncated_tail = if arguments.allow_truncated { TruncatedTail::NameAndIgnore } else { TruncatedTail::Refuse };
+    let truncated_tail = if allow_truncated { TruncatedTail::NameAndIgnore } else { TruncatedTail::Refuse };
     History::read(input, ReadOptions { truncated_tail }).with_context(|| path.display().to_string())
+}
+
+/// Whether a history shows what its pipeline promises, and its order where it claims one.
+pub fn keeps(pipeline: &Pipeline, judgement: &Judgement) -> bool {
+    let promise = pipeline.promises.map_or(Verdict::Holds, |semantics| judgement.verdicts.of(semantics));
+    let order = judgement.finding(PropertyId::Order).filter(|_| pipeline.ordered);
+    order.map_or(promise, |finding| promise.and(finding.verdict)) == Verdict::Holds
 }
 
 fn name(arguments: &Arguments, history: &History) -> String {
@@ -105,7 +114,8 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
     })
 }
 
-fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Option<Semantics>, ink: Ink) -> String {
+/// The judgement for people.
+pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Option<Semantics>, ink: Ink) -> String {
     let counts = &judgement.counts;
     let rules = &judgement.rules;
     let mut out = format!(
@@ -118,11 +128,11 @@ fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Option
     if let Some(line) = history.truncated {
         out += &format!("line {line} was cut off and is left out: nothing can be said about what came after\n\n");
     }
-    let mut table = report::table(&["semantics", "verdict"]);
-    for semantics in Semantics::ALL {
-        table.add_row([semantics.to_string(), report::painted(judgement.verdicts.of(semantics), ink)]);
-    }
-    out += &report::lines(&table);
+    let promised = match &history.header.pipeline {
+        Some(PipelineOf::Whole(pipeline)) => pipeline.promises,
+        Some(PipelineOf::Named(_)) | None => None,
+    };
+    out += &report::semantics(&judgement.verdicts, promised, ink);
     let mut table = report::table(&["property", "verdict", "breaches"]);
     for finding in &judgement.findings {
         let verdict = report::painted(finding.verdict, ink);
@@ -158,10 +168,11 @@ fn violations_in_words(history: &History, judgement: &Judgement) -> String {
             0 | 1 => String::new(),
             _ => format!(" in group {}", history.names.group(violation.group)),
         };
-        let lines: Vec<String> = violation.lines.iter().take(12).map(u32::to_string).collect();
-        let more = if violation.lines.len() > 12 { ", ..." } else { "" };
+        let lines: Vec<String> = violation.lines.iter().take(LINES_SHOWN).map(u32::to_string).collect();
+        let more = if violation.lines.len() > LINES_SHOWN { ", ..." } else { "" };
+        let noun = if lines.len() == 1 { "line" } else { "lines" };
         out += &format!(
-            "\n{}: message {} {}{group} (lines {}{more})",
+            "\n{}: message {} {}{group} ({noun} {}{more})",
             violation.property,
             violation.message,
             violation.breach,

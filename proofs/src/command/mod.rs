@@ -1,5 +1,6 @@
 //! The verbs, their arguments and their exit codes (DESIGN, section 9).
 
+mod atlas;
 mod check;
 mod explore;
 mod judge;
@@ -8,6 +9,7 @@ mod replay;
 mod report;
 mod run;
 mod simulate;
+mod tell;
 mod terminal;
 
 use std::path::PathBuf;
@@ -42,6 +44,8 @@ enum Verb {
     Run(run::Arguments),
     /// Judge a recorded history
     Judge(judge::Arguments),
+    /// Chart what survives which faults, for every preset
+    Atlas(atlas::Arguments),
 }
 
 /// What a verb came to.
@@ -81,6 +85,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Verb::Replay(arguments) => replay::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Judge(arguments) => judge::run(&arguments),
+        Verb::Atlas(arguments) => atlas::run(&arguments),
     }
 }
 
@@ -118,6 +123,7 @@ impl From<ObligationWord> for Obligation {
 
 /// `--expect`, as the contract spells it.
 #[derive(Clone, Copy, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "these are the field's words")]
 enum SemanticsWord {
     AtMostOnce,
     AtLeastOnce,

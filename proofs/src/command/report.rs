@@ -26,13 +26,50 @@ pub fn word(setting: impl Serialize) -> String {
     }
 }
 
+/// "1 message", "2 messages"; from a thousand on with commas.
+pub fn count(number: u64, noun: &str) -> String {
+    count_of(number, noun, &format!("{noun}s"))
+}
+
+/// The same for nouns with a plural of their own.
+pub fn count_of(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// The number with a comma before every three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let head = (first > 0).then(|| digits[..first].to_owned());
+    let rest = digits.as_bytes()[first..].chunks(3).map(|three| String::from_utf8_lossy(three).into_owned());
+    head.into_iter().chain(rest).collect::<Vec<_>>().join(",")
+}
+
+/// A verdict in its colour.
+pub fn coloured(verdict: Verdict, ink: Ink) -> String {
+    match verdict {
+        Verdict::Holds => ink.good(verdict.word()),
+        Verdict::Violated => ink.bad(verdict.word()),
+        Verdict::Unknown(_) => ink.unsure(verdict.word()),
+    }
+}
+
 /// A verdict in its colour, and why it is unknown.
 pub fn painted(verdict: Verdict, ink: Ink) -> String {
     match verdict {
-        Verdict::Holds => ink.good("holds"),
-        Verdict::Violated => ink.bad("violated"),
+        Verdict::Holds | Verdict::Violated => coloured(verdict, ink),
         Verdict::Unknown(doubt) => ink.unsure(&format!("unknown ({doubt})")),
     }
+}
+
+/// The verdict on each semantics, a line each; the promised one is marked.
+pub fn semantics(verdicts: &Verdicts, promised: Option<Semantics>, ink: Ink) -> String {
+    let mut table = table(&["semantics", "verdict", ""]);
+    for semantics in Semantics::ALL {
+        let mark = if promised == Some(semantics) { "promised" } else { "" };
+        table.add_row([semantics.word().to_owned(), painted(verdicts.of(semantics), ink), mark.to_owned()]);
+    }
+    lines(&table)
 }
 
 /// A table without rules, its columns two spaces apart.

@@ -135,7 +135,7 @@ pub enum RealError {
         /// Which.
         path: PathBuf,
         /// Why.
-        why: HistoryError,
+        why: Box<HistoryError>,
     },
     /// History and stores are not of one run.
     #[error("{}: {found}; expected {expected}", .path.display())]

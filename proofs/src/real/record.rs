@@ -103,11 +103,7 @@ impl Recorder {
         pipeline: &Pipeline,
         on_progress: Option<OnProgress>,
     ) -> Result<(Recorder, History), RealError> {
-        let header = Header {
-            pipeline: Some(PipelineOf::Whole(Box::new(pipeline.clone()))),
-            level: Some(pipeline.level),
-            obligation: Some(pipeline.obligation),
-        };
+        let header = Header::from(pipeline);
         let unusable = |why| RealError::File { path: path.to_owned(), why };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.map_err(unusable)?;
@@ -129,7 +125,7 @@ impl Recorder {
                 let writer = HistoryWriter::new(file, &header).map_err(unusable)?;
                 (writer, History { header, ..History::default() })
             }
-            Err(why) => return Err(RealError::History { path: path.to_owned(), why }),
+            Err(why) => return Err(RealError::History { path: path.to_owned(), why: Box::new(why) }),
         };
         let recorder = Recorder::starting(writer, &before, on_progress);
         Ok((recorder, before))

@@ -10,6 +10,7 @@
 pub mod baits;
 pub mod campaign;
 pub mod plan;
+pub mod points;
 pub mod run;
 pub mod shrink;
 pub mod strategy;

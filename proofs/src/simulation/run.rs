@@ -5,7 +5,7 @@
 //! at a bound, and says which.
 
 use delivery_impls::mutant::Mutant;
-use delivery_model::history::{Header, History, PipelineOf};
+use delivery_model::history::{Header, History};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, Schedule};
 use delivery_model::vocab::{Event, EventKind, Fault, ProcessId, Step};
@@ -72,14 +72,9 @@ struct Running {
 
 impl Running {
     fn new(schedule: &Schedule, mutant: Mutant) -> Self {
-        let pipeline = &schedule.pipeline;
-        let header = Header {
-            pipeline: Some(PipelineOf::Whole(Box::new(pipeline.clone()))),
-            level: Some(pipeline.level),
-            obligation: Some(pipeline.obligation),
-        };
+        let header = Header::from(&schedule.pipeline);
         Running {
-            world: World::new(&with_heir(schedule), schedule.messages, mutant),
+            world: world_of(schedule, mutant),
             history: History { header, names: World::names(), ..History::default() },
             steps: Vec::new(),
             events: Vec::new(),
@@ -129,6 +124,11 @@ impl Running {
     }
 }
 
+/// The world in which a schedule starts.
+pub(super) fn world_of(schedule: &Schedule, mutant: Mutant) -> World {
+    World::new(&with_heir(schedule), schedule.messages, mutant)
+}
+
 /// The schedule's pipeline, with a second consumer where the schedule lets a lease expire, whatever the budgets say.
 fn with_heir(schedule: &Schedule) -> Pipeline {
     let mut pipeline = schedule.pipeline.clone();
@@ -152,6 +152,6 @@ fn choose(choice: &mut ChaCha8Rng, enabled: &[Step], plan: &Plan<'_>) -> Option<
 
 fn one_of<'a>(choice: &mut ChaCha8Rng, count: usize, mut steps: impl Iterator<Item = &'a Step>) -> Option<Step> {
     // The high half of a product: close enough to uniform for a few steps, and the same on every platform.
-    let index = (u64::from(choice.next_u32()) * count as u64 >> 32) as usize;
+    let index = ((u64::from(choice.next_u32()) * count as u64) >> 32) as usize;
     steps.nth(index).copied()
 }

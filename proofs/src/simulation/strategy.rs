@@ -93,8 +93,8 @@ mod tests {
             each in prop::collection::vec(0..3u32, Fault::ALL.len()),
             seed: u64,
         ) {
-            let mut pipeline = Pipeline::default();
-            pipeline.faults = FaultBudget { total, each: each.clone().try_into().unwrap() };
+            let faults = FaultBudget { total, each: each.clone().try_into().unwrap() };
+            let pipeline = Pipeline { faults, ..Pipeline::default() };
             let mut runner = super::super::seeded_runner(seed);
             let schedule = schedules(&pipeline).new_tree(&mut runner).unwrap().current();
             for fault in Fault::ALL {

@@ -89,7 +89,7 @@ fn an_effect_that_the_history_had_no_time_to_tell_is_told_from_the_stock() {
     let place = stopped();
     let told = place.messages(|kind| matches!(kind, EventKind::Effect { .. }));
     let stores = Stores::in_directory(place.path());
-    let log = EmbeddedJournal::open(&stores.log()).and_then(|mut log| Ok(log.recover().expect("readable")));
+    let log = EmbeddedJournal::open(&stores.log()).map(|mut log| log.recover().expect("readable"));
     let mut records = log.expect("a log").into_iter().map(|bytes| Record::decode(&bytes).expect("a record")).zip(0..);
     let (record, position) = records.find(|(record, _)| !told.contains(&record.message)).expect("some are left");
     let change =

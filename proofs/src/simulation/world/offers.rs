@@ -14,7 +14,7 @@ impl World {
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
         self.offer_producer(found);
         self.offer_broker(found);
-        for (&id, _) in &self.hand_offs {
+        for &id in self.hand_offs.keys() {
             found.push(Step::Deliver { hand: Hand { position: id.position, late: self.is_late(id) } });
         }
         for (id, task) in self.consumers.iter().flat_map(Consumer::hands) {

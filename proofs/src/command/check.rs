@@ -1,0 +1,267 @@
+//! `delivery check`: both worlds on each pipeline, whether they agree, and the shortest story of a broken promise.
+
+use std::path::PathBuf;
+
+use delivery_model::check::{Limits, Violation};
+use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
+use delivery_model::semantics::{PropertyId, PropertySet, Verdict};
+use delivery_model::story::Ink;
+use delivery_proofs::simulation::strategy;
+use delivery_proofs::verify::{Bounds, Broken, Verified, Watcher, verify};
+use serde_json::{Value, json};
+
+use super::{Outcome, Pipelines, load, report, tell, terminal};
+
+const MESSAGES: u32 = 2;
+const SCHEDULES: u32 = 5_000;
+const SEED: u64 = 1;
+
+/// What to check, and how far to look.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pipelines: Pipelines,
+    /// How many messages the model submits, 1 to 4
+    #[arg(long, default_value_t = MESSAGES, value_parser = clap::value_parser!(u32).range(1..=4))]
+    messages: u32,
+    /// How many random schedules the simulation runs
+    #[arg(long, value_name = "N", default_value_t = SCHEDULES)]
+    schedules: u32,
+    /// Where the random schedules come from
+    #[arg(long, value_name = "S", default_value_t = SEED)]
+    seed: u64,
+    /// One JSON object a pipeline instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Write each counterexample into this directory, for `replay`
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+}
+
+impl Default for Arguments {
+    fn default() -> Self {
+        let (pipelines, save) = (Pipelines::default(), None);
+        Arguments { pipelines, messages: MESSAGES, schedules: SCHEDULES, seed: SEED, json: false, save }
+    }
+}
+
+/// Checks each pipeline.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    // All of them are read before the first is checked: bad input is told at once.
+    let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
+    let interrupt = terminal::Interrupt::install()?;
+    let mut outcome = Outcome::Kept;
+    for (index, pipeline) in pipelines.iter().enumerate() {
+        let verified = verified(pipeline, arguments, &interrupt)?;
+        let kept = verified.claims(pipeline) == Verdict::Holds && verified.disagreements().is_empty();
+        outcome = outcome.and(Outcome::kept(kept));
+        let gap = if index > 0 && !arguments.json { "\n" } else { "" };
+        let told = match arguments.json {
+            true => format!("{}\n", in_json(pipeline, &verified)),
+            false => in_words(pipeline, &verified, arguments, terminal::ink()),
+        };
+        terminal::print(&format!("{gap}{told}"));
+        if let Some(directory) = &arguments.save {
+            for broken in &verified.broken {
+                let path = tell::save(directory, broken.property, &broken.schedule)?;
+                eprintln!("written: {}", path.display());
+            }
+        }
+        if interrupt.is_raised() {
+            eprintln!("stopped: {} of {} pipelines were checked, the last one in part", index + 1, pipelines.len());
+            return Ok(Outcome::Broken);
+        }
+    }
+    Ok(outcome)
+}
+
+fn verified(pipeline: &Pipeline, arguments: &Arguments, interrupt: &terminal::Interrupt) -> anyhow::Result<Verified> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let bounds = Bounds {
+        limits: Limits { messages: arguments.messages, threads, ..Limits::default() },
+        schedules: arguments.schedules,
+        seed: arguments.seed,
+    };
+    let spinner = terminal::spinner(&pipeline.name);
+    let watcher = Watcher {
+        model: &|progress| {
+            spinner.set_message(format!("{}: model, {} states", pipeline.name, progress.states));
+            spinner.tick();
+            !interrupt.is_raised()
+        },
+        campaign: &mut |progress| {
+            spinner.set_message(format!("{}: simulation, {} of {} runs", pipeline.name, progress.runs, progress.of));
+            spinner.tick();
+            !interrupt.is_raised()
+        },
+    };
+    let verified = verify(pipeline, bounds, watcher);
+    spinner.finish_and_clear();
+    Ok(verified?)
+}
+
+fn in_words(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
+    let mut out = title(pipeline, verified, ink);
+    let mut titles = vec!["world"];
+    titles.extend(Semantics::ALL.map(Semantics::word));
+    titles.push("looked at");
+    let mut table = report::table(&titles);
+    for (world, verdicts, bounds) in [
+        ("model", &verified.model.verdicts, model_bounds(pipeline, verified, arguments)),
+        ("simulation", &verified.simulated, simulation_bounds(pipeline, verified)),
+    ] {
+        let mut row = vec![world.to_owned()];
+        row.extend(Semantics::ALL.map(|semantics| report::coloured(verdicts.of(semantics), ink)));
+        row.push(bounds);
+        table.add_row(row);
+    }
+    out += &report::lines(&table);
+    out += &agreement(verified, ink);
+    for bound in &verified.model.bounds_exceeded {
+        out += &format!("{}: {bound}\n", ink.unsure("not looked at in full"));
+    }
+    let never: Vec<&str> = verified.model.never_fired.iter().map(|fault| fault.word()).collect();
+    if !never.is_empty() {
+        out += &format!("never struck in the model, as nothing is there for it to befall: {}\n", never.join(", "));
+    }
+    out + &stories(pipeline, verified, ink)
+}
+
+/// "orders promises exactly-once (by effect, for acked messages): holds".
+fn title(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
+    let (level, obligation) = (report::word(pipeline.level), report::word(pipeline.obligation));
+    let claims = match (pipeline.promises, pipeline.ordered) {
+        (None, false) => {
+            let strongest = verified.strongest().map_or("none", Semantics::word);
+            return format!(
+                "{} promises nothing (by {level}, for {obligation} messages): the strongest that holds is {}\n",
+                ink.strong(&pipeline.name),
+                ink.strong(strongest)
+            );
+        }
+        (None, true) => "order".to_owned(),
+        (Some(promise), false) => promise.word().to_owned(),
+        (Some(promise), true) => format!("{} in order", promise.word()),
+    };
+    let verdict = report::painted(verified.claims(pipeline), ink);
+    format!("{} promises {claims} (by {level}, for {obligation} messages): {verdict}\n", ink.strong(&pipeline.name))
+}
+
+fn model_bounds(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments) -> String {
+    let model = &verified.model;
+    let all = if model.is_complete() { "all " } else { "" };
+    let states = report::count(model.states as u64, "state");
+    let (messages, faults) = (report::count(arguments.messages.into(), "message"), faults(&pipeline.faults));
+    match model.is_complete() {
+        true => format!("{messages}, {faults}: {all}{states}"),
+        false => format!("{messages}, {faults}: {states}, {}", model.completeness),
+    }
+}
+
+fn simulation_bounds(pipeline: &Pipeline, verified: &Verified) -> String {
+    let campaign = &verified.campaign;
+    format!(
+        "up to {} messages, {}: {}, {} replayed",
+        strategy::MESSAGES_MAX,
+        faults(&pipeline.faults),
+        report::count(campaign.runs.into(), "schedule"),
+        report::count_of(verified.replays.len() as u64, "story", "stories"),
+    )
+}
+
+/// "2 faults": so many a run at most.
+fn faults(budget: &FaultBudget) -> String {
+    let sum = budget.each.iter().fold(0, |sum: u32, &times| sum.saturating_add(times));
+    let most = if budget.total == 0 { sum } else { budget.total.min(sum) };
+    match most {
+        0 => "no faults".to_owned(),
+        most => report::count(most.into(), "fault"),
+    }
+}
+
+fn agreement(verified: &Verified, ink: Ink) -> String {
+    let disagreements = verified.disagreements();
+    if disagreements.is_empty() {
+        return format!("model and simulation {}\n", ink.good("agree"));
+    }
+    let tell = |disagreement| format!("{}: {disagreement}\n", ink.bad("disagree"));
+    disagreements.iter().map(tell).collect()
+}
+
+/// A broken promise is told by the story of each property that it needs; where nothing is promised, all that stands
+/// between the pipeline and exactly-once is.
+fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
+    let mut wanted = verified.rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
+    if pipeline.ordered {
+        wanted.insert(PropertyId::Order);
+    }
+    let in_model = verified.model.violations.iter().filter(|violation| wanted.contains(violation.property));
+    let told: PropertySet = in_model.clone().map(|violation| violation.property).collect();
+    let only_in_cores = verified.broken.iter().filter(|it| wanted.contains(it.property) && !told.contains(it.property));
+    let of_model = in_model.map(|violation| of_model(pipeline, violation, ink));
+    of_model.chain(only_in_cores.map(|broken| of_cores(pipeline, broken, ink))).collect()
+}
+
+fn of_model(pipeline: &Pipeline, violation: &Violation, ink: Ink) -> String {
+    let Violation { property, message, messages, steps } = violation;
+    format!(
+        "\n{}; the shortest story, {} in {}:\n{}",
+        tell::broken(*property, *message, ink),
+        report::count(u64::from(*messages), "message"),
+        report::count(steps.len() as u64, "step"),
+        tell::steps(pipeline, *messages, steps, ink)
+    )
+}
+
+fn of_cores(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
+    let messages = broken.schedule.messages;
+    format!(
+        "\n{} in the simulation only, with {}:\n{}",
+        tell::broken(broken.property, broken.message, ink),
+        report::count(messages.into(), "message"),
+        tell::steps(pipeline, messages, &broken.steps, ink)
+    )
+}
+
+fn in_json(pipeline: &Pipeline, verified: &Verified) -> Value {
+    let (model, campaign) = (&verified.model, &verified.campaign);
+    let of_model: Vec<Value> = model
+        .violations
+        .iter()
+        .map(|it| json!({ "property": it.property, "message": it.message, "steps": it.steps }))
+        .collect();
+    let of_cores: Vec<Value> = verified
+        .broken
+        .iter()
+        .map(|it| json!({ "property": it.property, "message": it.message, "steps": it.steps }))
+        .collect();
+    let disagreements: Vec<String> = verified.disagreements().iter().map(ToString::to_string).collect();
+    json!({
+        "pipeline": pipeline.name,
+        "promises": pipeline.promises,
+        "level": pipeline.level,
+        "obligation": pipeline.obligation,
+        "strongest": verified.strongest().map_or("none", Semantics::word),
+        "worlds": {
+            "model": {
+                "verdicts": report::verdicts(&model.verdicts),
+                "violations": of_model,
+                "complete": model.is_complete(),
+                "states": model.states,
+                "depth": model.depth,
+                "never-fired": model.never_fired,
+                "bounds-exceeded": model.bounds_exceeded,
+            },
+            "simulation": {
+                "verdicts": report::verdicts(&verified.simulated),
+                "violations": of_cores,
+                "complete": false,
+                "schedules": campaign.runs,
+                "replayed": verified.replays.len(),
+                "steps": campaign.steps,
+            },
+        },
+        "agree": disagreements.is_empty(),
+        "disagreements": disagreements,
+    })
+}

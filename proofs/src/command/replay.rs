@@ -1,0 +1,178 @@
+//! `delivery replay`: the story of one schedule, on the model, on the simulated cores or for real.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
+use delivery_impls::mutant::Mutant;
+use delivery_model::history::{Header, History};
+use delivery_model::pipeline::Pipeline;
+use delivery_model::schedule::{Interleaving, Schedule};
+use delivery_model::semantics::{Judgement, Question, judge};
+use delivery_model::spec::{PROCESSES, State};
+use delivery_model::story::{self, Ink};
+use delivery_model::vocab::{Event, EventKind, ProcessId, Step};
+use delivery_proofs::real::{self, Options, Plan};
+use delivery_proofs::simulation::points;
+use delivery_proofs::simulation::run::{Run, run as simulated};
+
+use super::{Outcome, judge as judging, load, report, tell, terminal};
+
+/// A real run of so many messages or fewer is told event by event.
+const EVENTS_SHOWN: usize = 200;
+
+/// Which schedule, and where.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The schedule (JSON)
+    schedule: PathBuf,
+    /// Where to replay it
+    #[arg(long, default_value = "simulation")]
+    world: World,
+    /// Write the history of the replay to this file
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum World {
+    /// The spec: every step must be possible there
+    Model,
+    /// The cores, on a simulated network, disk and clock
+    Simulation,
+    /// Threads, TCP and disk, struck by the same faults at the same logical points
+    Real,
+}
+
+/// Replays a schedule and judges what came of it.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let path = &arguments.schedule;
+    let named = || path.display().to_string();
+    let schedule = Schedule::from_json(&load::text(path)?).with_context(named)?;
+    let ink = terminal::ink();
+    let (history, told) = match arguments.world {
+        World::Simulation => {
+            let run = simulated(&schedule, Mutant::None).context("the cores cannot go this way").with_context(named)?;
+            (run.history.clone(), told(&schedule, &run, ink))
+        }
+        World::Model => {
+            let steps = steps_of(&schedule).with_context(named)?;
+            let history = in_model(&schedule, &steps).with_context(named)?;
+            (history, tell::steps(&schedule.pipeline, schedule.messages, &steps, ink))
+        }
+        World::Real => return really(&schedule, arguments).with_context(named),
+    };
+    if let Some(record) = &arguments.record {
+        write(&history, record)?;
+    }
+    let judgement = judge(&history, Question::default());
+    terminal::print(&format!(
+        "{}{told}\n{}",
+        title(&schedule, arguments.world, ink),
+        verdict(&judgement, &schedule, ink)
+    ));
+    Ok(outcome(&schedule.pipeline, &judgement))
+}
+
+/// The steps of an exact schedule; those that the cores take by a seeded one.
+fn steps_of(schedule: &Schedule) -> anyhow::Result<Vec<Step>> {
+    match &schedule.interleaving {
+        Interleaving::Exact(steps) => Ok(steps.clone()),
+        Interleaving::Seeded(_) => Ok(simulated(schedule, Mutant::None)?.steps),
+    }
+}
+
+/// What the spec's steps are as events.
+fn in_model(schedule: &Schedule, steps: &[Step]) -> Result<History, story::NoStory> {
+    let spec = story::spec_for(&schedule.pipeline, schedule.messages, steps)?;
+    let mut history = History { header: Header::from(&schedule.pipeline), ..History::default() };
+    for process in PROCESSES {
+        history.names.process_id(process).expect("a few names fit");
+    }
+    let mut state = State::default();
+    for (at, &step) in steps.iter().enumerate() {
+        for event in spec.take(&mut state, step).iter() {
+            history.push((at as u64 + 1).into(), *event);
+        }
+    }
+    if spec.is_quiescent(&state) {
+        let faults = ProcessId(PROCESSES.len() as u16 - 1);
+        history.push((steps.len() as u64).into(), Event { process: faults, kind: EventKind::Quiescent });
+    }
+    Ok(history)
+}
+
+fn title(schedule: &Schedule, world: World, ink: Ink) -> String {
+    let world = match world {
+        World::Model => "in the model",
+        World::Simulation => "on the simulated cores",
+        World::Real => "for real",
+    };
+    let messages = report::count(schedule.messages.into(), "message");
+    let mut out = format!("{}: {messages}, {world}\n", ink.strong(&schedule.pipeline.name));
+    schedule.faults.iter().for_each(|planned| out += &format!("  {planned}\n"));
+    out + "\n"
+}
+
+fn told(schedule: &Schedule, run: &Run, ink: Ink) -> String {
+    let mut out = tell::steps(&schedule.pipeline, schedule.messages, &run.steps, ink);
+    for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
+        if fired.is_none() {
+            out += &format!("did not strike, as its point was not reached: {planned}\n");
+        }
+    }
+    out
+}
+
+fn verdict(judgement: &Judgement, schedule: &Schedule, ink: Ink) -> String {
+    let mut out = report::semantics(&judgement.verdicts, schedule.pipeline.promises, ink);
+    for violation in &judgement.violations {
+        out += &format!("{}: {}\n", tell::broken(violation.property, Some(violation.message), ink), violation.breach);
+    }
+    out
+}
+
+fn outcome(pipeline: &Pipeline, judgement: &Judgement) -> Outcome {
+    Outcome::kept(judging::keeps(pipeline, judgement))
+}
+
+/// Runs the schedule's faults for real, in a place of its own.
+fn really(schedule: &Schedule, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let faults = points::planned(schedule)?;
+    let interrupt = terminal::Interrupt::install()?;
+    let place = tempfile::tempdir().context("no place for the stores")?;
+    let record = arguments.record.clone().unwrap_or_else(|| place.path().join("history.jsonl"));
+    let mut options = Options::new(schedule.messages.into(), &record);
+    options.producers = 1;
+    options.plan = Plan::Given(faults.clone());
+    options.stop = interrupt.flag();
+    let came = real::run(&schedule.pipeline, &options)?;
+    let history = judging::read(&record, false)?;
+    let judgement = judge(&history, Question::default());
+    let ink = terminal::ink();
+    let planned = Schedule { faults, ..schedule.clone() };
+    let mut out = title(&planned, World::Real, ink) + &events(&history);
+    for planned in &came.unreached {
+        out += &format!("did not strike, as its point was not reached: {planned}\n");
+    }
+    terminal::print(&format!("{out}\n{}", verdict(&judgement, schedule, ink)));
+    Ok(outcome(&schedule.pipeline, &judgement))
+}
+
+/// A line an event. Threads take their steps at once, so there is no one story of them.
+fn events(history: &History) -> String {
+    let mut table = report::table(&["line", "process", "event"]);
+    for recorded in history.events.iter().take(EVENTS_SHOWN) {
+        let process = history.names.process(recorded.event.process).to_owned();
+        table.add_row([recorded.line.to_string(), process, recorded.event.kind.to_string()]);
+    }
+    let more = history.events.len().saturating_sub(EVENTS_SHOWN);
+    let rest = if more > 0 { format!("... and {more} more events\n") } else { String::new() };
+    report::lines(&table) + &rest
+}
+
+fn write(history: &History, path: &std::path::Path) -> anyhow::Result<()> {
+    ensure!(!path.exists(), "{}: there is a file already; a new one is expected", path.display());
+    let named = || path.display().to_string();
+    history.write(std::io::BufWriter::new(std::fs::File::create(path).with_context(named)?)).with_context(named)
+}

@@ -1,0 +1,114 @@
+//! `delivery run`: the implementation for real, under faults at logical points, and its history judged.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use delivery_impls::driver::run::Ended;
+use delivery_model::pipeline::Pipeline;
+use delivery_model::semantics::{Question, judge};
+use delivery_model::story::Ink;
+use delivery_proofs::real::{self, Options, Plan, RealReport};
+
+use super::{Outcome, judge as judging, load, report, terminal};
+
+/// What to run, how much of it, and where.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Pipeline file (TOML) or name of a preset
+    #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
+    pipeline: PathBuf,
+    /// How many messages to submit; one that goes on with an earlier run counts that run's
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    messages: u64,
+    /// How many producers share them
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    producers: u32,
+    /// How often each kind of fault strikes that the pipeline must survive
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    faults: u32,
+    /// Where the points come from at which they strike
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// The history's file [default: history.jsonl in the directory; none, if there is no directory either]
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Where the stores are. A run that was stopped or killed goes on when it is started again on the same directory and
+    /// history [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+/// Runs a pipeline for real, and judges what it recorded.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let pipeline = load::pipeline(&arguments.pipeline)?;
+    let interrupt = terminal::Interrupt::install()?;
+    let temporary = tempfile::tempdir().context("no place for the history")?;
+    let options = options(arguments, &temporary, &interrupt);
+    let came = real::run(&pipeline, &options)?;
+    let ink = terminal::ink();
+    terminal::print(&in_words(&pipeline, &came, arguments, ink));
+    if came.ended == Ended::Stopped {
+        let how = match &arguments.directory {
+            Some(directory) => format!("start it again on {} and it goes on", directory.display()),
+            None => "nothing was kept: name a --directory to be able to go on".to_owned(),
+        };
+        eprintln!("stopped after {} messages; {how}", came.progress.submitted);
+        return Ok(Outcome::Broken);
+    }
+    let history = judging::read(&came.history, false)?;
+    let judgement = judge(&history, Question::default());
+    terminal::print(&format!("\n{}", judging::in_words(&pipeline.name, &history, &judgement, None, ink)));
+    if kept(arguments) {
+        terminal::print(&format!("\nhistory: {}\n", came.history.display()));
+    }
+    Ok(Outcome::kept(judging::keeps(&pipeline, &judgement)))
+}
+
+fn kept(arguments: &Arguments) -> bool {
+    arguments.record.is_some() || arguments.directory.is_some()
+}
+
+fn options(arguments: &Arguments, temporary: &tempfile::TempDir, interrupt: &terminal::Interrupt) -> Options {
+    let record = match (&arguments.record, &arguments.directory) {
+        (Some(record), _) => record.clone(),
+        (None, Some(directory)) => directory.join("history.jsonl"),
+        (None, None) => temporary.path().join("history.jsonl"),
+    };
+    let bar = terminal::bar(arguments.messages, "messages");
+    let mut options = Options::new(arguments.messages, &record);
+    options.producers = arguments.producers;
+    options.directory.clone_from(&arguments.directory);
+    options.plan = Plan::Generated { each: arguments.faults, seed: arguments.seed };
+    options.stop = interrupt.flag();
+    options.progress = Some(Arc::new(move |progress| bar.set_position(progress.effects)));
+    options
+}
+
+fn in_words(pipeline: &Pipeline, came: &RealReport, arguments: &Arguments, ink: Ink) -> String {
+    let mut out = format!(
+        "{}: {} from {}, {} in {:.1} s ({} a second)\n",
+        ink.strong(&pipeline.name),
+        report::count(arguments.messages, "message"),
+        report::count(arguments.producers.into(), "producer"),
+        report::count(came.effects, "effect"),
+        came.elapsed.as_secs_f64(),
+        report::grouped(came.throughput() as u64),
+    );
+    if came.resumed {
+        let mended = report::count(came.mended, "event");
+        out += &format!("went on with an earlier run; {mended} of it written from the stores\n");
+    }
+    let mut table = report::table(&["fault", "struck"]);
+    for (fault, times) in &came.fired {
+        table.add_row([fault.word().to_owned(), report::grouped(*times)]);
+    }
+    if !came.fired.is_empty() {
+        out += &format!("\n{}", report::lines(&table));
+    }
+    let left_out: Vec<&str> = real::left_out(pipeline).into_iter().map(|fault| fault.word()).collect();
+    if !left_out.is_empty() {
+        out += &format!("not injected in a real run of this pipeline: {}\n", left_out.join(", "));
+    }
+    out
+}

@@ -1,0 +1,155 @@
+//! `delivery simulate`: a campaign of random fault schedules on the cores.
+
+use std::path::PathBuf;
+
+use delivery_impls::mutant::Mutant;
+use delivery_model::pipeline::{Pipeline, Semantics};
+use delivery_model::semantics::{PropertyId, Verdict};
+use delivery_model::story::Ink;
+use delivery_model::vocab::Fault;
+use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, campaign};
+use delivery_proofs::simulation::run::run as replayed;
+use delivery_proofs::simulation::strategy;
+use delivery_proofs::verify::shown;
+use serde_json::{Map, Value, json};
+
+use super::{Outcome, Pipelines, load, report, tell, terminal};
+
+/// What to simulate, and how often.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pipelines: Pipelines,
+    /// How many schedules to run on each
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    schedules: u32,
+    /// Where the schedules come from: the same seed gives the same runs
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// One JSON object a pipeline instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Write each shrunk counterexample into this directory, for `replay`
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+}
+
+/// Runs a campaign on each pipeline.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
+    let interrupt = terminal::Interrupt::install()?;
+    let mut outcome = Outcome::Kept;
+    for (index, pipeline) in pipelines.iter().enumerate() {
+        let bar = terminal::bar(arguments.schedules.into(), &pipeline.name);
+        let report = campaign(pipeline, Mutant::None, arguments.schedules, arguments.seed, &mut |progress| {
+            bar.set_position(progress.runs.into());
+            !interrupt.is_raised()
+        });
+        bar.finish_and_clear();
+        outcome = outcome.and(Outcome::kept(claims(pipeline, &report) == Verdict::Holds));
+        let gap = if index > 0 && !arguments.json { "\n" } else { "" };
+        let told = match arguments.json {
+            true => format!("{}\n", in_json(pipeline, &report, arguments.seed)),
+            false => in_words(pipeline, &report, arguments.seed, terminal::ink()),
+        };
+        terminal::print(&format!("{gap}{told}"));
+        if let Some(directory) = &arguments.save {
+            for found in &report.counterexamples {
+                let path = tell::save(directory, found.property, &found.schedule)?;
+                eprintln!("written: {}", path.display());
+            }
+        }
+        if interrupt.is_raised() {
+            eprintln!("stopped after {} of {} schedules", report.runs, report.schedules);
+            return Ok(Outcome::Broken);
+        }
+    }
+    Ok(outcome)
+}
+
+/// The promise, and the order where it is claimed.
+fn claims(pipeline: &Pipeline, report: &CampaignReport) -> Verdict {
+    let promise = pipeline.promises.map_or(Verdict::Holds, |semantics| report.verdicts.of(semantics));
+    let order = if pipeline.ordered { report.verdict(PropertyId::Order) } else { Verdict::Holds };
+    promise.and(order)
+}
+
+fn in_words(pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -> String {
+    let mut out = format!(
+        "{}: {} of up to {} messages from seed {seed}, {}\n",
+        ink.strong(&pipeline.name),
+        report::count(report.runs.into(), "random schedule"),
+        strategy::MESSAGES_MAX,
+        report::count(report.steps, "step"),
+    );
+    if report.not_quiescent > 0 {
+        out += &format!("{} of them did not come to rest\n", report::grouped(report.not_quiescent.into()));
+    }
+    out += &format!(
+        "
+{}",
+        report::semantics(&report.verdicts, pipeline.promises, ink)
+    );
+    let mut table = report::table(&["fault", "planned", "struck"]);
+    for fault in pipeline.faults.kinds() {
+        let [planned, struck] = [report.planned, report.fired].map(|of| report::grouped(of[fault as usize].into()));
+        table.add_row([fault.word().to_owned(), planned, struck]);
+    }
+    if pipeline.faults.kinds().next().is_some() {
+        out += &format!("\n{}", report::lines(&table));
+    }
+    let wanted = report.rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
+    let is_wanted = |found: &&Counterexample| {
+        wanted.contains(found.property) || pipeline.ordered && found.property == PropertyId::Order
+    };
+    report.counterexamples.iter().filter(is_wanted).for_each(|found| out += &counterexample(found, ink));
+    out
+}
+
+fn counterexample(found: &Counterexample, ink: Ink) -> String {
+    let run = replayed(&found.schedule, Mutant::None).expect("the campaign ran it before");
+    let broken = shown(found.property, &found.schedule, &run);
+    let faults: String = found.schedule.faults.iter().map(|planned| format!("  {planned}\n")).collect();
+    let under = if faults.is_empty() { "without any fault" } else { "under these faults" };
+    format!(
+        "\n{}, found in run {}, shrunk from {} to {}, {under}:\n{faults}{}",
+        tell::broken(broken.property, broken.message, ink),
+        found.run,
+        report::count(found.faults_found as u64, "fault"),
+        found.schedule.faults.len(),
+        tell::steps(&found.schedule.pipeline, found.schedule.messages, &broken.steps, ink)
+    )
+}
+
+fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
+    let violation = |found: &Counterexample| {
+        let run = replayed(&found.schedule, Mutant::None).expect("the campaign ran it before");
+        let broken = shown(found.property, &found.schedule, &run);
+        json!({ "property": found.property, "message": broken.message, "steps": broken.steps, "run": found.run })
+    };
+    let by_fault = |counts: &[u32; Fault::ALL.len()]| {
+        let kinds = pipeline.faults.kinds();
+        kinds.map(|fault| (fault.word().to_owned(), counts[fault as usize].into())).collect::<Map<_, _>>()
+    };
+    json!({
+        "pipeline": pipeline.name,
+        "promises": pipeline.promises,
+        "level": pipeline.level,
+        "obligation": pipeline.obligation,
+        "strongest": report::strongest(&report.verdicts),
+        "worlds": {
+            "simulation": {
+                "verdicts": report::verdicts(&report.verdicts),
+                "violations": report.counterexamples.iter().map(violation).collect::<Vec<_>>(),
+                "complete": false,
+                "schedules": report.runs,
+                "seed": seed,
+                "steps": report.steps,
+                "not-quiescent": report.not_quiescent,
+                "planned": by_fault(&report.planned),
+                "struck": by_fault(&report.fired),
+            }
+        },
+        "agree": true,
+    })
+}

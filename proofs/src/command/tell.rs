@@ -1,0 +1,45 @@
+//! Stories for people: what a run did, step by step; and where to keep it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use delivery_model::pipeline::Pipeline;
+use delivery_model::schedule::Schedule;
+use delivery_model::semantics::PropertyId;
+use delivery_model::story::{self, Ink};
+use delivery_model::vocab::{MessageId, Step};
+
+/// A longer run is told by its first steps.
+const LINES_MAX: usize = 400;
+
+/// The steps as a sequence between the parties, or, where there are more messages than the protocol's state holds, as a
+/// list.
+pub fn steps(pipeline: &Pipeline, messages: u32, steps: &[Step], ink: Ink) -> String {
+    let shown = &steps[..steps.len().min(LINES_MAX)];
+    let told = match story::spec_for(pipeline, messages, shown) {
+        Ok(spec) => story::text(&story::story(&spec, shown), ink),
+        Err(_) => shown.iter().enumerate().map(|(at, step)| format!("{:>3} {step}\n", at + 1)).collect(),
+    };
+    match steps.len() - shown.len() {
+        0 => told,
+        more => told + &format!("... and {more} more steps\n"),
+    }
+}
+
+/// "no-duplicate-effect, broken for message 1".
+pub fn broken(property: PropertyId, message: Option<MessageId>, ink: Ink) -> String {
+    let whose = message.map_or_else(String::new, |message| format!(" for message {message}"));
+    format!("{}, broken{whose}", ink.bad(property.word()))
+}
+
+/// Writes a counterexample into a directory, and says where.
+pub fn save(directory: &Path, property: PropertyId, schedule: &Schedule) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    // A pipeline's name is the user's, and need not be a good name for a file.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let name: String = schedule.pipeline.name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(100).collect();
+    let path = directory.join(format!("{name}.{property}.json"));
+    fs::write(&path, schedule.to_json()).with_context(|| path.display().to_string())?;
+    Ok(path)
+}

@@ -1,0 +1,94 @@
+//! The faults of an exact interleaving, told by the logical points at which they strike.
+//!
+//! A threaded run cannot be made to follow an interleaving, but it can be struck at the same points: "the ack of message
+//! 2, first time" happens in every run of the same pipeline. What the order of the other steps decides is lost.
+
+use std::collections::BTreeMap;
+
+use delivery_impls::mutant::Mutant;
+use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord, Strikes};
+use delivery_model::vocab::{Fault, MessageId, Step};
+
+use super::run::{CannotReplay, world_of};
+use super::world::World;
+
+/// Why an interleaving has no plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPoints {
+    /// The cores cannot go that way.
+    #[error(transparent)]
+    CannotReplay(#[from] CannotReplay),
+    /// A crash that comes before anything that it could come after.
+    #[error("step {}: {fault} strikes before the first step of its party, which no logical point names", .at + 1)]
+    BeforeEverything {
+        /// Which of its steps, counted from 0.
+        at: usize,
+        /// What strikes.
+        fault: Fault,
+    },
+}
+
+/// The planned faults of a schedule: its own, or those of its exact interleaving.
+pub fn planned(schedule: &Schedule) -> Result<Vec<PlannedFault>, NoPoints> {
+    let Interleaving::Exact(steps) = &schedule.interleaving else {
+        return Ok(schedule.faults.clone());
+    };
+    let mut world = world_of(schedule, Mutant::None);
+    let mut passed = Passed::default();
+    let mut planned = Vec::new();
+    let mut events = Vec::new();
+    for (at, &step) in steps.iter().enumerate() {
+        match step.fault() {
+            Some(fault) => {
+                planned.push(passed.plan(&world, step, fault).ok_or(NoPoints::BeforeEverything { at, fault })?)
+            }
+            None => passed.pass(&world, step),
+        }
+        world.take(step, &mut events).map_err(|why| CannotReplay { at, why })?;
+        events.clear();
+    }
+    Ok(planned)
+}
+
+/// The points that a run has passed.
+#[derive(Default)]
+struct Passed {
+    times: BTreeMap<(StepWord, Option<MessageId>), u32>,
+    /// In order.
+    points: Vec<Point>,
+}
+
+impl Passed {
+    fn pass(&mut self, world: &World, step: Step) {
+        let Some(word) = StepWord::of(&step) else { return };
+        let message = world.message_of(step).filter(|_| word.has_message());
+        let times = self.times.entry((word, message)).or_default();
+        *times += 1;
+        self.points.push(Point { step: word, message, nth: *times });
+    }
+
+    /// The fault that this step is, by the point that it belongs to.
+    fn plan(&self, world: &World, step: Step, fault: Fault) -> Option<PlannedFault> {
+        let (strikes, allowed) = Strikes::by(fault);
+        let at = match strikes {
+            Strikes::After => *self.points.iter().rev().find(|point| allowed.contains(&point.step))?,
+            Strikes::Of => self.befallen(world, step, allowed[0]),
+        };
+        let synced = world.broker().log().synced().0;
+        Some(match step {
+            Step::BrokerCrash { keeps } if keeps > synced => {
+                PlannedFault { keeps: Some(keeps - synced), ..PlannedFault::new(fault, at) }
+            }
+            Step::Rewind { position } => PlannedFault { to: Some(position), ..PlannedFault::new(fault, at) },
+            _ => PlannedFault::new(fault, at),
+        })
+    }
+
+    /// What a loss befalls was put on its way by the latest such step; a refusal and a poisoned message come before it.
+    fn befallen(&self, world: &World, step: Step, word: StepWord) -> Point {
+        let message = world.message_of(step);
+        let passed = self.times.get(&(word, message)).copied().unwrap_or(0);
+        let is_ahead = matches!(step, Step::PublishRefused { .. } | Step::Poison { .. });
+        Point { step: word, message, nth: if is_ahead { passed + 1 } else { passed.max(1) } }
+    }
+}
