@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use delivery_model::check::graph::{Completeness, Cut, Exploration, Verdict, Walk};
+use delivery_model::check::graph::{Completeness, Cut, Exploration, StateId, Verdict, Walk};
 
 use crate::models::{Arrow, Digraph, Sliding, TwoPhase};
 
@@ -21,6 +21,18 @@ fn a_limit_of_states_is_named_and_leaves_claims_open() {
     assert!(ours.graph.expanded() < ours.graph.len());
     assert_eq!(ours.finding("no tile is lost").unwrap().verdict, Verdict::Unknown);
     assert_eq!(ours.finding("two tiles are swapped").unwrap().verdict, Verdict::Unknown);
+}
+
+#[test]
+fn depths_are_right_where_a_walk_was_cut_within_a_level() {
+    let model = TwoPhase(6);
+    let whole = Walk::new(&model).run().graph;
+    let ours = Walk::new(&model).states_max(20_000).run().graph;
+    let (last, next) = (StateId(ours.expanded() as u32 - 1), StateId(ours.expanded() as u32));
+    assert_eq!(whole.depth_of(last), whole.depth_of(next), "the walk was not cut within a level");
+    let deepest = ours.ids().last().expect("there are states");
+    assert_eq!(ours.depth_of(deepest), whole.depth_of(deepest));
+    assert_eq!(ours.path_to(&model, deepest).len(), ours.depth());
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub(super) struct Part<S> {
     pub(super) deciders: Vec<(usize, u32)>,
     /// Successors left out because they are beyond the model's boundary.
     pub(super) beyond: u64,
+    /// The sources that have such successors.
+    pub(super) clipped: Vec<u32>,
     /// Sources without any successor, not even one beyond the boundary.
     pub(super) terminal: u64,
 }
@@ -66,6 +68,7 @@ impl<S: Clone + Eq + Hash> Part<S> {
             buckets: Bucket::one_a_shard(),
             deciders: Vec::new(),
             beyond: 0,
+            clipped: Vec::new(),
             terminal: 0,
         }
     }
@@ -85,6 +88,7 @@ impl<S: Clone + Eq + Hash> Part<S> {
         self.pending.clear();
         self.buckets.iter_mut().for_each(Bucket::clear);
         self.deciders.clear();
+        self.clipped.clear();
         (self.beyond, self.terminal) = (0, 0);
     }
 
@@ -154,6 +158,7 @@ impl<S: Clone + Eq + Hash> Part<S> {
         }
         let degree = staged.states.len() - before;
         self.degrees.push(degree as u32);
+        self.clipped.extend((self.beyond > beyond).then_some(source));
         self.terminal += u64::from(degree == 0 && self.beyond == beyond);
     }
 

@@ -1,6 +1,7 @@
 //! What a walk brings home: the graph, how much of it was seen, and what the checks came to.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::checks::{Check, Expects};
 
@@ -120,7 +121,7 @@ pub struct Exploration<S> {
 pub struct Memory {
     /// The states themselves.
     pub states: usize,
-    /// Parents and depths.
+    /// Parents and depths, and where the boundary left something out.
     pub paths: usize,
     /// The table of known states.
     pub table: usize,
@@ -164,6 +165,8 @@ pub struct Graph<S> {
     pub(super) levels: Vec<u32>,
     /// How many states were expanded: those with the lowest ids.
     pub(super) expanded: u32,
+    /// Those of them with a successor beyond the boundary, lowest first.
+    pub(super) clipped: Vec<u32>,
     pub(super) edges: Option<Edges>,
 }
 
@@ -179,7 +182,7 @@ pub(super) struct Edges {
 impl<S> Graph<S> {
     pub(super) fn new(edges: bool) -> Self {
         let edges = edges.then(Edges::default);
-        Graph { states: Vec::new(), parents: Vec::new(), levels: Vec::new(), expanded: 0, edges }
+        Graph { states: Vec::new(), parents: Vec::new(), levels: Vec::new(), expanded: 0, clipped: Vec::new(), edges }
     }
 
     /// Adds a state, and returns its id.
@@ -246,6 +249,18 @@ impl<S> Graph<S> {
         self.states.len().checked_sub(1).map_or(0, |last| self.depth_of(StateId(last as u32)))
     }
 
+    /// The states of this depth that are expanded or waiting to be; none below the deepest.
+    pub(super) fn level(&self, depth: usize) -> Range<u32> {
+        let end = self.states.len() as u32;
+        let first = |depth: usize| self.levels.get(depth).copied().unwrap_or(end);
+        first(depth)..first(depth + 1)
+    }
+
+    /// Whether every step of the state is in the graph: it was expanded, and nothing was left out.
+    pub(super) fn is_known(&self, state: u32) -> bool {
+        state < self.expanded && self.clipped.binary_search(&state).is_err()
+    }
+
     /// How many transitions are kept; none, if the walk was not told to keep edges.
     pub fn transitions(&self) -> usize {
         self.edges.as_ref().map_or(0, |edges| edges.targets.len())
@@ -259,15 +274,25 @@ impl<S> Graph<S> {
     /// The transitions out of a state, in the order of the model's actions; none, if it was not expanded or edges were
     /// not kept. Actions without a successor within the boundary have no edge.
     pub fn edges(&self, id: StateId) -> impl ExactSizeIterator<Item = Edge> + '_ {
-        let (targets, classes) = self.edges.as_ref().map_or((&[][..], &[][..]), |edges| edges.of(id.0));
-        targets.iter().zip(classes).map(|(&target, &class)| Edge { target: StateId(target), class })
+        let edges = self.targets(id.0).iter().zip(self.classes(id.0));
+        edges.map(|(&target, &class)| Edge { target: StateId(target), class })
+    }
+
+    /// Where the state's edges lead.
+    pub(super) fn targets(&self, state: u32) -> &[u32] {
+        self.edges.as_ref().map_or(&[], |edges| &edges.targets[edges.of(state)])
+    }
+
+    /// The classes of the state's edges.
+    pub(super) fn classes(&self, state: u32) -> &[u8] {
+        self.edges.as_ref().map_or(&[], |edges| &edges.classes[edges.of(state)])
     }
 
     /// Bytes that states, paths and edges take.
     pub(super) fn memory(&self) -> Memory {
         Memory {
             states: self.states.capacity() * size_of::<S>(),
-            paths: (self.parents.capacity() + self.levels.capacity()) * size_of::<u32>(),
+            paths: (self.parents.capacity() + self.levels.capacity() + self.clipped.capacity()) * size_of::<u32>(),
             table: 0,
             edges: self.edges.as_ref().map_or(0, Edges::bytes),
             batch: 0,
@@ -276,13 +301,11 @@ impl<S> Graph<S> {
 }
 
 impl Edges {
-    fn of(&self, id: u32) -> (&[u32], &[u8]) {
-        let end = |id: u32| self.ends.get(id as usize).map(|&end| end as usize);
-        let start = if id == 0 { Some(0) } else { end(id - 1) };
-        match (start, end(id)) {
-            (Some(start), Some(end)) => (&self.targets[start..end], &self.classes[start..end]),
-            _ => (&[], &[]),
-        }
+    /// The places of the state's edges; none, if it was not expanded.
+    fn of(&self, state: u32) -> Range<usize> {
+        let end = |state: u32| self.ends.get(state as usize).map(|&end| end as usize);
+        let start = state.checked_sub(1).map_or(Some(0), end);
+        start.zip(end(state)).map_or(0..0, |(start, end)| start..end)
     }
 
     fn bytes(&self) -> usize {

@@ -4,6 +4,7 @@
 //!
 //! * counterexamples and witnesses that are *shortest*, and the same whatever the number of threads;
 //! * an honest [`Completeness`]: a walk that a bound, a limit or its caller cut short never claims that all was seen;
+//! * promises about whole runs, under fairness, with the run that breaks them: [`Exploration::leads_to`];
 //! * no state lost to an equal fingerprint: states are compared.
 //!
 //! [`Walk`] is the way in, [`Exploration`] what comes out.
@@ -14,6 +15,7 @@
 mod checks;
 mod expand;
 mod exploration;
+mod liveness;
 mod number;
 mod path;
 mod share;
@@ -22,5 +24,6 @@ mod walk;
 
 pub use checks::{Check, Checks, Expects};
 pub use exploration::{Completeness, Cut, Edge, Exploration, Finding, Graph, Memory, StateId, Verdict};
+pub use liveness::{Fairness, Lasso, Liveness};
 pub use path::Path;
 pub use walk::{Progress, Walk};

@@ -59,42 +59,57 @@ impl<S: Clone + Eq> Graph<S> {
     ///
     /// # Panics
     ///
-    /// If the model is another one than the graph was made from, or does not repeat itself: see [`Graph::along`].
+    /// If the model is another one than the graph was made from, or its `actions` or `next_state` depend on more than
+    /// their arguments.
     pub fn path_to<M: Model<State = S>>(&self, model: &M, id: StateId) -> Path<S, M::Action> {
         let mut ids: Vec<_> = std::iter::successors(Some(id), |&id| self.parent(id)).collect();
         ids.reverse();
-        let root = self.state(ids[0]);
-        let mut path = self.along(model, &ids, |_, _| true);
-        path.root = model.init_states().iter().position(|state| state == root);
-        assert!(path.root.is_some(), "the model no longer has the initial state that it had");
+        self.path_through(model, &ids)
+    }
+
+    /// The path through these states, of which the first is initial, by the first action of each that leads to the
+    /// next. Panics as [`Graph::path_to`] does, and if the states do not follow each other.
+    pub(super) fn path_through<M: Model<State = S>>(&self, model: &M, ids: &[StateId]) -> Path<S, M::Action> {
+        let root = model.init_states().iter().position(|state| state == self.state(ids[0]));
+        assert!(root.is_some(), "the model no longer has the initial state that it had");
+        let mut path = Path { root, ..Path::staying_in(self.state(ids[0]).clone()) };
+        for pair in ids.windows(2) {
+            let next = self.state(pair[1]);
+            path.push(steps_of(model, self.state(pair[0])).find(|(.., target)| target == next), pair[0]);
+        }
         path
     }
 
-    /// The path through these states, by the first action of each that leads to the next and that `takes` accepts; it
-    /// is asked with the step's place in the path, from 0.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such action: then the model's `actions` or `next_state` depend on more than their arguments, or
-    /// the states do not follow each other. And if there are no states.
-    pub(super) fn along<M: Model<State = S>>(
-        &self,
-        model: &M,
-        ids: &[StateId],
-        takes: impl Fn(usize, &M::Action) -> bool,
-    ) -> Path<S, M::Action> {
-        let last = self.state(*ids.last().expect("a path has a state")).clone();
-        let mut path = Path { steps: Vec::new(), last, choices: Vec::new(), root: None };
-        for (step, pair) in ids.windows(2).enumerate() {
-            let (state, next) = (self.state(pair[0]), self.state(pair[1]));
-            let found = steps_of(model, state).find(|(_, action, target)| target == next && takes(step, action));
-            let Some((choice, action, _)) = found else {
-                panic!("the model does not repeat itself: state {} no longer leads to state {}", pair[0], pair[1]);
-            };
-            path.steps.push((state.clone(), action));
-            path.choices.push(choice);
+    /// The path from a state on over these edges: each is the place of an edge among those of the state it leaves.
+    /// Panics as [`Graph::path_to`] does.
+    pub(super) fn path_over<M: Model<State = S>>(&self, model: &M, start: u32, edges: &[usize]) -> Path<S, M::Action> {
+        let mut at = start;
+        let mut path = Path::staying_in(self.states[start as usize].clone());
+        for &edge in edges {
+            let state = &self.states[at as usize];
+            let mut within = steps_of(model, state).filter(|(.., target)| model.within_boundary(target));
+            let source = StateId(at);
+            at = self.targets(at)[edge];
+            let step = within.nth(edge).filter(|(.., target)| *target == self.states[at as usize]);
+            path.push(step, source);
         }
         path
+    }
+}
+
+impl<S, A> Path<S, A> {
+    fn staying_in(state: S) -> Self {
+        Path { steps: Vec::new(), last: state, choices: Vec::new(), root: None }
+    }
+
+    /// Takes a step that the graph has from its last state, whose id is `from`.
+    fn push(&mut self, step: Option<(usize, A, S)>, from: StateId) {
+        let Some((choice, action, target)) = step else {
+            panic!("the model does not repeat itself: state {from} no longer leads where it did");
+        };
+        let source = std::mem::replace(&mut self.last, target);
+        self.steps.push((source, action));
+        self.choices.push(choice);
     }
 }
 

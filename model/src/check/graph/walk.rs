@@ -172,14 +172,25 @@ where
     fn levels(&mut self) -> Result<(), Cut> {
         let mut first = 0;
         while first < self.graph.len() as u32 {
-            let end = self.graph.len() as u32;
-            self.graph.levels.push(first);
-            while first < end {
-                self.ask()?;
-                let batch = first..end.min(first.saturating_add(self.batch_size()));
-                first = batch.end;
-                self.batch(batch)?;
+            let level = first..self.graph.len() as u32;
+            first = level.end;
+            self.graph.levels.push(level.start);
+            let cut = self.level(level);
+            if cut.is_err() && first < self.graph.len() as u32 {
+                self.graph.levels.push(first);
             }
+            cut?;
+        }
+        Ok(())
+    }
+
+    fn level(&mut self, level: Range<u32>) -> Result<(), Cut> {
+        let mut first = level.start;
+        while first < level.end {
+            self.ask()?;
+            let batch = first..level.end.min(first.saturating_add(self.batch_size()));
+            first = batch.end;
+            self.batch(batch)?;
         }
         Ok(())
     }
@@ -261,6 +272,7 @@ where
         for part in &self.parts[..used] {
             self.beyond += part.beyond;
             self.terminal += part.terminal;
+            self.graph.clipped.extend_from_slice(&part.clipped);
             for &(check, id) in &part.deciders {
                 self.decided_by[check].get_or_insert(StateId(id));
                 self.open &= !(1 << check);

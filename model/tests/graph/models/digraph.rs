@@ -21,6 +21,13 @@ pub struct Arrow {
     pub target: Option<u8>,
 }
 
+impl Digraph {
+    /// Whether the state has this mark.
+    pub fn is(&self, state: u8, mark: u8) -> bool {
+        self.marks[state as usize] & mark != 0
+    }
+}
+
 impl Model for Digraph {
     type State = u8;
     type Action = Arrow;
