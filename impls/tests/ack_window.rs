@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use delivery_impls::shared::ack_window::{AckWindow, Advance, BITS, ReserveError, SettleError};
+use delivery_impls::shared::ack_window::{AckWindow, Advance, BITS, ReserveError, SettleError, Snapshot};
 use delivery_model::vocab::Position;
 use proptest::prelude::*;
 
@@ -38,6 +38,10 @@ impl Reference {
         } else {
             Ok(())
         }
+    }
+
+    fn is_settled(&self, position: u64) -> bool {
+        position < self.watermark || self.settled.contains(&position)
     }
 
     fn settle(&mut self, position: u64) -> Result<Option<Advance>, SettleError> {
@@ -100,9 +104,51 @@ proptest! {
                 }
             }
             prop_assert_eq!(window.watermark(), Position(reference.watermark));
+            for position in reference.watermark.saturating_sub(40)..reference.end() {
+                prop_assert_eq!(window.is_settled(Position(position)), reference.is_settled(position));
+            }
             prop_assert!(reference.end() >= reference.watermark + u64::from(capacity));
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn a_snapshot_has_what_is_settled_and_a_window_resumes_from_it(
+        start in start(), capacity in 1..100u32, offsets in prop::collection::vec(0..200u64, 0..300),
+    ) {
+        let window = AckWindow::new(Position(start), capacity);
+        let mut reference = Reference::new(start, capacity);
+        for offset in offsets {
+            let position = reference.watermark + offset;
+            let _ = (window.settle(Position(position)), reference.settle(position));
+        }
+        let snapshot = window.snapshot();
+        prop_assert_eq!(snapshot.offset(), Position(reference.watermark));
+        let ahead: Vec<u64> = reference.settled.range(reference.watermark..).copied().collect();
+        prop_assert_eq!(snapshot.ahead().map(|position| position.0).collect::<Vec<_>>(), ahead);
+        let resumed = AckWindow::resume(&snapshot, capacity + BITS);
+        for position in reference.watermark.saturating_sub(40)..reference.end() + 40 {
+            let position = Position(position);
+            prop_assert_eq!(snapshot.is_settled(position), reference.is_settled(position.0));
+            prop_assert_eq!(resumed.is_settled(position), reference.is_settled(position.0));
+        }
+        prop_assert_eq!(resumed.snapshot(), snapshot);
+    }
+}
+
+#[test]
+fn a_snapshot_that_starts_with_settled_bits_moves_its_offset_over_them() {
+    let check = |offset, bitmap: &[u32], expected_offset, expected_ahead: &[u64]| {
+        let snapshot = Snapshot::new(offset, bitmap.to_vec());
+        assert_eq!(snapshot.offset(), Position(expected_offset), "{bitmap:?}");
+        assert_eq!(snapshot.ahead().map(|position| position.0).collect::<Vec<_>>(), expected_ahead, "{bitmap:?}");
+    };
+    check(5, &[], 5, &[]);
+    check(5, &[0b1011, 0, 0], 7, &[8]);
+    check(5, &[u32::MAX, 0b101], 38, &[39]);
+    check(0, &[0b10, 1 << 31], 0, &[1, 63]);
+    assert_eq!(Snapshot::new(5, vec![1, 0]), Snapshot::new(6, vec![]), "equal sets are equal values");
 }
 
 #[test]

@@ -7,5 +7,19 @@
 //! Each piece keeps the steps in which threads race apart, as a trait whose default methods are the shipped ones. A
 //! broken twin in `proofs/loom` replaces one of them, and loom must catch it by the assertion that guards it.
 
+//!
+//! | piece | between whom | loom |
+//! |---|---|---|
+//! | [`ack_window`] | workers that settle in any order; its snapshot, with whoever stores it | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
+//! | [`lease_slot`] | workers, timers and dispatchers of one position | `lease_slot.rs` |
+//! | [`lease_table`] | the same, of a window of positions | `lease_table.rs` |
+//! | [`in_flight`] | attempts at one message, and whoever stores it | `in_flight.rs` |
+//! | [`group_sync`] | those who append, and the one who syncs | `group_sync.rs` |
+//! | [`handle`] | the clones of a delivery's handle | `handle.rs` |
+
 pub mod ack_window;
+pub mod group_sync;
+pub mod handle;
+pub mod in_flight;
 pub mod lease_slot;
+pub mod lease_table;

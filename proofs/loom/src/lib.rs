@@ -15,5 +15,8 @@ pub mod shared;
 
 /// What `delivery_impls::sync` is in the shipped crate: here loom's.
 pub mod sync {
+    pub use std::sync::PoisonError;
+
     pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
+    pub use loom::sync::{Arc, Mutex, MutexGuard};
 }

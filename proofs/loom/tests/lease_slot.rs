@@ -1,7 +1,9 @@
 //! The lease slot under loom: its races, each with the twin that has it.
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
-use delivery_loom::shared::lease_slot::{Lease, LeaseError, LeaseSlot, Phase, Sound, State, Steps, Tick, current};
+use delivery_loom::shared::lease_slot::{
+    GrantError, Lease, LeaseError, LeaseSlot, NotExhausted, Phase, Sound, State, Steps, Tick, current,
+};
 use delivery_loom::sync::{AtomicU64, Ordering};
 use loom::sync::Arc;
 use loom::thread;
@@ -191,4 +193,89 @@ fn the_next_holder_of_a_lease_sees_what_the_last_one_did() {
     holds("last holder", &["granted", "still leased"], what_the_last_holder_did::<Sound>);
     let complaint = "sees what its predecessor did";
     is_caught("last holder, relaxed", complaint, what_the_last_holder_did::<ChangesRelaxed>);
+}
+
+/// Writes the lower half of the word, then the upper: whoever reads in between sees one lease's generation beside
+/// another's deadline.
+enum TearsTheWord {}
+
+impl Steps for TearsTheWord {
+    fn change<E>(word: &AtomicU64, next: impl Fn(State) -> Result<State, E>) -> Result<State, E> {
+        const LOWER: u64 = u32::MAX as u64;
+        let mut seen = word.load(Ordering::Acquire);
+        loop {
+            let state = next(State::unpack(seen))?;
+            let half = seen & !LOWER | state.pack() & LOWER;
+            match word.compare_exchange(seen, half, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    // Whoever changed it meanwhile has the last word.
+                    let _ = word.compare_exchange(half, state.pack(), Ordering::AcqRel, Ordering::Acquire);
+                    return Ok(state);
+                }
+                Err(now) => seen = now,
+            }
+        }
+    }
+}
+
+/// A timer that ends whatever lease it sees is due, while a worker gives its lease back and the position is granted anew.
+fn sweep_and_new_lease<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let (slot, ended, new) = race::<S, _, _>(
+        |slot, _| {
+            let state = slot.state();
+            state.phase == Phase::Held && slot.expire(state.lease(), SOON).is_ok()
+        },
+        |slot, lease| {
+            let _ = slot.release(lease);
+            slot.grant(LATER)
+        },
+    );
+    let new = new.expect("given back or expired, the position is free");
+    assert_eq!(current(slot.state(), new, Phase::Held).err(), None, "the new lease lives until its own deadline");
+    seen.note(if ended { "expired" } else { "given back" });
+}
+
+#[test]
+fn a_sweep_never_pairs_one_leases_generation_with_anothers_deadline() {
+    holds("sweep, new lease", &["expired", "given back"], sweep_and_new_lease::<Sound>);
+    let complaint = "the new lease lives until its own deadline";
+    is_caught("sweep, torn word", complaint, sweep_and_new_lease::<TearsTheWord>);
+}
+
+/// Two dispatchers that find the position delivered as often as it may be.
+fn two_set_aside<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let slot = Arc::new(LeaseSlot::<S>::with_steps(1));
+    let lease = slot.grant(SOON).expect("it is free");
+    slot.release(lease).expect("it is current");
+    let set_aside = |slot: &LeaseSlot<S>| slot.begin_set_aside::<Refused>(Ok).is_ok();
+    let other = {
+        let slot = Arc::clone(&slot);
+        thread::spawn(move || set_aside(&slot))
+    };
+    let mine = set_aside(&slot);
+    let others = other.join().expect("a thread ends");
+    assert!(mine != others, "one of them sets it aside");
+    seen.note(if mine { "by the first" } else { "by the second" });
+}
+
+/// Why a position was not set aside does not matter here.
+#[derive(Debug)]
+struct Refused;
+
+impl From<GrantError> for Refused {
+    fn from(_: GrantError) -> Self {
+        Refused
+    }
+}
+
+impl From<NotExhausted> for Refused {
+    fn from(_: NotExhausted) -> Self {
+        Refused
+    }
+}
+
+#[test]
+fn a_position_is_set_aside_once() {
+    holds("two set aside", &["by the first", "by the second"], two_set_aside::<Sound>);
+    is_caught("two set aside, two steps", "one of them sets it aside", two_set_aside::<ChangesInTwoSteps>);
 }

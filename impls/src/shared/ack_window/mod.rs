@@ -17,6 +17,7 @@
 //! business), and the commit itself.
 
 mod ring;
+mod snapshot;
 
 use std::marker::PhantomData;
 
@@ -24,6 +25,7 @@ use delivery_model::vocab::Position;
 use thiserror::Error;
 
 pub use self::ring::{BITS, Ring, Slot, Word};
+pub use self::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// A window of positions that several threads settle and whose contiguous settled prefix is known at all times.
@@ -113,6 +115,19 @@ impl AckWindow {
     pub fn new(start: Position, capacity: u32) -> AckWindow {
         AckWindow::with_steps(start, capacity)
     }
+
+    /// A window in which those positions are settled that the snapshot has.
+    ///
+    /// # Panics
+    ///
+    /// If the snapshot reaches beyond the capacity.
+    pub fn resume(snapshot: &Snapshot, capacity: u32) -> AckWindow {
+        let window = AckWindow::new(snapshot.offset(), capacity);
+        for position in snapshot.ahead() {
+            window.settle(position).expect("the snapshot fits, and names a position once");
+        }
+        window
+    }
 }
 
 impl<S: Steps> AckWindow<S> {
@@ -121,6 +136,11 @@ impl<S: Steps> AckWindow<S> {
         // The watermark can stand at the last bit of a word, whose other bits are then of no use.
         let words = (u64::from(capacity) + u64::from(BITS) - 1).div_ceil(u64::from(BITS)).next_power_of_two();
         AckWindow { ring: Ring::new(start.0, words as usize), watermark: AtomicU64::new(start.0), steps: PhantomData }
+    }
+
+    /// How many words of [`BITS`] positions the window has.
+    pub fn words(&self) -> usize {
+        self.ring.words()
     }
 
     /// The lowest position that is not known settled: every one below it is, and may be committed.
@@ -141,6 +161,17 @@ impl<S: Steps> AckWindow<S> {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether a settle of this position was accepted. What its worker did before it is seen, if so.
+    pub fn is_settled(&self, position: Position) -> bool {
+        position < self.watermark() || self.ring.is_settled(position.0)
+    }
+
+    /// What is settled now, for whoever stores it to [`resume`](AckWindow::resume) from. Settles go on meanwhile; each
+    /// that was accepted before the call is in it, and each that is in it was accepted before the return.
+    pub fn snapshot(&self) -> Snapshot {
+        S::snapshot(&self.ring, &self.watermark)
     }
 
     /// Settles a position, once. Says how far the contiguous prefix grew, if this call is the one that moved it.
@@ -213,6 +244,13 @@ pub trait Steps {
     /// How far the settled run reaches from the watermark.
     fn settled_run_end(ring: &Ring, watermark: u64) -> u64 {
         ring.settled_run_end(watermark)
+    }
+
+    /// What is settled. Offset and bitmap go by the same look at the watermark: a bitmap that was taken from another
+    /// offset than the one it is stored with claims other positions than those that were settled.
+    fn snapshot(ring: &Ring, watermark: &AtomicU64) -> Snapshot {
+        let offset = watermark.load(Ordering::Acquire);
+        Snapshot::new(offset, ring.settled_from(offset))
     }
 
     /// Moves the watermark, if it still is where the run was measured from; else says where it is.

@@ -67,6 +67,11 @@ impl Ring {
         ring
     }
 
+    /// How many words there are.
+    pub(super) fn words(&self) -> usize {
+        self.words.len()
+    }
+
     /// Where the position's bit is.
     pub fn slot(&self, position: u64) -> Slot {
         slot(position, self.words.len())
@@ -83,6 +88,36 @@ impl Ring {
     /// has left it.
     pub fn end(&self, watermark: u64) -> u64 {
         (word_number(watermark) + self.words.len() as u64).saturating_mul(u64::from(BITS))
+    }
+
+    /// Whether the position's bit is set, or its lap is gone.
+    pub(super) fn is_settled(&self, position: u64) -> bool {
+        let slot = self.slot(position);
+        self.settled_bits(slot) >> slot.bit & 1 == 1
+    }
+
+    /// Which positions from `from` on are seen settled, one bit each, the lowest position in the lowest bit: as many as
+    /// have a word while `from` is the lowest unsettled one.
+    ///
+    /// Reads with acquire: everything that happened before those settles happens before the return.
+    pub fn settled_from(&self, from: u64) -> Vec<u32> {
+        let firsts = (0..self.words.len() as u64).map(|number| (word_number(from) + number) * u64::from(BITS));
+        let words: Vec<u32> = firsts.map(|first| self.settled_bits(self.slot(first))).collect();
+        let shift = (from % u64::from(BITS)) as u32;
+        let next = words.iter().skip(1).chain([&0]);
+        let joined = words.iter().zip(next).map(|(low, high)| (u64::from(*high) << BITS | u64::from(*low)) >> shift);
+        joined.map(|bits| bits as u32).collect()
+    }
+
+    /// The bits of the slot's word, as they are for the slot's lap.
+    fn settled_bits(&self, slot: Slot) -> u32 {
+        let word = Word::unpack(self.word(slot).load(Ordering::Acquire));
+        // Less than half the laps there are apart, so the difference says which came first.
+        match slot.lap.wrapping_sub(word.lap) {
+            0 => word.settled,
+            ahead if ahead < 1 << 31 => 0,
+            _ => FULL,
+        }
     }
 
     /// The first position at or after `from` that is not seen settled.

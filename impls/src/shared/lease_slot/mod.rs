@@ -72,6 +72,14 @@ pub enum GrantError {
     },
 }
 
+/// The position is not to be set aside: it may be delivered again. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the position was delivered {deliveries} times, and may be again")]
+pub struct NotExhausted {
+    /// How often it was delivered.
+    pub deliveries: DeliveryNumber,
+}
+
 /// Why a lease could not do what was asked of it. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LeaseError {
@@ -132,15 +140,44 @@ impl<S: Steps> LeaseSlot<S> {
 
     /// Grants the position, until the deadline.
     pub fn grant(&self, deadline: Tick) -> Result<Lease, GrantError> {
-        let granted = S::change(&self.word, |state| match state.phase {
-            Phase::Held | Phase::Settling => Err(GrantError::Leased { delivery: state.deliveries }),
-            Phase::Settled => Err(GrantError::Settled),
-            Phase::Free if self.deliveries_max != 0 && state.deliveries.0 >= self.deliveries_max => {
-                Err(GrantError::Exhausted { deliveries: state.deliveries })
+        self.grant_as(deadline, Ok)
+    }
+
+    /// [`grant`](Self::grant), of what `seen_as` makes of the state whenever it was read: a slot may serve one position
+    /// after another, and only its owner knows which one the state is about.
+    pub fn grant_as<E: From<GrantError>>(
+        &self,
+        deadline: Tick,
+        seen_as: impl Fn(State) -> Result<State, E>,
+    ) -> Result<Lease, E> {
+        let granted = S::change::<E>(&self.word, |state| {
+            let state = free(seen_as(state)?)?;
+            if self.is_exhausted(state) {
+                return Err(GrantError::Exhausted { deliveries: state.deliveries }.into());
             }
-            Phase::Free => Ok(state.granted_until(deadline)),
+            Ok(state.granted_until(deadline))
         })?;
-        Ok(Lease { generation: granted.generation, delivery: granted.deliveries })
+        Ok(granted.lease())
+    }
+
+    /// Takes an exhausted position to set it aside: its settle begins, and nobody will be granted it. One caller gets
+    /// the lease to [`finish_settle`](Self::finish_settle) with. `seen_as` as in [`grant_as`](Self::grant_as).
+    pub fn begin_set_aside<E: From<GrantError> + From<NotExhausted>>(
+        &self,
+        seen_as: impl Fn(State) -> Result<State, E>,
+    ) -> Result<Lease, E> {
+        let taken = S::change::<E>(&self.word, |state| {
+            let state = free(seen_as(state)?)?;
+            if !self.is_exhausted(state) {
+                return Err(NotExhausted { deliveries: state.deliveries }.into());
+            }
+            Ok(state.taken_aside())
+        })?;
+        Ok(taken.lease())
+    }
+
+    fn is_exhausted(&self, state: State) -> bool {
+        self.deliveries_max != 0 && state.deliveries.0 >= self.deliveries_max
     }
 
     /// From here on the lease does not end, until the settle is finished or abandoned.
@@ -170,6 +207,15 @@ impl<S: Steps> LeaseSlot<S> {
 
     fn step(&self, lease: Lease, from: Phase, to: Phase) -> Result<(), LeaseError> {
         S::change(&self.word, |state| current(state, lease, from).map(|state| state.to(to))).map(drop)
+    }
+}
+
+/// The state, if the position can be granted as far as its phase goes.
+fn free(state: State) -> Result<State, GrantError> {
+    match state.phase {
+        Phase::Held | Phase::Settling => Err(GrantError::Leased { delivery: state.deliveries }),
+        Phase::Settled => Err(GrantError::Settled),
+        Phase::Free => Ok(state),
     }
 }
 

@@ -5,6 +5,8 @@
 
 use delivery_model::vocab::DeliveryNumber;
 
+use super::Lease;
+
 /// A point in time, in whatever ticks the caller counts, modulo 2^32. Deadlines lie less than 2^31 ticks ahead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tick(pub u32);
@@ -19,6 +21,12 @@ impl Tick {
 /// Which grant of a slot, modulo 2^20: a caller that old cannot still be there, its position has settled long ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Generation(u32);
+
+impl Generation {
+    fn next(self) -> Generation {
+        Generation((self.0 + 1) % (1 << GENERATION))
+    }
+}
 
 /// Bits of a generation.
 const GENERATION: u32 = 20;
@@ -69,10 +77,26 @@ impl State {
     pub(super) fn granted_until(self, deadline: Tick) -> State {
         State {
             deadline,
-            generation: Generation((self.generation.0 + 1) % (1 << GENERATION)),
+            generation: self.generation.next(),
             deliveries: DeliveryNumber((self.deliveries.0 + 1).min(DELIVERIES_MAX)),
             phase: Phase::Held,
         }
+    }
+
+    /// Taken to be set aside: that is no delivery.
+    pub(super) fn taken_aside(self) -> State {
+        State { generation: self.generation.next(), phase: Phase::Settling, ..self }
+    }
+
+    /// Never delivered, where the slot goes on to its next position. Generations go on too, so that a lease of the
+    /// position before is still told apart.
+    pub fn for_next_position(self) -> State {
+        State { generation: self.generation, ..State::NEW }
+    }
+
+    /// The lease that is current, or was last.
+    pub fn lease(self) -> Lease {
+        Lease { generation: self.generation, delivery: self.deliveries }
     }
 
     /// The state as an atomic stores it.
