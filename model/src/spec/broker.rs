@@ -115,8 +115,11 @@ fn decide(settings: &Settings, state: &State, transmission: Transmission) -> Dec
             match of_session.map(|stored| stored.sequence()).max() {
                 Some(last) if record.sequence() <= last => Decision::Duplicate,
                 Some(last) if record.sequence() > last + 1 => Decision::Refuse,
-                // A session that is not remembered may start anywhere.
-                Some(_) | None => Decision::Store,
+                Some(_) => Decision::Store,
+                // Where nothing was ever forgotten, a session without a record is new, and begins with its first.
+                None if state.dedup_floor == 0 && record.sequence() > 0 => Decision::Refuse,
+                // Otherwise it may be one that was forgotten, and so may go on anywhere.
+                None => Decision::Store,
             }
         }
     }

@@ -114,7 +114,7 @@ mod tests {
         expect![[r#"
                   order service                       broker                              inventory service
               1   ● submits order 1                   │                                   │
-              2   ├──────────── publish 1 ───────────▶│                                   │
+              2   ├─────────── publish 1 ────────────▶│                                   │
               3   │                                   ✗ crashes and restarts              │
               4   │◀───────────── ack 1 ──────────────┤                                   │
               5   │                                   │                                   ● receives 1

@@ -94,7 +94,24 @@ mod tests {
 
     #[test]
     fn columns_line_up_whether_painted_or_not() {
-        for (ink, expected) in [(Ink::Plain, expect![[r#""#]]), (Ink::Colour, expect![[r#""#]])] {
+        for (ink, expected) in [
+            (
+                Ink::Plain,
+                expect![[r#"
+            SEMANTICS     VERDICT   WHY
+            at-most-once  holds     a
+            exactly-once  violated  b
+        "#]],
+            ),
+            (
+                Ink::Colour,
+                expect![[r#"
+            SEMANTICS     VERDICT   WHY
+            at-most-once  ESC[32mholdsESC[0m     a
+            exactly-once  ESC[31mviolatedESC[0m  b
+        "#]],
+            ),
+        ] {
             let mut table = table(&["semantics", "verdict", "why"]);
             table.add_row(["at-most-once".to_owned(), painted(Verdict::Holds, ink), "a".to_owned()]);
             table.add_row(["exactly-once".to_owned(), painted(Verdict::Violated, ink), "b".to_owned()]);

@@ -34,7 +34,7 @@ pub struct Run {
 
 /// An exact interleaving that the cores do not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("step {at}: {why}")]
+#[error("step {}: {why}", .at + 1)]
 pub struct CannotReplay {
     /// Which of its steps, counted from 0.
     pub at: usize,

@@ -3,7 +3,10 @@
 //! Greedy passes until nothing changes. Leaving out a fault changes what is enabled after it, and so every choice that
 //! comes later; so each candidate is tried under a few other interleavings too.
 
+use std::collections::BTreeSet;
+
 use delivery_model::schedule::{Interleaving, PlannedFault, Schedule};
+use delivery_model::vocab::MessageId;
 
 /// So many interleavings are tried for each candidate, besides its own.
 const SEEDS: u64 = 8;
@@ -40,6 +43,9 @@ fn simpler(schedule: &Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usiz
             break;
         }
     }
+    if let Some(renumbered) = renumbered(&smallest).and_then(|candidate| under_any_seed(candidate, fails)) {
+        smallest = renumbered;
+    }
     for index in 0..smallest.faults.len() {
         for plainer in plainer(smallest.faults[index]) {
             let mut candidate = smallest.clone();
@@ -48,6 +54,18 @@ fn simpler(schedule: &Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usiz
         }
     }
     (smallest != *schedule).then_some(smallest)
+}
+
+/// The same faults on the first messages, in the same order, and no messages beside; none, if they are there already.
+fn renumbered(schedule: &Schedule) -> Option<Schedule> {
+    let befallen: BTreeSet<MessageId> = schedule.faults.iter().filter_map(|planned| planned.at.message).collect();
+    let mut candidate = schedule.clone();
+    candidate.messages = (befallen.len() as u32).max(1);
+    for planned in &mut candidate.faults {
+        let place = |message: MessageId| MessageId(befallen.range(..=message).count() as u64);
+        planned.at.message = planned.at.message.map(place);
+    }
+    (candidate != *schedule).then_some(candidate)
 }
 
 /// The same fault with a simpler detail, one at a time, each unlike the original.
@@ -78,12 +96,23 @@ fn shortest(schedule: Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usiz
 mod tests {
     use delivery_model::pipeline::Pipeline;
     use delivery_model::schedule::{Point, StepWord};
-    use delivery_model::vocab::{Fault, MessageId};
+    use delivery_model::vocab::Fault;
 
     use super::*;
 
     fn fault(fault: Fault, message: u64, nth: u32) -> PlannedFault {
         PlannedFault::new(fault, Point { step: StepWord::Attempt, message: Some(MessageId(message)), nth })
+    }
+
+    #[test]
+    fn the_culprits_become_the_first_messages() {
+        let faults = vec![fault(Fault::PublishLost, 7, 1), fault(Fault::PublishLost, 5, 1)];
+        let schedule =
+            Schedule { pipeline: Pipeline::default(), messages: 8, faults, interleaving: Interleaving::Seeded(0) };
+        let mut fails = |schedule: &Schedule| (schedule.faults.len() == 2).then_some(10);
+        let small = shrink(schedule, &mut fails);
+        assert_eq!(small.messages, 2);
+        assert_eq!(small.faults, [fault(Fault::PublishLost, 2, 1), fault(Fault::PublishLost, 1, 1)]);
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn a_step_that_is_not_possible_is_named() {
     let error = run(&exact, Mutant::None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "step 1: Receive { message: MessageId(1) } cannot be taken: it is not the oldest attempt, or the slot is full"
+        "step 2: \"broker receives message 1\" cannot be taken: it is not the oldest attempt, or the slot is full"
     );
 }
 

@@ -1,9 +1,10 @@
 //! Recognition by sequence number, as Kafka's idempotent producer and Pulsar do it: the next number is stored, an older
 //! one is a duplicate, a later one is refused because something before it is missing.
 //!
-//! It costs an entry for every session and errs in both directions: a session that is not remembered may start
-//! anywhere (so a number that was skipped at its start is called a duplicate later), and a number below the highest is
-//! called a duplicate although its own record may have been forgotten or never stored.
+//! It costs an entry for every session. While nothing was forgotten it does not err: a session begins with its first
+//! number. After that it errs in both directions: a session that is not remembered may go on anywhere (so a number that
+//! was skipped there is called a duplicate later), and a number below the highest is called a duplicate although its
+//! own record was forgotten.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,13 +27,15 @@ pub(super) struct BySequence {
 type Highest = VecDeque<(u64, Position)>;
 
 impl BySequence {
-    pub(super) fn judge(&self, identity: Identity) -> Familiarity {
+    /// `is_whole`: nothing was ever forgotten, so that a session without an entry has no record.
+    pub(super) fn judge(&self, identity: Identity, is_whole: bool) -> Familiarity {
         let Identity::Sequence { session, number } = identity else {
             return Familiarity::New;
         };
         match self.sessions.get(&session).and_then(|highest| highest.front()) {
             Some(&(last, _)) if number <= last => Familiarity::Duplicate,
             Some(&(last, _)) if number > last + 1 => Familiarity::Gap,
+            None if is_whole && number > 0 => Familiarity::Gap,
             Some(_) | None => Familiarity::New,
         }
     }

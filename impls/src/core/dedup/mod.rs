@@ -64,7 +64,7 @@ impl Memory {
         match &self.table {
             Table::Nothing => Familiarity::New,
             Table::ById(table) => table.judge(identity),
-            Table::BySequence(table) => table.judge(identity),
+            Table::BySequence(table) => table.judge(identity, self.floor == 0),
         }
     }
 

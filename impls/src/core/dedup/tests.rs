@@ -31,7 +31,16 @@ fn the_next_number_is_new_an_older_one_a_duplicate_a_later_one_a_gap() {
     check(&by_sequence, &stored, sequence(0, 1), Familiarity::Duplicate);
     check(&by_sequence, &stored, sequence(0, 2), Familiarity::New);
     check(&by_sequence, &stored, sequence(0, 3), Familiarity::Gap);
-    check(&by_sequence, &stored, sequence(1, 7), Familiarity::New);
+    check(&by_sequence, &stored, sequence(1, 0), Familiarity::New);
+    check(&by_sequence, &stored, sequence(1, 7), Familiarity::Gap);
+}
+
+#[test]
+fn where_something_was_forgotten_a_session_may_go_on_anywhere() {
+    let by_sequence = settings(Dedup::Sequence, 1);
+    let stored = [sequence(0, 0), sequence(1, 0)];
+    check(&by_sequence, &stored, sequence(0, 7), Familiarity::New);
+    check(&by_sequence, &stored, sequence(1, 7), Familiarity::Gap);
 }
 
 #[test]
@@ -44,7 +53,7 @@ fn an_id_is_a_duplicate_while_the_window_covers_it() {
 }
 
 /// A plain list of identities that answers from the definition.
-fn by_definition(dedup: Dedup, covered: &[Identity], asked: Identity) -> Familiarity {
+fn by_definition(dedup: Dedup, covered: &[Identity], is_whole: bool, asked: Identity) -> Familiarity {
     let Identity::Sequence { session, number } = asked else {
         return if covered.contains(&asked) { Familiarity::Duplicate } else { Familiarity::New };
     };
@@ -58,6 +67,7 @@ fn by_definition(dedup: Dedup, covered: &[Identity], asked: Identity) -> Familia
     match numbers.max() {
         Some(last) if number <= last => Familiarity::Duplicate,
         Some(last) if number > last + 1 => Familiarity::Gap,
+        None if is_whole && number > 0 => Familiarity::Gap,
         _ => Familiarity::New,
     }
 }
@@ -85,7 +95,7 @@ proptest! {
             prop_assert_eq!(memory.covers(), (list.len() - floor) as u64);
             for (session, number) in (0..3).flat_map(|session| (0..7).map(move |number| (session, number))) {
                 let asked = sequence(session, number);
-                prop_assert_eq!(memory.judge(asked), by_definition(dedup, &list[floor..], asked));
+                prop_assert_eq!(memory.judge(asked), by_definition(dedup, &list[floor..], floor == 0, asked));
             }
         }
     }

@@ -202,16 +202,18 @@ fn a_number_that_overtakes_another_is_refused() {
 /// confirmed then: the message is late, but nobody was told that it is safe.
 #[test]
 fn a_number_that_was_never_stored_is_not_confirmed() {
-    let pipeline = pipeline(|it| it.producer.in_flight = 2);
-    let mut producer = producer_with(&pipeline, 2);
+    let pipeline = pipeline(|it| it.producer.in_flight = 3);
+    let mut producer = producer_with(&pipeline, 3);
     let mut broker = open_broker(&pipeline, Journals::default());
-    let (first, second) = (producer.transmit(NOW).unwrap().unwrap(), producer.transmit(NOW).unwrap().unwrap());
-    store_and_check(&mut broker, second, 1);
+    let [first, second, third] = std::array::from_fn(|_| producer.transmit(NOW).unwrap().unwrap());
     store_and_check(&mut broker, first, 1);
+    broker.forget_seen();
+    store_and_check(&mut broker, third, 2);
+    store_and_check(&mut broker, second, 2);
     broker.sync().unwrap();
     broker.confirm_due();
     let confirmed: Vec<MessageId> = replies(&mut broker).iter().map(|reply| reply.message).collect();
-    assert_eq!(confirmed, [message(2)]);
+    assert_eq!(confirmed, [message(1), message(3)]);
 }
 
 #[test]

@@ -52,7 +52,7 @@ const NUMBERS_MAX: u32 = 4;
 
 /// A step that is not possible here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{step:?} cannot be taken: {why}")]
+#[error("\"{step}\" cannot be taken: {why}")]
 pub struct CannotTake {
     /// Which.
     pub step: Step,

@@ -1,0 +1,169 @@
+//! `check`: what is promised, whether it is kept in both worlds, and the story if it is not.
+
+use serde_json::Value;
+
+use crate::common::{delivery_in, expected, names, place, samples};
+
+#[test]
+fn the_reference_pipelines_keep_their_promises_in_both_worlds() {
+    let here = place(&[]);
+    for arguments in [&[][..], &["check"]] {
+        let ended = delivery_in(here.path(), arguments);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+        for promise in ["at-most-once", "at-least-once", "exactly-once"] {
+            assert!(ended.out.contains(&format!("{promise} promises {promise} (by effect")), "{}", ended.out);
+        }
+        assert_eq!(ended.out.matches("messages): holds\n").count(), 3, "{}", ended.out);
+        assert_eq!(ended.out.matches("model and simulation agree\n").count(), 3, "{}", ended.out);
+    }
+    assert_eq!(names(here.path()), [""; 0], "a check writes nothing that it was not asked for");
+}
+
+#[test]
+fn the_samples_get_their_verdicts() {
+    for (name, strongest) in expected("pipelines").as_object().expect("by name") {
+        let file = samples("pipelines").join(format!("{name}.toml"));
+        let ended = delivery_in(file.parent().unwrap(), &["check", "--json", file.to_str().unwrap()]);
+        assert_eq!(ended.code, 0, "{name} promises nothing that it could break: {}", ended.err);
+        let [object] = &ended.json()[..] else { panic!("one object for one pipeline: {}", ended.out) };
+        assert_eq!((&object["strongest"], &object["agree"]), (strongest, &Value::Bool(true)), "{name}");
+        assert_eq!(object["worlds"]["model"]["complete"], true, "{name}");
+        assert_eq!(object["worlds"]["model"]["verdicts"], object["worlds"]["simulation"]["verdicts"], "{name}");
+    }
+}
+
+/// A reference pipeline with one setting weakened.
+struct Weakened {
+    what: &'static str,
+    preset: &'static str,
+    /// Lines to replace, each with what takes its place.
+    changes: &'static [(&'static str, &'static str)],
+    breaks: &'static str,
+}
+
+const WEAKENED: &[Weakened] = &[
+    Weakened {
+        what: "no retry, where every submitted message counts",
+        preset: "at-least-once",
+        changes: &[("attempts", "\"once\"")],
+        breaks: "submitted-not-lost",
+    },
+    Weakened {
+        what: "neither identity nor dedup, and so no inbox by identity",
+        preset: "exactly-once",
+        changes: &[("identity", "\"none\""), ("dedup", "\"none\"")],
+        breaks: "no-duplicate-effect",
+    },
+    Weakened {
+        what: "settles before the effect",
+        preset: "at-least-once",
+        changes: &[("settles", "\"before-effect\"")],
+        breaks: "submitted-not-lost",
+    },
+    Weakened {
+        what: "settles before the effect",
+        preset: "exactly-once",
+        changes: &[("settles", "\"before-effect\"")],
+        breaks: "submitted-not-lost",
+    },
+    Weakened {
+        what: "no inbox",
+        preset: "exactly-once",
+        changes: &[("remembers", "\"nothing\"")],
+        breaks: "no-duplicate-effect",
+    },
+    Weakened {
+        what: "acks on receipt",
+        preset: "at-least-once",
+        changes: &[("acks", "\"on-receipt\"")],
+        breaks: "submitted-not-lost",
+    },
+    Weakened {
+        what: "acks on receipt",
+        preset: "exactly-once",
+        changes: &[("acks", "\"on-receipt\"")],
+        breaks: "submitted-not-lost",
+    },
+    Weakened {
+        what: "a restart forgets, where every submitted message counts",
+        preset: "exactly-once",
+        changes: &[("on-restart", "\"forgets\"")],
+        breaks: "submitted-not-lost",
+    },
+    Weakened {
+        what: "a restart forgets, where every submitted message counts",
+        preset: "at-least-once",
+        changes: &[("on-restart", "\"forgets\"")],
+        breaks: "submitted-not-lost",
+    },
+    Weakened {
+        what: "retries",
+        preset: "at-most-once",
+        changes: &[("attempts", "\"until-acked\""), ("acks", "\"after-sync\"")],
+        breaks: "no-duplicate-effect",
+    },
+    Weakened {
+        what: "hands off until settled, and settles after the effect",
+        preset: "at-most-once",
+        changes: &[("delivers", "\"until-settled\""), ("settles", "\"after-effect\"")],
+        breaks: "no-duplicate-effect",
+    },
+];
+
+impl Weakened {
+    fn toml(&self) -> String {
+        let (_, text) = delivery_model::presets::ALL.iter().find(|(name, _)| *name == self.preset).expect("a preset");
+        let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        let changed = |line: &str| {
+            let change = self.changes.iter().find(|(changed, _)| *changed == key(line));
+            change.map_or_else(|| line.to_owned(), |(key, word)| format!("{key} = {word}"))
+        };
+        let toml: Vec<String> = text.lines().map(changed).collect();
+        for (changed, _) in self.changes {
+            assert!(text.lines().any(|line| key(line) == *changed), "{}: {changed} is not set", self.preset);
+        }
+        toml.join("\n")
+    }
+}
+
+#[test]
+fn one_weakened_setting_breaks_the_promise_in_every_world() {
+    for weakened in WEAKENED {
+        let what = format!("{}: {}", weakened.preset, weakened.what);
+        let here = place(&[("weakened.toml", &weakened.toml())]);
+        let ended = delivery_in(here.path(), &["check", "weakened.toml", "--save", "stories"]);
+        assert_eq!(ended.code, 1, "{what}: {}{}", ended.out, ended.err);
+        assert!(ended.out.contains(&format!("\n{}, broken for message 1", weakened.breaks)), "{what}: {}", ended.out);
+        assert!(ended.out.contains("the shortest story, 1 message in "), "{what}: {}", ended.out);
+        assert!(ended.out.contains("● submits order 1"), "{what}: {}", ended.out);
+        assert!(ended.out.contains("model and simulation agree\n"), "{what}: {}", ended.out);
+        let story = format!("stories/{}.{}.json", weakened.preset, weakened.breaks);
+        for world in ["model", "simulation"] {
+            let replayed = delivery_in(here.path(), &["replay", &story, "--world", world]);
+            assert_eq!(replayed.code, 1, "{what}, {world}: {}{}", replayed.out, replayed.err);
+            let breach = format!("{}, broken for message 1: ", weakened.breaks);
+            assert!(replayed.out.contains(&breach), "{what}, {world}: {}", replayed.out);
+        }
+    }
+}
+
+#[test]
+fn a_claimed_order_counts_as_a_promise() {
+    let unordered = "ordered = true\n[producer]\nidentity = \"none\"\nin-flight = 2\n[broker]\ndedup = \"none\"\n\
+                     [faults]\npublish-reordered = 1\n";
+    let here = place(&[("unordered.toml", unordered)]);
+    let ended = delivery_in(here.path(), &["check", "unordered.toml"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("unordered promises order"), "{}", ended.out);
+    assert!(ended.out.contains("\norder, broken"), "{}", ended.out);
+}
+
+#[test]
+fn what_the_model_cannot_hold_is_unknown_and_said() {
+    let many = "promises = \"exactly-once\"\n[faults]\ntotal = 0\nproducer-crash = 9\n";
+    let here = place(&[("many.toml", many)]);
+    let ended = delivery_in(here.path(), &["check", "many.toml", "--messages", "1", "--schedules", "10"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("unknown"), "{}", ended.out);
+    assert!(ended.out.contains("restarts of the producer: 9 asked for, the model stops at 3"), "{}", ended.out);
+}

@@ -1,0 +1,70 @@
+//! Running the command, and what is looked at afterwards.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The command as it was built for these tests.
+pub fn delivery() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_delivery"));
+    command.stdin(Stdio::null()).env("NO_COLOR", "1");
+    command
+}
+
+/// What it printed, and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ended {
+    /// The JSON objects that it printed, one a line.
+    pub fn json(&self) -> Vec<Value> {
+        self.out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
+    }
+}
+
+/// Runs it in a directory to its end.
+pub fn delivery_in(directory: &Path, arguments: &[&str]) -> Ended {
+    ended(delivery().current_dir(directory).args(arguments).output().expect("it starts"))
+}
+
+pub fn ended(output: Output) -> Ended {
+    let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
+    Ended { code: output.status.code().expect("nobody killed it"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A directory of a test's own, with these files in it.
+pub fn place(files: &[(&str, &str)]) -> TempDir {
+    let place = tempfile::tempdir().expect("a directory of its own");
+    for (name, text) in files {
+        std::fs::write(place.path().join(name), text).expect("a file in it");
+    }
+    place
+}
+
+/// The names of what is in a directory, sorted.
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).expect("it is there");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// The samples of the contract, with the verdicts that they must get.
+pub fn samples(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/samples").join(kind)
+}
+
+pub fn expected(kind: &str) -> Value {
+    let text = std::fs::read_to_string(samples(kind).join("expected.json")).expect("the samples are there");
+    serde_json::from_str(&text).expect("they are well-formed")
+}

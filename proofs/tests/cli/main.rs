@@ -1,0 +1,9 @@
+//! The `delivery` command as its users meet it: exit codes, output, errors.
+
+mod check;
+mod common;
+mod explore;
+mod judge;
+mod refused;
+mod replay;
+mod run;

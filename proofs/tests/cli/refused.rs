@@ -1,0 +1,111 @@
+//! Bad input: exit code 2, one clear message, nothing printed, nothing written.
+
+use crate::common::{delivery_in, names, place};
+
+/// What `arguments` say to a file called `input` with this text.
+fn check(arguments: &[&str], text: &str, expected: &[&str]) {
+    let here = place(&[("input", text)]);
+    let ended = delivery_in(here.path(), arguments);
+    let told = format!("{arguments:?} on {text:?}: {ended:?}");
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{told}");
+    assert!(ended.err.starts_with("error: ") && !ended.err.contains("panicked"), "{told}");
+    assert_eq!(ended.err.matches("error: ").count(), 1, "{told}");
+    for words in expected {
+        assert!(ended.err.contains(words), "{words:?} is missing: {told}");
+    }
+    assert_eq!(names(here.path()), ["input"], "{told}");
+}
+
+#[test]
+fn pipelines() {
+    for (text, expected) in [
+        ("promise = \"exactly-once\"", &["input", "line 1", "`promise`", "promises"][..]),
+        (
+            "\n[broker]\nacks = \"sometimes\"",
+            &["line 3", "broker.acks", "sometimes", "never", "on-receipt", "after-sync"],
+        ),
+        ("[faults]\nmeteor = 1", &["line 2", "meteor", "publish-lost"]),
+        ("[broker]\ndedup-window = -1", &["line 2", "broker.dedup-window", "-1"]),
+        ("[producer]\nin-flight = 0", &["line 2", "producer.in-flight", "0", "1"]),
+        ("[producer]\nidentity = \"none\"", &["identity", "dedup", "sequence"]),
+        ("[broker]\nacks = \"never\"", &["broker.acks", "never"]),
+        ("name = ", &["line 1"]),
+        ("name = \"a\"\nname = \"b\"", &["line 2", "name"]),
+    ] {
+        for verb in ["check", "explore", "simulate", "run"] {
+            check(&[verb, "./input"], text, expected);
+        }
+    }
+}
+
+#[test]
+fn files_that_are_none() {
+    check(&["check", "missing.toml"], "", &["missing.toml", "No such file"]);
+    check(&["check", "kafka"], "", &["kafka", "neither a file nor a preset", "exactly-once", "kafka-idempotent"]);
+    check(&["check", "."], "", &["directory"]);
+    check(&["judge", "missing.jsonl"], "", &["missing.jsonl", "No such file"]);
+    check(&["replay", "missing.json"], "", &["missing.json", "No such file"]);
+}
+
+#[test]
+fn histories() {
+    const HEADER: &str = "{\"format\":\"delivery-history\",\"version\":1}\n";
+    let after = |line: &str| format!("{HEADER}{line}\n");
+    check(&["judge", "input"], "", &["input"]);
+    check(&["judge", "input"], "{\"format\":\"a diary\",\"version\":1}\n", &["line 1", "delivery-history"]);
+    check(&["judge", "input"], "{\"format\":\"delivery-history\",\"version\":9}\n", &["line 1", "9", "1"]);
+    check(&["judge", "input"], &after("not json"), &["line 2"]);
+    check(
+        &["judge", "input"],
+        &after("{\"at\":1,\"process\":\"p\",\"event\":\"submitted\",\"message\":1}"),
+        &["line 2", "submitted", "submit"],
+    );
+    check(&["judge", "input"], &after("{\"at\":1,\"process\":\"p\",\"event\":\"submit\"}"), &["line 2", "message"]);
+    let falls = "{\"at\":2,\"process\":\"p\",\"event\":\"submit\",\"message\":1}\n\
+                 {\"at\":1,\"process\":\"p\",\"event\":\"submit\",\"message\":2}";
+    check(&["judge", "input"], &after(falls), &["line 3", "at"]);
+    check(&["judge", "input", "--expect", "at-least-twice"], HEADER, &["at-least-twice", "exactly-once"]);
+    check(&["judge", "input", "--level", "ground"], HEADER, &["ground", "delivery", "effect"]);
+}
+
+#[test]
+fn schedules() {
+    const START: &str = "{\"format\":\"delivery-schedule\",\"version\":1,";
+    let with = |rest: &str| format!("{START}{rest}}}");
+    for (text, expected) in [
+        ("{".to_owned(), &["input", "line 1"][..]),
+        ("{\"format\":\"delivery-schedule\",\"version\":2}".to_owned(), &["version", "2", "1"]),
+        (with("\"messages\":1"), &["pipeline"]),
+        (with("\"pipeline\":{},\"messages\":0"), &["messages", "0"]),
+        (
+            with("\"pipeline\":{\"producer\":{\"attempts\":\"never\"}},\"messages\":1"),
+            &["attempts", "never", "until-acked"],
+        ),
+        (with("\"pipeline\":{},\"messages\":1,\"faults\":[{\"fault\":\"meteor\"}]"), &["meteor", "publish-lost"]),
+        (
+            with(
+                "\"pipeline\":{},\"messages\":1,\"faults\":[{\"fault\":\"publish-ack-lost\",\"of\":\"ack\",\"message\":2}]",
+            ),
+            &["message", "2", "from 1 to 1"],
+        ),
+        (
+            with("\"pipeline\":{},\"messages\":1,\"order\":{\"steps\":[{\"step\":\"receive\",\"message\":1}]}"),
+            &["step 1", "cannot"],
+        ),
+    ] {
+        check(&["replay", "input"], &text, expected);
+    }
+    let five = with("\"pipeline\":{},\"messages\":5");
+    check(&["replay", "input", "--world", "model"], &five, &["a model has 1 to 4 messages, not 5"]);
+    let poison =
+        with("\"pipeline\":{},\"messages\":1,\"faults\":[{\"fault\":\"poison\",\"of\":\"submit\",\"message\":1}]");
+    check(&["replay", "input", "--world", "real"], &poison, &["poison", "a threaded run does not inject this fault"]);
+}
+
+#[test]
+fn numbers_and_words_of_options() {
+    check(&["check", "--messages", "5"], "", &["5", "1..=4"]);
+    check(&["run", "--messages", "0"], "", &["messages", "0"]);
+    check(&["simulate", "--schedules", "many"], "", &["many"]);
+    check(&["prove"], "", &["prove"]);
+}

@@ -1,0 +1,53 @@
+//! `run`: threads, TCP and disk, faults of every kind, and the same judge.
+
+use crate::common::{delivery_in, names, place};
+
+/// Runs a reference pipeline, and gives what the judge says of its history at a level.
+fn judged(pipeline: &str, level: &str, code: i32) -> serde_json::Value {
+    let here = place(&[]);
+    let run = ["run", pipeline, "--messages", "1000", "--faults", "5", "--record", "history.jsonl"];
+    let ended = delivery_in(here.path(), &run);
+    assert_eq!(ended.code, code, "{}{}", ended.out, ended.err);
+    let judge = ["judge", "history.jsonl", "--json", "--level", level];
+    let judged = delivery_in(here.path(), &judge);
+    assert_eq!(judged.code, 0, "{}", judged.err);
+    assert_eq!(names(here.path()), ["history.jsonl"]);
+    let world = judged.json()[0]["worlds"]["history"].clone();
+    for fault in struck(&ended.out) {
+        assert!(fault.1 >= 5, "{fault:?} is too few: {}", ended.out);
+    }
+    world
+}
+
+/// The table of faults that struck.
+fn struck(out: &str) -> Vec<(&str, u32)> {
+    let rows = out.lines().skip_while(|line| !line.starts_with("FAULT")).skip(1).take_while(|line| !line.is_empty());
+    let rows: Vec<_> = rows
+        .filter_map(|line| {
+            let (fault, times) = line.split_once(char::is_whitespace)?;
+            Some((fault, times.trim().parse().ok()?))
+        })
+        .collect();
+    assert!(rows.len() >= 6, "{out}");
+    rows
+}
+
+#[test]
+fn exactly_once_holds_by_effect() {
+    let world = judged("exactly-once", "effect", 0);
+    assert_eq!(world["verdicts"]["exactly-once"], "holds");
+}
+
+#[test]
+fn at_least_once_repeats_deliveries() {
+    let world = judged("at-least-once", "delivery", 0);
+    assert_eq!(world["verdicts"]["at-least-once"], "holds");
+    assert_eq!(world["properties"]["no-duplicate-delivery"], "violated");
+}
+
+#[test]
+fn at_most_once_loses() {
+    let world = judged("at-most-once", "effect", 0);
+    assert_eq!(world["verdicts"]["at-most-once"], "holds");
+    assert_eq!(world["properties"]["acked-not-lost"], "violated");
+}
