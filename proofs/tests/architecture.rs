@@ -12,10 +12,13 @@ fn sources(below: &Path) -> Vec<PathBuf> {
         return vec![below.to_path_buf()];
     }
     let entries = fs::read_dir(below).unwrap_or_else(|error| panic!("{}: {error}", below.display()));
-    entries.flat_map(|entry| sources(&entry.expect("the entry is readable").path())).filter(is_rust).collect()
+    entries
+        .flat_map(|entry| sources(&entry.expect("the entry is readable").path()))
+        .filter(|path| is_rust(path))
+        .collect()
 }
 
-fn is_rust(path: &PathBuf) -> bool {
+fn is_rust(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 

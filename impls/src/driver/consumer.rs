@@ -1,6 +1,6 @@
 //! The consumer's threads: one that talks to the broker, and the workers.
 //!
-//! All of them share one [`State`] behind a lock, which a thread holds for one micro-step at a time. So hand-offs that
+//! All of them share one `State` behind a lock, which a thread holds for one micro-step at a time. So hand-offs that
 //! are at work at once interleave step by step, and a crash, whoever's step it follows, takes everything at once.
 
 mod prefix;

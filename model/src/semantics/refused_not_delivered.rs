@@ -1,7 +1,7 @@
 //! refused-not-delivered: every attempt of m definitely refused => m never delivered.
 //!
 //! Judged at quiescence: as long as a retry may still be made or answered, not every attempt is known. Which attempts
-//! count as refused is said in [`attempts`](super::attempts). An effect tells of a delivery as well as a delivery does.
+//! count as refused is said in `attempts`. An effect tells of a delivery as well as a delivery does.
 
 use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
 use crate::vocab::{Event, EventKind, MessageId};

@@ -4,7 +4,7 @@
 //! end that is compared with what the history says, so that the code's own word is not the only witness.
 //!
 //! A run that was stopped or killed goes on when it is started again on the same directory and history: the stores are
-//! recovered, what they hold and the history does not yet tell is written ([`mend`]), and the remaining messages
+//! recovered, what they hold and the history does not yet tell is written (`mend`), and the remaining messages
 //! follow. Such a start is told as a crash of all three parties, for that is what it is to them.
 //!
 //! Leaves out: judging. The history is in its file, for the one judge there is.
