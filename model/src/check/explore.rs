@@ -156,7 +156,7 @@ fn stories(
 }
 
 /// The budget, cut to no fault at all, to one fault, to two, and so on.
-fn budgets(faults: FaultBudget) -> impl Iterator<Item = FaultBudget> {
+pub(super) fn budgets(faults: FaultBudget) -> impl Iterator<Item = FaultBudget> {
     let sum = faults.each.iter().fold(0, |sum: u32, &times| sum.saturating_add(times));
     let most = if faults.total == 0 { sum } else { faults.total.min(sum) };
     std::iter::once(FaultBudget::NONE).chain((1..=most).map(move |total| faults.capped(total)))

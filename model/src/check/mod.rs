@@ -2,7 +2,9 @@
 
 mod explore;
 pub mod graph;
+mod liveness;
 mod protocol;
 
 pub use explore::{Explored, Limits, Violation, explore};
+pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, liveness};
 pub use protocol::{Moment, Protocol};

@@ -68,6 +68,17 @@ impl Protocol {
         if quiescent { self.monitor.at_quiescence(&moment.observed) } else { moment.observed.violated() }
     }
 
+    /// Where the Explorer shows this path, below its address; none if it is not one of the protocol's.
+    pub fn explorer_link(&self, path: &[Step]) -> Option<String> {
+        let mut link = "#/steps/0".to_owned();
+        let mut steps = Vec::new();
+        for (moment, step) in self.along(path).zip(path) {
+            self.actions(&moment, &mut steps);
+            link += &format!("/{}", steps.drain(..).position(|offered| offered == *step)?);
+        }
+        Some(link)
+    }
+
     /// The moments along a path, the first one included.
     pub fn along<'a>(&'a self, path: &'a [Step]) -> impl Iterator<Item = Moment> + 'a {
         let rest = path.iter().scan(Moment::default(), |moment, &step| {

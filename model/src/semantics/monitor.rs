@@ -148,6 +148,13 @@ impl Monitor {
         broken
     }
 
+    /// Whether something of this message is still to come, so that a property would be broken if nothing came.
+    pub fn is_owed<S: Shelf>(&self, observed: &Observed<S>, message: MessageId) -> bool {
+        let mut owed = false;
+        self.settle_up(&observed.shelf, |other, _, _| owed |= other == message);
+        owed
+    }
+
     /// Takes in one event and says which properties it broke, each time anew.
     pub fn feed<S: Shelf>(&self, shelf: &mut S, event: &Event, breached: impl FnMut(PropertyId, Breach)) {
         if let EventKind::Rewind { position, .. } = event.kind {

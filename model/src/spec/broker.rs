@@ -179,6 +179,11 @@ fn is_eligible(settings: &Settings, state: &State, position: usize, consumer: u8
         && !(settings.cursor && (has_it(true) || state.done[usize::from(consumer)] & bit(position) != 0))
 }
 
+/// The position waits for a hand-off, whether a worker is free or not and whatever comes before it.
+pub(super) fn is_waiting(settings: &Settings, state: &State, position: usize) -> bool {
+    position < state.synced.into() && is_eligible(settings, state, position, state.owner)
+}
+
 /// How many workers of a consumer have something to do.
 fn busy(settings: &Settings, state: &State, consumer: u8) -> u32 {
     let waits_for_settle = settings.settles == Settles::BeforeEffect;

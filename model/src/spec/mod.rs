@@ -30,7 +30,7 @@ mod state;
 use std::ops::ControlFlow;
 
 use crate::pipeline::Pipeline;
-use crate::vocab::{Event, EventKind, Fault, GroupId, ProcessId, Step};
+use crate::vocab::{Event, EventKind, Fault, GroupId, Position, ProcessId, Step};
 
 pub use settings::Settings;
 pub use state::{Holding, Phase, Stage, State};
@@ -95,6 +95,12 @@ impl Spec {
     /// No step but a fault is enabled: the run may end here.
     pub fn is_quiescent(&self, state: &State) -> bool {
         self.steps(state, &mut |_| ControlFlow::Break(())).is_continue()
+    }
+
+    /// The position is to be handed off as soon as its turn comes: it is durable, not settled and not set aside, nobody has
+    /// a lease on it, and whoever follows the log by a position of its own has not passed it.
+    pub fn is_waiting(&self, state: &State, position: Position) -> bool {
+        broker::is_waiting(&self.settings, state, position.0 as usize)
     }
 
     /// Takes an enabled step and says which events it was.

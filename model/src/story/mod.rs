@@ -14,7 +14,7 @@ use crate::spec::{Spec, State};
 use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
 
 pub use svg::svg;
-pub use text::{Ink, text};
+pub use text::{Ink, endless_text, text};
 
 /// Who a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,6 +47,27 @@ const NUMBER: usize = 4;
 
 /// The story, one line a row, under a line with the parties' names.
 pub fn text(rows: &[Row], ink: Ink) -> String {
+    let lines = rows.iter().enumerate().map(|(number, row)| numbered(number, row, ink));
+    std::iter::once(titles(ink)).chain(lines).map(|line| line + "\n").collect()
+}
+
+/// The story of a run that does not end: its rows, of which those from `cycle` on are repeated for ever. With none of
+/// those, it stays where it is.
+pub fn endless_text(rows: &[Row], cycle: usize, ink: Ink) -> String {
+    let (stem, repeated) = rows.split_at(cycle);
+    let mut out = text(stem, ink);
+    if repeated.is_empty() {
+        out += &format!("{}\n", ink.bad("end: nothing more happens"));
+    } else {
+        out += &format!("{}\n", ink.bad("loop: for ever from here on"));
+    }
+    for (number, row) in repeated.iter().enumerate() {
+        out += &format!("{}\n", numbered(cycle + number, row, ink));
+    }
+    out
+}
+
+fn titles(ink: Ink) -> String {
     let mut out = format!("{:NUMBER$}", "");
     let mut column = 0;
     for lane in Lane::ALL {
@@ -55,11 +76,11 @@ pub fn text(rows: &[Row], ink: Ink) -> String {
         out += &ink.strong(lane.title());
         column = at + lane.title().len();
     }
-    for (number, row) in rows.iter().enumerate() {
-        out += &format!("\n{:>3} {}", number + 1, line(row, ink));
-    }
-    out.push('\n');
     out
+}
+
+fn numbered(number: usize, row: &Row, ink: Ink) -> String {
+    format!("{:>3} {}", number + 1, line(row, ink))
 }
 
 fn line(row: &Row, ink: Ink) -> String {

@@ -1,0 +1,124 @@
+//! Who must go on, and how urgently: the fairness under which the protocol's promises about whole runs are judged.
+//!
+//! Steps are classed by who owes them and about what, so that a party that is busy with one message for ever does not
+//! count as caring for another. Nothing is owed of faults, whose budgets end anyhow, nor of the application: it may stop
+//! submitting. All else is weakly fair: what could be done without a break is done some time. Only the consumer's workers
+//! are shared out among positions that can be handed off now and then: there [`Shares`] matter. (The producer's window is
+//! shared out too, but it serves the oldest message first, so that none is passed over.)
+
+use super::super::graph::Fairness;
+use crate::spec::bounds::{LOG_MAX, MESSAGES_MAX};
+use crate::vocab::{Hand, MessageId, Position, Step};
+
+/// How the consumer's workers are shared out among the positions that wait for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shares {
+    /// Somehow. A position that could be handed off now and then may come too late each time.
+    Any,
+    /// Fairly. A position that could be handed off again and again is, some time: strong fairness.
+    Fair,
+}
+
+/// Nothing is owed of these.
+const UNFAIR: u8 = 0;
+const RECEIVE: u8 = 1;
+const RECEIVE_LATE: u8 = 2;
+const APPEND: u8 = 3;
+const SYNC: u8 = 4;
+/// The broker acks a message.
+const ACK: u8 = 5;
+/// The producer takes in what came of an attempt.
+const LEARN: u8 = ACK + MESSAGES_MAX as u8;
+/// The producer transmits a message.
+const ATTEMPT: u8 = LEARN + MESSAGES_MAX as u8;
+/// The broker hands a position off, or sets it aside: a worker.
+const HAND_OFF: u8 = ATTEMPT + MESSAGES_MAX as u8;
+/// A hand-off goes on by one step; in each of its states there is one.
+const HAND: u8 = HAND_OFF + LOG_MAX as u8;
+const END: u8 = HAND + 2 * LOG_MAX as u8;
+
+const _: () = assert!(END <= Fairness::CLASSES);
+
+/// The class of a step.
+pub(super) fn class(step: &Step) -> u8 {
+    use Step::*;
+    match *step {
+        Submit { .. } => UNFAIR,
+        Receive { .. } => RECEIVE,
+        ReceiveLate { .. } => RECEIVE_LATE,
+        Append { .. } => APPEND,
+        Sync => SYNC,
+        Ack { message } => ACK + of_message(message),
+        TakeReply { message } | TimeOut { message } => LEARN + of_message(message),
+        Attempt { message } => ATTEMPT + of_message(message),
+        HandOff { position } | DeadLetter { position } => HAND_OFF + of_position(position),
+        Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
+            HAND + of_hand(hand)
+        }
+        ref fault => {
+            debug_assert!(fault.fault().is_some(), "{fault:?} is nobody's");
+            UNFAIR
+        }
+    }
+}
+
+fn of_message(message: MessageId) -> u8 {
+    message.0 as u8 - 1
+}
+
+fn of_position(position: Position) -> u8 {
+    position.0 as u8
+}
+
+fn of_hand(hand: Hand) -> u8 {
+    2 * of_position(hand.position) + u8::from(hand.late)
+}
+
+/// What is owed of each class.
+pub(super) fn fairness(shares: Shares) -> Fairness {
+    let owed = (UNFAIR + 1..END).fold(Fairness::NONE, Fairness::weak);
+    match shares {
+        Shares::Any => owed,
+        Shares::Fair => (HAND_OFF..HAND).fold(owed, Fairness::strong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a party does about one subject is of another class than what it does about another.
+    fn differ(step: impl Fn(u64) -> Step, subjects: std::ops::Range<u64>) {
+        let classes: std::collections::BTreeSet<u8> = subjects.clone().map(|subject| class(&step(subject))).collect();
+        assert_eq!(classes.len(), subjects.count(), "{:?}", step(1));
+        assert!(!classes.contains(&UNFAIR), "{:?}", step(1));
+    }
+
+    #[test]
+    fn care_for_one_message_is_no_care_for_another() {
+        let messages = || 1..MESSAGES_MAX as u64 + 1;
+        differ(|id| Step::Attempt { message: MessageId(id) }, messages());
+        differ(|id| Step::Ack { message: MessageId(id) }, messages());
+        differ(|id| Step::TakeReply { message: MessageId(id) }, messages());
+        differ(|id| Step::TimeOut { message: MessageId(id) }, messages());
+        differ(|place| Step::HandOff { position: Position(place) }, 0..LOG_MAX as u64);
+        differ(|place| Step::DeadLetter { position: Position(place) }, 0..LOG_MAX as u64);
+        let hand = |place| Hand { position: Position(place / 2), late: place % 2 == 1 };
+        for of_hand in [
+            |hand| Step::Deliver { hand },
+            |hand| Step::Handle { hand },
+            |hand| Step::Remember { hand },
+            |hand| Step::Settle { hand },
+            |hand| Step::RecordSettle { hand },
+        ] {
+            differ(|place| of_hand(hand(place)), 0..2 * LOG_MAX as u64);
+        }
+    }
+
+    #[test]
+    fn nothing_is_owed_of_faults_and_of_the_application() {
+        for step in [Step::Submit { message: MessageId(1) }, Step::ProducerCrash, Step::BrokerCrash { keeps: 0 }] {
+            assert_eq!(class(&step), UNFAIR, "{step:?}");
+        }
+    }
+}

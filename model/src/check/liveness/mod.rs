@@ -1,0 +1,163 @@
+//! The protocol's promises about whole runs: that what was begun ends.
+//!
+//! Every fault has a budget, so faults strike finitely often and every run has a suffix without them: `until-acked` ends
+//! although each single loss may happen. What can still go wrong is a run that stops too early, and one that goes in
+//! circles: both are shown as a stem and a cycle. What is owed of whom is said in `fair`, the promises in `claim`.
+//!
+//! The story of a broken promise is the one with the fewest messages, then the fewest faults, then the fewest steps.
+
+mod claim;
+mod fair;
+
+use super::explore::{Limits, budgets};
+use super::graph::{Checks, Completeness, Exploration, Lasso, Liveness, Progress, Walk};
+use super::protocol::{Moment, Protocol};
+use crate::pipeline::Pipeline;
+use crate::semantics::{Doubt, PropertySet, Verdict};
+use crate::spec::bounds::{self, TooManyMessages};
+use crate::vocab::{MessageId, Step};
+
+pub use claim::Claim;
+pub use fair::Shares;
+
+/// What a promise about whole runs comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivenessFinding {
+    /// The promise.
+    pub claim: Claim,
+    /// Whether it is kept.
+    pub verdict: Verdict,
+    /// How fair the shares must be for it to be kept; where it is broken, it is even so.
+    pub shares: Shares,
+    /// A run that breaks it.
+    pub broken_by: Option<EndlessRun>,
+}
+
+/// A run that does not end: its stem, and what it then does for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndlessRun {
+    /// For which message the promise is broken.
+    pub message: MessageId,
+    /// How many messages the story needs.
+    pub messages: u32,
+    /// What happens first.
+    pub stem: Vec<Step>,
+    /// What happens again and again; empty where nothing more does.
+    pub cycle: Vec<Step>,
+}
+
+/// Checks what the pipeline promises about whole runs.
+///
+/// `keep_going` is asked now and then; when it says no, the verdicts that were not reached are unknown.
+pub fn liveness(
+    pipeline: &Pipeline,
+    limits: Limits,
+    keep_going: &dyn Fn(&Progress) -> bool,
+) -> Result<Vec<LivenessFinding>, TooManyMessages> {
+    let claims: Vec<Claim> = Claim::ALL.into_iter().filter(|claim| claim.applies_to(pipeline)).collect();
+    let searched = Searched::new(pipeline, &claims, limits, keep_going)?;
+    let cut = !bounds::exceeded(pipeline).is_empty();
+    let mut findings: Vec<LivenessFinding> = claims.iter().map(|&claim| searched.finding(claim)).collect();
+    for finding in findings.iter_mut().filter(|finding| cut && finding.verdict == Verdict::Holds) {
+        finding.verdict = Verdict::Unknown(Doubt::BoundCut);
+    }
+    simplify(&mut findings, pipeline, limits, keep_going)?;
+    Ok(findings)
+}
+
+/// Puts the shortest story in the place of each: within ever larger bounds, until all are told.
+fn simplify(
+    findings: &mut [LivenessFinding],
+    pipeline: &Pipeline,
+    limits: Limits,
+    keep_going: &dyn Fn(&Progress) -> bool,
+) -> Result<(), TooManyMessages> {
+    let mut untold: Vec<&mut LivenessFinding> =
+        findings.iter_mut().filter(|finding| finding.verdict == Verdict::Violated).collect();
+    for messages in 1..=limits.messages {
+        for faults in budgets(pipeline.faults) {
+            if untold.is_empty() {
+                return Ok(());
+            }
+            let smaller = Pipeline { faults, ..pipeline.clone() };
+            let claims: Vec<Claim> = untold.iter().map(|finding| finding.claim).collect();
+            let searched = Searched::new(&smaller, &claims, Limits { messages, ..limits }, keep_going)?;
+            untold.retain_mut(|finding| {
+                let told = searched.broken(finding.claim, Shares::Fair).found;
+                told.map(|run| finding.broken_by = Some(run)).is_none()
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The graph of a protocol, to read promises off.
+struct Searched {
+    protocol: Protocol,
+    exploration: Exploration<Moment>,
+}
+
+/// What was found of a promise under one kind of fairness.
+struct Broken {
+    /// The shortest run that breaks it.
+    found: Option<EndlessRun>,
+    /// It may be broken all the same.
+    unknown: bool,
+}
+
+impl Searched {
+    fn new(
+        pipeline: &Pipeline,
+        claims: &[Claim],
+        limits: Limits,
+        keep_going: &dyn Fn(&Progress) -> bool,
+    ) -> Result<Self, TooManyMessages> {
+        let watched = claims.iter().fold(PropertySet::EMPTY, |watched, claim| watched | claim.watched(pipeline));
+        let protocol = Protocol::watching(pipeline, limits.messages, watched)?;
+        let walk = Walk::new(&protocol).checks(Checks::none()).edges(fair::class).threads(limits.threads);
+        let exploration = walk.states_max(limits.states_max).keep_going(keep_going).run();
+        Ok(Searched { protocol, exploration })
+    }
+
+    fn finding(&self, claim: Claim) -> LivenessFinding {
+        let any = self.broken(claim, Shares::Any);
+        let (shares, broken) = match any.found {
+            None => (Shares::Any, any),
+            Some(_) => (Shares::Fair, self.broken(claim, Shares::Fair)),
+        };
+        let verdict = match broken {
+            Broken { found: Some(_), .. } => Verdict::Violated,
+            Broken { unknown: true, .. } => Verdict::Unknown(Doubt::BoundCut),
+            Broken { .. } => Verdict::Holds,
+        };
+        LivenessFinding { claim, verdict, shares, broken_by: broken.found }
+    }
+
+    fn broken(&self, claim: Claim, shares: Shares) -> Broken {
+        let mut broken = Broken { found: None, unknown: self.exploration.completeness != Completeness::Complete };
+        for subject in claim.subjects(self.protocol.spec.settings().messages()) {
+            let made = |moment: &Moment| claim.is_made(&self.protocol, moment, subject);
+            let kept = |moment: &Moment| claim.is_kept(&self.protocol, moment, subject);
+            match self.exploration.leads_to(&self.protocol, fair::fairness(shares), made, kept) {
+                Liveness::Holds | Liveness::Unknown(_) => {}
+                Liveness::Violated(lasso) => {
+                    let run = self.told(&lasso, subject);
+                    let steps = |run: &EndlessRun| run.stem.len() + run.cycle.len();
+                    if broken.found.as_ref().is_none_or(|other| steps(&run) < steps(other)) {
+                        broken.found = Some(run);
+                    }
+                }
+            }
+        }
+        broken
+    }
+
+    fn told(&self, lasso: &Lasso<Moment, Step>, subject: claim::Subject) -> EndlessRun {
+        EndlessRun {
+            message: subject.message(&lasso.stem.last).expect("a promise is about a message that was submitted"),
+            messages: self.protocol.spec.settings().messages(),
+            stem: lasso.stem.actions().copied().collect(),
+            cycle: lasso.cycle.actions().copied().collect(),
+        }
+    }
+}
