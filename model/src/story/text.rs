@@ -132,7 +132,9 @@ mod tests {
             row(Lane::Broker, Lane::OrderService, "ack 1", false),
             row(Lane::InventoryService, Lane::InventoryService, "receives 1", false),
         ];
+        // The first line has no indentation, so that the others' is compared.
         expect![[r#"
+            story:
                   order service                       broker                              inventory service
               1   ● submits order 1                   │                                   │
               2   ├─────────── publish 1 ────────────▶│                                   │
@@ -140,6 +142,6 @@ mod tests {
               4   │◀───────────── ack 1 ──────────────┤                                   │
               5   │                                   │                                   ● receives 1
         "#]]
-        .assert_eq(&text(&rows, Ink::Plain));
+        .assert_eq(&format!("story:\n{}", text(&rows, Ink::Plain)));
     }
 }
