@@ -1,5 +1,6 @@
 //! The graph checker against Stateright's searches and against plain searches written for the test.
 
+mod export;
 mod lassos;
 mod liveness;
 mod models;

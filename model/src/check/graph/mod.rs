@@ -15,6 +15,7 @@
 mod checks;
 mod expand;
 mod exploration;
+mod export;
 mod liveness;
 mod number;
 mod path;

@@ -114,7 +114,7 @@ impl<S, A> Path<S, A> {
 }
 
 /// What a state leads to: each action's place, the action, and its successor.
-fn steps_of<'a, M: Model>(
+pub(super) fn steps_of<'a, M: Model>(
     model: &'a M,
     state: &'a M::State,
 ) -> impl Iterator<Item = (usize, M::Action, M::State)> + 'a {
