@@ -5,6 +5,7 @@ mod check;
 mod explore;
 mod judge;
 mod load;
+mod mutants;
 mod replay;
 mod report;
 mod run;
@@ -46,6 +47,8 @@ enum Verb {
     Judge(judge::Arguments),
     /// Chart what survives which faults, for every preset
     Atlas(atlas::Arguments),
+    /// Show which property catches each seeded bug
+    Mutants(mutants::Arguments),
 }
 
 /// What a verb came to.
@@ -86,6 +89,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Judge(arguments) => judge::run(&arguments),
         Verb::Atlas(arguments) => atlas::run(&arguments),
+        Verb::Mutants(arguments) => mutants::run(&arguments),
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod common;
 mod explore;
 mod judge;
+mod mutants;
 mod refused;
 mod replay;
 mod run;

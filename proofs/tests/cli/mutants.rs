@@ -1,0 +1,19 @@
+//! `mutants`: every seeded bug is caught by the property that is named for it.
+
+use delivery_impls::mutant::Mutant;
+
+use crate::common::{delivery_in, place};
+
+#[test]
+fn every_seeded_bug_is_caught_by_name() {
+    let here = place(&[]);
+    let ended = delivery_in(here.path(), &["mutants", "--json"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let told = ended.json();
+    let names: Vec<&str> = told.iter().map(|it| it["mutant"].as_str().unwrap()).collect();
+    assert_eq!(names, Mutant::ALL.map(|mutant| format!("{mutant:?}")));
+    for it in &told {
+        assert_eq!(it["caught"], true, "{it}");
+        assert!(it["breaks"].as_array().unwrap().contains(&it["property"]), "{it}");
+    }
+}
