@@ -42,6 +42,12 @@ impl<J: Journal> Log<J> {
         Ok(())
     }
 
+    /// Somebody who shares the journal has made every record below this position durable.
+    pub fn handle_synced(&mut self, end: Position) {
+        debug_assert!(end <= self.end(), "synced up to {end}, but the log ends at {}", self.end());
+        self.synced = self.synced.max(end.0);
+    }
+
     /// One past the last record.
     pub fn end(&self) -> Position {
         Position(self.records.len() as u64)

@@ -1,27 +1,32 @@
 //! The broker's thread: takes in what its connections bring, and lets the core decide.
 //!
-//! One turn drains what is readable, appends all of it, syncs once, then confirms all of it: that is group commit. The
-//! hand-offs go out before the sync, for what is durable already, and after it. A consumer that settles gets its next
-//! hand-off before the settle goes to disk, so the two overlap.
+//! One turn drains what is readable, appends all of it, confirms what has become durable by then, hands off, and asks
+//! for the sync of the rest, which goes on beside the next turns: that is group commit. A consumer that settles gets its
+//! next hand-off before the settle goes to disk, so the two overlap.
 
 mod delivering;
+mod joining;
+mod syncing;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use delivery_model::schedule::{PlannedFault, StepWord};
-use delivery_model::vocab::Fault;
+use delivery_model::vocab::{Fault, MessageId};
 
 use self::delivering::Subscriber;
+use self::joining::{Entrance, Lead};
+use self::syncing::{SharedJournal, Syncer};
 use super::faults::Role;
 use super::link::Link;
 use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::broker::{Broker, Journals, Peer};
-use crate::core::record::{ProducerId, Publish, Verdict};
+use crate::core::record::{ProducerId, Publish, Reply, Verdict};
 use crate::mutant::Mutant;
 use crate::store::embedded::EmbeddedJournal;
 use crate::store::{RecoverError, StoreError};
@@ -41,8 +46,12 @@ pub(super) enum Input {
     Opened(TcpStream),
     /// A connection brought a message.
     Said(u64, ToBroker),
+    /// A connection brought an attempt that leads: retries of it join it until it has a reply.
+    Leads(u64, Publish, Lead),
     /// A connection ended.
     Closed(u64),
+    /// More of the log is durable, or it cannot be synced any more.
+    Synced,
     /// The producers are done: leave once everything is delivered, or at once if the run is to stop.
     Drain,
 }
@@ -122,7 +131,11 @@ struct Incarnation<'a> {
     to_broker: &'a SyncSender<Input>,
     next_connection: &'a mut u64,
     is_draining: &'a mut bool,
-    core: Broker<EmbeddedJournal>,
+    core: Broker<SharedJournal>,
+    syncer: Syncer,
+    entrance: Entrance,
+    /// The attempts that wait for a reply, by connection and message, where others may have joined them.
+    leads: BTreeMap<(u64, MessageId), Lead>,
     links: BTreeMap<u64, Link>,
     /// Each producer's newest connection; an older one is not listened to any more.
     producers: BTreeMap<ProducerId, u64>,
@@ -138,16 +151,36 @@ impl<'a> Incarnation<'a> {
         is_draining: &'a mut bool,
     ) -> Result<Self, DriverError> {
         let recover = |why| DriverError::Recover { role: NAME.into(), why };
-        let open = |path| EmbeddedJournal::open(path).map_err(|why| recover(RecoverError::Store(why)));
-        let journals = Journals { log: open(&run.stores.log())?, ledger: open(&run.stores.ledger())? };
-        let core = Broker::open(&run.pipeline, run.tuning, journals, Mutant::None).map_err(recover)?;
-        let (links, producers, subscriber) = Default::default();
-        Ok(Incarnation { run, inputs, to_broker, next_connection, is_draining, core, links, producers, subscriber })
+        let open = |path: PathBuf| match EmbeddedJournal::open(&path) {
+            Ok(disk) => Ok(SharedJournal::new(disk)),
+            Err(why) => Err(recover(RecoverError::Store(why))),
+        };
+        let (log, ledger) = (open(run.stores.log())?, open(run.stores.ledger())?);
+        let syncs = log.clone();
+        let core = Broker::open(&run.pipeline, run.tuning, Journals { log, ledger }, Mutant::None).map_err(recover)?;
+        let syncer = Syncer::start(syncs, core.log().synced(), to_broker.clone())
+            .map_err(|why| DriverError::Io { role: NAME.into(), why })?;
+        Ok(Incarnation {
+            run,
+            inputs,
+            to_broker,
+            next_connection,
+            is_draining,
+            core,
+            syncer,
+            entrance: Entrance::new(&run.pipeline.broker, to_broker.clone()),
+            leads: BTreeMap::new(),
+            links: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            subscriber: None,
+        })
     }
 
     /// Loses the core, the connections and what was not synced, apart from the records that the plan lets survive.
     fn crash(self, planned: PlannedFault) -> Result<(), DriverError> {
         self.links.values().for_each(Link::cut);
+        // A sync that is under way is not torn: what was asked for before the crash had the time.
+        drop(self.syncer);
         let journals = self.core.into_journals();
         journals.log.crash(planned.keeps.unwrap_or(0)).map_err(failed)
     }
@@ -173,21 +206,42 @@ impl<'a> Incarnation<'a> {
         for input in first.into_iter().chain(inputs.try_iter().take(TURN)) {
             self.take(input)?;
         }
+        self.take_synced()?;
         self.hand_off()?;
-        if self.core.needs_sync() {
-            self.core.sync().map_err(failed)?;
+        self.ask_for_sync()
+    }
+
+    /// Confirms what has become durable since.
+    fn take_synced(&mut self) -> Result<(), Interrupt> {
+        let synced = self.syncer.synced().map_err(failed)?;
+        if synced > self.core.log().synced() {
+            self.core.handle_synced(synced).map_err(failed)?;
             self.run.passed(Role::Broker, StepWord::Sync, None)?;
         }
         self.core.confirm_due();
-        self.reply()?;
-        self.hand_off()
+        self.reply()
+    }
+
+    fn ask_for_sync(&mut self) -> Result<(), Interrupt> {
+        let log = self.core.log();
+        if log.synced() < log.end() {
+            self.syncer.request(log.end());
+        } else if self.core.needs_sync() {
+            // Settles alone, which are none of the syncer's business.
+            self.core.sync().map_err(failed)?;
+            self.run.passed(Role::Broker, StepWord::Sync, None)?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, input: Input) -> Result<(), Interrupt> {
         match input {
             Input::Opened(stream) => self.open_link(stream),
             Input::Said(connection, said) => return self.hear(connection, said),
+            Input::Leads(connection, publish, lead) => return self.publish(connection, publish, Some(lead)),
             Input::Closed(connection) => self.forget(connection),
+            // The turn looks for itself.
+            Input::Synced => {}
             Input::Drain => *self.is_draining = true,
         }
         Ok(())
@@ -197,18 +251,23 @@ impl<'a> Incarnation<'a> {
     fn open_link(&mut self, stream: TcpStream) {
         let connection = *self.next_connection;
         *self.next_connection += 1;
-        let to_broker = self.to_broker.clone();
+        let (to_broker, entrance) = (self.to_broker.clone(), self.entrance.clone());
         let link = Link::start(&format!("broker {connection}"), stream, move |body| {
             let said = body.ok().and_then(|body| ToBroker::decode(&body).ok());
             let goes_on = said.is_some();
-            let input = said.map_or(Input::Closed(connection), |said| Input::Said(connection, said));
-            to_broker.send(input).is_ok() && goes_on
+            let input = match said {
+                Some(ToBroker::Publish(publish)) => entrance.admit(connection, publish),
+                Some(said) => Some(Input::Said(connection, said)),
+                None => Some(Input::Closed(connection)),
+            };
+            input.is_none_or(|input| to_broker.send(input).is_ok()) && goes_on
         });
         self.links.extend(link.ok().map(|link| (connection, link)));
     }
 
     fn forget(&mut self, connection: u64) {
         self.links.remove(&connection);
+        self.leads.retain(|(its, _), _| *its != connection);
         self.core.disconnect(Peer(connection));
         self.producers.retain(|_, its| *its != connection);
         if let Some(gone) = self.subscriber.take_if(|subscriber| subscriber.connection == connection) {
@@ -228,16 +287,18 @@ impl<'a> Incarnation<'a> {
                 self.say(connection, &FromBroker::Registered);
                 Ok(())
             }
-            ToBroker::Publish(publish) => self.publish(connection, publish),
+            ToBroker::Publish(publish) => self.publish(connection, publish, None),
             to_deliver => self.hear_consumer(connection, to_deliver),
         }
     }
 
-    fn publish(&mut self, connection: u64, publish: Publish) -> Result<(), Interrupt> {
+    /// A producer is listened to over its newest connection. Where the attempt leads others, it does until it has a reply.
+    fn publish(&mut self, connection: u64, publish: Publish, lead: Option<Lead>) -> Result<(), Interrupt> {
         if self.producers.get(&publish.record.producer) != Some(&connection) {
             return Ok(());
         }
         let message = publish.record.message;
+        self.leads.extend(lead.map(|lead| ((connection, message), lead)));
         self.core.receive(publish, Some(Peer(connection))).expect("each attempt is decided about at once");
         self.run.passed(Role::Broker, StepWord::Receive, Some(message))?;
         self.reply()?;
@@ -252,17 +313,24 @@ impl<'a> Incarnation<'a> {
 
     /// Sends what the core has to say to producers.
     fn reply(&mut self) -> Result<(), Interrupt> {
-        while let Some((Peer(connection), reply)) = self.core.poll_reply() {
-            let (lost, crash) = match reply.verdict {
-                Verdict::Acked(_) => self.run.reached(Role::Broker, StepWord::Ack, Some(reply.message))?,
-                Verdict::Refused => (None, Ok(())),
-            };
-            if lost.is_none() {
-                self.say(connection, &FromBroker::Reply(reply));
+        while let Some((peer, reply)) = self.core.poll_reply() {
+            self.reply_to(peer, reply)?;
+            if let Some(lead) = self.leads.remove(&(peer.0, reply.message)) {
+                self.entrance.finish(&lead, reply).try_for_each(|(peer, reply)| self.reply_to(peer, reply))?;
             }
-            crash?;
         }
         Ok(())
+    }
+
+    fn reply_to(&self, Peer(connection): Peer, reply: Reply) -> Result<(), Interrupt> {
+        let (lost, crash) = match reply.verdict {
+            Verdict::Acked(_) => self.run.reached(Role::Broker, StepWord::Ack, Some(reply.message))?,
+            Verdict::Refused => (None, Ok(())),
+        };
+        if lost.is_none() {
+            self.say(connection, &FromBroker::Reply(reply));
+        }
+        crash
     }
 
     /// Says it, if the connection still stands.

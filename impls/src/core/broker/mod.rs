@@ -11,7 +11,7 @@ mod publishing;
 use std::collections::{BTreeMap, VecDeque};
 
 use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
-use delivery_model::vocab::{Epoch, MessageId};
+use delivery_model::vocab::{Epoch, MessageId, Position};
 
 use self::publishing::Owed;
 pub use self::publishing::{Busy, Peer, Received};
@@ -108,6 +108,16 @@ impl<J: Journal> Broker<J> {
     /// Makes durable what was appended, and what was settled in memory only.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.log.sync()?;
+        self.sync_settles()
+    }
+
+    /// [`sync`](Broker::sync) where somebody else has made the log durable already, up to this position.
+    pub fn handle_synced(&mut self, end: Position) -> Result<(), StoreError> {
+        self.log.handle_synced(end);
+        self.sync_settles()
+    }
+
+    fn sync_settles(&mut self) -> Result<(), StoreError> {
         let entries = self.deliveries.unsynced();
         if !entries.is_empty() {
             self.ledger.record(entries.iter().copied())?;

@@ -32,12 +32,6 @@ impl EmbeddedJournal {
         })?;
         Ok(EmbeddedJournal { database, synced, unsynced: Vec::new() })
     }
-
-    /// Ends as a crash would that let so many of the unsynced records survive, or all there are.
-    pub fn crash(mut self, keeps: u64) -> Result<(), StoreError> {
-        self.unsynced.truncate(usize::try_from(keeps).unwrap_or(usize::MAX));
-        self.sync()
-    }
 }
 
 impl Journal for EmbeddedJournal {

@@ -1,0 +1,163 @@
+//! Group sync: a thread makes the message log durable while the broker's loop goes on taking attempts in.
+//!
+//! The loop appends to a queue in memory. At the end of each turn it asks for the sync of what it has; the syncer, one
+//! sync at a time, takes as much as was asked for by then. So what comes while the disk is busy shares the next sync, and
+//! what a turn appended is not synced before that turn is over: a crash in the middle of it loses it, as the plan of a
+//! fault expects.
+//!
+//! [`GroupSync`] says when the syncer must be woken, and what may be confirmed.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use delivery_model::vocab::Position;
+
+use super::Input;
+use crate::shared::group_sync::GroupSync;
+use crate::store::embedded::EmbeddedJournal;
+use crate::store::{Journal, RecoverError, StoreError};
+
+/// A journal whose syncs may be left to a [`Syncer`]: the loop's clone is appended to, the syncer's is synced.
+#[derive(Clone, Debug)]
+pub(super) struct SharedJournal(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Appended, and not given to the disk yet: oldest first.
+    waiting: Mutex<VecDeque<Vec<u8>>>,
+    disk: Mutex<EmbeddedJournal>,
+}
+
+impl Shared {
+    /// No step panics half-way, so a poisoned lock guards a whole queue.
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Vec<u8>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn disk(&self) -> MutexGuard<'_, EmbeddedJournal> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the oldest `count` records that wait durable, or all there are.
+    fn sync(&self, count: usize) -> Result<(), StoreError> {
+        let records: Vec<Vec<u8>> = {
+            let mut waiting = self.waiting();
+            let count = count.min(waiting.len());
+            waiting.drain(..count).collect()
+        };
+        let mut disk = self.disk();
+        records.iter().try_for_each(|record| disk.append(record))?;
+        disk.sync()
+    }
+}
+
+impl SharedJournal {
+    pub fn new(disk: EmbeddedJournal) -> SharedJournal {
+        SharedJournal(Arc::new(Shared { waiting: Mutex::default(), disk: Mutex::new(disk) }))
+    }
+
+    /// Ends as a crash would that let so many of the unsynced records survive, or all there are. Its syncer has stopped.
+    pub fn crash(self, keeps: u64) -> Result<(), StoreError> {
+        self.0.sync(usize::try_from(keeps).unwrap_or(usize::MAX))
+    }
+}
+
+impl Journal for SharedJournal {
+    fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
+        self.0.waiting().push_back(record.to_vec());
+        Ok(())
+    }
+
+    /// Without the help of a syncer.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.0.sync(usize::MAX)
+    }
+
+    fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError> {
+        self.0.waiting().clear();
+        self.0.disk().recover()
+    }
+}
+
+/// The thread that syncs a journal. Dropping it waits for a sync that is under way, and stops.
+#[derive(Debug)]
+pub(super) struct Syncer {
+    work: Arc<Work>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Work {
+    journal: Arc<Shared>,
+    group: GroupSync,
+    /// Why the syncer gave up, or that it is to stop.
+    ended: Mutex<Option<Result<(), StoreError>>>,
+}
+
+impl Syncer {
+    /// Syncs this journal, of which everything below `synced` is durable, whenever it is asked to. `to_broker` hears of it.
+    pub fn start(journal: SharedJournal, synced: Position, to_broker: SyncSender<Input>) -> io::Result<Syncer> {
+        let group = GroupSync::new(synced);
+        let work = Arc::new(Work { journal: journal.0, group, ended: Mutex::default() });
+        let works = Arc::clone(&work);
+        let thread = thread::Builder::new().name("broker syncs".into()).spawn(move || works.run(&to_broker))?;
+        Ok(Syncer { work, thread: Some(thread) })
+    }
+
+    /// Asks that every record below `end` become durable.
+    pub fn request(&self, end: Position) {
+        if self.work.group.request(end)
+            && let Some(thread) = &self.thread
+        {
+            thread.thread().unpark();
+        }
+    }
+
+    /// Every record below is durable; or why that will not change any more.
+    pub fn synced(&self) -> Result<Position, StoreError> {
+        match &*self.work.ended() {
+            Some(Err(why)) => Err(why.clone()),
+            Some(Ok(())) | None => Ok(self.work.group.synced()),
+        }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.work.end(Ok(()));
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Work {
+    fn run(&self, to_broker: &SyncSender<Input>) {
+        while self.ended().is_none() {
+            let Some(end) = self.group.begin() else {
+                // A wake-up that came since is kept: then this returns at once.
+                thread::park();
+                continue;
+            };
+            match self.journal.sync((end.0 - self.group.synced().0) as usize) {
+                Ok(()) => self.group.finish(end),
+                Err(why) => self.end(Err(why)),
+            }
+            // A loop that has a full queue before it is awake, and looks at the end of its turn.
+            let _ = to_broker.try_send(Input::Synced);
+        }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Option<Result<(), StoreError>>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first reason counts.
+    fn end(&self, why: Result<(), StoreError>) {
+        self.ended().get_or_insert(why);
+    }
+}
