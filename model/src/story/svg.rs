@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Lane, Row};
 
 const COLUMNS: [u32; 3] = [120, 400, 680];
-const WIDTH: u32 = 900;
+const WIDTH: u32 = 1000;
 const HEAD: u32 = 44;
 const ROW: u32 = 28;
 

@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use delivery_model::pipeline::{Level, Semantics};
+use delivery_model::presets;
 use delivery_model::semantics::{PropertyId, Verdict, Verdicts};
 use delivery_model::story::svg;
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
-use super::letters::{code, counted, harm, letter, survivor};
-use super::page::{Break, Page};
+use super::letters::{code, count, counted, harm, initial, letter, survivor, thousands};
+use super::page::{Break, Page, undecided};
 
 const STYLE: &str = include_str!("atlas.css");
 
@@ -23,38 +24,45 @@ pub fn html(pages: &[Page]) -> String {
     );
     out += &overview(pages);
     let mut diagrams = 0;
-    for page in pages {
-        section(&mut out, page, &mut diagrams);
+    for (place, page) in pages.iter().enumerate() {
+        section(&mut out, place, page, &mut diagrams);
     }
     out + "</main>\n</body>\n</html>\n"
 }
 
 fn introduction(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
-    let states: usize = pages.iter().map(|page| page.states).sum();
-    let legend: String =
-        [('E', "exactly-once"), ('L', "at-least-once"), ('M', "at-most-once"), ('-', "none"), ('?', "unknown")]
-            .iter()
-            .map(|&(letter, word)| format!("<span class=\"cell {}\">{letter}</span> {word} ", class(letter)))
-            .collect();
+    let states = thousands(pages.iter().map(|page| page.states).sum());
+    let semantics = Semantics::ALL.into_iter().rev().map(|it| (initial(it), it.word()));
+    let legend = semantics.chain([('-', "none")]);
+    let legend: String = legend
+        .map(|(letter, word)| format!("<span class=\"cell {}\">{letter}</span> {word} ", class(letter)))
+        .collect();
+    let columns = Fault::ALL.map(|fault| format!("<b>{}</b> {fault}", code(fault))).join(" · ");
     format!(
         "<h1>Which delivery semantics survives which faults</h1>\n\
-         <p>Each pipeline against no fault, every single fault and every pair of faults, in every interleaving of the model, within \
-         {messages} messages, each fault once in a run ({states} states). Two letters: what survives at the level of deliveries, and at \
-         the level of effects. Safety only: under <i>poison</i> without dead letters a message that is retried for ever is not lost.</p>\n\
-         <p class=\"legend\">{legend}<span class=\"cell idle\">·</span> the fault cannot strike here</p>\n"
+         <p>Each pipeline against no fault, every single fault and every pair of faults, in every run of the model within {}, \
+         each fault at most once ({states} states). Two letters: what survives at the level of deliveries, and at the level of \
+         effects. A claim is judged under any two of the usual faults, marked *. Safety only: what is tried again for ever is not \
+         lost.</p>\n\
+         <p class=\"legend\">{legend}<span class=\"cell unsure\">e l m</span> nothing stronger; a bound of the model was cut, so \
+         that this is unknown <span class=\"cell idle\">·</span> the fault cannot strike</p>\n\
+         <p class=\"legend\">{columns}</p>\n",
+        count(messages, "message")
     )
 }
 
 fn overview(pages: &[Page]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table>\n<tr><th>pipeline<th>claims<th>no fault");
     for fault in Fault::ALL {
-        let _ = write!(out, "<th><abbr title=\"{fault}\">{}</abbr>", code(fault));
+        let usual = if FaultSet::usual().contains(fault) { "*" } else { "" };
+        let _ = write!(out, "<th><abbr title=\"{fault}\">{}{usual}</abbr>", code(fault));
     }
-    out += "<th>usual<th>any pair\n";
-    for page in pages {
+    out += "<th>usual<th>any\n";
+    for (place, page) in pages.iter().enumerate() {
         let name = escaped(&page.pipeline.name);
-        let _ = write!(out, "<tr><th class=\"name\"><a href=\"#{}\">{name}</a><td>{}", anchor(page), claim(page));
+        let _ =
+            write!(out, "<tr><th class=\"name\"><a href=\"#{}\">{name}</a><td>{}", anchor(place, page), claim(page));
         for faults in std::iter::once(FaultSet::NONE).chain(FaultSet::singles()) {
             cell(&mut out, page, faults);
         }
@@ -103,23 +111,25 @@ fn class(letter: char) -> &'static str {
         'E' => "exactly",
         'L' => "least",
         'M' => "most",
-        '?' => "unsure",
-        _ => "none",
+        '-' => "none",
+        _ => "unsure",
     }
 }
 
-fn section(out: &mut String, page: &Page, diagrams: &mut usize) {
-    let name = escaped(&page.pipeline.name);
-    let exceeded = page.bounds_exceeded.iter().map(|it| format!("<br>bound exceeded: {}", escaped(it)));
+fn section(out: &mut String, place: usize, page: &Page, diagrams: &mut usize) {
+    let exceeded = page.bounds_exceeded.iter().map(|it| format!("<br>beyond the model: {}", escaped(it)));
+    let cut = page.cut.iter().map(|faults| format!("<br>a bound of the model was cut under {faults}"));
     let _ = writeln!(
         out,
-        "<section id=\"{}\">\n<h2>{name}</h2>\n<p>claims {}; {} messages count; {} states, {}{}</p>",
-        anchor(page),
+        "<section id=\"{}\">\n<h2>{}</h2>\n<p>claims {}; {} messages count; {} states{}</p>\n\
+         <details><summary>settings</summary>\n<div class=\"scroll\"><pre>{}</pre></div></details>",
+        anchor(place, page),
+        escaped(&page.pipeline.name),
         claim(page),
         page.pipeline.obligation,
-        page.states,
-        if page.is_complete() { "complete" } else { "a bound was cut" },
-        exceeded.collect::<String>()
+        thousands(page.states),
+        exceeded.chain(cut).collect::<String>(),
+        escaped(&settings(page)),
     );
     pairs(out, page);
     for level in Level::ALL {
@@ -128,6 +138,18 @@ fn section(out: &mut String, page: &Page, diagrams: &mut usize) {
         }
     }
     out.push_str("</section>\n");
+}
+
+/// A preset's own file, which says what each line stands for; of any other pipeline all settings.
+fn settings(page: &Page) -> String {
+    let name = &page.pipeline.name;
+    match presets::ALL
+        .iter()
+        .find(|(preset, _)| preset == name && presets::named(preset).as_ref() == Some(&page.pipeline))
+    {
+        Some((_, file)) => (*file).to_owned(),
+        None => page.pipeline.to_toml(),
+    }
 }
 
 /// What survives each pair: half a square, single faults on its diagonal.
@@ -150,13 +172,18 @@ fn pairs(out: &mut String, page: &Page) {
 
 fn promise(out: &mut String, page: &Page, level: Level, property: PropertyId, diagrams: &mut usize) {
     let breaks: Vec<&Break> = page.breaks_of(level, property).collect();
-    if breaks.is_empty() {
-        if property != PropertyId::Integrity {
-            let _ = writeln!(out, "<p class=\"kept\">never {} {}</p>", harm(property), counted(level));
-        }
+    let sets: Vec<FaultSet> = breaks.iter().map(|it| it.faults).collect();
+    let (does, what) = (harm(property), counted(level));
+    if breaks.is_empty() && property == PropertyId::Integrity {
         return;
     }
-    let _ = writeln!(out, "<h3>{} {} <small>({property})</small></h3>", harm(property), counted(level));
+    let _ = writeln!(out, "<h3>{does} {what} <small>({property})</small></h3>");
+    if breaks.is_empty() {
+        out.push_str("<p class=\"kept\">never</p>\n");
+    }
+    undecided(&sets, &page.cut).for_each(|faults| {
+        let _ = writeln!(out, "<p>unknown under {faults}</p>");
+    });
     for broken in breaks {
         *diagrams += 1;
         let _ = writeln!(
@@ -175,9 +202,10 @@ fn diagram(page: &Page, broken: &Break, number: usize) -> String {
     drawn.replace("id='head'", &format!("id='head-{number}'")).replace("url(#head)", &format!("url(#head-{number})"))
 }
 
-/// A place in the file, by the pipeline's name.
-fn anchor(page: &Page) -> String {
-    page.pipeline.name.chars().map(|it| if it.is_ascii_alphanumeric() || it == '-' { it } else { '_' }).collect()
+/// A place in the file: two pipelines may have one name.
+fn anchor(place: usize, page: &Page) -> String {
+    let name = page.pipeline.name.chars().map(|it| if it.is_ascii_alphanumeric() || it == '-' { it } else { '_' });
+    format!("{}-{}", place + 1, name.collect::<String>())
 }
 
 fn escaped(text: &str) -> String {

@@ -6,7 +6,6 @@ use delivery_model::vocab::Fault;
 use serde_json::{Map, Value, json};
 
 use super::faults::FaultSet;
-use super::letters::survivor;
 use super::page::{Break, Page};
 
 /// One object, without a line's end.
@@ -20,6 +19,7 @@ pub fn json(page: &Page) -> Value {
         "obligation": pipeline.obligation,
         "bounds": { "messages": page.messages, "each-fault": 1, "faults": 2, "exceeded": page.bounds_exceeded },
         "complete": page.is_complete(),
+        "cut": page.cut.iter().map(|&faults| words(faults)).collect::<Vec<_>>(),
         "states": page.states,
         "usual-faults": { "faults": words(FaultSet::usual()), "levels": levels(|level| page.verdicts_as_usual(level)) },
         "strike": words(page.strikes),
@@ -37,7 +37,10 @@ fn levels(verdicts: impl Fn(Level) -> Verdicts) -> Value {
         let verdicts = verdicts(level);
         let each = Semantics::ALL.map(|it| (it.word().to_owned(), Value::from(verdicts.of(it).word())));
         let each: Map<String, Value> = each.into_iter().collect();
-        (level.word().to_owned(), json!({ "strongest": survivor(&verdicts), "verdicts": each }))
+        (
+            level.word().to_owned(),
+            json!({ "strongest": verdicts.strongest().map_or("none", Semantics::word), "verdicts": each }),
+        )
     });
     Value::Object(by_level.into_iter().collect())
 }

@@ -32,24 +32,36 @@ pub(super) fn codes(faults: FaultSet) -> String {
     faults.iter().map(code).collect::<Vec<_>>().join("+")
 }
 
-/// What survives, as a letter.
+/// What survives, as a letter. A small one where a bound was cut: nothing stronger does, and whether that does is unknown.
 pub(super) fn letter(verdicts: &Verdicts) -> char {
-    match verdicts.strongest() {
-        Some(Semantics::ExactlyOnce) => 'E',
-        Some(Semantics::AtLeastOnce) => 'L',
-        Some(Semantics::AtMostOnce) => 'M',
-        None if Semantics::ALL.into_iter().any(|it| matches!(verdicts.of(it), Verdict::Unknown(_))) => '?',
-        None => '-',
+    let (certain, letter) = match at_best(verdicts) {
+        None => return '-',
+        Some(best) => (verdicts.of(best) == Verdict::Holds, initial(best)),
+    };
+    if certain { letter } else { letter.to_ascii_lowercase() }
+}
+
+/// What survives, as words.
+pub(super) fn survivor(verdicts: &Verdicts) -> String {
+    match at_best(verdicts) {
+        None => "none".to_owned(),
+        Some(best) if verdicts.of(best) == Verdict::Holds => best.word().to_owned(),
+        Some(best) => format!("unknown, {best} at best"),
     }
 }
 
-/// What survives, as a word.
-pub(super) fn survivor(verdicts: &Verdicts) -> &'static str {
-    match (verdicts.strongest(), letter(verdicts)) {
-        (Some(semantics), _) => semantics.word(),
-        (None, '?') => "unknown",
-        (None, _) => "none",
+/// A semantics' letter.
+pub(super) fn initial(semantics: Semantics) -> char {
+    match semantics {
+        Semantics::ExactlyOnce => 'E',
+        Semantics::AtLeastOnce => 'L',
+        Semantics::AtMostOnce => 'M',
     }
+}
+
+/// The strongest semantics that was not seen to break.
+fn at_best(verdicts: &Verdicts) -> Option<Semantics> {
+    Semantics::ALL.into_iter().rev().find(|&semantics| verdicts.of(semantics) != Verdict::Violated)
 }
 
 /// What a breach of a property does, as a verb.
@@ -59,6 +71,19 @@ pub(super) fn harm(property: PropertyId) -> &'static str {
         PropertyId::AckedNotLost | PropertyId::SubmittedNotLost => "loses",
         other => other.word(),
     }
+}
+
+/// A number with its noun.
+pub(super) fn count(number: u32, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A large number, its thousands set apart.
+pub(super) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|it| std::str::from_utf8(it).expect("digits")).collect();
+    groups.join(",")
 }
 
 /// What is counted at a level, in the plural.
@@ -72,10 +97,41 @@ pub(super) fn counted(level: Level) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use delivery_model::pipeline::{Level, Obligation};
+    use delivery_model::semantics::{Doubt, Rules};
     use std::collections::BTreeSet;
 
     #[test]
     fn no_two_faults_share_a_column() {
         assert_eq!(Fault::ALL.map(code).into_iter().collect::<BTreeSet<_>>().len(), Fault::ALL.len());
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([7, 999, 1_000, 18_765_245].map(thousands), ["7", "999", "1,000", "18,765,245"]);
+    }
+
+    /// The letter and the words where losing and repeating come to these verdicts.
+    fn check(losing: Verdict, repeating: Verdict, expected: (char, &str)) {
+        let rules = Rules::bare(Level::Effect, Obligation::Acked);
+        let verdicts = Verdicts::new(&rules, |property| match property {
+            PropertyId::AckedNotLost => losing,
+            PropertyId::NoDuplicateEffect => repeating,
+            _ => Verdict::Holds,
+        });
+        assert_eq!((letter(&verdicts), survivor(&verdicts).as_str()), expected);
+    }
+
+    #[test]
+    fn what_a_bound_cut_off_is_told_as_the_best_that_it_can_be() {
+        use Verdict::{Holds, Violated};
+        let unknown = Verdict::Unknown(Doubt::BoundCut);
+        check(Holds, Holds, ('E', "exactly-once"));
+        check(Holds, Violated, ('L', "at-least-once"));
+        check(Violated, Holds, ('M', "at-most-once"));
+        check(Violated, Violated, ('-', "none"));
+        check(unknown, unknown, ('e', "unknown, exactly-once at best"));
+        check(unknown, Violated, ('l', "unknown, at-least-once at best"));
+        check(Violated, unknown, ('m', "unknown, at-most-once at best"));
     }
 }

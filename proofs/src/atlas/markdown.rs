@@ -4,7 +4,7 @@ use delivery_model::pipeline::Level;
 use delivery_model::semantics::{PropertyId, Verdict};
 
 use super::faults::FaultSet;
-use super::letters::{harm, survivor};
+use super::letters::{count, harm, survivor, thousands};
 use super::page::Page;
 
 /// Between these lines the README has the table.
@@ -13,16 +13,20 @@ pub const MARKERS: [&str; 2] = ["<!-- atlas:begin -->", "<!-- atlas:end -->"];
 const HEAD: &str =
     "| pipeline | claims | at delivery | at effect | loses under | repeats under |\n|---|---|---|---|---|---|\n";
 
-/// The table, with a sentence on its bounds; every line ends.
+/// The table, with a sentence on its bounds before it and one on its signs after it; every line ends.
 pub fn markdown(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
+    let states = thousands(pages.iter().map(|page| page.states).sum());
+    let usual: Vec<&str> = FaultSet::usual().iter().map(|fault| fault.word()).collect();
     let rows: String = pages.iter().map(row).collect();
     format!(
-        "What survives the usual faults (each of {} once, two at most in one run; within {messages} messages, every run):\n\n\
+        "What survives the usual faults, in every run of the model within {} and two faults ({states} states). The usual\n\
+         faults strike once each: {}.\n\n\
          {HEAD}{rows}\n\
-         ✗ marks a claim that does not survive. The last two columns are about the level of the claim: the single faults that\n\
-         break the next stronger semantics, or pairs of them where no single one does.\n",
-        FaultSet::usual().iter().map(|fault| fault.word()).collect::<Vec<_>>().join(", "),
+         ✗ marks a claim that does not survive. The last two columns count at the level of the claim: the single faults under\n\
+         which the pipeline loses or repeats, or pairs of them where no single one is enough.\n",
+        count(messages, "message"),
+        usual.join(", "),
     )
 }
 
@@ -38,7 +42,7 @@ fn row(page: &Page) -> String {
     });
     let [delivery, effect] = Level::ALL.map(|level| survivor(&page.verdicts_as_usual(level)));
     let [loses, repeats] = ["loses", "repeats"].map(|harm| culprits(page, harm));
-    format!("| {} | {claim} | {delivery} | {effect} | {loses} | {repeats} |\n", pipeline.name)
+    format!("| {} | {claim} | {delivery} | {effect} | {loses} | {repeats} |\n", pipeline.name.replace('|', "\\|"))
 }
 
 /// The usual faults that do this harm at the claim's level: single ones, else pairs.

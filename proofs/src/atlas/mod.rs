@@ -22,6 +22,6 @@ pub use html::html;
 pub use json::json;
 pub use markdown::{MARKERS, markdown};
 pub use page::{Break, Page};
-pub use survey::{Course, Surveyed, survey};
-pub use terminal::{overview, stories};
+pub use survey::{Course, Lookout, Position, Surveyed, survey};
+pub use terminal::{chart, section, stories};
 pub use voyage::{Story, Voyage};

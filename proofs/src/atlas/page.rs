@@ -1,6 +1,6 @@
 //! What the atlas knows of one pipeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use delivery_model::pipeline::{Level, Pipeline, Semantics};
 use delivery_model::semantics::{Doubt, PropertyId, Rules, Verdict, Verdicts};
@@ -28,7 +28,8 @@ pub struct Page {
     pub states: usize,
     /// Bounds of the model that the pipeline exceeds.
     pub bounds_exceeded: Vec<String>,
-    /// Sets of faults in which a bound of the model was met: what they do not break is unknown.
+    /// The minimal sets of faults in which a bound of the model was met: what they do not break is unknown. The empty set
+    /// if a search was ended by its limit of states.
     pub cut: Vec<FaultSet>,
 }
 
@@ -67,8 +68,12 @@ impl Page {
             breaks,
             strikes: logs.iter().flat_map(|log| log.fired.iter()).fold(FaultSet::NONE, FaultSet::with),
             states: logs.iter().map(|log| log.states).sum(),
-            bounds_exceeded: bounds::exceeded(pipeline),
-            cut: logs.iter().flat_map(|log| log.cut.iter().copied()).collect(),
+            // What the file says of faults is not asked about, so its budget exceeds nothing.
+            bounds_exceeded: bounds::exceeded(&Pipeline {
+                faults: course.faults.budget().capped(2),
+                ..pipeline.clone()
+            }),
+            cut: minimal(logs.iter().flat_map(|log| log.cut.iter().copied())),
         }
     }
 
@@ -84,8 +89,9 @@ impl Page {
 
     /// The verdicts at a level where any one of these sets of faults may strike.
     pub fn verdicts_if_any(&self, level: Level, sets: impl Iterator<Item = FaultSet> + Clone) -> Verdicts {
-        let cut = !self.bounds_exceeded.is_empty()
-            || self.cut.iter().any(|cut| sets.clone().any(|faults| cut.is_within(faults)));
+        let not_asked = sets.clone().any(|faults| !faults.is_within(self.faults));
+        let met = self.cut.iter().any(|cut| sets.clone().any(|faults| cut.is_within(faults)));
+        let cut = not_asked || met || !self.bounds_exceeded.is_empty();
         Verdicts::new(&self.rules(level), |property| {
             let breaks = |it: &&Break| it.level == level && it.property == property;
             let breaks = |faults: FaultSet| self.breaks.iter().filter(breaks).any(|it| it.faults.is_within(faults));
@@ -125,4 +131,16 @@ impl Page {
     pub fn is_complete(&self) -> bool {
         self.cut.is_empty() && self.bounds_exceeded.is_empty()
     }
+}
+
+/// The sets in which a bound was met and which none of these decide.
+pub(super) fn undecided<'a>(breaking: &'a [FaultSet], cut: &'a [FaultSet]) -> impl Iterator<Item = FaultSet> + 'a {
+    cut.iter().copied().filter(|cut| !breaking.iter().any(|it| it.is_within(*cut)))
+}
+
+/// Those of the sets that contain no other.
+fn minimal(sets: impl Iterator<Item = FaultSet>) -> Vec<FaultSet> {
+    let sets: BTreeSet<FaultSet> = sets.collect();
+    let contains_another = |set: &FaultSet| sets.iter().any(|other| other != set && other.is_within(*set));
+    sets.iter().copied().filter(|set| !contains_another(set)).collect()
 }

@@ -1,6 +1,8 @@
 //! Charts many pipelines: the voyages are small and independent, so each thread takes the next one that is left.
 
-use std::sync::Mutex;
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use delivery_model::pipeline::Pipeline;
@@ -20,13 +22,13 @@ pub struct Course {
     pub faults: FaultSet,
     /// How many threads search.
     pub threads: usize,
-    /// A voyage ends at so many states, and its verdicts that are not "violated" are then unknown.
+    /// A voyage ends at so many states, and its verdicts that are not "violated" are then unknown. About 200 bytes each.
     pub states_max: u32,
 }
 
 impl Default for Course {
     fn default() -> Self {
-        Course { messages: 2, faults: FaultSet::of(Fault::ALL), threads: 2, states_max: 50_000_000 }
+        Course { messages: 2, faults: FaultSet::of(Fault::ALL), threads: 2, states_max: 10_000_000 }
     }
 }
 
@@ -46,26 +48,32 @@ pub struct Position<'a> {
     pub done: usize,
     /// All voyages.
     pub all: usize,
-    /// The one that was just finished.
+    /// States found so far, of all voyages.
+    pub states: usize,
+    /// The voyage that tells it.
     pub title: &'a str,
 }
 
-/// Charts the pipelines. `keep_going` is asked many times a second, by every thread; `tell` hears of each finished voyage.
-pub fn survey(
-    pipelines: &[Pipeline],
-    course: Course,
-    keep_going: &(dyn Fn() -> bool + Sync),
-    tell: &(dyn Fn(Position<'_>) + Sync),
-) -> Result<Surveyed, TooManyMessages> {
+/// Who is asked whether to go on, and told how far it came: many times a second, by every thread.
+#[derive(Clone, Copy)]
+pub struct Lookout<'a> {
+    /// Says whether to go on.
+    pub keep_going: &'a (dyn Fn() -> bool + Sync),
+    /// Hears where the survey is.
+    pub tell: &'a (dyn Fn(Position<'_>) + Sync),
+}
+
+/// Charts the pipelines.
+pub fn survey(pipelines: &[Pipeline], course: Course, lookout: Lookout<'_>) -> Result<Surveyed, TooManyMessages> {
     let voyages: Vec<Vec<Voyage>> = pipelines
         .iter()
         .map(|pipeline| Voyage::all(pipeline, course.messages, course.faults))
         .collect::<Result<_, _>>()?;
-    let mut logs = sail_all(voyages.iter().flatten().collect(), course, keep_going, tell).into_iter();
+    let logs =
+        Fleet { voyages: &voyages, course, lookout, done: AtomicUsize::new(0), states: AtomicUsize::new(0) }.sail();
     let mut surveyed = Surveyed { pages: Vec::new(), left_out: Vec::new() };
-    for (pipeline, voyages) in pipelines.iter().zip(&voyages) {
-        let of_pipeline: Vec<Option<Log>> = logs.by_ref().take(voyages.len()).collect();
-        match of_pipeline.into_iter().collect::<Option<Vec<Log>>>() {
+    for (pipeline, logs) in pipelines.iter().zip(logs) {
+        match logs.into_iter().map(OnceLock::into_inner).collect::<Option<Vec<Log>>>() {
             Some(logs) => surveyed.pages.push(Page::new(pipeline, course, &logs)),
             None => surveyed.left_out.push(pipeline.name.clone()),
         }
@@ -73,36 +81,69 @@ pub fn survey(
     Ok(surveyed)
 }
 
-/// The voyages' logs, in their order; none for those that were stopped. The longest are begun first, so that no thread is
-/// left alone with one at the end.
-fn sail_all(
-    voyages: Vec<&Voyage>,
+/// All voyages of a survey, by pipeline, and how far they have come.
+struct Fleet<'a> {
+    voyages: &'a [Vec<Voyage>],
     course: Course,
-    keep_going: &(dyn Fn() -> bool + Sync),
-    tell: &(dyn Fn(Position<'_>) + Sync),
-) -> Vec<Option<Log>> {
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let mut order: Vec<usize> = (0..voyages.len()).collect();
-    order.sort_by_key(|&place| std::cmp::Reverse(voyages[place].weight()));
-    let logs: Vec<Mutex<Option<Log>>> = voyages.iter().map(|_| Mutex::new(None)).collect();
-    let work = || {
-        loop {
-            let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-            let voyage = voyages[place];
-            let log = voyage.sail(course.states_max, &|_| keep_going());
-            if !keep_going() {
-                return;
+    lookout: Lookout<'a>,
+    done: AtomicUsize,
+    states: AtomicUsize,
+}
+
+impl Fleet<'_> {
+    /// Each voyage's log; none for those that were stopped.
+    fn sail(&self) -> Vec<Vec<OnceLock<Log>>> {
+        let none_yet = |voyages: &Vec<Voyage>| voyages.iter().map(|_| OnceLock::new()).collect();
+        let logs: Vec<Vec<OnceLock<Log>>> = self.voyages.iter().map(none_yet).collect();
+        let (order, next) = (self.order(), AtomicUsize::new(0));
+        let work = || {
+            while let Some(&(pipeline, place)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let Some(log) = self.sail_one(&self.voyages[pipeline][place]) else { return };
+                logs[pipeline][place].set(log).expect("each voyage is one thread's");
             }
-            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-            tell(Position { done, all: voyages.len(), title: &voyage.title() });
-            *logs[place].lock().expect("no thread panics with a log") = Some(log);
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.course.threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        logs
+    }
+
+    /// The longest first, so that no thread is left alone with one at the end; but a pipeline's together, so that a
+    /// survey that is stopped has whole pipelines to show.
+    fn order(&self) -> Vec<(usize, usize)> {
+        let of_pipeline =
+            |(pipeline, voyages): (usize, &Vec<Voyage>)| (0..voyages.len()).map(move |place| (pipeline, place));
+        let mut order: Vec<(usize, usize)> = self.voyages.iter().enumerate().flat_map(of_pipeline).collect();
+        order.sort_by_key(|&(pipeline, place)| {
+            let voyages = &self.voyages[pipeline];
+            (Reverse(voyages.iter().map(Voyage::weight).max()), pipeline, Reverse(voyages[place].weight()))
+        });
+        order
+    }
+
+    /// A voyage's log, unless it was stopped.
+    fn sail_one(&self, voyage: &Voyage) -> Option<Log> {
+        let told = Cell::new(0);
+        let tell = |found: usize, over: usize| {
+            let states = found - told.replace(found);
+            (self.lookout.tell)(Position {
+                done: self.done.fetch_add(over, Ordering::Relaxed) + over,
+                all: self.voyages.iter().map(Vec::len).sum(),
+                states: self.states.fetch_add(states, Ordering::Relaxed) + states,
+                title: voyage.title(),
+            });
+        };
+        let log = voyage.sail(self.course.states_max, &|progress| {
+            tell(progress.states, 0);
+            (self.lookout.keep_going)()
+        });
+        if !(self.lookout.keep_going)() {
+            return None;
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..course.threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    logs.into_iter().map(|log| log.into_inner().expect("no thread panics with a log")).collect()
+        tell(log.states, 1);
+        Some(log)
+    }
 }

@@ -1,4 +1,8 @@
-//! The atlas as tables and stories for a terminal of 120 columns.
+//! The atlas for a terminal: a chart of what survives, lists of what breaks each promise, and stories.
+//!
+//! The chart is one table where the terminal has room for it, and two where it has not. 80 columns are enough.
+
+use std::collections::BTreeMap;
 
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::semantics::{PropertyId, Verdict};
@@ -6,67 +10,99 @@ use delivery_model::story::{Ink, text};
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
-use super::letters::{code, codes, counted, harm, letter};
-use super::page::{Break, Page};
+use super::letters::{code, codes, count, counted, harm, initial, letter, thousands};
+use super::page::{Break, Page, undecided};
 
-/// No line is longer.
-pub const WIDTH: usize = 120;
+/// The widths that lines are fitted to.
+const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
 const NAME: usize = 23;
-const CLAIM: usize = 28;
+const CLAIM: usize = 26;
+/// The singles' columns, three wide each, after the name.
+const SINGLES: usize = 3 * Fault::ALL.len();
+/// The columns for no fault, for the usual ones and for all, before or after the singles.
+const ENDS: usize = 4 + 7 + 5;
 /// Where the lists of fault sets begin.
 const LIST: usize = 24;
+/// A fault in the legend: its column, its name, a mark, and two blanks.
+const ENTRY: usize = 24;
 
-/// What survives each single fault, what survives any pair, and what breaks what.
-pub fn overview(pages: &[Page], ink: Ink) -> String {
-    let mut out = format!("{}\n\n{}", bounds(pages), head(ink));
-    pages.iter().for_each(|page| out += &row(page, ink));
-    out += &format!("\n{}", legend());
-    for page in pages {
-        out += &format!("\n{}\n{}", title(page, ink), breaks(page));
-    }
-    out
+/// What survives no fault, each single fault, any two of the usual ones and any two of all; and how to read it.
+pub fn chart(pages: &[Page], ink: Ink, width: usize) -> String {
+    let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
+    let each = |head: String, row: &dyn Fn(&Page) -> String| {
+        let rows: String = pages.iter().map(|page| format!("{}\n", row(page))).collect();
+        format!("{}\n{rows}\n", ink.strong(&head))
+    };
+    let singles: String = Fault::ALL.iter().map(|&fault| format!(" {}", code(fault))).collect();
+    let (start, end) = (format!("{:NAME$}{:CLAIM$}NONE", "PIPELINE", "CLAIM"), "  USUAL  ANY");
+    let tables = if width >= NAME + CLAIM + SINGLES + ENDS {
+        each(format!("{start}{singles}{end}"), &|page| {
+            format!(
+                "{}{}  {}{}{}",
+                name(page),
+                claim(page, ink),
+                none(page, ink),
+                each_single(page, ink),
+                any(page, ink)
+            )
+        })
+    } else {
+        each(format!("{start}{end}"), &|page| {
+            format!("{}{}  {}{}", name(page), claim(page, ink), none(page, ink), any(page, ink))
+        }) + &each(format!("{:NAME$}{singles}", "PIPELINE"), &|page| name(page) + &each_single(page, ink))
+    };
+    wrapped(&bounds(pages), "", 0, width) + "\n" + &tables + &legend(width)
 }
 
 fn bounds(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
-    let states: usize = pages.iter().map(|page| page.states).sum();
-    let incomplete: Vec<&str> =
-        pages.iter().filter(|page| !page.is_complete()).map(|page| page.pipeline.name.as_str()).collect();
-    let complete = if incomplete.is_empty() {
-        "complete".to_owned()
-    } else {
-        format!("a bound was cut in {}", incomplete.join(", "))
-    };
+    let states = thousands(pages.iter().map(|page| page.states).sum());
+    let mut cut: BTreeMap<FaultSet, Vec<&str>> = BTreeMap::new();
+    for page in pages {
+        page.cut.iter().for_each(|&faults| cut.entry(faults).or_default().push(&page.pipeline.name));
+    }
+    let cut = cut.iter().map(|(faults, names)| format!(" Under {faults} a bound was cut in {}.", names.join(", ")));
     format!(
-        "within {messages} messages, each fault once, two at most in one run: every run, {complete} ({states} states)"
+        "Within {}, each fault at most once, two in one run: every run of the model ({states} states).{}",
+        count(messages, "message"),
+        cut.collect::<String>()
     )
 }
 
-fn head(ink: Ink) -> String {
-    let columns: String = Fault::ALL.iter().map(|&fault| format!(" {}", code(fault))).collect();
-    let line = format!("{:NAME$}{:CLAIM$}{:>4}{columns}  usual any", "PIPELINE", "CLAIM", "none");
-    format!("{}\n", ink.strong(&line))
+fn name(page: &Page) -> String {
+    let name = &page.pipeline.name;
+    if name.chars().count() < NAME {
+        return format!("{name:NAME$}");
+    }
+    name.chars().take(NAME - 2).chain("… ".chars()).collect()
 }
 
-fn row(page: &Page, ink: Ink) -> String {
-    let pipeline = &page.pipeline;
-    let claim = page.claim().map_or_else(String::new, |(semantics, verdict)| {
-        let mark = if verdict == Verdict::Holds { ' ' } else { '!' };
-        format!("{mark}{semantics}, {}", pipeline.level)
-    });
-    let claim = format!("{claim:CLAIM$}");
-    let claim = if claim.starts_with('!') { ink.bad(&claim) } else { claim };
-    let none = survivors(page, std::iter::once(FaultSet::NONE), ink);
-    let singles: String = FaultSet::singles()
-        .map(|faults| match faults.is_within(page.strikes) {
-            true => format!(" {}", survivors(page, std::iter::once(faults), ink)),
-            false => "  .".to_owned(),
-        })
-        .collect();
-    let usual = FaultSet::none_singles_and_pairs().filter(|faults| faults.is_within(FaultSet::usual()));
-    let usual = survivors(page, usual, ink);
-    let any = survivors(page, FaultSet::none_singles_and_pairs(), ink);
-    format!("{:NAME$}{claim}  {none}{singles}     {usual}  {any}\n", shortened(&pipeline.name, NAME - 1))
+fn claim(page: &Page, ink: Ink) -> String {
+    let Some((semantics, verdict)) = page.claim() else { return format!("{:CLAIM$}", "  nothing") };
+    let claim = |mark: &str| format!("{:CLAIM$}", format!("{mark} {semantics}, {}", page.pipeline.level));
+    match verdict {
+        Verdict::Holds => claim(" "),
+        Verdict::Violated => ink.bad(&claim("✗")),
+        Verdict::Unknown(_) => ink.unsure(&claim("?")),
+    }
+}
+
+fn none(page: &Page, ink: Ink) -> String {
+    survivors(page, std::iter::once(FaultSet::NONE), ink)
+}
+
+fn each_single(page: &Page, ink: Ink) -> String {
+    let cell = |faults: FaultSet| match faults.is_within(page.strikes) {
+        true => format!(" {}", survivors(page, std::iter::once(faults), ink)),
+        false => "  .".to_owned(),
+    };
+    FaultSet::singles().map(cell).collect()
+}
+
+fn any(page: &Page, ink: Ink) -> String {
+    let all = FaultSet::none_singles_and_pairs();
+    let usual = all.clone().filter(|faults| faults.is_within(FaultSet::usual()));
+    format!("     {}   {}", survivors(page, usual, ink), survivors(page, all, ink))
 }
 
 /// The letters of what survives at delivery and at effect.
@@ -74,52 +110,54 @@ fn survivors(page: &Page, sets: impl Iterator<Item = FaultSet> + Clone, ink: Ink
     let paint = |letter: char| match letter {
         'E' => ink.good("E"),
         '-' => ink.bad("-"),
-        '?' => ink.unsure("?"),
+        other if other.is_lowercase() => ink.unsure(&other.to_string()),
         other => other.to_string(),
     };
-    let letters = Level::ALL.map(|level| paint(letter(&page.verdicts_if_any(level, sets.clone()))));
-    letters.concat()
+    Level::ALL.map(|level| paint(letter(&page.verdicts_if_any(level, sets.clone())))).concat()
 }
 
-fn legend() -> String {
-    let faults: Vec<String> = Fault::ALL.iter().map(|&fault| format!("{} {fault}", code(fault))).collect();
-    let semantics = "two letters: what survives at delivery and at effect: E exactly-once, L at-least-once, M at-most-once, - none of them";
-    let rest = "? unknown (a bound was cut); . the fault cannot strike here; ! the claim does not survive the usual faults; usual: any \
-                two of the faults that a pipeline must survive when it names none; any: any two of all";
-    let lines = [semantics.to_owned(), rest.to_owned(), faults.join("   ")];
-    lines.iter().map(|line| wrapped(line, "  ", 0)).collect()
+fn legend(width: usize) -> String {
+    let semantics = Semantics::ALL.map(|it| format!("{} {it}", initial(it))).into_iter().rev().collect::<Vec<_>>();
+    let lines = [
+        format!("Two letters: what survives at delivery, and at effect: {}, - none of them.", semantics.join(", ")),
+        "A small letter: nothing stronger survives; whether that does is unknown, for a bound of the model was cut. A dot: the \
+         fault cannot strike here. ✗ the claim does not survive the usual faults (*), any two of them in one run. Safety only: \
+         what is tried again for ever is not lost."
+            .to_owned(),
+    ];
+    let lines: String = lines.iter().map(|line| wrapped(line, "  ", 2, width)).collect();
+    let usual = |fault| if FaultSet::usual().contains(fault) { "*" } else { "" };
+    let entries = Fault::ALL.map(|fault| format!("{:ENTRY$}", format!("{} {fault}{}", code(fault), usual(fault))));
+    let rows = entries.chunks(((width - 2) / ENTRY).min(5)).map(|row| format!("  {}\n", row.concat().trim_end()));
+    lines + &rows.collect::<String>()
 }
 
-fn title(page: &Page, ink: Ink) -> String {
-    let pipeline = &page.pipeline;
-    format!("{}, {} messages count", ink.strong(&pipeline.name), pipeline.obligation)
-}
-
-/// One paragraph a promise: the minimal sets of faults that break it.
-fn breaks(page: &Page) -> String {
-    let mut out = String::new();
+/// A pipeline's name, and a paragraph for each promise: the minimal sets of faults that break it.
+pub fn section(page: &Page, ink: Ink, width: usize) -> String {
+    let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
+    let mut out = format!("{}, {} messages count\n", ink.strong(&page.pipeline.name), page.pipeline.obligation);
+    for exceeded in &page.bounds_exceeded {
+        out += &wrapped(&ink.unsure(exceeded), &format!("{:LIST$}", "  beyond the model"), LIST, width);
+    }
     for level in Level::ALL {
-        let promises = page.rules(level).required_by(Semantics::ExactlyOnce);
-        for property in promises.iter() {
+        for property in page.rules(level).required_by(Semantics::ExactlyOnce).iter() {
             let sets: Vec<FaultSet> = page.breaks_of(level, property).map(|it| it.faults).collect();
-            if sets.is_empty() && property == PropertyId::Integrity {
-                continue;
+            if !sets.is_empty() || property != PropertyId::Integrity {
+                let label = format!("  {} {}", harm(property), counted(level));
+                out += &wrapped(&listed(&sets, &page.cut), &format!("{label:LIST$}"), LIST, width);
             }
-            let label = format!("  {} {}", harm(property), counted(level));
-            out += &wrapped(&listed(&sets), &format!("{label:LIST$}"), LIST);
         }
     }
     out
 }
 
-/// Single faults by name, pairs by their columns.
-fn listed(sets: &[FaultSet]) -> String {
-    if sets.is_empty() {
-        return "never".to_owned();
-    }
+/// Single faults by name, pairs by their columns; and where it is unknown whether there are more.
+fn listed(sets: &[FaultSet], cut: &[FaultSet]) -> String {
     let named = sets.iter().filter(|it| it.len() < 2).map(FaultSet::to_string);
     let coded = sets.iter().filter(|it| it.len() == 2).map(|&it| codes(it));
-    named.chain(coded).collect::<Vec<_>>().join(", ")
+    let known = if sets.is_empty() { "never".to_owned() } else { named.chain(coded).collect::<Vec<_>>().join(", ") };
+    let unknown: Vec<String> = undecided(sets, cut).map(codes).collect();
+    if unknown.is_empty() { known } else { format!("{known} (unknown: {})", unknown.join(", ")) }
 }
 
 /// The story of each minimal set of faults that breaks a promise.
@@ -133,28 +171,29 @@ fn told(page: &Page, broken: &Break, ink: Ink) -> String {
     format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), text(&page.rows(broken), ink))
 }
 
-fn shortened(name: &str, width: usize) -> String {
-    if name.chars().count() <= width {
-        return name.to_owned();
-    }
-    name.chars().take(width - 1).chain(['…']).collect()
-}
-
-/// The words in lines of at most [`WIDTH`], behind a label, the later lines indented.
-fn wrapped(words: &str, label: &str, indent: usize) -> String {
+/// The words in lines of at most so many columns, behind a label, the later lines indented.
+fn wrapped(words: &str, label: &str, indent: usize, width: usize) -> String {
     let mut lines = vec![label.to_owned()];
-    let mut room = WIDTH.saturating_sub(label.chars().count());
     for word in words.split(' ') {
-        let length = word.chars().count();
         let line = lines.last_mut().expect("there is a line");
-        if length + 1 > room {
-            lines.push(format!("{:1$}{word}", "", indent.max(2)));
-            room = WIDTH - indent.max(2) - length;
+        let gap = if line.is_empty() || line.ends_with(' ') { "" } else { " " };
+        if !line.trim().is_empty() && line.chars().count() + gap.len() + word.chars().count() > width {
+            lines.push(format!("{:indent$}{word}", ""));
         } else {
-            let gap = if line.trim().is_empty() || line.ends_with(' ') { "" } else { " " };
-            *line += &format!("{gap}{word}");
-            room -= length + gap.len();
+            line.push_str(gap);
+            line.push_str(word);
         }
     }
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_wrapped_behind_their_label() {
+        assert_eq!(wrapped("one, two, three", "  label  ", 9, 19), "  label  one, two,\n         three\n");
+        assert_eq!(wrapped("too-long and so", "", 0, 5), "too-long\nand\nso\n");
+    }
 }

@@ -23,6 +23,7 @@ use delivery_model::vocab::{Fault, Step};
 use stateright::{Model, Property};
 
 use super::faults::FaultSet;
+use super::letters::count;
 
 /// A promise at a level, which may break.
 pub type Promise = (Level, PropertyId);
@@ -92,9 +93,9 @@ impl Voyage {
         (self.messages, self.pipeline.producer.in_flight.min(self.messages), self.leases)
     }
 
-    /// The pipeline's name, and how far this voyage goes.
-    pub fn title(&self) -> String {
-        format!("{} ({} message{})", self.pipeline.name, self.messages, if self.messages == 1 { "" } else { "s" })
+    /// The name of its pipeline.
+    pub fn title(&self) -> &str {
+        &self.pipeline.name
     }
 
     /// Walks the whole graph on one thread, or until told to stop.
@@ -158,8 +159,7 @@ impl Voyage {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.messages == 1 { "" } else { "s" };
-        write!(f, "{} message{plural}, {} steps", self.messages, self.steps.len())
+        write!(f, "{}, {}", count(self.messages, "message"), count(self.steps.len() as u32, "step"))
     }
 }
 

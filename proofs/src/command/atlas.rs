@@ -1,13 +1,15 @@
 //! `delivery atlas`: pipelines against every fault and every pair of faults.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ArgGroup;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
-use delivery_proofs::atlas::{Course, FaultSet, Surveyed, html, json, markdown, overview, stories, survey};
+use delivery_proofs::atlas::{
+    Course, FaultSet, Lookout, Position, Surveyed, chart, html, json, markdown, section, stories, survey,
+};
 
 use super::{Outcome, load, terminal};
 
@@ -36,10 +38,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let pipelines = chosen(arguments)?;
     if let Some(path) = &arguments.html {
-        // A place that cannot be written to is better known before the search than after it.
-        fs::write(path, "").with_context(|| path.display().to_string())?;
+        // A place that cannot be written to is better known before the search than after it. What is there stays till then.
+        OpenOptions::new().create(true).append(true).open(path).with_context(|| path.display().to_string())?;
     }
-    let surveyed = chart(&pipelines, arguments)?;
+    let surveyed = surveyed(&pipelines, arguments)?;
     if let Some(path) = &arguments.html {
         fs::write(path, html(&surveyed.pages)).with_context(|| path.display().to_string())?;
     }
@@ -58,7 +60,7 @@ fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<Pipeline>> {
     load::pipelines(&arguments.pipelines)
 }
 
-fn chart(pipelines: &[Pipeline], arguments: &Arguments) -> anyhow::Result<Surveyed> {
+fn surveyed(pipelines: &[Pipeline], arguments: &Arguments) -> anyhow::Result<Surveyed> {
     let interrupt = terminal::Interrupt::install()?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut course = Course { messages: arguments.messages, threads, ..Course::default() };
@@ -66,16 +68,16 @@ fn chart(pipelines: &[Pipeline], arguments: &Arguments) -> anyhow::Result<Survey
         course.faults = FaultSet::usual();
     }
     let bar = terminal::bar(1, "atlas");
-    let surveyed = survey(pipelines, course, &|| !interrupt.is_raised(), &|position| {
+    let tell = |position: Position<'_>| {
         bar.set_length(position.all as u64);
         bar.set_position(position.done as u64);
-        bar.set_message(position.title.to_owned());
-    });
+        bar.set_message(format!("{}, {:.1} M states", position.title, position.states as f64 / 1e6));
+    };
+    let surveyed = survey(pipelines, course, Lookout { keep_going: &|| !interrupt.is_raised(), tell: &tell });
     bar.finish_and_clear();
     Ok(surveyed?)
 }
 
-/// Stories are told of pipelines that were named; of all presets they would fill a book.
 fn written(surveyed: &Surveyed, arguments: &Arguments) -> String {
     let pages = &surveyed.pages;
     if arguments.json {
@@ -84,10 +86,12 @@ fn written(surveyed: &Surveyed, arguments: &Arguments) -> String {
     if arguments.markdown {
         return markdown(pages);
     }
-    let ink = terminal::ink();
-    let told: String = match arguments.pipelines.is_empty() {
-        true => "\nStories: name a pipeline, or write them all with --html FILE.\n".to_owned(),
-        false => pages.iter().map(|page| stories(page, ink)).collect(),
-    };
-    overview(pages, ink) + &told
+    let (ink, width) = (terminal::ink(), terminal::width());
+    // Stories are told of pipelines that were named; of all presets they would fill a book. The chart comes last, where
+    // the eye is when the output stops.
+    let named = !arguments.pipelines.is_empty();
+    let stories = |page| if named { stories(page, ink) + "\n" } else { String::new() };
+    let sections: String = pages.iter().map(|page| section(page, ink, width) + &stories(page) + "\n").collect();
+    let more = if named { "" } else { "\nStories: name a pipeline, or write them all with --html FILE.\n" };
+    sections + &chart(pages, ink, width) + more
 }

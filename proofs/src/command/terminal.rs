@@ -14,6 +14,11 @@ pub fn ink() -> Ink {
     if !refused && io::stdout().is_terminal() { Ink::Colour } else { Ink::Plain }
 }
 
+/// The columns of the terminal, or as many as a file should have.
+pub fn width() -> usize {
+    comfy_table::Table::new().width().map_or(120, usize::from)
+}
+
 /// A flag that Ctrl-C raises, so that work under way can end cleanly.
 #[derive(Clone)]
 pub struct Interrupt(Arc<AtomicBool>);

@@ -1,0 +1,218 @@
+//! The atlas says what the checker says, its fault sets are minimal, and what it writes is what its readers rely on.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use delivery_model::check::{Explored, Limits, Protocol, explore};
+use delivery_model::pipeline::{Level, Pipeline, Semantics};
+use delivery_model::presets;
+use delivery_model::semantics::Verdict;
+use delivery_model::story::Ink;
+use delivery_model::vocab::{Fault, Step};
+use delivery_proofs::atlas::{
+    Course, FaultSet, Lookout, MARKERS, Page, Position, Surveyed, chart, html, json, markdown, section, stories, survey,
+};
+use serde_json::Value;
+
+/// Few enough to be checked set by set. Among them: two that break nothing alone and something together, one that asks
+/// for a second consumer, and two that together meet a bound of the model.
+const SOME: [Fault; 4] = [Fault::PublishAckLost, Fault::BrokerCrash, Fault::LeaseExpiry, Fault::DedupForgotten];
+
+fn surveyed(pipelines: &[Pipeline], course: Course) -> Surveyed {
+    survey(pipelines, course, Lookout { keep_going: &|| true, tell: &|_| () }).expect("so few messages fit")
+}
+
+fn charted(names: &[&str], faults: FaultSet) -> Vec<Page> {
+    let pipelines: Vec<Pipeline> = names.iter().map(|name| preset(name)).collect();
+    surveyed(&pipelines, Course { faults, ..Course::default() }).pages
+}
+
+fn preset(name: &str) -> Pipeline {
+    presets::named(name).expect("the preset exists")
+}
+
+fn some() -> Vec<Page> {
+    charted(&["exactly-once", "jetstream-msgid", "at-most-once"], FaultSet::of(SOME))
+}
+
+/// What a search finds where these faults may strike, each once, and no other.
+fn explored(pipeline: &Pipeline, level: Level, faults: FaultSet) -> Explored {
+    let alone = Pipeline { level, faults: faults.budget(), ..pipeline.clone() };
+    explore(&alone, Limits::default(), &|_| true).expect("two messages fit")
+}
+
+#[test]
+fn every_verdict_is_that_of_a_search_for_the_one_set_of_faults() {
+    let mut unknown = 0;
+    for page in some() {
+        let sets = FaultSet::none_singles_and_pairs().filter(|set| set.is_within(page.faults));
+        for (faults, level) in sets.flat_map(|faults| Level::ALL.map(|level| (faults, level))) {
+            let (verdicts, alone) = (page.verdicts(level, faults), explored(&page.pipeline, level, faults));
+            for semantics in Semantics::ALL {
+                let about = format!("{}: {semantics} at {level} under {faults}", page.pipeline.name);
+                assert_eq!(verdicts.of(semantics), alone.verdicts.of(semantics), "{about}");
+                unknown += usize::from(matches!(verdicts.of(semantics), Verdict::Unknown(_)));
+            }
+        }
+    }
+    assert!(unknown > 0, "no bound was met, so that nothing shows that it is told");
+}
+
+#[test]
+fn a_minimal_set_breaks_its_promise_by_a_shortest_story_and_no_part_of_it_does() {
+    let (mut singles, mut pairs) = (0, 0);
+    for page in some() {
+        for broken in &page.breaks {
+            let about = format!("{}: {} under {}", page.pipeline.name, broken.property, broken.faults);
+            let breaks = |faults| {
+                let violations = explored(&page.pipeline, broken.level, faults).violations;
+                violations.into_iter().find(|violation| violation.property == broken.property)
+            };
+            let shortest = breaks(broken.faults).expect(&about);
+            let length = (shortest.messages, shortest.steps.len());
+            assert_eq!((broken.story.messages, broken.story.steps.len()), length, "{about}");
+            for left_out in broken.faults.iter() {
+                let part = FaultSet::of(broken.faults.iter().filter(|&fault| fault != left_out));
+                assert_eq!(breaks(part), None, "{about}, and without {left_out} as well");
+            }
+            *if broken.faults.len() == 1 { &mut singles } else { &mut pairs } += 1;
+        }
+    }
+    assert!(singles > 0 && pairs > 0, "{singles} singles, {pairs} pairs");
+}
+
+#[test]
+fn a_story_needs_each_of_its_faults_once_and_ends_where_its_promise_breaks() {
+    for page in some() {
+        for broken in &page.breaks {
+            let about = format!("{}: {} under {}", page.pipeline.name, broken.property, broken.faults);
+            let struck: Vec<Fault> = broken.story.steps.iter().filter_map(|step: &Step| step.fault()).collect();
+            assert_eq!((FaultSet::of(struck.clone()), struck.len()), (broken.faults, broken.faults.len()), "{about}");
+            let pipeline = Pipeline { level: broken.level, faults: broken.faults.budget(), ..page.pipeline.clone() };
+            let protocol = Protocol::new(&pipeline, broken.story.messages).expect("the story's messages fit");
+            let is_broken: Vec<bool> = protocol
+                .along(&broken.story.steps)
+                .map(|moment| {
+                    protocol.broken(&moment, protocol.spec.is_quiescent(&moment.state)).contains(broken.property)
+                })
+                .collect();
+            assert_eq!(is_broken.iter().position(|&it| it), Some(broken.story.steps.len()), "{about}");
+        }
+    }
+}
+
+/// The text between the markers is generated: a table that says something else than the model would be worse than none.
+#[test]
+fn the_readmes_table_is_the_generated_one() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is one");
+    let [begin, end] = MARKERS;
+    let written = readme.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).expect("it has both markers").0;
+    let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
+    let generated = markdown(&charted(&names, FaultSet::usual()));
+    assert!(
+        written.trim() == generated.trim(),
+        "the table in README.md is not what the model says. Put the output of\n\n    \
+         cargo run --release -- atlas --markdown\n\nbetween {begin} and {end}. It is:\n\n{generated}"
+    );
+}
+
+#[test]
+fn json_has_the_words_of_the_contract() {
+    let page = &charted(&["jetstream-msgid"], FaultSet::of([Fault::SettleLost, Fault::PublishLost]))[0];
+    let line = json(page).to_string();
+    assert!(!line.contains('\n'), "one object a line");
+    let read: Value = serde_json::from_str(&line).expect("it is JSON");
+    let at = |pointer: &str| read.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is missing: {line}")).clone();
+    assert_eq!([at("/pipeline"), at("/promises"), at("/level")], ["jetstream-msgid", "exactly-once", "effect"]);
+    assert_eq!((at("/obligation"), at("/complete"), at("/bounds/messages")), ("acked".into(), true.into(), 2.into()));
+    assert_eq!(at("/results").as_array().map(Vec::len), Some(1 + 15 + 105));
+    let result = |faults: &[&str]| {
+        let results = at("/results").as_array().cloned().unwrap_or_default();
+        results.into_iter().find(|result| result["faults"] == serde_json::json!(faults)).expect("every set is there")
+    };
+    assert_eq!(result(&["publish-lost"])["levels"]["effect"]["strongest"], "exactly-once");
+    let broken = &result(&["settle-lost"])["levels"]["effect"];
+    assert_eq!(
+        (&broken["strongest"], &broken["verdicts"]["exactly-once"]),
+        (&"at-least-once".into(), &"violated".into())
+    );
+    // What was not asked about is not known.
+    assert_eq!(result(&["rewind"])["levels"]["effect"]["verdicts"]["exactly-once"], "unknown");
+    let told = &at("/violations")[0];
+    assert_eq!([&told["level"], &told["property"]], ["delivery", "no-duplicate-delivery"]);
+    let steps: Vec<Step> = serde_json::from_value(told["steps"].clone()).expect("they are steps of a schedule");
+    assert_eq!(steps, page.breaks[0].story.steps);
+}
+
+#[test]
+fn html_needs_no_other_file_and_takes_names_for_text() {
+    let mut pipeline = preset("exactly-once");
+    pipeline.name = "<script>alert('&')</script>".to_owned();
+    let faults = FaultSet::of([Fault::ConsumerCrash]);
+    let pages = surveyed(&[pipeline.clone(), pipeline], Course { faults, ..Course::default() }).pages;
+    let written = html(&pages);
+    assert!(!written.contains("<script") && written.contains("&lt;script&gt;alert"), "a name is text");
+    for elsewhere in ["src=", "href=\"http", "href='http", "url(http", "@import", "<link"] {
+        assert!(!written.contains(elsewhere), "{elsewhere} reads another file");
+    }
+    let ids: Vec<&str> = written.split(" id=").skip(1).filter_map(|rest| rest.split(['"', '\'']).nth(1)).collect();
+    let distinct: std::collections::BTreeSet<&&str> = ids.iter().collect();
+    assert_eq!(ids.len(), distinct.len(), "an id is one place: {ids:?}");
+    let links = written.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next());
+    assert_eq!(links.filter(|link| !ids.contains(link)).collect::<Vec<_>>(), [""; 0], "every link leads somewhere");
+    let diagrams = pages.iter().map(|page| page.breaks.len()).sum::<usize>();
+    assert!(diagrams > 0 && written.matches("<svg").count() == diagrams, "one diagram a story");
+    for element in ["details", "svg", "section", "table", "div"] {
+        let [opened, closed] =
+            [format!("<{element}"), format!("</{element}>")].map(|tag| written.matches(&tag).count());
+        assert_eq!(opened, closed, "<{element}>");
+    }
+}
+
+#[test]
+fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
+    let mut pages = charted(&["postgres-outbox-inbox"], FaultSet::of(SOME));
+    pages[0].pipeline.name = "a-name-that-is-rather-too-long-for-its-column".to_owned();
+    for width in [80, 100, 120, 300] {
+        let written = chart(&pages, Ink::Plain, width) + &section(&pages[0], Ink::Plain, width);
+        let widest = written.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width.min(120)), "{widest:?} of {width}:\n{written}");
+        assert!(written.contains("bc+le"), "what is unknown is told:\n{written}");
+    }
+    assert_eq!(stories(&pages[0], Ink::Plain).matches("order service").count(), pages[0].breaks.len());
+}
+
+#[test]
+fn a_survey_that_is_stopped_names_what_it_left_out() {
+    let told = Mutex::new(Vec::new());
+    let asked = AtomicUsize::new(0);
+    let pipelines = ["at-most-once", "exactly-once"].map(preset);
+    let lookout = Lookout {
+        keep_going: &|| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            told.lock().expect("nobody panics with it").len() < 4
+        },
+        tell: &|position: Position<'_>| {
+            let mut told = told.lock().expect("nobody panics with it");
+            if position.done > told.len() {
+                told.push((position.done, position.title.to_owned()));
+            }
+        },
+    };
+    let course = Course { faults: FaultSet::of(SOME), threads: 1, ..Course::default() };
+    let stopped = survey(&pipelines, course, lookout).expect("two messages fit");
+    let charted: Vec<&str> = stopped.pages.iter().map(|page| page.pipeline.name.as_str()).collect();
+    assert_eq!((charted, stopped.left_out), (vec!["at-most-once"], vec!["exactly-once".to_owned()]));
+    assert!(asked.into_inner() >= 4, "it asks");
+}
+
+#[test]
+fn a_survey_that_meets_its_limit_of_states_knows_less_and_says_so() {
+    let course = Course { states_max: 100, faults: FaultSet::of(SOME), ..Course::default() };
+    let pages = surveyed(&[preset("exactly-once")], course).pages;
+    assert!(!pages[0].is_complete());
+    let verdict = pages[0].verdicts(Level::Effect, FaultSet::NONE).of(Semantics::ExactlyOnce);
+    assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
+}
