@@ -2,8 +2,8 @@
 //!
 //! Every story is a minimal pair: a pipeline that survives its faults, and the same with one setting weakened, which breaks
 //! a named property. Both searches are complete within two messages. What the literature calls a story is told in the doc
-//! comment. Left out: a sequence number recorded before it is durable, and `seq <= last` taken for "seen": no setting means
-//! either, they are bugs.
+//! comment. Left out: a sequence number recorded before it is stored, and `seq <= last` taken for "seen": no setting means
+//! either. They are bugs, so the cores have them seeded, and `proofs/tests/known_bugs.rs` tells their stories.
 
 use delivery_model::check::{Limits, Violation, explore};
 use delivery_model::pipeline::*;

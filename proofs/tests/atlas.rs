@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use delivery_model::check::{Explored, Limits, Protocol, explore};
-use delivery_model::pipeline::{Level, Pipeline, Semantics};
+use delivery_model::pipeline::{Acks, Level, Pipeline, RecordsSettles, Remembers, Semantics};
 use delivery_model::presets;
 use delivery_model::semantics::Verdict;
 use delivery_model::story::Ink;
@@ -35,6 +35,15 @@ fn preset(name: &str) -> Pipeline {
 
 fn some() -> Vec<Page> {
     charted(&["exactly-once", "jetstream-msgid", "at-most-once"], FaultSet::of(SOME))
+}
+
+/// Every preset under the usual faults.
+fn usual() -> &'static [Page] {
+    static USUAL: OnceLock<Vec<Page>> = OnceLock::new();
+    USUAL.get_or_init(|| {
+        let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
+        charted(&names, FaultSet::usual())
+    })
 }
 
 /// What a search finds where these faults may strike, each once, and no other.
@@ -109,13 +118,51 @@ fn the_readmes_table_is_the_generated_one() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is one");
     let [begin, end] = MARKERS;
     let written = readme.split_once(begin).and_then(|(_, rest)| rest.split_once(end)).expect("it has both markers").0;
-    let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
-    let generated = markdown(&charted(&names, FaultSet::usual()));
+    let generated = markdown(usual());
     assert!(
         written.trim() == generated.trim(),
         "the table in README.md is not what the model says. Put the output of\n\n    \
          cargo run --release -- atlas --markdown\n\nbetween {begin} and {end}. It is:\n\n{generated}"
     );
+}
+
+#[test]
+fn every_presets_file_says_what_became_of_its_claim() {
+    for (page, (name, file)) in usual().iter().zip(presets::ALL) {
+        let (_, verdict) = page.claim().expect("every preset claims something");
+        let left = page.verdicts_as_usual(page.pipeline.level).strongest();
+        let outcome = match (verdict, left) {
+            (Verdict::Holds, _) => "it survives the usual faults".to_owned(),
+            (_, Some(left)) => format!("it does not survive the usual faults; what does is {left}"),
+            (_, None) => "it does not survive the usual faults; nothing does".to_owned(),
+        };
+        let is_reference = presets::REFERENCES.contains(name);
+        assert!(!is_reference || verdict == Verdict::Holds, "{name} is a reference, and breaks its promise");
+        assert!(is_reference || file.contains(&format!("\n# Outcome: {outcome}.\n")), "{name}: {outcome}");
+    }
+}
+
+/// The remarks on other settings in the presets' files.
+#[test]
+fn what_the_presets_say_of_other_settings_is_so() {
+    let check = |name: &str, change: fn(&mut Pipeline), expected: Verdict| {
+        let mut pipeline = preset(name);
+        change(&mut pipeline);
+        let page = &surveyed(&[pipeline], Course { faults: FaultSet::usual(), ..Course::default() }).pages[0];
+        assert_eq!(page.claim().map(|(_, verdict)| verdict), Some(expected), "{name}");
+    };
+    let always = |it: &mut Pipeline| {
+        (it.broker.acks, it.broker.records_settles) = (Acks::AfterSync, RecordsSettles::AfterSync);
+    };
+    let now_and_then = |it: &mut Pipeline| {
+        (it.broker.acks, it.broker.records_settles) = (Acks::OnReceipt, RecordsSettles::Lazily);
+        it.producer.in_flight = 1;
+    };
+    check("redis-streams", always, Verdict::Holds);
+    check("jetstream", |it| it.broker.acks = Acks::OnReceipt, Verdict::Violated);
+    check("mqtt-qos1", now_and_then, Verdict::Violated);
+    check("jetstream-msgid", |it| it.consumer.remembers = Remembers::WithEffect, Verdict::Holds);
+    check("sqs-fifo", |it| it.consumer.remembers = Remembers::WithEffect, Verdict::Holds);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use delivery_model::pipeline::Level;
 use delivery_model::semantics::{PropertyId, Verdict};
 
 use super::faults::FaultSet;
-use super::letters::{count, harm, survivor, thousands};
+use super::letters::{count, harm, survivor};
 use super::page::Page;
 
 /// Between these lines the README has the table.
@@ -16,12 +16,11 @@ const HEAD: &str =
 /// The table, with a sentence on its bounds before it and one on its signs after it; every line ends.
 pub fn markdown(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
-    let states = thousands(pages.iter().map(|page| page.states).sum());
     let usual: Vec<&str> = FaultSet::usual().iter().map(|fault| fault.word()).collect();
     let rows: String = pages.iter().map(row).collect();
     format!(
-        "What survives the usual faults, in every run of the model within {} and two faults ({states} states). The usual\n\
-         faults strike once each: {}.\n\n\
+        "What survives the usual faults, in every run of the model within {} and two faults. The usual faults, each once:\n\
+         {}.\n\n\
          {HEAD}{rows}\n\
          ✗ marks a claim that does not survive. The last two columns count at the level of the claim: the single faults under\n\
          which the pipeline loses or repeats, or pairs of them where no single one is enough.\n",
