@@ -15,9 +15,9 @@ fn drawn(pipeline: &Pipeline, mutant: Mutant) -> CampaignReport {
     campaign(pipeline, mutant, SCHEDULES, 1, &mut |_| true)
 }
 
-/// Under this one fault the cores with the bug lose a submitted message, by a story of so many messages, and those
-/// without it keep all.
-fn check(mutant: Mutant, fault: Fault, change: fn(&mut Pipeline), messages: u32) {
+/// Where only this fault may strike, once, the cores with the bug lose a submitted message, by a story that needs it, and
+/// those without the bug keep all.
+fn check(mutant: Mutant, fault: Fault, change: fn(&mut Pipeline)) {
     let mut pipeline = presets::named("exactly-once").expect("a reference");
     pipeline.faults = FaultBudget::NONE.with(fault, 1);
     change(&mut pipeline);
@@ -28,14 +28,14 @@ fn check(mutant: Mutant, fault: Fault, change: fn(&mut Pipeline), messages: u32)
     let story = report.counterexamples.iter().find(|found| found.property == PropertyId::SubmittedNotLost);
     let schedule = &story.expect("the bug is found").schedule;
     let struck: Vec<Fault> = schedule.faults.iter().map(|planned| planned.fault).collect();
-    assert_eq!((schedule.messages, struck), (messages, vec![fault]));
+    assert_eq!(struck, [fault], "{schedule:?}");
 }
 
 /// A write fails after its sequence number was noted as seen; its retry is taken for a duplicate and confirmed, and the
 /// message is nowhere (Pulsar issue 5218).
 #[test]
 fn a_sequence_number_recorded_before_its_message_is_stored_loses() {
-    check(Mutant::SeenBeforeStored, Fault::PublishRefused, |_| {}, 1);
+    check(Mutant::SeenBeforeStored, Fault::PublishRefused, |_| {});
 }
 
 /// Of two messages on their way the first fails and the second lands. Without a check for gaps the retry of the first is
@@ -46,5 +46,5 @@ fn older_than_the_last_taken_for_seen_loses_under_reordering() {
         it.producer.in_flight = 2;
         assert_eq!(it.producer.identity, Identity::Sequence);
     };
-    check(Mutant::GapAccepted, Fault::PublishReordered, pipelined, 3);
+    check(Mutant::GapAccepted, Fault::PublishReordered, pipelined);
 }
