@@ -1,46 +1,91 @@
-//! What recognising a retry costs a publish: the broker's memories beside a hash set of the standard library.
+//! What recognising a retry costs a publish: the memory that the broker runs with, the family of memories that it is
+//! compared with, and a hash set of the standard library.
 //!
-//! Every eighth publish is a retry of the one before. Identities go on from iteration to iteration, or all would be
+//! Every eighth publish is a retry of the one before. Names go on from iteration to iteration, or all would be
 //! duplicates from the second on, and each memory covers its window from the start. After each sample, what was stored
-//! and what was suppressed is counted against what was published.
+//! and what was suppressed is counted against what was published, so no figure belongs to a memory that erred.
+//!
+//! The memories do not remember equally much: see what each forgets in `delivery_impls::core::dedup::family`. The durable
+//! one is on disk, and its time is that of a transaction.
 
+use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
+use std::fmt::Debug;
 use std::hint::black_box;
+use std::path::Path;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use delivery_benches::time;
+use delivery_impls::core::dedup::family::{
+    Answer, BitWindow, Dedup, Durable, ExactIds, HighWater, LastFive, Numbered, ProducerTable, TwoGenerations,
+};
 use delivery_impls::core::dedup::{Familiarity, Memory};
 use delivery_impls::core::record::{Identity, ProducerId, Session};
-use delivery_model::pipeline::{Broker, Dedup};
+use delivery_impls::store::embedded::EmbeddedInventory;
+use delivery_model::pipeline::{self, Broker};
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
-/// Publishes in an iteration, retries included.
-const BATCH: u64 = 4096;
+/// How many publishes an iteration has, retries included, and how many messages are stored before.
+#[derive(Clone, Copy)]
+struct Load {
+    batch: u64,
+    warm: u64,
+}
+
+/// For what is in memory.
+const IN_MEMORY: Load = Load { batch: 4096, warm: WINDOW as u64 };
+/// For what makes a transaction of each.
+const ON_DISK: Load = Load { batch: 64, warm: 0 };
 /// One publish in so many is a retry.
 const RETRY_EVERY: u64 = 8;
-/// How many records the memories cover.
+/// How many records the memories cover, where they cover the latest of all.
 const WINDOW: u32 = 10_000;
+/// Words of a bit window that covers as many.
+const WINDOW_WORDS: usize = WINDOW.div_ceil(64) as usize + 1;
 /// Producers that take turns, where there is more than one.
 const PRODUCERS: u64 = 1000;
 
-/// A memory of the latest records, by which a retry is recognised.
+/// A memory of what is stored, by which a retry is recognised.
 trait Recognise {
-    fn is_duplicate(&self, identity: Identity) -> bool;
-    fn remember(&mut self, position: Position, identity: Identity);
+    type Name: Copy + Debug;
+    fn is_duplicate(&self, name: Self::Name) -> bool;
+    fn remember(&mut self, position: Position, name: Self::Name);
 }
 
+/// What the broker runs with.
 impl Recognise for Memory {
-    fn is_duplicate(&self, identity: Identity) -> bool {
-        match self.judge(identity) {
+    type Name = Identity;
+
+    fn is_duplicate(&self, name: Identity) -> bool {
+        match self.judge(name) {
             Familiarity::New => false,
             Familiarity::Duplicate => true,
-            Familiarity::Gap => panic!("every number follows the one before: {identity:?}"),
+            Familiarity::Gap => panic!("every number follows the one before: {name:?}"),
         }
     }
 
-    fn remember(&mut self, position: Position, identity: Identity) {
-        Memory::remember(self, position, identity);
+    fn remember(&mut self, position: Position, name: Identity) {
+        Memory::remember(self, position, name);
+    }
+}
+
+/// One of the family.
+struct OfFamily<M>(M);
+
+impl<M: Dedup> Recognise for OfFamily<M> {
+    type Name = M::Name;
+
+    fn is_duplicate(&self, name: M::Name) -> bool {
+        match self.0.judge(name).expect("it answers") {
+            Answer::New => false,
+            Answer::Duplicate => true,
+            refused => panic!("every number follows the one before: {name:?} is {refused:?}"),
+        }
+    }
+
+    fn remember(&mut self, _: Position, name: M::Name) {
+        self.0.remember(name).expect("there is room");
     }
 }
 
@@ -52,13 +97,15 @@ struct WindowedSet {
 }
 
 impl Recognise for WindowedSet {
-    fn is_duplicate(&self, identity: Identity) -> bool {
-        self.seen.contains(&identity)
+    type Name = Identity;
+
+    fn is_duplicate(&self, name: Identity) -> bool {
+        self.seen.contains(&name)
     }
 
-    fn remember(&mut self, _: Position, identity: Identity) {
-        self.seen.insert(identity);
-        self.order.push_back(identity);
+    fn remember(&mut self, _: Position, name: Identity) {
+        self.seen.insert(name);
+        self.order.push_back(name);
         if self.order.len() > WINDOW as usize {
             let oldest = self.order.pop_front().expect("the queue is not empty");
             self.seen.remove(&oldest);
@@ -66,14 +113,19 @@ impl Recognise for WindowedSet {
     }
 }
 
-fn memory(dedup: Dedup) -> Memory {
+fn memory(dedup: pipeline::Dedup) -> Memory {
     Memory::new(&Broker { dedup, dedup_window: WINDOW, ..Broker::default() }, Position(0))
 }
 
 /// The n-th distinct message, of producers that take turns.
+fn numbered<const PRODUCERS: u64>(n: u64) -> Numbered {
+    let session = Session { producer: ProducerId((n % PRODUCERS) as u32), session: Epoch(0) };
+    Numbered { session, number: n / PRODUCERS }
+}
+
 fn by_sequence<const PRODUCERS: u64>(n: u64) -> Identity {
-    let producer = ProducerId((n % PRODUCERS) as u32);
-    Identity::Sequence { session: Session { producer, session: Epoch(0) }, number: n / PRODUCERS }
+    let Numbered { session, number } = numbered::<PRODUCERS>(n);
+    Identity::Sequence { session, number }
 }
 
 fn by_id(n: u64) -> Identity {
@@ -89,20 +141,20 @@ struct Publishing<M> {
 }
 
 impl<M: Recognise> Publishing<M> {
-    fn publish(&mut self, identity: Identity) {
-        if self.memory.is_duplicate(black_box(identity)) {
+    fn publish(&mut self, name: M::Name) {
+        if self.memory.is_duplicate(black_box(name)) {
             self.suppressed += 1;
         } else {
-            self.memory.remember(Position(self.stored), identity);
+            self.memory.remember(Position(self.stored), name);
             self.stored += 1;
         }
     }
 
     /// Every eighth publish is the one before once more.
-    fn publish_batch(&mut self, identity: fn(u64) -> Identity) {
-        for publish in 0..BATCH {
+    fn publish_batch(&mut self, batch: u64, name: fn(u64) -> M::Name) {
+        for publish in 0..batch {
             let is_retry = publish % RETRY_EVERY == RETRY_EVERY - 1;
-            self.publish(identity(self.stored - u64::from(is_retry)));
+            self.publish(name(self.stored - u64::from(is_retry)));
         }
     }
 }
@@ -110,33 +162,61 @@ impl<M: Recognise> Publishing<M> {
 fn bench<M: Recognise>(
     group: &mut BenchmarkGroup<WallTime>,
     name: &str,
+    Load { batch, warm }: Load,
     memory: impl Fn() -> M,
-    identity: fn(u64) -> Identity,
+    name_of: fn(u64) -> M::Name,
 ) {
+    group.throughput(Throughput::Elements(batch));
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
             let mut publishing = Publishing { memory: memory(), stored: 0, suppressed: 0 };
-            let warm = u64::from(WINDOW);
-            (0..warm).for_each(|n| publishing.publish(identity(n)));
-            let took = time(|| (0..iterations).for_each(|_| publishing.publish_batch(identity)));
-            let retries = iterations * BATCH / RETRY_EVERY;
+            (0..warm).for_each(|n| publishing.publish(name_of(n)));
+            let took = time(|| (0..iterations).for_each(|_| publishing.publish_batch(batch, name_of)));
+            let retries = iterations * batch / RETRY_EVERY;
             assert_eq!(publishing.suppressed, retries, "every retry is recognised");
-            assert_eq!(publishing.stored, warm + iterations * BATCH - retries, "nothing else is");
+            assert_eq!(publishing.stored, warm + iterations * batch - retries, "nothing else is");
             took
         });
     });
 }
 
+/// By number, one producer or a thousand that take turns.
+fn sequences<const PRODUCERS: u64>(criterion: &mut Criterion, producers: &str) {
+    let group = &mut criterion.benchmark_group(format!("dedup/{producers}"));
+    bench(group, "broker, sequence", IN_MEMORY, || memory(pipeline::Dedup::Sequence), by_sequence::<PRODUCERS>);
+    bench(group, "high water", IN_MEMORY, || OfFamily(HighWater::default()), numbered::<PRODUCERS>);
+    bench(group, "bit window of 128", IN_MEMORY, || OfFamily(BitWindow::<3>::default()), numbered::<PRODUCERS>);
+    if PRODUCERS == 1 {
+        let wide = || OfFamily(BitWindow::<WINDOW_WORDS>::default());
+        bench(group, "bit window of 10000", IN_MEMORY, wide, numbered::<PRODUCERS>);
+    }
+    bench(group, "producer table", IN_MEMORY, || OfFamily(ProducerTable::new(1000)), numbered::<PRODUCERS>);
+    bench(group, "last five", IN_MEMORY, || OfFamily(LastFive::default()), numbered::<PRODUCERS>);
+    bench(group, "hash set", IN_MEMORY, WindowedSet::default, by_sequence::<PRODUCERS>);
+}
+
+fn ids(criterion: &mut Criterion) {
+    let group = &mut criterion.benchmark_group("dedup/message ids");
+    let window = WINDOW as usize;
+    bench(group, "broker, message-id", IN_MEMORY, || memory(pipeline::Dedup::MessageId), by_id);
+    bench(group, "exact set", IN_MEMORY, || OfFamily(ExactIds::new(window)), by_id);
+    bench(group, "two generations", IN_MEMORY, || OfFamily(TwoGenerations::new(window)), by_id);
+    bench(group, "hash set", IN_MEMORY, WindowedSet::default, by_id);
+    let (folder, samples) = (tempfile::tempdir().expect("a folder"), Cell::new(0));
+    let new_file = || folder.path().join(format!("{}.redb", samples.replace(samples.get() + 1)));
+    group.sample_size(10);
+    bench(group, "durable", ON_DISK, || durable(&new_file()), by_id);
+}
+
+fn durable(path: &Path) -> OfFamily<Durable<EmbeddedInventory>> {
+    let Ok(memory) = Durable::recover(EmbeddedInventory::open(path).expect("a new database"));
+    OfFamily(memory)
+}
+
 fn dedup(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("dedup");
-    group.throughput(Throughput::Elements(BATCH));
-    bench(&mut group, "one producer/sequence", || memory(Dedup::Sequence), by_sequence::<1>);
-    bench(&mut group, "one producer/hash set", WindowedSet::default, by_sequence::<1>);
-    bench(&mut group, "1000 producers/sequence", || memory(Dedup::Sequence), by_sequence::<PRODUCERS>);
-    bench(&mut group, "1000 producers/hash set", WindowedSet::default, by_sequence::<PRODUCERS>);
-    bench(&mut group, "message ids/id set", || memory(Dedup::MessageId), by_id);
-    bench(&mut group, "message ids/hash set", WindowedSet::default, by_id);
-    group.finish();
+    sequences::<1>(criterion, "one producer");
+    sequences::<PRODUCERS>(criterion, "1000 producers");
+    ids(criterion);
 }
 
 criterion_group!(benches, dedup);

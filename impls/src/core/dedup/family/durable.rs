@@ -1,0 +1,45 @@
+//! A memory in the store: an inbox table, written when a message is stored, and asked on disk.
+//!
+//! It forgets nothing and survives a restart by itself. It costs a durable transaction a message, unless that is part of
+//! one that is made anyway, and a look-up on disk; and it grows for ever.
+
+use std::convert::Infallible;
+
+use super::{Answer, Dedup, Errs};
+use crate::core::record::{Identity, Key};
+use crate::store::{Change, InventoryStore, StoreError};
+
+/// Every identity, in a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Durable<S> {
+    store: S,
+}
+
+impl<S: InventoryStore> Dedup for Durable<S> {
+    const ERRS: Errs = Errs::Never;
+    type Name = Identity;
+    type Error = StoreError;
+    type Snapshot = S;
+    type RecoverError = Infallible;
+
+    fn judge(&self, id: Identity) -> Result<Answer, StoreError> {
+        let is_seen = self.store.seen(&Key::Identity(id))?;
+        Ok(if is_seen { Answer::Duplicate } else { Answer::New })
+    }
+
+    fn is_certain(&self, _: Identity) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    fn remember(&mut self, id: Identity) -> Result<(), StoreError> {
+        self.store.apply(&Change { inbox: Some(Key::Identity(id)), ..Change::default() })
+    }
+
+    fn into_snapshot(self) -> S {
+        self.store
+    }
+
+    fn recover(store: S) -> Result<Self, Infallible> {
+        Ok(Durable { store })
+    }
+}

@@ -1,0 +1,56 @@
+//! A high-water mark for every session: what is not above it is a duplicate. Pulsar's deduplication cursor and RabbitMQ's
+//! stream writers work so.
+//!
+//! Eight bytes a session. It forgets which numbers below the mark were stored and which were skipped, and calls both
+//! duplicates. So it is right only where numbers come in order: after a gap, the attempt that fills it is confirmed and
+//! lost.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use super::snapshot::{self, SnapshotError, Writer};
+use super::{Answer, Dedup, Errs, Numbered};
+use crate::core::record::Session;
+
+const TAG: u8 = 1;
+
+/// The highest number of every session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HighWater {
+    highest: BTreeMap<Session, u64>,
+}
+
+impl Dedup for HighWater {
+    const ERRS: Errs = Errs::Suppresses;
+    type Name = Numbered;
+    type Error = Infallible;
+    type Snapshot = Vec<u8>;
+    type RecoverError = SnapshotError;
+
+    fn judge(&self, Numbered { session, number }: Numbered) -> Result<Answer, Infallible> {
+        let is_above = self.highest.get(&session).is_none_or(|highest| number > *highest);
+        Ok(if is_above { Answer::New } else { Answer::Duplicate })
+    }
+
+    /// The highest one was stored, and nothing above it.
+    fn is_certain(&self, Numbered { session, number }: Numbered) -> Result<bool, Infallible> {
+        Ok(self.highest.get(&session).is_none_or(|highest| number >= *highest))
+    }
+
+    fn remember(&mut self, Numbered { session, number }: Numbered) -> Result<(), Infallible> {
+        let highest = self.highest.entry(session).or_insert(number);
+        *highest = number.max(*highest);
+        Ok(())
+    }
+
+    fn into_snapshot(self) -> Vec<u8> {
+        Writer::new(TAG).by_session(self.highest, Writer::u64).finish()
+    }
+
+    fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
+        snapshot::read(TAG, &bytes, |reader| {
+            let highest = snapshot::by_session(reader, |reader| Ok(reader.u64()?))?;
+            Ok(HighWater { highest })
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Kafka's rule for idempotent producers (`ProducerStateEntry`): the last five, and an exact match.
+//!
+//! The number after the last is stored; one of the last five is a duplicate; anything else is refused, as out of order.
+//! Five is what Kafka lets a producer have in flight. Here a batch is one message; in Kafka it has a first and a last
+//! number, and both must match.
+//!
+//! It forgets the numbers before the last five, and refuses them. Left out: that Kafka forgets a quiet producer after a
+//! day, and then accepts any number from it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use super::snapshot::{self, SnapshotError, Writer};
+use super::{Answer, Dedup, Errs, Numbered};
+use crate::core::record::Session;
+
+const TAG: u8 = 4;
+
+/// How many a session remembers.
+const KEPT: u64 = 5;
+
+/// The last five numbers of every session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LastFive {
+    last: BTreeMap<Session, Last>,
+}
+
+/// As every number follows the one before, two numbers say which five they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Last {
+    number: u64,
+    /// How many, this one included: at most five.
+    kept: u64,
+}
+
+impl Last {
+    fn judge(self, number: u64) -> Answer {
+        match self.number.checked_sub(number) {
+            Some(before) if before < self.kept => Answer::Duplicate,
+            Some(_) => Answer::Forgotten,
+            None if number == self.number + 1 => Answer::New,
+            None => Answer::Gap,
+        }
+    }
+}
+
+impl Dedup for LastFive {
+    const ERRS: Errs = Errs::Refuses;
+    type Name = Numbered;
+    type Error = Infallible;
+    type Snapshot = Vec<u8>;
+    type RecoverError = SnapshotError;
+
+    fn judge(&self, Numbered { session, number }: Numbered) -> Result<Answer, Infallible> {
+        Ok(self.last.get(&session).map_or(Answer::New, |last| last.judge(number)))
+    }
+
+    fn is_certain(&self, name: Numbered) -> Result<bool, Infallible> {
+        let Ok(answer) = self.judge(name);
+        Ok(answer != Answer::Forgotten)
+    }
+
+    fn remember(&mut self, name: Numbered) -> Result<(), Infallible> {
+        debug_assert_eq!(self.judge(name), Ok(Answer::New), "only what is new is stored");
+        let Numbered { session, number } = name;
+        let before = self.last.get(&session).map_or(0, |last| last.kept);
+        self.last.insert(session, Last { number, kept: (before + 1).min(KEPT) });
+        Ok(())
+    }
+
+    fn into_snapshot(self) -> Vec<u8> {
+        let each = |writer: Writer, last: Last| writer.u64(last.number).u64(last.kept);
+        Writer::new(TAG).by_session(self.last, each).finish()
+    }
+
+    fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
+        snapshot::read(TAG, &bytes, |reader| {
+            let last = snapshot::by_session(reader, |reader| {
+                let last = Last { number: reader.u64()?, kept: reader.u64()? };
+                let is_plausible = (1..=KEPT).contains(&last.kept) && last.kept - 1 <= last.number;
+                snapshot::expect(reader, is_plausible, "one to five numbers, none below 0")?;
+                Ok(last)
+            })?;
+            Ok(LastFive { last })
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! A table of producers: id, epoch, next number, and a window of 128 numbers from there on.
+//!
+//! The next number is the lowest that is not stored, and the window does not slide past it: a number further ahead is
+//! refused as a gap until what is missing has come. So everything below is known stored, numbers may come in any order
+//! within the window (as with several attempts in flight), and while a producer is in the table it is never misjudged.
+//!
+//! The table has room for so many producers. When it is full, it forgets the one that was quiet the longest, and every
+//! newcomer with an id up to that one's is refused, whether it was ever seen or not: ids are to be given out in rising
+//! order, and a refused producer asks for a new one. An older epoch of a known producer is refused too.
+//!
+//! Forty bytes and two tree entries a producer.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use delivery_model::vocab::Epoch;
+
+use super::snapshot::{self, SnapshotError, Writer};
+use super::{Answer, Dedup, Errs, Numbered};
+use crate::core::record::{ProducerId, Session};
+
+const TAG: u8 = 3;
+
+/// How far beyond the next number one may be.
+const WIDTH: u64 = 128;
+
+/// What is known of each producer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProducerTable {
+    capacity: usize,
+    producers: BTreeMap<ProducerId, Producer>,
+    /// Which producer was heard of when, the longest quiet first.
+    heard: BTreeMap<u64, ProducerId>,
+    /// How often any was.
+    time: u64,
+    /// Producers below are refused unless they are in the table.
+    forgotten_below: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Producer {
+    epoch: Epoch,
+    /// The lowest number that is not stored.
+    next: u64,
+    /// Bit `i` stands for `next + i`. The lowest is clear.
+    window: u128,
+    heard: u64,
+}
+
+impl Producer {
+    fn judge(self, number: u64) -> Answer {
+        match number.checked_sub(self.next) {
+            None => Answer::Duplicate,
+            Some(ahead) if ahead >= WIDTH => Answer::Gap,
+            Some(ahead) if self.window >> ahead & 1 == 1 => Answer::Duplicate,
+            Some(_) => Answer::New,
+        }
+    }
+
+    fn remember(&mut self, number: u64) {
+        let Some(ahead) = number.checked_sub(self.next).filter(|ahead| *ahead < WIDTH) else {
+            return;
+        };
+        self.window |= 1 << ahead;
+        let run = self.window.trailing_ones();
+        self.window = self.window.checked_shr(run).unwrap_or(0);
+        self.next += u64::from(run);
+    }
+}
+
+impl ProducerTable {
+    /// A table for so many producers.
+    ///
+    /// # Panics
+    ///
+    /// If there is room for none.
+    pub fn new(capacity: usize) -> ProducerTable {
+        assert!(capacity > 0, "a table without room refuses everybody");
+        let (producers, heard, time, forgotten_below) = Default::default();
+        ProducerTable { capacity, producers, heard, time, forgotten_below }
+    }
+
+    /// What is known of a session; none if it is forgotten. A session that is not known yet has stored nothing.
+    fn known(&self, session: Session) -> Option<Producer> {
+        let fresh = Producer { epoch: session.session, ..Producer::default() };
+        match self.producers.get(&session.producer) {
+            Some(producer) if producer.epoch == session.session => Some(*producer),
+            Some(producer) => (producer.epoch < session.session).then_some(fresh),
+            None => (u64::from(session.producer.0) >= self.forgotten_below).then_some(fresh),
+        }
+    }
+
+    /// Makes room by forgetting who was quiet the longest.
+    fn forget_quietest(&mut self) {
+        if let Some((_, quietest)) = self.heard.pop_first() {
+            self.producers.remove(&quietest);
+            self.forgotten_below = self.forgotten_below.max(u64::from(quietest.0) + 1);
+        }
+    }
+}
+
+impl Dedup for ProducerTable {
+    const ERRS: Errs = Errs::Refuses;
+    type Name = Numbered;
+    type Error = Infallible;
+    type Snapshot = Vec<u8>;
+    type RecoverError = SnapshotError;
+
+    fn judge(&self, Numbered { session, number }: Numbered) -> Result<Answer, Infallible> {
+        Ok(self.known(session).map_or(Answer::Forgotten, |producer| producer.judge(number)))
+    }
+
+    fn is_certain(&self, Numbered { session, .. }: Numbered) -> Result<bool, Infallible> {
+        Ok(self.known(session).is_some())
+    }
+
+    fn remember(&mut self, Numbered { session, number }: Numbered) -> Result<(), Infallible> {
+        let Some(mut producer) = self.known(session) else {
+            return Ok(());
+        };
+        match self.producers.get(&session.producer) {
+            Some(before) => drop(self.heard.remove(&before.heard)),
+            None if self.producers.len() >= self.capacity => self.forget_quietest(),
+            None => {}
+        }
+        producer.remember(number);
+        producer.heard = self.time;
+        self.time += 1;
+        self.heard.insert(producer.heard, session.producer);
+        self.producers.insert(session.producer, producer);
+        Ok(())
+    }
+
+    fn into_snapshot(self) -> Vec<u8> {
+        let by_session = self.producers.into_iter().map(|(id, producer)| {
+            let session = Session { producer: id, session: producer.epoch };
+            (session, producer)
+        });
+        let each =
+            |writer: Writer, producer: Producer| writer.u64(producer.next).u128(producer.window).u64(producer.heard);
+        let head = Writer::new(TAG).u64(self.capacity as u64).u64(self.time).u64(self.forgotten_below);
+        head.by_session(by_session.collect(), each).finish()
+    }
+
+    fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
+        snapshot::read(TAG, &bytes, |reader| {
+            let (capacity, time, forgotten_below) = (reader.u64()?, reader.u64()?, reader.u64()?);
+            snapshot::expect(reader, time < u64::MAX, "fewer times than can be counted")?;
+            let by_session = snapshot::by_session(reader, |reader| {
+                let (next, window, heard) = (reader.u64()?, snapshot::u128(reader)?, reader.u64()?);
+                let is_plausible = window & 1 == 0 && heard < time && next <= u64::MAX - WIDTH;
+                snapshot::expect(
+                    reader,
+                    is_plausible,
+                    "a window that starts with what is missing, heard of before now",
+                )?;
+                Ok((next, window, heard))
+            })?;
+            let mut table = ProducerTable { time, forgotten_below, ..ProducerTable::new(usize::MAX) };
+            let entries = by_session.len();
+            for (Session { producer, session: epoch }, (next, window, heard)) in by_session {
+                table.producers.insert(producer, Producer { epoch, next, window, heard });
+                table.heard.insert(heard, producer);
+            }
+            let is_plausible = [table.producers.len(), table.heard.len()] == [entries; 2]
+                && (1..=usize::MAX as u64).contains(&capacity)
+                && entries as u64 <= capacity;
+            snapshot::expect(
+                reader,
+                is_plausible,
+                "no more producers than there is room for, each once and at its own time",
+            )?;
+            Ok(ProducerTable { capacity: capacity as usize, ..table })
+        })
+    }
+}

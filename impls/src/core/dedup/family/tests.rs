@@ -1,0 +1,393 @@
+//! Each memory against the plain list of everything that was stored: certain answers are right, the others err in the
+//! direction that the memory states, and what it promises to be certain of it is. A restart changes no answer.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use delivery_model::vocab::{Epoch, MessageId};
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::record::{Identity, ProducerId};
+use crate::store::simulated::SimulatedInventory;
+
+/// A publish: by which of the sessions, how far from the one that would come next, and whether a restart comes after it.
+#[derive(Clone, Copy, Debug)]
+struct Publish {
+    session: usize,
+    ahead: i64,
+    restarts: bool,
+}
+
+fn publishes() -> impl Strategy<Value = Vec<Publish>> {
+    let ahead = prop_oneof![12 => -2..=1_i64, 4 => -10..10_i64, 1 => -300..300_i64];
+    let publish = (0..SESSIONS.len(), ahead, prop::bool::weighted(0.05));
+    let publish = publish.prop_map(|(session, ahead, restarts)| Publish { session, ahead, restarts });
+    prop::collection::vec(publish, 1..150)
+}
+
+/// Producers with two epochs each.
+const SESSIONS: [(u32, u32); 6] = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (3, 0)];
+
+/// How names are made, and what can be said of them from the list of what is stored.
+trait Name: Copy + Ord + Debug {
+    /// The name so far from the next one of its session.
+    fn near(stored: &[Self], session: usize, ahead: i64) -> Self;
+
+    /// Something before it is missing.
+    fn has_gap_before(self, stored: &BTreeSet<Self>) -> bool;
+}
+
+impl Name for Numbered {
+    fn near(stored: &[Self], session: usize, ahead: i64) -> Self {
+        let (producer, epoch) = SESSIONS[session];
+        let session = Session { producer: ProducerId(producer), session: Epoch(epoch) };
+        let next = highest(stored, session).map_or(0, |highest| highest + 1);
+        Numbered { session, number: next.saturating_add_signed(ahead) }
+    }
+
+    fn has_gap_before(self, stored: &BTreeSet<Self>) -> bool {
+        (0..self.number).any(|number| !stored.contains(&Numbered { number, ..self }))
+    }
+}
+
+impl Name for Identity {
+    fn near(stored: &[Self], _: usize, ahead: i64) -> Self {
+        let message = MessageId((stored.len() as u64).saturating_add_signed(ahead));
+        Identity::Message { message, session: Session::default() }
+    }
+
+    fn has_gap_before(self, _: &BTreeSet<Self>) -> bool {
+        false
+    }
+}
+
+fn of(stored: &[Numbered], session: Session) -> impl DoubleEndedIterator<Item = u64> + '_ {
+    stored.iter().filter(move |name| name.session == session).map(|name| name.number)
+}
+
+fn highest(stored: &[Numbered], session: Session) -> Option<u64> {
+    of(stored, session).max()
+}
+
+/// Whether an answer is right, or wrong in a way that an uncertain memory may be.
+fn is_allowed<N: Name>(errs: Errs, is_certain: bool, answer: Answer, name: N, seen: &BTreeSet<N>) -> bool {
+    match (answer, seen.contains(&name)) {
+        (Answer::New, false) | (Answer::Duplicate, true) => true,
+        (Answer::Gap, is_seen) => !is_seen && name.has_gap_before(seen),
+        (Answer::New, true) => !is_certain && errs == Errs::Accepts,
+        (Answer::Duplicate, false) => !is_certain && errs == Errs::Suppresses,
+        (Answer::Forgotten, _) => !is_certain && errs == Errs::Refuses,
+    }
+}
+
+/// How far from the next name to look: around every width that a memory here has.
+const LOOKS: [i64; 21] =
+    [-301, -257, -193, -192, -191, -130, -129, -128, -127, -66, -65, -64, -63, -6, -5, -4, -3, -1, 0, 127, 128];
+
+/// Publishes as a broker does, which stores what is new. `promised`: of which names the memory must be certain, given
+/// everything that was stored, oldest first.
+fn check<M: Dedup<Name: Name>>(
+    mut memory: M,
+    publishes: &[Publish],
+    promised: impl Fn(&[M::Name], M::Name) -> bool,
+) -> Result<(), TestCaseError> {
+    let (mut stored, mut seen) = (Vec::new(), BTreeSet::new());
+    for &Publish { session, ahead, restarts } in publishes {
+        let name = M::Name::near(&stored, session, ahead);
+        for asked in LOOKS.map(|ahead| M::Name::near(&stored, session, ahead)).into_iter().chain([name]) {
+            let answer = memory.judge(asked).expect("it answers");
+            let is_certain = memory.is_certain(asked).expect("it answers");
+            let allowed = is_allowed(M::ERRS, is_certain, answer, asked, &seen);
+            prop_assert!(allowed, "{asked:?}: {answer:?} (certain: {is_certain}) after {stored:?}");
+            prop_assert!(is_certain || !promised(&stored, asked), "{asked:?} is promised after {stored:?}");
+        }
+        if memory.judge(name).expect("it answers") == Answer::New {
+            memory.remember(name).expect("there is room");
+            stored.push(name);
+            seen.insert(name);
+        }
+        if restarts {
+            let looks = LOOKS.map(|ahead| M::Name::near(&stored, session, ahead));
+            let answers = |memory: &M| looks.map(|name| memory.judge(name).expect("it answers"));
+            let before = answers(&memory);
+            memory = M::recover(memory.into_snapshot()).expect("its own snapshot");
+            prop_assert_eq!(answers(&memory), before, "a restart changed answers to {:?}", looks);
+        }
+    }
+    Ok(())
+}
+
+/// So many producers have room in a table.
+const PRODUCERS: usize = 2;
+/// So many identities are remembered for certain.
+const IDS: usize = 7;
+
+fn newest(stored: &[Identity], id: Identity) -> bool {
+    stored.iter().rev().take(IDS).any(|other| *other == id)
+}
+
+/// The producers that were stored from last are in the table, at their latest epoch; newer ones were never there.
+fn is_in_table(stored: &[Numbered], session: Session) -> bool {
+    let mut latest: Vec<Session> = Vec::new();
+    for name in stored.iter().rev() {
+        if latest.iter().all(|known| known.producer != name.session.producer) && latest.len() < PRODUCERS {
+            latest.push(name.session);
+        }
+    }
+    let is_newcomer = stored.iter().all(|name| name.session.producer < session.producer);
+    is_newcomer || latest.iter().any(|known| known.producer == session.producer && known.session <= session.session)
+}
+
+proptest! {
+    #[test]
+    fn a_high_water_mark_is_certain_from_its_mark_on_and_suppresses_below(publishes in publishes()) {
+        check(HighWater::default(), &publishes, |stored, Numbered { session, number }| {
+            highest(stored, session).is_none_or(|highest| number >= highest)
+        })?;
+    }
+
+    #[test]
+    fn a_bit_window_is_certain_within_its_width_and_refuses_left_of_it(publishes in publishes()) {
+        let within = |width| move |stored: &[_], Numbered { session, number }| {
+            highest(stored, session).is_none_or(|highest| number + width >= highest)
+        };
+        check(BitWindow::<2>::default(), &publishes, within(64))?;
+        check(BitWindow::<4>::default(), &publishes, within(192))?;
+    }
+
+    #[test]
+    fn the_last_five_are_certain_and_what_was_before_is_refused(publishes in publishes()) {
+        check(LastFive::default(), &publishes, |stored, Numbered { session, number }| {
+            of(stored, session).rev().take(5).any(|last| last == number)
+                || highest(stored, session).is_none_or(|highest| number > highest)
+        })?;
+    }
+
+    #[test]
+    fn a_producer_in_the_table_is_never_misjudged_and_a_forgotten_one_refused(publishes in publishes()) {
+        check(ProducerTable::new(PRODUCERS), &publishes, |stored, name| is_in_table(stored, name.session))?;
+    }
+
+    #[test]
+    fn the_last_ids_are_certain_and_older_ones_accepted_again(publishes in publishes()) {
+        check(ExactIds::new(IDS), &publishes, |stored, id| stored.len() <= IDS || newest(stored, id))?;
+        check(TwoGenerations::new(IDS), &publishes, |stored, id| stored.len() < 2 * IDS || newest(stored, id))?;
+    }
+
+    #[test]
+    fn what_is_in_the_store_is_never_forgotten(publishes in publishes()) {
+        check(Durable::<SimulatedInventory>::default(), &publishes, |_, _| true)?;
+    }
+}
+
+fn numbered(producer: u32, epoch: u32, number: u64) -> Numbered {
+    Numbered { session: Session { producer: ProducerId(producer), session: Epoch(epoch) }, number }
+}
+
+fn id(n: u64) -> Identity {
+    Identity::Message { message: MessageId(n), session: Session::default() }
+}
+
+/// What it answers after these were stored.
+fn answer<M: Dedup>(mut memory: M, stored: impl IntoIterator<Item = M::Name>, asked: M::Name) -> Answer {
+    for name in stored {
+        assert_eq!(memory.judge(name).expect("it answers"), Answer::New, "{name:?}");
+        memory.remember(name).expect("there is room");
+    }
+    memory.judge(asked).expect("it answers")
+}
+
+fn numbers(range: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Numbered> {
+    range.into_iter().map(|number| numbered(0, 0, number))
+}
+
+#[test]
+fn a_high_water_mark_loses_what_fills_a_gap() {
+    assert_eq!(answer(HighWater::default(), numbers([0, 2]), numbered(0, 0, 1)), Answer::Duplicate);
+    assert_eq!(answer(HighWater::default(), numbers([0, 2]), numbered(0, 1, 1)), Answer::New);
+}
+
+#[test]
+fn a_bit_window_takes_numbers_in_any_order_and_refuses_what_it_slid_past() {
+    let check = |stored: &[u64], asked, expected| {
+        let memory = BitWindow::<2>::default();
+        assert_eq!(
+            answer(memory, numbers(stored.iter().copied()), numbered(0, 0, asked)),
+            expected,
+            "{stored:?} {asked}"
+        );
+    };
+    check(&[5, 3, 4], 3, Answer::Duplicate);
+    check(&[5, 3, 4], 2, Answer::New);
+    check(&[0, 127], 0, Answer::Duplicate);
+    check(&[0, 128], 0, Answer::Forgotten);
+    check(&[0, 128], 63, Answer::Forgotten);
+    check(&[0, 128], 64, Answer::New);
+    // The words of a lap ago are cleared, all of them if need be.
+    check(&[1, 65, 127, 129], 193, Answer::New);
+    check(&[1, 65, 127, 320], 257, Answer::New);
+    check(&[1, 65, 127, 320], 321, Answer::New);
+}
+
+#[test]
+fn the_last_five_match_exactly() {
+    let check = |asked, expected| {
+        assert_eq!(answer(LastFive::default(), numbers(3..=10), numbered(0, 0, asked)), expected, "{asked}");
+    };
+    check(5, Answer::Forgotten);
+    check(6, Answer::Duplicate);
+    check(10, Answer::Duplicate);
+    check(11, Answer::New);
+    check(12, Answer::Gap);
+    assert_eq!(answer(LastFive::default(), numbers(3..=4), numbered(0, 0, 2)), Answer::Forgotten);
+}
+
+#[test]
+fn a_producer_table_waits_for_what_is_missing_and_never_slides_past_it() {
+    let check = |stored: Vec<u64>, asked, expected| {
+        let memory = ProducerTable::new(PRODUCERS);
+        assert_eq!(answer(memory, numbers(stored.clone()), numbered(0, 0, asked)), expected, "{stored:?} {asked}");
+    };
+    check(vec![], 127, Answer::New);
+    check(vec![], 128, Answer::Gap);
+    check((1..128).collect(), 128, Answer::Gap);
+    check((1..128).collect(), 0, Answer::New);
+    check((0..128).rev().collect(), 128, Answer::New);
+    check((0..128).rev().collect(), 255, Answer::New);
+    check((0..128).rev().collect(), 256, Answer::Gap);
+    check((0..128).rev().collect(), 0, Answer::Duplicate);
+    check(vec![0, 2], 1, Answer::New);
+    check(vec![0, 2], 2, Answer::Duplicate);
+}
+
+#[test]
+fn a_full_producer_table_forgets_the_quietest_and_refuses_it_from_then_on() {
+    let stored = [numbered(5, 0, 0), numbered(7, 0, 0), numbered(5, 0, 1), numbered(9, 0, 0)];
+    let check = |asked, expected| {
+        assert_eq!(answer(ProducerTable::new(PRODUCERS), stored, asked), expected, "{asked:?}");
+    };
+    check(numbered(5, 0, 1), Answer::Duplicate);
+    check(numbered(7, 0, 0), Answer::Forgotten);
+    check(numbered(7, 1, 0), Answer::Forgotten);
+    check(numbered(6, 0, 0), Answer::Forgotten);
+    check(numbered(8, 0, 0), Answer::New);
+    check(numbered(9, 1, 0), Answer::New);
+}
+
+#[test]
+fn an_older_epoch_is_refused_and_a_newer_one_starts_anew() {
+    let stored = [numbered(5, 1, 0), numbered(5, 2, 0)];
+    let check = |asked, expected| {
+        assert_eq!(answer(ProducerTable::new(PRODUCERS), stored, asked), expected, "{asked:?}");
+    };
+    check(numbered(5, 1, 0), Answer::Forgotten);
+    check(numbered(5, 1, 1), Answer::Forgotten);
+    check(numbered(5, 2, 0), Answer::Duplicate);
+    check(numbered(5, 2, 1), Answer::New);
+    check(numbered(5, 3, 0), Answer::New);
+}
+
+#[test]
+fn ids_past_what_is_remembered_are_accepted_again() {
+    let check = |stored: u64, asked, exact, generations| {
+        let stored = || (0..stored).map(id);
+        assert_eq!(answer(ExactIds::new(3), stored(), id(asked)), exact, "exact: {asked}");
+        assert_eq!(answer(TwoGenerations::new(3), stored(), id(asked)), generations, "two generations: {asked}");
+    };
+    check(3, 0, Answer::Duplicate, Answer::Duplicate);
+    check(4, 0, Answer::New, Answer::Duplicate);
+    check(5, 0, Answer::New, Answer::Duplicate);
+    check(6, 0, Answer::New, Answer::New);
+    check(6, 2, Answer::New, Answer::New);
+    check(6, 3, Answer::Duplicate, Answer::Duplicate);
+    check(8, 3, Answer::New, Answer::Duplicate);
+}
+
+/// Bytes that were changed or cut are another memory's snapshot, or none.
+fn check_damaged<M: Dedup<Snapshot = Vec<u8>>>(memory: M, stored: &[M::Name], at: usize, with: Option<u8>)
+where
+    M::RecoverError: PartialEq,
+{
+    let mut memory = memory;
+    for &name in stored {
+        if memory.judge(name).expect("it answers") == Answer::New {
+            memory.remember(name).expect("there is room");
+        }
+    }
+    let mut bytes = memory.into_snapshot();
+    let at = at % bytes.len();
+    match with {
+        Some(byte) => bytes[at] = byte,
+        None => bytes.truncate(at),
+    }
+    if let Ok(recovered) = M::recover(bytes.clone()) {
+        assert_eq!(recovered.into_snapshot(), bytes, "what is accepted is kept");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_snapshot_is_refused_or_taken_for_what_it_says(
+        publishes in publishes(), at: usize, with in prop::option::of(any::<u8>()),
+    ) {
+        let mut names = Vec::new();
+        for Publish { session, ahead, .. } in publishes {
+            names.push(Numbered::near(&names, session, ahead.min(1)));
+        }
+        let ids: Vec<Identity> = (0..names.len() as u64 % 20).map(id).collect();
+        check_damaged(HighWater::default(), &names, at, with);
+        check_damaged(BitWindow::<2>::default(), &names, at, with);
+        check_damaged(LastFive::default(), &names, at, with);
+        check_damaged(ProducerTable::new(PRODUCERS), &names, at, with);
+        check_damaged(ExactIds::new(IDS), &ids, at, with);
+        check_damaged(TwoGenerations::new(IDS), &ids, at, with);
+    }
+}
+
+/// Everything that a snapshot must not say, each with the bytes that say it.
+#[test]
+fn a_snapshot_that_contradicts_itself_is_refused() {
+    fn check<M: Dedup<Snapshot = Vec<u8>, RecoverError = SnapshotError>>(
+        head: [u8; 2],
+        fields: &[u64],
+        expected: &str,
+    ) {
+        let fields = fields.iter().flat_map(|field| field.to_le_bytes());
+        let Err(why) = M::recover(head.into_iter().chain(fields).collect()) else {
+            panic!("expected {expected}");
+        };
+        assert!(why.to_string().starts_with(&format!("expected {expected}")), "{why}");
+    }
+    // A session is one field: the producer below, the epoch above.
+    const EPOCH: u64 = 1 << 32;
+    check::<HighWater>([1, 1], &[2, 7, 0, 7, 0], "sessions in rising order");
+    check::<HighWater>([1, 1], &[2, 7, 0, EPOCH, 0], "sessions in rising order");
+    check::<BitWindow<2>>([2, 1], &[3], "windows as wide as these");
+    check::<BitWindow<2>>([2, 1], &[2, 1, 7, 4, 0b1_0000, 1], "a window that ends with its highest number");
+    check::<BitWindow<2>>([2, 1], &[2, 1, 7, 4, 0b11_0000, 0], "a window that ends with its highest number");
+    check::<BitWindow<2>>([2, 1], &[2, 1, 7, 4, 0b1000, 0], "a window that ends with its highest number");
+    check::<LastFive>([4, 1], &[1, 7, 9, 6], "one to five numbers");
+    check::<LastFive>([4, 1], &[1, 7, 9, 0], "one to five numbers");
+    check::<LastFive>([4, 1], &[1, 7, 1, 3], "one to five numbers, none below 0");
+    check::<ProducerTable>([3, 1], &[2, 9, 0, 1, 7, 0, 1, 0, 5], "a window that starts with what is missing");
+    check::<ProducerTable>([3, 1], &[2, 9, 0, 1, 7, 0, 2, 0, 9], "a window that starts with what is missing");
+    check::<ProducerTable>(
+        [3, 1],
+        &[2, 9, 0, 2, 7, 0, 2, 0, 5, 8, 0, 2, 0, 5],
+        "no more producers than there is room for",
+    );
+    check::<ProducerTable>([3, 1], &[2, 9, 0, 2, 7, 0, 2, 0, 5, 7 + EPOCH, 0, 2, 0, 6], "no more producers");
+    check::<ProducerTable>(
+        [3, 1],
+        &[1, 9, 0, 2, 7, 0, 2, 0, 5, 8, 0, 2, 0, 6],
+        "no more producers than there is room for",
+    );
+    check::<ProducerTable>(
+        [3, 1],
+        &[2, 9, 0, 1, 7, u64::MAX - 127, 2, 0, 5],
+        "a window that starts with what is missing",
+    );
+    check::<ProducerTable>([3, 1], &[2, u64::MAX, 0, 0], "fewer times than can be counted");
+    check::<ProducerTable>([3, 1], &[0, 9, 0, 0], "no more producers than there is room for");
+}

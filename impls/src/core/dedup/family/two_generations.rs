@@ -1,0 +1,89 @@
+//! Two sets of identities: the current one fills, then takes the place of the one before, which is dropped whole.
+//!
+//! It forgets like an exact set, but by the heap: it remembers the last `capacity` identities for certain and up to twice
+//! as many. In return there is no queue, and forgetting costs nothing an identity.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::mem;
+
+use super::snapshot::{self, SnapshotError, Writer};
+use super::{Answer, Dedup, Errs};
+use crate::core::record::Identity;
+
+const TAG: u8 = 6;
+
+/// The last so many identities, up to twice as many.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TwoGenerations {
+    capacity: usize,
+    /// Never full: then it becomes the previous one.
+    current: BTreeSet<Identity>,
+    /// Full, or empty at first.
+    previous: BTreeSet<Identity>,
+    has_forgotten: bool,
+}
+
+impl TwoGenerations {
+    /// Two sets of so many each.
+    ///
+    /// # Panics
+    ///
+    /// If that is none.
+    pub fn new(capacity: usize) -> TwoGenerations {
+        assert!(capacity > 0, "sets that remember nothing recognise nothing");
+        let (current, previous, has_forgotten) = Default::default();
+        TwoGenerations { capacity, current, previous, has_forgotten }
+    }
+
+    fn has(&self, id: Identity) -> bool {
+        self.current.contains(&id) || self.previous.contains(&id)
+    }
+}
+
+impl Dedup for TwoGenerations {
+    const ERRS: Errs = Errs::Accepts;
+    type Name = Identity;
+    type Error = Infallible;
+    type Snapshot = Vec<u8>;
+    type RecoverError = SnapshotError;
+
+    fn judge(&self, id: Identity) -> Result<Answer, Infallible> {
+        Ok(if self.has(id) { Answer::Duplicate } else { Answer::New })
+    }
+
+    fn is_certain(&self, id: Identity) -> Result<bool, Infallible> {
+        Ok(!self.has_forgotten || self.has(id))
+    }
+
+    fn remember(&mut self, id: Identity) -> Result<(), Infallible> {
+        self.current.insert(id);
+        if self.current.len() >= self.capacity {
+            let dropped = mem::replace(&mut self.previous, mem::take(&mut self.current));
+            self.has_forgotten |= !dropped.is_empty();
+        }
+        Ok(())
+    }
+
+    fn into_snapshot(self) -> Vec<u8> {
+        let head = Writer::new(TAG).u64(self.capacity as u64).u32(self.has_forgotten.into());
+        head.identities(self.previous.into_iter()).identities(self.current.into_iter()).finish()
+    }
+
+    fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
+        snapshot::read(TAG, &bytes, |reader| {
+            let (capacity, has_forgotten) = (reader.u64()?, reader.u32()?);
+            let (before, now) = (snapshot::identities(reader)?, snapshot::identities(reader)?);
+            let is_rising = |ids: &[Identity]| ids.is_sorted_by(|id, next| id < next);
+            snapshot::expect(reader, is_rising(&before) && is_rising(&now), "identities in rising order")?;
+            let fits = (1..=usize::MAX as u64).contains(&capacity)
+                && (now.len() as u64) < capacity
+                && [0, capacity].contains(&(before.len() as u64));
+            snapshot::expect(reader, fits, "a full set, or none, and one that is not full")?;
+            let is_plausible = has_forgotten == 0 || has_forgotten == 1 && !before.is_empty();
+            snapshot::expect(reader, is_plausible, "a set that took the place of another, or no loss")?;
+            let (current, previous) = (BTreeSet::from_iter(now), BTreeSet::from_iter(before));
+            Ok(TwoGenerations { capacity: capacity as usize, current, previous, has_forgotten: has_forgotten == 1 })
+        })
+    }
+}
