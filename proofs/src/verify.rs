@@ -9,7 +9,7 @@
 
 use delivery_impls::mutant::Mutant;
 use delivery_model::check::graph;
-use delivery_model::check::{Explored, Limits, explore};
+use delivery_model::check::{Explored, Limits, LivenessFinding, explore, liveness};
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::schedule::{Interleaving, Schedule};
 use delivery_model::semantics::{PropertyId, PropertySet, Question, Rules, Verdict, Verdicts, judge};
@@ -37,6 +37,8 @@ pub struct Verified {
     pub rules: Rules,
     /// The model's word.
     pub model: Explored,
+    /// The model's word on whole runs: that what was begun ends.
+    pub liveness: Vec<LivenessFinding>,
     /// What the cores made of each of the model's counterexamples, in the same order.
     pub replays: Vec<Replay>,
     /// What the random schedules came to.
@@ -151,6 +153,7 @@ pub struct Watcher<'a> {
 /// Checks a pipeline in both worlds.
 pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Result<Verified, TooManyMessages> {
     let model = explore(pipeline, bounds.limits, watcher.model)?;
+    let liveness = liveness(pipeline, bounds.limits, watcher.model)?;
     let rules = Rules::from(pipeline);
     let mut broken = Vec::new();
     let mut replays = Vec::new();
@@ -178,7 +181,7 @@ pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Resu
         true => Verdict::Violated,
         false => campaign.verdict(property),
     });
-    Ok(Verified { rules, model, replays, campaign, simulated, broken })
+    Ok(Verified { rules, model, liveness, replays, campaign, simulated, broken })
 }
 
 /// A run that breaks a property, and the message for which it does.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use delivery_model::check::{Limits, Violation};
+use delivery_model::check::{Limits, LivenessFinding, Violation};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
 use delivery_model::semantics::{PropertyId, PropertySet, Verdict};
 use delivery_model::story::Ink;
@@ -116,6 +116,7 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments, ink
         table.add_row(row);
     }
     out += &report::lines(&table);
+    out += &whole_runs(verified, ink);
     out += &agreement(verified, ink);
     for bound in &verified.model.bounds_exceeded {
         out += &format!("{}: {bound}\n", ink.unsure("not looked at in full"));
@@ -179,6 +180,13 @@ fn faults(budget: &FaultBudget) -> String {
     }
 }
 
+/// "whole runs in the model: resolves holds, arrives holds".
+fn whole_runs(verified: &Verified, ink: Ink) -> String {
+    let tell = |found: &LivenessFinding| format!("{} {}", found.claim, report::painted(found.verdict, ink));
+    let told: Vec<String> = verified.liveness.iter().map(tell).collect();
+    format!("whole runs in the model: {}\n", told.join(", "))
+}
+
 fn agreement(verified: &Verified, ink: Ink) -> String {
     let disagreements = verified.disagreements();
     if disagreements.is_empty() {
@@ -199,7 +207,8 @@ fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
     let told: PropertySet = in_model.clone().map(|violation| violation.property).collect();
     let only_in_cores = verified.broken.iter().filter(|it| wanted.contains(it.property) && !told.contains(it.property));
     let of_model = in_model.map(|violation| of_model(pipeline, violation, ink));
-    of_model.chain(only_in_cores.map(|broken| of_cores(pipeline, broken, ink))).collect()
+    let endless = verified.liveness.iter().filter_map(|found| endless(pipeline, found, ink));
+    of_model.chain(only_in_cores.map(|broken| of_cores(pipeline, broken, ink))).chain(endless).collect()
 }
 
 fn of_model(pipeline: &Pipeline, violation: &Violation, ink: Ink) -> String {
@@ -211,6 +220,18 @@ fn of_model(pipeline: &Pipeline, violation: &Violation, ink: Ink) -> String {
         report::count(steps.len() as u64, "step"),
         tell::steps(pipeline, *messages, steps, ink)
     )
+}
+
+/// A run that does not end is told whatever is promised: somebody waits for ever.
+fn endless(pipeline: &Pipeline, found: &LivenessFinding, ink: Ink) -> Option<String> {
+    let run = found.broken_by.as_ref()?;
+    Some(format!(
+        "\n{}, broken for message {} ({}); a run that does not end:\n{}",
+        ink.bad(found.claim.word()),
+        run.message,
+        found.claim.formula(),
+        tell::endless(pipeline, run, ink)
+    ))
 }
 
 fn of_cores(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
@@ -249,6 +270,7 @@ fn in_json(pipeline: &Pipeline, verified: &Verified) -> Value {
                 "complete": model.is_complete(),
                 "states": model.states,
                 "depth": model.depth,
+                "liveness": verified.liveness.iter().map(liveness).collect::<Vec<_>>(),
                 "never-fired": model.never_fired,
                 "bounds-exceeded": model.bounds_exceeded,
             },
@@ -263,5 +285,16 @@ fn in_json(pipeline: &Pipeline, verified: &Verified) -> Value {
         },
         "agree": disagreements.is_empty(),
         "disagreements": disagreements,
+    })
+}
+
+fn liveness(found: &LivenessFinding) -> Value {
+    let run = found.broken_by.as_ref();
+    json!({
+        "claim": found.claim.word(),
+        "verdict": found.verdict.word(),
+        "message": run.map(|run| run.message),
+        "stem": run.map(|run| &run.stem),
+        "cycle": run.map(|run| &run.cycle),
     })
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use delivery_model::check::Protocol;
 use delivery_model::check::graph::{Expects, Verdict, Walk};
+use delivery_model::check::{Limits, Protocol, liveness};
 use delivery_model::pipeline::Pipeline;
 use stateright::Model;
 
@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let pipeline = load::pipeline(&arguments.pipeline)?;
     let protocol = Protocol::new(&pipeline, arguments.messages)?;
     free(arguments.listen)?;
-    terminal::print(&discoveries(&pipeline, &protocol, arguments));
+    terminal::print(&discoveries(&pipeline, &protocol, arguments)?);
     let address = arguments.listen;
     std::thread::spawn(move || {
         if let Err(error) = run_to_completion(address) {
@@ -57,8 +57,9 @@ fn free(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 /// A link to the shortest path to each broken property and to each fault, found by our own walk of the same graph.
-fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) -> String {
+fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) -> anyhow::Result<String> {
     let ink = terminal::ink();
+    let limits = Limits { messages: arguments.messages, ..Limits::default() };
     let exploration = Walk::new(protocol).threads(2).run();
     let out = format!(
         "{}: {} states within {} messages, {}\nStateright Explorer: http://{}/ (Ctrl-C ends it)\n\n",
@@ -84,7 +85,13 @@ fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) 
         };
         table.add_row([format!("{claim} {}", finding.check.name), verdict, link.unwrap_or_default()]);
     }
-    out + &report::lines(&table)
+    for found in liveness(pipeline, limits, &|_| true)? {
+        let stem = found.broken_by.and_then(|run| protocol.explorer_link(&run.stem));
+        let link = stem.map(|place| format!("http://{}/{place}", arguments.listen));
+        let told = link.map_or_else(String::new, |link| format!("{link} (its stem)"));
+        table.add_row([format!("eventually {}", found.claim), report::painted(found.verdict, ink), told]);
+    }
+    Ok(out + &report::lines(&table))
 }
 
 /// The Explorer's checker starts on demand and finds nothing until it is told to run.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use delivery_model::check::EndlessRun;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::Schedule;
 use delivery_model::semantics::PropertyId;
@@ -25,6 +26,13 @@ pub fn steps(pipeline: &Pipeline, messages: u32, steps: &[Step], ink: Ink) -> St
         0 => told,
         more => told + &format!("... and {more} more steps\n"),
     }
+}
+
+/// A run that does not end: what happens first, and then for ever.
+pub fn endless(pipeline: &Pipeline, run: &EndlessRun, ink: Ink) -> String {
+    let path: Vec<Step> = run.stem.iter().chain(&run.cycle).copied().collect();
+    let spec = story::spec_for(pipeline, run.messages, &path).expect("the model found it");
+    story::endless_text(&story::story(&spec, &path), run.stem.len(), ink)
 }
 
 /// "no-duplicate-effect, broken for message 1".

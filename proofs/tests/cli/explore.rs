@@ -33,7 +33,7 @@ impl Explorer {
         command.args(["explore", pipeline, "--listen", &free.to_string()]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(Result::unwrap);
-        let is_last = |line: &String| line.starts_with("sometimes settle-lost");
+        let is_last = |line: &String| line.starts_with("eventually hands-off");
         let mut told = Vec::new();
         for line in lines {
             told.push(line.clone());
