@@ -1,35 +1,46 @@
 //! The tie between model and code: the spec and the running cores walk in lockstep.
 //!
-//! Every reachable state of the spec is visited, within the same bounds as the model's, and every edge out of it is driven
-//! through the cores: at each state both must offer the very same steps, the cores must be able to suffer every fault
-//! that the spec has, and each step must be the same events on both sides. So what breaks the model breaks the code,
-//! and what the code does the model allows.
+//! In every situation both must offer the very same steps and be able to suffer the very same faults, and each step must
+//! be the same events on both sides. So what breaks the model breaks the code, and what the code does the model allows.
+//! [`walk`] visits every situation that any path leads to, within the same bounds as the model's; [`follow`] and [`wander`]
+//! hold single long paths of the cores against the spec.
 //!
-//! What it does not show: each state of the spec is driven from one path to it, the first one found; anything that the
-//! cores remember of other paths to the same state is left to the simulation's random runs.
+//! A situation is a pair: a state of the spec and the whole world of the cores. One state may stand beside several worlds,
+//! since the cores remember things that the spec shows to be of no consequence. Pairs are told apart by fingerprints of 64
+//! bits, so one of n pairs is passed over by mistake with a probability below n² / 2⁶⁵.
 
-use std::collections::{HashMap, VecDeque};
+mod pair;
+mod path;
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
-use std::ops::ControlFlow;
+use std::hash::BuildHasher;
 
 use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::Pipeline;
+use delivery_model::spec::State;
 use delivery_model::spec::bounds::TooManyMessages;
-use delivery_model::spec::{Spec, State};
-use delivery_model::vocab::{Event, EventKind, Step};
+use delivery_model::vocab::{Fault, Step};
+use foldhash::quality::FixedState;
 
-use crate::simulation::world::World;
+pub use self::pair::Difference;
+use self::pair::{Pair, Sides};
+pub use self::path::{Followed, follow, wander};
 
 /// How far the two walked together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walked {
     /// States of the spec that were visited.
     pub states: usize,
-    /// Edges of the spec that were driven through the cores.
+    /// Pairs of a state and a world that were visited.
+    pub pairs: usize,
+    /// Steps that were taken on both sides.
     pub edges: usize,
+    /// How many of them were faults, by kind. A kind that never struck is left out.
+    pub struck: BTreeMap<Fault, usize>,
     /// Where they parted; none, if every edge was driven.
     pub parted: Option<Parted>,
-    /// Every reachable state was visited. False if they parted, or if the caller wanted no more.
+    /// Every reachable pair was visited. False if they parted, or if the caller wanted no more.
     pub complete: bool,
 }
 
@@ -42,155 +53,89 @@ pub struct Parted {
     pub how: Difference,
 }
 
-/// How spec and cores differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// They offer different steps.
-    Enabled {
-        /// What only the spec offers.
-        spec_only: Vec<Step>,
-        /// What only the cores offer.
-        cores_only: Vec<Step>,
-    },
-    /// The cores cannot take a step that the spec offers.
-    Refused {
-        /// The step.
-        step: Step,
-        /// Why not, in the cores' words.
-        why: String,
-    },
-    /// The same step is different events.
-    Events {
-        /// The step.
-        step: Step,
-        /// The spec's.
-        spec: Vec<EventKind>,
-        /// The cores'.
-        cores: Vec<EventKind>,
-    },
-}
-
 impl fmt::Display for Parted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.how {
-            Difference::Enabled { spec_only, cores_only } => {
-                write!(f, "only the spec offers {spec_only:?}, only the cores offer {cores_only:?}")?;
-            }
-            Difference::Refused { step, why } => write!(f, "the cores cannot take {step:?}: {why}")?,
-            Difference::Events { step, spec, cores } => {
-                write!(f, "{step:?} is {spec:?} in the spec and {cores:?} in the cores")?;
-            }
-        }
-        write!(f, "\nafter")?;
+        write!(f, "{}\nafter", self.how)?;
         self.path.iter().try_for_each(|step| write!(f, "\n  {step:?}"))
     }
 }
 
-/// Walks spec and cores together. `keep_going` is asked now and then, with the states and edges so far.
+/// Walks spec and cores together, breadth first, so that they part after as few steps as possible. `keep_going` is asked
+/// before each pair is left, with the states and edges so far.
 pub fn walk(
     pipeline: &Pipeline,
     messages: u32,
     mutant: Mutant,
     keep_going: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Walked, TooManyMessages> {
-    let spec = Spec::new(pipeline, messages)?;
-    let mut walk = Walk { spec, parents: HashMap::new(), queue: VecDeque::new(), edges: 0 };
-    walk.visit(State::default(), None, World::new(pipeline, messages, mutant));
-    let mut parted = None;
-    let mut stopped = false;
-    while let Some((state, world)) = walk.queue.pop_front() {
-        if let Err(how) = walk.expand(state, &world) {
-            parted = Some(Parted { path: walk.path_to(state), how });
-            break;
+    let mut walk = Walk::new(Sides::new(pipeline, messages, mutant)?);
+    let (mut parted, mut complete) = (None, true);
+    while let Some((at, pair)) = walk.queue.pop_front() {
+        complete = keep_going(walk.states.len(), walk.edges);
+        if complete && let Err(how) = walk.expand(at, &pair) {
+            parted = Some(Parted { path: walk.path_to(at), how });
+            complete = false;
         }
-        if walk.edges % 1024 < 8 && !keep_going(walk.parents.len(), walk.edges) {
-            stopped = true;
+        if !complete {
             break;
         }
     }
-    let complete = parted.is_none() && !stopped;
-    Ok(Walked { states: walk.parents.len(), edges: walk.edges, parted, complete })
+    let Walk { states, parents, edges, struck, .. } = walk;
+    Ok(Walked { states: states.len(), pairs: parents.len(), edges, struck, parted, complete })
 }
 
 struct Walk {
-    spec: Spec,
-    parents: HashMap<State, Option<(State, Step)>>,
-    queue: VecDeque<(State, World)>,
+    sides: Sides,
+    states: HashSet<State>,
+    pairs: HashSet<u64>,
+    /// By the number of a pair: whence it was first reached, and by which step. The first leads to itself.
+    parents: Vec<(u32, Step)>,
+    queue: VecDeque<(u32, Pair)>,
     edges: usize,
+    struck: BTreeMap<Fault, usize>,
 }
 
 impl Walk {
-    fn visit(&mut self, state: State, parent: Option<(State, Step)>, world: World) {
-        self.parents.insert(state, parent);
-        self.queue.push_back((state, world));
+    fn new(sides: Sides) -> Self {
+        let start = sides.start();
+        let (states, pairs, parents, queue, struck) = Default::default();
+        let mut walk = Walk { sides, states, pairs, parents, queue, edges: 0, struck };
+        walk.visit(start, (0, Step::Sync));
+        walk
     }
 
-    fn expand(&mut self, state: State, world: &World) -> Result<(), Difference> {
-        if state.is_cut() {
+    fn visit(&mut self, pair: Pair, parent: (u32, Step)) {
+        if self.pairs.insert(FixedState::default().hash_one(&pair)) {
+            self.states.insert(pair.state);
+            self.queue.push_back((self.parents.len() as u32, pair));
+            self.parents.push(parent);
+        }
+    }
+
+    fn expand(&mut self, at: u32, pair: &Pair) -> Result<(), Difference> {
+        if pair.state.is_cut() {
             return Ok(());
         }
-        let mut steps = Vec::new();
-        let _ = self.spec.steps(&state, &mut |step| {
-            steps.push(step);
-            ControlFlow::Continue(())
-        });
-        same_offers(&steps, world)?;
-        self.spec.faults(&state, &mut |step| steps.push(step));
-        for step in steps {
-            let (mut next, mut after) = (state, world.clone());
-            let spec_events: Vec<EventKind> = self.spec.take(&mut next, step).iter().map(essence).collect();
-            let mut events = Vec::new();
-            after.take(step, &mut events).map_err(|error| Difference::Refused { step, why: error.to_string() })?;
-            let cores: Vec<EventKind> = events.iter().map(essence).collect();
-            if spec_events != cores {
-                return Err(Difference::Events { step, spec: spec_events, cores });
-            }
+        for step in self.sides.steps(pair)?.into_iter().chain(self.sides.faults(pair)?) {
+            let mut next = pair.clone();
+            self.sides.take(&mut next, step)?;
             self.edges += 1;
-            if !self.parents.contains_key(&next) {
-                self.visit(next, Some((state, step)), after);
+            if let Some(fault) = step.fault() {
+                *self.struck.entry(fault).or_default() += 1;
             }
+            self.visit(next, (at, step));
         }
         Ok(())
     }
 
-    fn path_to(&self, state: State) -> Vec<Step> {
+    fn path_to(&self, mut at: u32) -> Vec<Step> {
         let mut path = Vec::new();
-        let mut at = state;
-        while let Some((parent, step)) = self.parents[&at] {
+        while at > 0 {
+            let (parent, step) = self.parents[at as usize];
             path.push(step);
             at = parent;
         }
         path.reverse();
         path
-    }
-}
-
-fn same_offers(spec: &[Step], world: &World) -> Result<(), Difference> {
-    let mut cores = Vec::new();
-    world.enabled(&mut cores);
-    let only = |these: &[Step], those: &[Step]| -> Vec<Step> {
-        these.iter().filter(|step| !those.contains(step)).copied().collect()
-    };
-    let (spec_only, cores_only) = (only(spec, &cores), only(&cores, spec));
-    if spec_only.is_empty() && cores_only.is_empty() {
-        Ok(())
-    } else {
-        Err(Difference::Enabled { spec_only, cores_only })
-    }
-}
-
-/// What must agree of an event: the counts of attempts and deliveries and the payloads are the cores' alone.
-fn essence(event: &Event) -> EventKind {
-    use EventKind::*;
-    match event.kind {
-        Submit { message, .. } => Submit { message, payload: None },
-        Attempt { message, .. } => Attempt { message, attempt: None, payload: None },
-        Outcome { message, outcome, .. } => Outcome { message, attempt: None, outcome, position: None },
-        Deliver { message, group, position, .. } => Deliver { message, group, position, delivery: None, payload: None },
-        Effect { message, group, .. } => Effect { message, group, payload: None },
-        Settle { message, group, position, outcome, .. } => {
-            Settle { message, group, position, delivery: None, outcome }
-        }
-        other => other,
     }
 }

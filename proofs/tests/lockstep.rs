@@ -1,33 +1,180 @@
-//! Spec and cores offer the same steps, suffer the same faults and make the same events, along every edge of the spec.
+//! Spec and cores offer the same steps, can suffer the same faults and make the same events, wherever any path leads.
+//!
+//! Every result has its bounds beside it: how many messages, which budgets, and how many states where a walk is not full.
 
 use delivery_impls::mutant::Mutant;
-use delivery_model::pipeline::{FaultBudget, Pipeline};
+use delivery_model::pipeline::{Attempts, FaultBudget, Pipeline};
 use delivery_model::presets;
+use delivery_model::schedule::StepWord;
 use delivery_model::vocab::Fault;
-use delivery_proofs::lockstep::walk;
+use delivery_model::words::Word;
+use delivery_proofs::lockstep::{Difference, Walked, walk};
+use delivery_proofs::simulation::baits::bait;
 
-fn check(pipeline: &Pipeline, messages: u32) {
-    let walked = walk(pipeline, messages, Mutant::None, &mut |_, _| true).expect("so few messages fit");
-    if let Some(parted) = walked.parted {
-        panic!("{}: spec and cores part: {parted}", pipeline.name);
-    }
-    assert!(walked.complete && walked.edges >= walked.states - 1, "{}: {walked:?}", pipeline.name);
+fn preset(name: &str) -> Pipeline {
+    presets::named(name).expect("the preset exists")
 }
 
+fn references() -> impl Iterator<Item = Pipeline> {
+    presets::REFERENCES.into_iter().map(preset)
+}
+
+/// Walks at most so many states, and to the end if there are no more.
+fn check_within(states_max: usize, pipeline: &Pipeline, messages: u32) -> Walked {
+    let walked = walk(pipeline, messages, Mutant::None, &mut |states, _| states < states_max).expect("so few fit");
+    if let Some(parted) = &walked.parted {
+        panic!("{pipeline:#?}\nwith {messages} messages: spec and cores part: {parted}");
+    }
+    assert!(walked.complete || walked.states >= states_max, "{}: {walked:?}", pipeline.name);
+    walked
+}
+
+fn check(pipeline: &Pipeline, messages: u32) -> Walked {
+    check_within(usize::MAX, pipeline, messages)
+}
+
+/// The counts change when protocol, bounds or cores do: then look whether they should.
 #[test]
 fn the_references_walk_in_lockstep() {
-    for name in presets::REFERENCES {
-        check(&presets::named(name).expect("references are presets"), 2);
-    }
+    let counted: Vec<_> = references()
+        .map(|pipeline| {
+            let walked = check(&pipeline, 2);
+            (walked.states, walked.pairs, walked.edges)
+        })
+        .collect();
+    assert_eq!(counted, [(2_482, 4_108, 7_481), (39_989, 197_820, 488_791), (12_845, 33_675, 84_965)]);
 }
 
-/// Each kind of fault, alone and twice, on a pipeline that has every mechanism.
+/// With one message each in full; with two in full where they have at most so many states, and else that many.
+#[test]
+fn every_preset_walks_in_lockstep() {
+    let mut in_full = 0;
+    for (name, _) in presets::ALL {
+        check(&preset(name), 1);
+        in_full += usize::from(check_within(13_000, &preset(name), 2).complete);
+    }
+    assert_eq!((in_full, presets::ALL.len()), (10, 20));
+}
+
+/// Each kind of fault, alone and twice, with two messages.
 #[test]
 fn every_fault_walks_in_lockstep() {
-    for fault in Fault::ALL {
-        let mut pipeline = presets::named("exactly-once").expect("the preset exists");
-        pipeline.name = format!("exactly-once under {fault}");
-        pipeline.faults = FaultBudget { total: 2, ..FaultBudget::NONE }.with(fault, 2);
-        check(&pipeline, 2);
+    let mut idle = Vec::new();
+    for reference in references() {
+        for fault in Fault::ALL {
+            let mut pipeline = reference.clone();
+            pipeline.faults = FaultBudget::NONE.with(fault, 2);
+            if fault == Fault::PublishReordered {
+                pipeline.producer.in_flight = 2;
+            }
+            if !check(&pipeline, 2).struck.contains_key(&fault) {
+                idle.push((pipeline.name, fault));
+            }
+        }
     }
+    let cannot = |name: &str, fault| (name.to_owned(), fault);
+    let expected = [
+        cannot("at-most-once", Fault::LeaseExpiry),
+        cannot("at-most-once", Fault::DedupForgotten),
+        cannot("at-least-once", Fault::DedupForgotten),
+    ];
+    assert_eq!(idle, expected, "no lease that matters, or no memory");
+}
+
+/// The pipeline with one setting changed, in every way that means something.
+fn variations(pipeline: &Pipeline) -> Vec<Pipeline> {
+    fn each<T: Copy>(pipeline: &Pipeline, values: &[T], set: impl Fn(&mut Pipeline, T)) -> Vec<Pipeline> {
+        let changed = values.iter().map(|&value| {
+            let mut changed = pipeline.clone();
+            set(&mut changed, value);
+            changed
+        });
+        changed.filter(|changed| changed != pipeline && changed.means_something()).collect()
+    }
+    let attempts = [Attempts::UntilAcked, Attempts::AtMost(1), Attempts::AtMost(2)];
+    [
+        each(pipeline, &attempts, |it, value| it.producer.attempts = value),
+        each(pipeline, Word::ALL, |it, value| it.producer.identity = value),
+        each(pipeline, Word::ALL, |it, value| it.producer.on_restart = value),
+        each(pipeline, &[2, 3], |it, value| it.producer.in_flight = value),
+        each(pipeline, Word::ALL, |it, value| it.broker.acks = value),
+        each(pipeline, Word::ALL, |it, value| it.broker.dedup = value),
+        each(pipeline, &[1, 2], |it, value| it.broker.dedup_window = value),
+        each(pipeline, Word::ALL, |it, value| it.broker.dedup_on_restart = value),
+        each(pipeline, &[false, true], |it, value| it.broker.fencing = value),
+        each(pipeline, Word::ALL, |it, value| it.broker.delivers = value),
+        each(pipeline, Word::ALL, |it, value| it.broker.records_settles = value),
+        each(pipeline, Word::ALL, |it, value| it.broker.leases = value),
+        each(pipeline, &[1, 2], |it, value| it.broker.max_deliveries = value),
+        each(pipeline, Word::ALL, |it, value| it.consumer.settles = value),
+        each(pipeline, Word::ALL, |it, value| it.consumer.commits = value),
+        each(pipeline, Word::ALL, |it, value| it.consumer.remembers = value),
+        each(pipeline, &[2, 3], |it, value| it.consumer.workers = value),
+    ]
+    .concat()
+}
+
+/// Under the default faults, with one message in full and with two within a bound.
+#[test]
+fn every_changed_setting_walks_in_lockstep() {
+    let (mut walked, mut in_full) = (0, 0);
+    for pipeline in references().flat_map(|reference| variations(&reference)) {
+        check(&pipeline, 1);
+        walked += 1;
+        in_full += usize::from(check_within(4_000, &pipeline, 2).complete);
+    }
+    assert_eq!((in_full, walked), (21, 78));
+}
+
+/// The step that one side takes and the other does not, or that is other events.
+fn telling(how: &Difference) -> Option<StepWord> {
+    let step = match how {
+        Difference::Enabled { spec_only, cores_only } => spec_only.first().or(cores_only.first()),
+        Difference::Refused { step, .. } | Difference::Events { step, .. } => Some(step),
+    };
+    step.and_then(StepWord::of)
+}
+
+/// The cores with a seeded bug part from the spec on the pipeline of its bait and under the bait's faults, after so many
+/// steps, over this one. Sound cores do not.
+#[test]
+fn every_seeded_bug_parts_from_the_spec() {
+    let mut parted = Vec::new();
+    for mutant in Mutant::ALL {
+        let schedule = bait(mutant).expect("every bug has a bait").schedule;
+        let mut pipeline = schedule.pipeline;
+        let struck = schedule.faults.iter().map(|planned| planned.fault);
+        pipeline.faults = struck.fold(FaultBudget::NONE, |budget, fault| budget.with(fault, budget.of(fault) + 1));
+        check(&pipeline, schedule.messages);
+        let walked = walk(&pipeline, schedule.messages, mutant, &mut |_, _| true).expect("so few fit");
+        parted.push((mutant, walked.parted.map(|parted| (parted.path.len(), telling(&parted.how)))));
+    }
+    let expected = {
+        use Mutant::*;
+        [
+            (OutboxRowRemovedOnAttempt, 3, StepWord::Attempt),
+            (AckTakenAsCumulative, 10, StepWord::TimeOut),
+            (RetryUnderNewIdentity, 11, StepWord::Ack),
+            (TimeOutTakenForRefusal, 7, StepWord::TimeOut),
+            (EpochReused, 9, StepWord::Sync),
+            (AckBeforeSync, 4, StepWord::Ack),
+            (DuplicateAckedBeforeSync, 8, StepWord::Ack),
+            (SeenBeforeStored, 8, StepWord::Sync),
+            (GapAccepted, 7, StepWord::TakeReply),
+            (DedupNotRebuilt, 9, StepWord::Ack),
+            (FencingSkipped, 5, StepWord::Sync),
+            (HandsOffUnsynced, 4, StepWord::HandOff),
+            (HandOffNotPersisted, 7, StepWord::HandOff),
+            (SettleNotPersisted, 10, StepWord::Sync),
+            (LeaseUnchecked, 9, StepWord::RecordSettle),
+            (DeadLetterLate, 7, StepWord::DeadLetter),
+            (SettleBeforeEffect, 7, StepWord::Handle),
+            (CommitsHighest, 17, StepWord::RecordSettle),
+            (InboxAfterEffect, 8, StepWord::Settle),
+            (InboxBeforeEffect, 7, StepWord::Handle),
+            (InboxByPosition, 19, StepWord::Handle),
+            (FenceIgnored, 8, StepWord::Handle),
+        ]
+    };
+    assert_eq!(parted, expected.map(|(mutant, steps, word)| (mutant, Some((steps, Some(word))))));
 }

@@ -209,6 +209,11 @@ impl Deliveries {
         &self.settled
     }
 
+    /// The part of [`settled`](Deliveries::settled) that a crash cannot forget.
+    pub fn durable(&self) -> &Positions {
+        &self.durable
+    }
+
     /// Everything set aside.
     pub fn dead(&self) -> &Positions {
         &self.dead

@@ -28,9 +28,9 @@ impl Inbox {
         self.seen.insert(key);
     }
 
-    /// Nothing would be lost with it.
-    pub fn is_empty(&self) -> bool {
-        self.seen.is_empty() && self.done.is_empty()
+    /// Nothing would be lost with it, given what nobody can forget any more.
+    pub fn is_needless(&self, safe: &Positions) -> bool {
+        self.seen.is_empty() && self.done.minus(safe).is_empty()
     }
 
     /// Finished positions that are not known to be safe.

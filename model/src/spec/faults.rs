@@ -5,31 +5,44 @@
 use super::broker::slide_dedup_window;
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
-use super::{CONSUMERS, Events, GROUP, in_budget, producer};
+use super::{CONSUMERS, Events, GROUP, producer};
 use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
 use crate::vocab::{EventKind, Fault, Hand, MessageId, Position, SettleOutcome, Step};
 
 pub(super) fn steps(settings: &Settings, state: &State, found: &mut impl FnMut(Step)) {
     for fault in Fault::ALL {
-        if in_budget(settings, state, fault) {
+        if may_strike(settings, state, fault) {
             of_kind(settings, state, fault, found);
         }
     }
 }
 
+/// A fault of this kind may strike once more in this run: its budget is not spent, and the encoding has room for what
+/// it leaves behind.
+pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bool {
+    let has_room = || state.stragglers.contains(&None);
+    let may_restart = || settings.may_restart(state.epoch);
+    let fits = match fault {
+        Fault::PublishDuplicated => has_room(),
+        Fault::ProducerCrash => may_restart(),
+        Fault::ProducerZombie => has_room() && may_restart(),
+        _ => true,
+    };
+    fits && state.fired(fault) < settings.budget_of(fault) && state.fired_total() < settings.budget_total()
+}
+
 fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Step)) {
     let oldest = state.wire().next().map(id);
-    let room = state.stragglers.contains(&None);
-    let crashable = can_producer_crash(settings, state);
+    let crashable = can_producer_crash(state);
     match fault {
         Fault::PublishLost => oldest.into_iter().for_each(|message| found(Step::PublishLost { message })),
         Fault::PublishReordered if state.wire().count() > 1 => {
             oldest.into_iter().for_each(|message| found(Step::PublishReordered { message }));
         }
-        Fault::PublishDuplicated if room => {
+        Fault::PublishDuplicated => {
             state.wire().for_each(|message| found(Step::PublishDuplicated { message: id(message) }));
         }
-        Fault::ProducerZombie if room && crashable => {
+        Fault::ProducerZombie if crashable => {
             state.wire().for_each(|message| found(Step::ProducerZombie { message: id(message) }));
         }
         Fault::ProducerCrash if crashable => found(Step::ProducerCrash),
@@ -75,10 +88,9 @@ fn on_hands(state: &State, stage: Stage, found: impl FnMut(Hand)) {
 
 /// There is unfinished work, and the broker has answered what it received: it serves requests in their order, so the
 /// successor's registration comes after them.
-fn can_producer_crash(settings: &Settings, state: &State) -> bool {
+fn can_producer_crash(state: &State) -> bool {
     state.phases.iter().any(|phase| phase.is_unresolved())
         && state.slot.is_none_or(|transmission| transmission.straggler)
-        && settings.may_restart(state.epoch)
 }
 
 fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
@@ -94,8 +106,9 @@ fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
 
 fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: u8) -> bool {
     let place = usize::from(consumer);
+    let durable = state.settled_synced | state.dead;
     state.hands().any(|(_, holding)| holding.consumer == consumer)
-        || state.done[place] != 0
+        || state.done[place] & !durable != 0
         || settings.remembers == Remembers::InMemory && state.seen[place] != 0
 }
 

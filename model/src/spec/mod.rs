@@ -92,6 +92,11 @@ impl Spec {
         faults::steps(&self.settings, state, found);
     }
 
+    /// A fault of this kind may strike once more in this run, as far as its budget and the encoding go.
+    pub fn may_strike(&self, state: &State, fault: Fault) -> bool {
+        faults::may_strike(&self.settings, state, fault)
+    }
+
     /// No step but a fault is enabled: the run may end here.
     pub fn is_quiescent(&self, state: &State) -> bool {
         self.steps(state, &mut |_| ControlFlow::Break(())).is_continue()
@@ -143,9 +148,4 @@ impl Spec {
             _ => unreachable!("{step:?} is a fault"),
         }
     }
-}
-
-/// The fault may strike once more in this run.
-fn in_budget(settings: &Settings, state: &State, fault: Fault) -> bool {
-    state.fired(fault) < settings.budget_of(fault) && state.fired_total() < settings.budget_total()
 }

@@ -9,6 +9,7 @@
 
 pub mod baits;
 pub mod campaign;
+pub mod pipelines;
 pub mod plan;
 pub mod points;
 pub mod run;

@@ -2,6 +2,7 @@
 
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::hand::ConsumerId;
+use delivery_impls::core::positions::Positions;
 use delivery_impls::core::record::Verdict;
 use delivery_impls::store::InventoryStore;
 use delivery_model::pipeline::Delivers;
@@ -75,6 +76,27 @@ impl World {
         }
     }
 
+    /// Every fault that names something of this world, possible or not.
+    pub(super) fn conceivable_faults(&self) -> Vec<Step> {
+        use Step::*;
+        let mut faults = vec![ProducerCrash, DedupForgotten];
+        for message in (1..=self.constants.messages).map(MessageId) {
+            faults.extend([PublishLost { message }, PublishRefused { message }, PublishAckLost { message }]);
+            faults.extend([PublishDuplicated { message }, PublishReordered { message }]);
+            faults.extend([ProducerZombie { message }, Poison { message }]);
+        }
+        let end = self.broker.log().end().0;
+        faults.extend((0..=end).map(|keeps| BrokerCrash { keeps }));
+        faults.extend((0..end).map(|position| Rewind { position: Position(position) }));
+        faults.extend(self.consumers.iter().map(|consumer| ConsumerCrash { consumer: consumer.id().0 }));
+        let held = self.consumers.iter().flat_map(|consumer| consumer.hands().map(|(id, _)| id));
+        for id in self.hand_offs.keys().copied().chain(held) {
+            let hand = Hand { position: id.position, late: self.is_late(id) };
+            faults.extend([DeliveryLost { hand }, SettleLost { hand }, LeaseExpiry { hand }]);
+        }
+        faults
+    }
+
     fn is_oldest(&self, wanted: MessageId) -> bool {
         self.publishes.front().is_some_and(|publish| message(publish) == wanted)
     }
@@ -111,7 +133,15 @@ impl World {
             return false;
         };
         let is_for_it = self.hand_offs.values().any(|hand_off| hand_off.consumer == consumer.id());
-        is_for_it || consumer.hands().next().is_some() || !consumer.inbox().is_empty()
+        is_for_it || consumer.hands().next().is_some() || !consumer.inbox().is_needless(&self.safe())
+    }
+
+    /// The positions that neither broker nor inventory can forget, or that are set aside.
+    fn safe(&self) -> Positions {
+        let mut safe = self.broker.deliveries().durable().clone();
+        safe.extend(self.broker.deliveries().dead());
+        safe.extend(self.inventory.finished_positions());
+        safe
     }
 
     fn can_expire(&self, hand: Hand) -> bool {
@@ -127,7 +157,9 @@ impl World {
         let is_marked = deliveries.settled().contains(to)
             || deliveries.was_handed_off(to)
             || self.inventory.finished_positions().contains(to);
-        nobody_has_any && is_marked && to < self.broker.log().synced()
+        // A dead letter stays one: to go back to it is to go back to the position after it.
+        let is_repeated = is_marked && !deliveries.dead().contains(to);
+        nobody_has_any && is_repeated && to < self.broker.log().synced()
     }
 
     fn leave_straggler(&mut self, wanted: MessageId) {

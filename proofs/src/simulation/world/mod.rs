@@ -125,6 +125,11 @@ impl World {
         self.offer(found);
     }
 
+    /// Lists the faults that are possible now, whatever the budgets say. Costs what the log holds.
+    pub fn faults(&self, found: &mut Vec<Step>) {
+        found.extend(self.conceivable_faults().into_iter().filter(|fault| self.can(*fault)));
+    }
+
     /// Whether a step, which may be a fault, is possible now.
     pub fn can(&self, step: Step) -> bool {
         self.check(step).is_ok()
