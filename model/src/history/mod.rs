@@ -1,12 +1,13 @@
 //! A recorded history: what processes did, in the order in which it took effect (DESIGN, section 6).
 //!
 //! Histories are JSON Lines: a header, then one event a line. [`Reader`] streams one, [`History::read`] takes it in
-//! whole, [`HistoryWriter`] writes one line by line. Reading is validation: what was read keeps the format. What the
+//! whole, [`HistoryWriter`] writes one line by line, [`History::join`] makes one of the parts that several processes wrote. Reading is validation: what was read keeps the format. What the
 //! events say about delivery is left to the semantics.
 
 mod at;
 mod diagnose;
 mod error;
+mod join;
 mod line;
 mod names;
 mod read;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub use self::at::At;
 pub use self::error::HistoryError;
+pub use self::join::JoinError;
 pub use self::names::{Names, TooManyNames};
 pub use self::read::Reader;
 pub use self::write::HistoryWriter;

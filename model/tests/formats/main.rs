@@ -3,6 +3,7 @@
 //! After a deliberate change of words, `UPDATE_EXPECT=1 cargo test -p delivery-model --test formats` writes them here.
 
 mod history;
+mod history_join;
 mod history_refusals;
 mod pipeline;
 mod pipeline_refusals;

@@ -1,0 +1,163 @@
+//! Joins the parts that several processes recorded into one history.
+//!
+//! The parts' times must come from one clock, such as the monotonic clock of the machine on which all of them ran. A
+//! process records an event before anybody can act upon it, so what an event caused has a later time, and the order of
+//! times is one in which things may have happened. Of equal times, the part that is named first goes first.
+//!
+//! A part says `quiescent` when its process came to rest. The whole came to rest when every part did and nothing
+//! happened in any of them since; then, and only then, the joined history ends with one `quiescent`.
+
+use thiserror::Error;
+
+use super::{At, Header, History, Names, PipelineOf, Recorded, TooManyNames};
+use crate::vocab::{Event, EventKind};
+
+/// Why parts are not parts of one history. Parts are counted from 0.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum JoinError {
+    /// Two headers differ.
+    #[error("part {part} is of {found}; expected {expected}, as part 0 is")]
+    Header {
+        /// The part that differs from the first.
+        part: usize,
+        /// Its pipeline.
+        found: String,
+        /// The first part's.
+        expected: String,
+    },
+    /// A process is told of in two parts, as if it had been in two places.
+    #[error("part {part} tells of {process}, and so does part {other}; expected every process in one part")]
+    Process {
+        /// The later part.
+        part: usize,
+        /// The earlier part.
+        other: usize,
+        /// Whose events both hold.
+        process: String,
+    },
+    /// A part leaves the group of its events out, but there are several.
+    #[error("part {part} names no `group`; expected one, as the parts name several")]
+    WhichGroup {
+        /// The part that names none.
+        part: usize,
+    },
+    /// The joined history names more than a history can.
+    #[error(transparent)]
+    TooMany(#[from] TooManyNames),
+}
+
+impl History {
+    /// Joins parts into the history that one recorder would have written. Its lines are numbered as they would be in its
+    /// own file.
+    pub fn join(parts: &[History]) -> Result<History, JoinError> {
+        check_headers(parts)?;
+        check_processes(parts)?;
+        let mut joined =
+            History { header: parts.first().map(|part| part.header.clone()).unwrap_or_default(), ..History::default() };
+        let mut left: Vec<&[Recorded]> = parts.iter().map(|part| &part.events[..]).collect();
+        while let Some(part) = earliest(&left) {
+            let (next, later) = left[part].split_first().expect("it has an event");
+            left[part] = later;
+            if next.event.kind != EventKind::Quiescent {
+                let event = translate(&next.event, &parts[part].names, &mut joined.names)?;
+                joined.push(next.at, event);
+            }
+        }
+        check_groups(parts, &joined.names)?;
+        joined.truncated = parts.iter().find_map(|part| part.truncated);
+        if let Some((at, rest)) = rest(parts, &mut joined.names)? {
+            joined.push(at, rest);
+        }
+        Ok(joined)
+    }
+}
+
+/// The part whose next event comes first.
+fn earliest(left: &[&[Recorded]]) -> Option<usize> {
+    let heads = left.iter().enumerate().filter_map(|(part, events)| Some((part, events.first()?.at)));
+    let first = heads.reduce(|earliest, other| if other.1 < earliest.1 { other } else { earliest });
+    first.map(|(part, _)| part)
+}
+
+fn check_headers(parts: &[History]) -> Result<(), JoinError> {
+    let name = |header: &Header| match &header.pipeline {
+        Some(PipelineOf::Whole(pipeline)) => format!("{}, with settings of its own", pipeline.name),
+        Some(PipelineOf::Named(name)) => name.clone(),
+        None => "no pipeline".to_owned(),
+    };
+    match parts.iter().position(|part| part.header != parts[0].header) {
+        None => Ok(()),
+        Some(part) => {
+            let (found, expected) = (name(&parts[part].header), name(&parts[0].header));
+            Err(JoinError::Header { part, found, expected })
+        }
+    }
+}
+
+/// Faults and rest are told of by everybody, under one name; whatever else a process did is in its own part.
+fn check_processes(parts: &[History]) -> Result<(), JoinError> {
+    let mut known: Vec<(&str, usize)> = Vec::new();
+    for (number, part) in parts.iter().enumerate() {
+        let mut acts = vec![false; part.names.processes().len()];
+        for recorded in &part.events {
+            let is_shared =
+                matches!(recorded.event.kind, EventKind::Fault { .. } | EventKind::Heal { .. } | EventKind::Quiescent);
+            acts[usize::from(recorded.event.process.0)] |= !is_shared;
+        }
+        for (process, _) in part.names.processes().zip(acts).filter(|(_, acts)| *acts) {
+            if let Some((_, other)) = known.iter().find(|(name, _)| *name == process) {
+                return Err(JoinError::Process { part: number, other: *other, process: process.to_owned() });
+            }
+            known.push((process, number));
+        }
+    }
+    Ok(())
+}
+
+fn check_groups(parts: &[History], joined: &Names) -> Result<(), JoinError> {
+    let is_of_no_group = |part: &History| {
+        part.names.groups().len() == 0 && part.events.iter().any(|recorded| recorded.event.kind.group().is_some())
+    };
+    match parts.iter().position(is_of_no_group) {
+        Some(part) if joined.groups().len() > 1 => Err(JoinError::WhichGroup { part }),
+        _ => Ok(()),
+    }
+}
+
+/// The end of the joined history, if every part came to rest.
+fn rest(parts: &[History], names: &mut Names) -> Result<Option<(At, Event)>, TooManyNames> {
+    let mut latest: Option<(At, Event)> = None;
+    for part in parts {
+        let Some(last) = part.events.last().filter(|last| last.event.kind == EventKind::Quiescent) else {
+            return Ok(None);
+        };
+        let event = translate(&last.event, &part.names, names)?;
+        if latest.is_none_or(|(at, _)| at < last.at) {
+            latest = Some((last.at, event));
+        }
+    }
+    Ok(latest)
+}
+
+/// The same event, with the ids that its names have among `to`.
+fn translate(event: &Event, from: &Names, to: &mut Names) -> Result<Event, TooManyNames> {
+    use EventKind::*;
+    let mut event = *event;
+    event.process = to.process_id(from.process(event.process))?;
+    if let Submit { payload, .. } | Attempt { payload, .. } | Deliver { payload, .. } | Effect { payload, .. } =
+        &mut event.kind
+        && let Some(id) = payload
+    {
+        *id = to.payload_id(from.payload(*id))?;
+    }
+    if let Deliver { group, .. }
+    | Effect { group, .. }
+    | Settle { group, .. }
+    | DeadLetter { group, .. }
+    | Rewind { group, .. } = &mut event.kind
+        && !from.group(*group).is_empty()
+    {
+        *group = to.group_id(from.group(*group))?;
+    }
+    Ok(event)
+}
