@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use delivery_impls::core::order::{Order, Sku};
 use delivery_impls::core::positions::Positions;
 use delivery_impls::core::record::{Identity, Key, ProducerId, Session};
-use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedJournal, EmbeddedOutbox};
+use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox, Tear};
 use delivery_impls::store::{
     Change, Covers, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, StoreError,
@@ -59,6 +60,26 @@ impl<S> Subject for Embedded<S> {
 
     fn crash(&self, store: S) -> S {
         drop(store);
+        self.fresh()
+    }
+}
+
+fn open_journal(path: &std::path::Path) -> Result<FileJournal, StoreError> {
+    FileJournal::open(path, Room::default())
+}
+
+/// A file outlives a process with all that was written to it. Here it is the machine that fails.
+struct Crashing(Embedded<FileJournal>);
+
+impl Subject for Crashing {
+    type Store = FileJournal;
+
+    fn fresh(&self) -> FileJournal {
+        self.0.fresh()
+    }
+
+    fn crash(&self, store: FileJournal) -> FileJournal {
+        store.crash(0).expect("a sound disk");
         self.fresh()
     }
 }
@@ -238,7 +259,7 @@ proptest! {
     #[test]
     fn a_journal_keeps_what_was_synced_and_a_crash_loses_the_rest(ops in vec(journal_op(), 0..24)) {
         check_journal(&Simulated(|journal: &mut SimulatedJournal| journal.crash(0, Tear::Torn)), &ops);
-        check_journal(&Embedded::new(EmbeddedJournal::open), &ops);
+        check_journal(&Crashing(Embedded::new(open_journal)), &ops);
     }
 
     #[test]
@@ -258,8 +279,8 @@ proptest! {
 fn a_second_process_cannot_open_a_store_that_is_in_use() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
-    let _held = EmbeddedJournal::open(&path).expect("a new store");
-    let refused = EmbeddedJournal::open(&path).expect_err("held by another");
+    let _held = EmbeddedOutbox::open(&path).expect("a new store");
+    let refused = EmbeddedOutbox::open(&path).expect_err("held by another");
     assert!(refused.to_string().starts_with("the store failed to open its file: "), "{refused}");
 }
 
@@ -270,4 +291,41 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
     std::fs::write(&path, b"somebody's notes").expect("a file");
     assert!(EmbeddedInventory::open(&path).is_err());
     assert_eq!(std::fs::read(&path).expect("still there"), b"somebody's notes");
+}
+
+#[test]
+fn a_second_process_cannot_open_a_journal_that_is_in_use() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("journal");
+    let _held = open_journal(&path).expect("a new journal");
+    let refused = open_journal(&path).expect_err("held by another").to_string();
+    assert_eq!(refused, "the store failed to lock its file: another process has it open");
+}
+
+/// Any byte of a database may rot: what is opened then is what was there, or it is refused.
+#[test]
+fn a_rotten_byte_is_noticed_or_does_no_harm() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store");
+    let mut inventory = EmbeddedInventory::open(&path).expect("a new store");
+    let order = |sku: u32| Order { sku: Sku(sku), quantity: 3 };
+    for sku in 0..200 {
+        let change =
+            Change { order: Some(order(sku)), inbox: Some(Key::Position(Position(sku.into()))), ..Change::default() };
+        inventory.apply(&change).expect("room");
+    }
+    let stocks = inventory.stocks().expect("readable");
+    drop(inventory);
+    let whole = std::fs::read(&path).expect("a file");
+    let (mut refused, step) = (0, (whole.len() / 60) | 1);
+    for at in (0..whole.len()).step_by(step).chain(0..8) {
+        let mut rotten = whole.clone();
+        rotten[at] ^= 0xff;
+        std::fs::write(&path, rotten).expect("writable");
+        match EmbeddedInventory::open(&path).and_then(|inventory| inventory.stocks()) {
+            Ok(found) => assert_eq!(found, stocks, "byte {at} of {}", whole.len()),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused >= 8, "{refused} refused: the first bytes say what the file is");
 }

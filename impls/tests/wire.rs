@@ -3,6 +3,7 @@
 use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease, SettleRequest};
 use delivery_impls::core::positions::Positions;
 use delivery_impls::core::record::{DecodeError, Identity, ProducerId, Publish, Record, Reply, Session, Verdict};
+use delivery_impls::driver::secret::Secret;
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
 use delivery_impls::store::{Covers, Generation};
 use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Epoch, MessageId, Position, SettleOutcome};
@@ -64,6 +65,8 @@ fn to_broker() -> impl Strategy<Value = ToBroker> {
             finishes
         })),
         hand().prop_map(ToBroker::Release),
+        vec(any::<u8>(), 0..40).prop_map(|bytes| ToBroker::Hello(Secret::new(bytes))),
+        Just(ToBroker::Leave),
     ]
 }
 
@@ -91,6 +94,8 @@ fn from_broker() -> impl Strategy<Value = FromBroker> {
             })
         ),
         (hand(), outcome).prop_map(|(hand, outcome)| FromBroker::Settled { hand, outcome }),
+        Just(FromBroker::Denied),
+        Just(FromBroker::Left),
     ]
 }
 
@@ -106,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_decoded_or_refused(tag in 0..8u8, mut body in vec(any::<u8>(), 0..80)) {
+    fn any_bytes_are_decoded_or_refused(tag in 0..10u8, mut body in vec(any::<u8>(), 0..80)) {
         body.insert(0, tag);
         let _ = (ToBroker::decode(&body), FromBroker::decode(&body));
     }

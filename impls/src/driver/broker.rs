@@ -3,7 +3,11 @@
 //! One turn drains what is readable, appends all of it, confirms what has become durable by then, hands off, and asks
 //! for the sync of the rest, which goes on beside the next turns: that is group commit. A consumer that settles gets its
 //! next hand-off before the settle goes to disk, so the two overlap.
+//!
+//! A store's definite "no" is told to the peer whom it concerns, and service goes on: a full disk refuses publishes, and
+//! takes them again when there is room. Where nobody knows what is on disk, the broker ends, and a restart recovers.
 
+mod connections;
 mod delivering;
 mod joining;
 mod syncing;
@@ -14,80 +18,112 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use delivery_model::schedule::{PlannedFault, StepWord};
-use delivery_model::vocab::{Fault, MessageId};
+use delivery_model::vocab::{Epoch, Fault, MessageId};
 
+use self::connections::{Connection, Reason, Standing};
 use self::delivering::Subscriber;
 use self::joining::{Entrance, Lead};
 use self::syncing::{SharedJournal, Syncer};
 use super::faults::Role;
-use super::link::Link;
 use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::broker::{Broker, Journals, Peer};
 use crate::core::record::{ProducerId, Publish, Reply, Verdict};
+use crate::core::time::Millis;
 use crate::mutant::Mutant;
-use crate::store::embedded::EmbeddedJournal;
+use crate::store::file::FileJournal;
 use crate::store::{RecoverError, StoreError};
 
 /// The name under which histories know the broker.
 pub const NAME: &str = "broker-0";
 
 /// Inputs that may wait for the loop. A full queue makes the connections' readers wait, and TCP makes the peers wait.
-const INPUTS: usize = 4096;
+const INPUTS: usize = 512;
 
 /// Inputs that one turn takes, so that confirmations do not wait for ever while more comes in.
 const TURN: usize = 256;
 
+/// Connections at once: each takes two threads.
+const CONNECTIONS: usize = 512;
+
+/// How long the listener waits after it failed to accept a connection.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// How long a broker that was asked to leave goes on delivering.
+const DRAIN: Millis = Millis(30_000);
+
 /// What happens to the broker.
 pub(super) enum Input {
     /// Somebody connected.
-    Opened(TcpStream),
+    Opened(TcpStream, SocketAddr),
     /// A connection brought a message.
     Said(u64, ToBroker),
     /// A connection brought an attempt that leads: retries of it join it until it has a reply.
     Leads(u64, Publish, Lead),
-    /// A connection ended.
-    Closed(u64),
+    /// A connection ended, or must end.
+    Closed(u64, Reason),
     /// More of the log is durable, or it cannot be synced any more.
     Synced,
     /// The producers are done: leave once everything is delivered, or at once if the run is to stop.
     Drain,
 }
 
-/// Where a broker listens, and what reaches it.
-pub(super) struct Inbox {
-    pub address: SocketAddr,
-    pub inputs: Receiver<Input>,
-    pub to_broker: SyncSender<Input>,
+/// Where a broker listens, and what reaches it. It listens while this lives.
+pub struct Inbox {
+    address: SocketAddr,
+    inputs: Receiver<Input>,
+    pub(super) to_broker: SyncSender<Input>,
 }
 
-/// Listens on a free port of the loopback address. The listener outlives crashes of the broker, as a port outlives a
-/// process that is restarted at once. It ends with the process, or when the inputs' receiver is dropped and somebody
-/// connects.
-pub(super) fn listen() -> io::Result<Inbox> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+impl Inbox {
+    /// Where it listens; the port is known by now if it was to be any free one.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Listens. The listener outlives crashes that are planned, as a port outlives a process that is restarted at once. It
+/// ends with the process, or when the inbox is dropped and somebody connects.
+///
+/// Beyond the loopback address, only where peers must know a secret.
+pub fn listen(run: &Run, address: SocketAddr) -> Result<Inbox, DriverError> {
+    if !address.ip().is_loopback() && run.secret.is_empty() {
+        return Err(DriverError::Open { address });
+    }
+    listen_at(address).map_err(|why| DriverError::Io { role: NAME.into(), why })
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<Inbox> {
+    let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
     let (to_broker, inputs) = sync_channel(INPUTS);
     let accepted = to_broker.clone();
-    thread::Builder::new().name("broker accepts".into()).spawn(move || {
-        for stream in listener.incoming().flatten() {
-            if accepted.send(Input::Opened(stream)).is_err() {
+    let accept = move || {
+        loop {
+            // An error is that connection's, or a want of descriptors that an ended connection will relieve.
+            let Ok((stream, peer)) = listener.accept() else {
+                thread::park_timeout(BREATH);
+                continue;
+            };
+            if accepted.send(Input::Opened(stream, peer)).is_err() {
                 return;
             }
         }
-    })?;
+    };
+    thread::Builder::new().name("broker accepts".into()).spawn(accept)?;
     Ok(Inbox { address, inputs, to_broker })
 }
 
 /// Runs the broker, restarting it after each planned crash, until it has drained or the run stops.
-pub(super) fn serve(run: &Run, inbox: Inbox) -> Result<Ended, DriverError> {
+pub fn serve(run: &Run, inbox: Inbox) -> Result<Ended, DriverError> {
     let Inbox { address, inputs, to_broker } = inbox;
     let mut next_connection = 0;
-    let mut is_draining = false;
+    let mut draining = None;
     let served = loop {
-        match live(run, &inputs, &to_broker, &mut next_connection, &mut is_draining) {
+        match live(run, &inputs, &to_broker, &mut next_connection, &mut draining) {
             Ok(None) => {}
             Ok(Some(ended)) => break Ok(ended),
             Err(error) => break Err(error),
@@ -106,13 +142,14 @@ fn live(
     inputs: &Receiver<Input>,
     to_broker: &SyncSender<Input>,
     next_connection: &mut u64,
-    is_draining: &mut bool,
+    draining: &mut Option<Millis>,
 ) -> Result<Option<Ended>, DriverError> {
-    let mut incarnation = Incarnation::open(run, inputs, to_broker, next_connection, is_draining)?;
+    let mut incarnation = Incarnation::open(run, inputs, to_broker, next_connection, draining)?;
     match incarnation.work() {
         Ok(ended) => {
-            // Before the connections close: their peers shall not come back.
+            // Before the connections close: peers of the same process shall not come back.
             run.end();
+            incarnation.take_leave();
             Ok(Some(ended))
         }
         Err(Interrupt::Failed(error)) => Err(error),
@@ -130,13 +167,14 @@ struct Incarnation<'a> {
     inputs: &'a Receiver<Input>,
     to_broker: &'a SyncSender<Input>,
     next_connection: &'a mut u64,
-    is_draining: &'a mut bool,
+    /// When it began to leave.
+    draining: &'a mut Option<Millis>,
     core: Broker<SharedJournal>,
     syncer: Syncer,
     entrance: Entrance,
     /// The attempts that wait for a reply, by connection and message, where others may have joined them.
     leads: BTreeMap<(u64, MessageId), Lead>,
-    links: BTreeMap<u64, Link>,
+    connections: BTreeMap<u64, Connection>,
     /// Each producer's newest connection; an older one is not listened to any more.
     producers: BTreeMap<ProducerId, u64>,
     subscriber: Option<Subscriber>,
@@ -148,12 +186,12 @@ impl<'a> Incarnation<'a> {
         inputs: &'a Receiver<Input>,
         to_broker: &'a SyncSender<Input>,
         next_connection: &'a mut u64,
-        is_draining: &'a mut bool,
+        draining: &'a mut Option<Millis>,
     ) -> Result<Self, DriverError> {
         let recover = |why| DriverError::Recover { role: NAME.into(), why };
-        let open = |path: PathBuf| match EmbeddedJournal::open(&path) {
-            Ok(disk) => Ok(SharedJournal::new(disk)),
-            Err(why) => Err(recover(RecoverError::Store(why))),
+        let open = |path: PathBuf| {
+            let disk = FileJournal::open(&path, run.stores.room.clone());
+            disk.and_then(SharedJournal::new).map_err(|why| recover(RecoverError::Store(why)))
         };
         let (log, ledger) = (open(run.stores.log())?, open(run.stores.ledger())?);
         let syncs = log.clone();
@@ -165,12 +203,12 @@ impl<'a> Incarnation<'a> {
             inputs,
             to_broker,
             next_connection,
-            is_draining,
+            draining,
             core,
             syncer,
             entrance: Entrance::new(&run.pipeline.broker, to_broker.clone()),
             leads: BTreeMap::new(),
-            links: BTreeMap::new(),
+            connections: BTreeMap::new(),
             producers: BTreeMap::new(),
             subscriber: None,
         })
@@ -178,7 +216,7 @@ impl<'a> Incarnation<'a> {
 
     /// Loses the core, the connections and what was not synced, apart from the records that the plan lets survive.
     fn crash(self, planned: PlannedFault) -> Result<(), DriverError> {
-        self.links.values().for_each(Link::cut);
+        self.connections.values().for_each(|connection| connection.link.cut());
         // A sync that is under way is not torn: what was asked for before the crash had the time.
         drop(self.syncer);
         let journals = self.core.into_journals();
@@ -189,13 +227,34 @@ impl<'a> Incarnation<'a> {
         loop {
             self.run.look_for_crash(Role::Broker)?;
             self.turn()?;
-            if *self.is_draining && self.is_drained() {
-                return Ok(Ended::Drained);
+            if self.run.is_leaving() && self.draining.is_none() {
+                *self.draining = Some(self.run.now());
+                self.dismiss_producers();
             }
-            if self.run.is_halted() || *self.is_draining && self.run.is_stopping() {
-                return Ok(Ended::Stopped);
+            if let Some(ended) = self.ended() {
+                return Ok(ended);
             }
         }
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        if self.run.is_halted() {
+            return Some(Ended::Stopped);
+        }
+        let since = (*self.draining)?;
+        if self.is_drained() {
+            return Some(Ended::Drained);
+        }
+        let gives_up = match self.run.is_leaving() {
+            true => !self.has_willing_consumer() || self.run.now() > since + DRAIN,
+            false => self.run.is_stopping(),
+        };
+        gives_up.then_some(Ended::Stopped)
+    }
+
+    /// Everything that the producers sent is delivered, as far as the settings go.
+    fn is_drained(&self) -> bool {
+        self.producers.is_empty() && !self.core.needs_sync() && self.has_delivered_all()
     }
 
     fn turn(&mut self) -> Result<(), Interrupt> {
@@ -206,6 +265,7 @@ impl<'a> Incarnation<'a> {
         for input in first.into_iter().chain(inputs.try_iter().take(TURN)) {
             self.take(input)?;
         }
+        self.cut_off_the_nameless();
         self.take_synced()?;
         self.hand_off()?;
         self.ask_for_sync()
@@ -215,7 +275,7 @@ impl<'a> Incarnation<'a> {
     fn take_synced(&mut self) -> Result<(), Interrupt> {
         let synced = self.syncer.synced().map_err(failed)?;
         if synced > self.core.log().synced() {
-            self.core.handle_synced(synced).map_err(failed)?;
+            self.core.handle_synced(synced).or_else(definite)?;
             self.run.passed(Role::Broker, StepWord::Sync, None)?;
         }
         self.core.confirm_due();
@@ -228,7 +288,7 @@ impl<'a> Incarnation<'a> {
             self.syncer.request(log.end());
         } else if self.core.needs_sync() {
             // Settles alone, which are none of the syncer's business.
-            self.core.sync().map_err(failed)?;
+            self.core.sync().or_else(definite)?;
             self.run.passed(Role::Broker, StepWord::Sync, None)?;
         }
         Ok(())
@@ -236,60 +296,52 @@ impl<'a> Incarnation<'a> {
 
     fn take(&mut self, input: Input) -> Result<(), Interrupt> {
         match input {
-            Input::Opened(stream) => self.open_link(stream),
+            Input::Opened(stream, peer) => self.welcome(stream, peer),
             Input::Said(connection, said) => return self.hear(connection, said),
-            Input::Leads(connection, publish, lead) => return self.publish(connection, publish, Some(lead)),
-            Input::Closed(connection) => self.forget(connection),
+            Input::Leads(connection, publish, lead) => return self.hear_lead(connection, publish, lead),
+            Input::Closed(connection, reason) => self.cut_off(connection, &reason),
             // The turn looks for itself.
             Input::Synced => {}
-            Input::Drain => *self.is_draining = true,
+            Input::Drain => *self.draining = Some(self.run.now()),
         }
         Ok(())
     }
 
-    /// A connection that cannot be served is dropped, and its peer tries again.
-    fn open_link(&mut self, stream: TcpStream) {
-        let connection = *self.next_connection;
-        *self.next_connection += 1;
-        let (to_broker, entrance) = (self.to_broker.clone(), self.entrance.clone());
-        let link = Link::start(&format!("broker {connection}"), stream, move |body| {
-            let said = body.ok().and_then(|body| ToBroker::decode(&body).ok());
-            let goes_on = said.is_some();
-            let input = match said {
-                Some(ToBroker::Publish(publish)) => entrance.admit(connection, publish),
-                Some(said) => Some(Input::Said(connection, said)),
-                None => Some(Input::Closed(connection)),
-            };
-            input.is_none_or(|input| to_broker.send(input).is_ok()) && goes_on
-        });
-        self.links.extend(link.ok().map(|link| (connection, link)));
-    }
-
-    fn forget(&mut self, connection: u64) {
-        self.links.remove(&connection);
-        self.leads.retain(|(its, _), _| *its != connection);
-        self.core.disconnect(Peer(connection));
-        self.producers.retain(|_, its| *its != connection);
-        if let Some(gone) = self.subscriber.take_if(|subscriber| subscriber.connection == connection) {
-            self.core.end_leases_of(gone.consumer);
-        }
-    }
-
-    /// What a connection of an earlier incarnation said is lost, as it would be in the memory of a process that died.
     fn hear(&mut self, connection: u64, said: ToBroker) -> Result<(), Interrupt> {
-        if !self.links.contains_key(&connection) {
+        if !self.is_heard(connection, &said) {
             return Ok(());
         }
         match said {
-            ToBroker::Register { producer, epoch } => {
-                self.core.register(producer, epoch).map_err(failed)?;
-                self.producers.insert(producer, connection);
-                self.say(connection, &FromBroker::Registered);
+            ToBroker::Hello(secret) => {
+                self.greet(connection, &secret);
                 Ok(())
             }
+            ToBroker::Register { producer, epoch } => self.register(connection, producer, epoch),
             ToBroker::Publish(publish) => self.publish(connection, publish, None),
             to_deliver => self.hear_consumer(connection, to_deliver),
         }
+    }
+
+    fn hear_lead(&mut self, connection: u64, publish: Publish, lead: Lead) -> Result<(), Interrupt> {
+        let said = ToBroker::Publish(publish);
+        match (self.is_heard(connection, &said), said) {
+            (true, ToBroker::Publish(publish)) => self.publish(connection, publish, Some(lead)),
+            _ => Ok(()),
+        }
+    }
+
+    fn register(&mut self, connection: u64, producer: ProducerId, epoch: Epoch) -> Result<(), Interrupt> {
+        match self.core.register(producer, epoch) {
+            Ok(()) => {
+                self.producers.insert(producer, connection);
+                self.becomes(connection, Standing::Producer(producer));
+                self.say(connection, &FromBroker::Registered);
+            }
+            // It will come again.
+            Err(why) if why.is_definite() => self.cut_off(connection, &Reason::NoRoom(why)),
+            Err(why) => return Err(failed(why).into()),
+        }
+        Ok(())
     }
 
     /// A producer is listened to over its newest connection. Where the attempt leads others, it does until it has a reply.
@@ -333,24 +385,17 @@ impl<'a> Incarnation<'a> {
         crash
     }
 
-    /// Says it, if the connection still stands.
-    fn say(&self, connection: u64, message: &FromBroker) {
-        if let Some(link) = self.links.get(&connection) {
-            link.send(message.encode());
-        }
-    }
-
     fn tell_reports(&mut self) -> Result<(), DriverError> {
         while let Some(report) = self.core.poll_report() {
             self.run.tell(NAME, &report)?;
         }
         Ok(())
     }
+}
 
-    /// Everything that the producers sent is delivered, as far as the settings go.
-    fn is_drained(&self) -> bool {
-        self.producers.is_empty() && !self.core.needs_sync() && self.has_delivered_all()
-    }
+/// A definite "no" to settles that are recorded lazily: they stay in memory, and the next turn tries again.
+fn definite(why: StoreError) -> Result<(), DriverError> {
+    if why.is_definite() { Ok(()) } else { Err(failed(why)) }
 }
 
 pub(super) fn failed(why: StoreError) -> DriverError {

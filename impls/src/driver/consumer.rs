@@ -7,13 +7,13 @@ mod prefix;
 mod state;
 mod work;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 
 use self::state::{Shared, State};
 use super::link::Link;
-use super::run::{DriverError, Interrupt, Run};
+use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
 use crate::core::hand::ConsumerId;
 
@@ -26,8 +26,9 @@ const ID: ConsumerId = ConsumerId(0);
 /// What may wait for the loop: hand-offs are bounded by the workers, replies by what is at work.
 const INCOMING: usize = 1024;
 
-/// Runs the consumer and its workers until the broker has closed for good.
-pub(super) fn consume(run: &Run, broker: SocketAddr) -> Result<(), DriverError> {
+/// Runs the consumer and its workers: until the broker has closed for good where both run together, else until it is asked
+/// to leave. Drained: it holds nothing then.
+pub fn consume(run: &Run, broker: SocketAddr) -> Result<Ended, DriverError> {
     let shared = Shared::new(State::open(run)?);
     thread::scope(|scope| {
         let worker = || {
@@ -42,58 +43,76 @@ pub(super) fn consume(run: &Run, broker: SocketAddr) -> Result<(), DriverError> 
         shared.close();
         let worked = workers.into_iter().map(|worker| worker.join().expect("workers do not panic"));
         worked.fold(talked, Result::and)
-    })
+    })?;
+    let ended = if shared.lock().is_idle() { Ended::Drained } else { Ended::Stopped };
+    Ok(ended)
 }
 
 /// Keeps a connection to the broker for as long as there is one to be had.
 fn talk(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<(), DriverError> {
-    while !run.is_ending() {
+    loop {
         let life = shared.lock().life();
-        let incoming = match connect(run, broker, shared) {
-            Ok(incoming) => incoming,
-            // It closed between the look and the attempt.
-            Err(_) if run.is_ending() => break,
-            Err(error) => return Err(error),
+        let Some(incoming) = connect(run, broker, shared)? else {
+            return Ok(());
         };
-        converse(run, shared, life, &incoming)?;
+        if converse(run, shared, life, &incoming)? == Next::Leave {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
-/// Connects and subscribes.
-fn connect(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<Receiver<FromBroker>, DriverError> {
-    let failed = |why| DriverError::Io { role: NAME.into(), why };
-    let stream = TcpStream::connect(broker).map_err(failed)?;
-    let (to_loop, incoming) = sync_channel(INCOMING);
-    let link = Link::start(NAME, stream, move |body| {
-        // Whatever ends the connection, the loop sees the queue's other end gone.
-        body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|said| to_loop.send(said).is_ok())
-    });
-    shared.lock().attach(run, link.map_err(failed)?)?;
+/// Connects and subscribes. None if the run would rather end than wait for the broker.
+fn connect(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<Option<Receiver<FromBroker>>, DriverError> {
+    let mut incoming = None;
+    let link = run.reach(NAME, broker, |stream| {
+        let (to_loop, said) = sync_channel(INCOMING);
+        incoming = Some(said);
+        Link::start(NAME, stream, run.limits, move |body| {
+            // Whatever ends the connection, the loop sees the queue's other end gone.
+            body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|said| to_loop.send(said).is_ok())
+        })
+    })?;
+    let Some(link) = link else {
+        return Ok(None);
+    };
+    shared.lock().attach(run, link)?;
     Ok(incoming)
 }
 
-/// Takes in what the broker says until the connection ends, or the life does that it belongs to.
-fn converse(run: &Run, shared: &Shared, life: u64, incoming: &Receiver<FromBroker>) -> Result<(), DriverError> {
+/// What comes after a connection.
+#[derive(PartialEq, Eq)]
+enum Next {
+    /// Another one.
+    Connect,
+    /// Nothing: it was asked to leave, and did all it had to do.
+    Leave,
+}
+
+/// Takes in what the broker says until the connection ends, or the life does that it belongs to, or nothing is left to
+/// do for a consumer that is to leave.
+fn converse(run: &Run, shared: &Shared, life: u64, incoming: &Receiver<FromBroker>) -> Result<Next, DriverError> {
     loop {
         let patience = run.patience(shared.lock().deadline());
         let said = incoming.recv_timeout(patience);
         let mut state = shared.lock();
         if state.life() != life || run.is_halted() {
-            return Ok(());
+            return Ok(Next::Connect);
         }
         let taken = match said {
             Ok(said) => state.hear(run, said),
             Err(RecvTimeoutError::Timeout) => state.look_up(run),
             Err(RecvTimeoutError::Disconnected) => state.detach(run),
         };
+        if run.is_leaving() && state.may_leave() {
+            return Ok(Next::Leave);
+        }
         let is_cut = !state.is_attached();
         match taken {
-            Ok(()) if is_cut => return Ok(()),
+            Ok(()) if is_cut => return Ok(Next::Connect),
             Ok(()) => shared.wake(),
             Err(Interrupt::Crash(planned)) => {
                 state.crash(run, planned)?;
-                return Ok(());
+                return Ok(Next::Connect);
             }
             Err(Interrupt::Failed(error)) => return Err(error),
         }

@@ -86,6 +86,11 @@ struct Watch {
 }
 
 impl Injector {
+    /// Watches for nothing.
+    pub fn idle() -> Injector {
+        Injector { producers: 1, state: Mutex::default() }
+    }
+
     /// Watches for the points of these faults. `producers` is how many share the messages ([`owner`]).
     pub fn new(plan: &[PlannedFault], producers: u32) -> Result<Injector, PlanError> {
         if let Some(fault) = plan.iter().find(|planned| !supports(planned.fault)) {

@@ -18,8 +18,8 @@
 
 use thiserror::Error;
 
-/// The longest body, in bytes. It bounds what one connection can make its peer hold.
-pub const BODY_MAX: usize = 1 << 20;
+/// The longest body, in bytes. With the length of the queues it bounds what the peers can make anybody hold.
+pub const BODY_MAX: usize = 256 << 10;
 
 /// The header's length in bytes.
 pub const HEADER: usize = 16;

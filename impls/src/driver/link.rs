@@ -1,28 +1,56 @@
 //! One end of a TCP connection: frames out through a bounded queue, frames in through a callback.
 //!
 //! Two threads a link: one reads and decodes, one encodes and writes. A peer that does not read fills the queue, and is
-//! then cut off: it must not hold up the loop that serves everybody else. A peer that sends something else than frames
-//! is cut off too, and the reason is handed to the callback.
+//! then cut off: it must not hold up the loop that serves everybody else. So is a peer that sends something else than
+//! frames, one that does not finish a frame, and one of which nothing is heard. The callback is told why.
+//!
+//! An empty body is a heartbeat. Links send and swallow them: nobody above sees one.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::driver::frame::{self, BODY_MAX, Decoder, FrameError};
+use super::frame::{self, BODY_MAX, Decoder, FrameError};
 
 /// How many frames may wait to be written: far more than a peer has requests outstanding, so that only one that stopped
 /// reading meets it.
-const QUEUE_FRAMES: usize = 1024;
-
-/// How long the kernel may refuse to take more bytes before the peer counts as gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const QUEUE_FRAMES: usize = 1024;
 
 /// The writer stops gathering frames into one write past this size.
 const GATHER_BYTES: usize = 64 << 10;
+
+/// How long a link bears with its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A link that has nothing to say sends a heartbeat so often.
+    pub heartbeat: Duration,
+    /// A peer that said nothing for so long, not even a heartbeat, has vanished.
+    pub silence: Duration,
+    /// A frame that began must be complete after this time.
+    pub frame: Duration,
+    /// How long the kernel may refuse to take more bytes before the peer counts as gone.
+    pub write: Duration,
+    /// How long a new peer may take to say who it is.
+    pub hello: Duration,
+}
+
+impl Default for Limits {
+    /// Patient enough for a peer on a loaded machine, short enough that a dead one does not hold a group's work for long.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Limits {
+            heartbeat: seconds(3),
+            silence: seconds(15),
+            frame: seconds(10),
+            write: seconds(10),
+            hello: seconds(5),
+        }
+    }
+}
 
 /// Why nothing more comes in over a link.
 #[derive(Debug, Error)]
@@ -36,6 +64,12 @@ pub enum Cut {
     /// What came in is not a frame.
     #[error("the peer sent no frame: {0}")]
     Garbage(#[from] FrameError),
+    /// Nothing came in for too long.
+    #[error("nothing was heard of the peer for {} ms", .0.as_millis())]
+    Silent(Duration),
+    /// A frame began and did not end.
+    #[error("the peer did not finish a frame in {} ms", .0.as_millis())]
+    Unfinished(Duration),
     /// The operating system says so.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
@@ -55,16 +89,20 @@ impl Link {
     pub fn start(
         name: &str,
         stream: TcpStream,
+        limits: Limits,
         incoming: impl FnMut(Result<Vec<u8>, Cut>) -> bool + Send + 'static,
     ) -> io::Result<Link> {
         stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        stream.set_write_timeout(Some(limits.write))?;
+        stream.set_read_timeout(Some(limits.silence.min(limits.frame) / 4))?;
         let (queue, queued) = sync_channel(QUEUE_FRAMES);
-        let (inward, outward) = (stream.try_clone()?, stream.try_clone()?);
+        let (mut inward, outward) = (stream.try_clone()?, stream.try_clone()?);
         // The reader is not joined: it ends when the connection does, and it may be waiting for room in a queue that
         // the thread which drops this link would have to empty.
-        thread::Builder::new().name(format!("{name} in")).spawn(move || read_all(inward, incoming))?;
-        let writer = thread::Builder::new().name(format!("{name} out")).spawn(move || write_all(outward, &queued))?;
+        let read = move || read_all(&mut inward, limits, incoming);
+        thread::Builder::new().name(format!("{name} in")).spawn(read)?;
+        let write = move || write_all(outward, &queued, limits.heartbeat);
+        let writer = thread::Builder::new().name(format!("{name} out")).spawn(write)?;
         Ok(Link { queue: Some(queue), stream, writer: Some(writer) })
     }
 
@@ -78,6 +116,12 @@ impl Link {
         }
     }
 
+    /// Says that nothing more will be said: what is queued is written out, then the peer sees the stream's end. What it
+    /// still says comes in.
+    pub fn finish(&mut self) {
+        self.queue = None;
+    }
+
     /// Ends the connection now, as a crash would: what is queued is lost.
     pub fn cut(&self) {
         // An error means that it has ended already.
@@ -87,7 +131,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.queue = None;
+        self.finish();
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
@@ -95,8 +139,8 @@ impl Drop for Link {
     }
 }
 
-fn read_all(mut stream: TcpStream, mut incoming: impl FnMut(Result<Vec<u8>, Cut>) -> bool) {
-    let reason = read_until_cut(&mut stream, &mut incoming);
+fn read_all(stream: &mut TcpStream, limits: Limits, mut incoming: impl FnMut(Result<Vec<u8>, Cut>) -> bool) {
+    let reason = read_until_cut(stream, limits, &mut incoming);
     let _ = stream.shutdown(Shutdown::Both);
     if let Some(reason) = reason {
         incoming(Err(reason));
@@ -104,37 +148,92 @@ fn read_all(mut stream: TcpStream, mut incoming: impl FnMut(Result<Vec<u8>, Cut>
 }
 
 /// Reads until the connection ends, and says why; `None` where the callback asked to stop.
-fn read_until_cut(stream: &mut TcpStream, incoming: &mut impl FnMut(Result<Vec<u8>, Cut>) -> bool) -> Option<Cut> {
+fn read_until_cut(
+    stream: &mut TcpStream,
+    limits: Limits,
+    incoming: &mut impl FnMut(Result<Vec<u8>, Cut>) -> bool,
+) -> Option<Cut> {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 64 << 10];
+    let mut patience = Patience::new(limits);
     loop {
         let mut piece = match stream.read(&mut buffer) {
             Ok(0) if decoder.is_inside_a_frame() => return Some(Cut::InsideAFrame),
             Ok(0) => return Some(Cut::Closed),
             Ok(length) => &buffer[..length],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                match patience.is_over(decoder.is_inside_a_frame()) {
+                    Some(cut) => return Some(cut),
+                    None => continue,
+                }
+            }
             Err(error) => return Some(Cut::Io(error)),
         };
         loop {
             match decoder.take(&mut piece) {
                 Ok(None) => break,
                 Ok(Some(body)) => {
-                    if !incoming(Ok(body)) {
+                    patience.frame_ended();
+                    if !body.is_empty() && !incoming(Ok(body)) {
                         return None;
                     }
                 }
                 Err(error) => return Some(Cut::Garbage(error)),
             }
         }
+        patience.heard();
+        if let Some(cut) = patience.is_over(decoder.is_inside_a_frame()) {
+            return Some(cut);
+        }
     }
 }
 
-/// Writes what is queued, gathering what is there into one write, until the link is dropped or the connection ends.
-fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>) {
+/// How long a peer has been silent, and how long it has been at one frame.
+struct Patience {
+    limits: Limits,
+    heard: Instant,
+    frame_began: Option<Instant>,
+}
+
+impl Patience {
+    fn new(limits: Limits) -> Patience {
+        Patience { limits, heard: now(), frame_began: None }
+    }
+
+    /// Something came in, and what was complete of it is taken: the time that took is not the peer's.
+    fn heard(&mut self) {
+        self.heard = now();
+    }
+
+    fn frame_ended(&mut self) {
+        self.frame_began = None;
+    }
+
+    fn is_over(&mut self, is_inside_a_frame: bool) -> Option<Cut> {
+        let Limits { silence, frame, .. } = self.limits;
+        if is_inside_a_frame && self.frame_began.get_or_insert_with(now).elapsed() >= frame {
+            return Some(Cut::Unfinished(frame));
+        }
+        (self.heard.elapsed() >= silence).then_some(Cut::Silent(silence))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "drivers own the clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Writes what is queued, gathering what is there into one write, until the link is finished or the connection ends.
+fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Duration) {
     let mut bytes = Vec::new();
-    while let Ok(first) = queued.recv() {
+    loop {
+        let mut next = match queued.recv_timeout(heartbeat) {
+            Ok(body) => Some(body),
+            Err(RecvTimeoutError::Timeout) => Some(Vec::new()),
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         bytes.clear();
-        let mut next = Some(first);
         while let Some(body) = next {
             frame::encode(&body, &mut bytes).expect("`send` lets no longer body in");
             next = if bytes.len() < GATHER_BYTES { queued.try_recv().ok() } else { None };
@@ -145,6 +244,7 @@ fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>) {
             return;
         }
     }
+    let _ = stream.shutdown(Shutdown::Write);
 }
 
 #[cfg(test)]
@@ -157,11 +257,15 @@ mod tests {
     type Inbox = Receiver<Result<Vec<u8>, Cut>>;
 
     fn pair() -> (Link, Inbox, TcpStream) {
+        pair_with(Limits::default())
+    }
+
+    fn pair_with(limits: Limits) -> (Link, Inbox, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("listening");
         let (far, _) = listener.accept().expect("connected");
         let (inbox_in, inbox) = channel();
-        let link = Link::start("test", near, move |body| inbox_in.send(body).is_ok()).expect("threads");
+        let link = Link::start("test", near, limits, move |body| inbox_in.send(body).is_ok()).expect("threads");
         (link, inbox, far)
     }
 
@@ -205,5 +309,62 @@ mod tests {
         (0..2 * QUEUE_FRAMES).for_each(|_| link.send(vec![0; 64 << 10]));
         assert!(inbox.recv().expect("a reason").is_err());
         drop(far);
+    }
+
+    const SOON: Duration = Duration::from_millis(40);
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_peer_that_says_nothing_is_cut_off() {
+        let (_link, inbox, _far) = pair_with(Limits { silence: SOON, heartbeat: NEVER, ..Limits::default() });
+        assert_eq!(end_of(&inbox), "nothing was heard of the peer for 40 ms");
+    }
+
+    #[test]
+    fn a_peer_that_drips_a_frame_is_cut_off_though_it_is_never_silent() {
+        let (_link, inbox, mut far) = pair_with(Limits { frame: SOON, ..Limits::default() });
+        let mut bytes = Vec::new();
+        frame::encode(&[7; 1 << 10], &mut bytes).expect("short");
+        // It ends when the link does: a byte at a time, as slowly as the link looks.
+        let drip = thread::spawn(move || {
+            bytes
+                .iter()
+                .take(bytes.len() - 1)
+                .take_while(|byte| {
+                    thread::park_timeout(SOON / 8);
+                    far.write_all(&[**byte]).is_ok()
+                })
+                .count()
+        });
+        assert_eq!(end_of(&inbox), "the peer did not finish a frame in 40 ms");
+        assert!(drip.join().expect("no panic") < 1 << 10);
+    }
+
+    #[test]
+    fn heartbeats_keep_a_silent_connection_alive_and_nobody_sees_them() {
+        let limits = Limits { heartbeat: SOON / 8, silence: 5 * SOON, ..Limits::default() };
+        let (near, near_inbox, far) = pair_with(limits);
+        let (to_far_inbox, far_inbox) = channel();
+        let far = Link::start("far", far, limits, move |body| to_far_inbox.send(body).is_ok()).expect("threads");
+        let quiet = near_inbox.recv_timeout(8 * SOON);
+        assert!(quiet.is_err(), "{quiet:?}");
+        far.send(vec![1]);
+        assert_eq!(near_inbox.recv().expect("alive").expect("a body"), [1]);
+        drop(near);
+        assert_eq!(end_of(&far_inbox), "the peer closed the connection");
+    }
+
+    #[test]
+    fn a_finished_link_writes_out_and_still_hears() {
+        let (mut link, inbox, mut far) = pair();
+        link.send(vec![1, 2]);
+        link.finish();
+        let mut stream = Vec::new();
+        far.read_to_end(&mut stream).expect("closed in order");
+        assert_eq!(Decoder::default().take(&mut &stream[..]), Ok(Some(vec![1, 2])));
+        stream.clear();
+        frame::encode(&[3], &mut stream).expect("short");
+        far.write_all(&stream).expect("the other direction is open");
+        assert_eq!(inbox.recv().expect("open").expect("a body"), [3]);
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`frame`], [`wire`] | the bytes between the parties, sans-IO |
 //! | [`link`] | one end of a connection: bounded queues, two threads |
+//! | [`secret`] | by what parties on several machines know each other |
 //! | [`producer`], [`broker`], [`consumer`] | the roles' loops |
 //! | [`faults`] | planned faults, at logical points |
 //! | [`run`] | what the roles of one run share |
@@ -17,9 +18,12 @@ pub mod frame;
 pub mod link;
 pub mod producer;
 pub mod run;
+pub mod secret;
 pub mod wire;
 
+use std::fmt::Display;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 
 use self::producer::Orders;
@@ -32,13 +36,20 @@ pub trait Observer: Send + Sync {
     /// Takes in one event. The process goes on only when this returns, so whatever a peer could act upon after it was
     /// observed before.
     fn observe(&self, process: &str, report: &Report) -> io::Result<()>;
+
+    /// Takes in what is no event of a history and yet worth knowing: a peer that was cut off and why, a broker that is
+    /// out of reach.
+    fn notice(&self, process: &str, notice: &dyn Display);
 }
+
+/// A free port of this machine, for nobody else.
+pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Runs the whole pipeline, one producer for each list of orders, until everything is delivered as far as the settings
 /// go, or until the run is stopped.
 pub fn drive(run: &Run, orders: Vec<Orders>) -> Result<Ended, DriverError> {
-    let inbox = broker::listen().map_err(|why| DriverError::Io { role: broker::NAME.into(), why })?;
-    let (address, to_broker) = (inbox.address, inbox.to_broker.clone());
+    let inbox = broker::listen(run, LOOPBACK)?;
+    let (address, to_broker) = (inbox.address(), inbox.to_broker.clone());
     thread::scope(|scope| {
         let broker = scope.spawn(|| halting(run, broker::serve(run, inbox)));
         let consumer = scope.spawn(|| halting(run, consumer::consume(run, address)));
@@ -47,7 +58,7 @@ pub fn drive(run: &Run, orders: Vec<Orders>) -> Result<Ended, DriverError> {
             .zip(orders)
             .map(|(id, orders)| scope.spawn(move || halting(run, producer::produce(run, id, address, orders))))
             .collect();
-        let produced: Vec<_> = producers.into_iter().map(|producer| producer.join().expect(PANIC)).collect();
+        let produced: Vec<_> = producers.into_iter().map(|producer| producer.join().expect(PANIC).map(drop)).collect();
         // A broker that failed has nobody to tell.
         let _ = to_broker.send(broker::Input::Drain);
         let ended = broker.join().expect(PANIC)?;

@@ -1,7 +1,7 @@
 //! A producer's thread: submits the application's orders, transmits them over its connection, and takes the replies in.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 
 use delivery_model::schedule::StepWord;
@@ -9,7 +9,7 @@ use delivery_model::vocab::{EventKind, MessageId, Outcome};
 
 use super::faults::Role;
 use super::link::Link;
-use super::run::{DriverError, Interrupt, Run};
+use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
 use crate::core::record::{Payload, ProducerId};
@@ -26,12 +26,13 @@ const REPLIES: usize = 1024;
 /// What the application will submit, in order.
 pub type Orders = VecDeque<(MessageId, Payload)>;
 
-/// Runs one producer, restarting it after each planned crash, until all its orders are finished or the run stops.
-pub(super) fn produce(run: &Run, id: ProducerId, broker: SocketAddr, mut orders: Orders) -> Result<(), DriverError> {
+/// Runs one producer, restarting it after each planned crash, until all its orders are finished or the run stops. What is
+/// unfinished then is in its outbox, if it keeps one.
+pub fn produce(run: &Run, id: ProducerId, broker: SocketAddr, mut orders: Orders) -> Result<Ended, DriverError> {
     loop {
         let mut incarnation = Incarnation::open(run, id, broker)?;
         match incarnation.work(&mut orders) {
-            Ok(()) => return Ok(()),
+            Ok(ended) => return Ok(ended),
             Err(Interrupt::Failed(error)) => return Err(error),
             Err(Interrupt::Crash(planned)) => {
                 incarnation.crash();
@@ -77,39 +78,49 @@ impl<'a> Incarnation<'a> {
         }
     }
 
-    fn work(&mut self, orders: &mut Orders) -> Result<(), Interrupt> {
+    fn work(&mut self, orders: &mut Orders) -> Result<Ended, Interrupt> {
         while !self.run.is_halted() {
             self.run.look_for_crash(self.role())?;
-            if self.connection.is_none() {
-                self.connection = Some(self.connect()?);
-            }
             self.submit(orders)?;
-            if self.core.outbox().is_empty() && (orders.is_empty() || self.run.is_stopping()) {
-                return Ok(());
+            if self.core.outbox().is_empty() && orders.is_empty() {
+                return Ok(Ended::Drained);
+            }
+            if self.core.outbox().is_empty() && self.run.is_stopping() {
+                return Ok(Ended::Stopped);
+            }
+            if self.connection.is_none() {
+                self.connection = self.connect()?;
+            }
+            if self.connection.is_none() {
+                return Ok(Ended::Stopped);
             }
             self.transmit()?;
             self.take_in()?;
             let now = self.run.now();
             self.step(|core| core.handle_timeout(now))?;
         }
-        Ok(())
+        Ok(Ended::Stopped)
     }
 
     fn role(&self) -> Role {
         Role::Producer(self.core.id())
     }
 
-    fn connect(&self) -> Result<Connection, DriverError> {
-        let failed = |why| DriverError::Io { role: self.name.clone(), why };
-        let stream = TcpStream::connect(self.broker).map_err(failed)?;
-        let (incoming, replies) = sync_channel(REPLIES);
-        let link = Link::start(&self.name, stream, move |body| {
-            // Whatever ends the connection, the loop sees the queue's other end gone.
-            body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|reply| incoming.send(reply).is_ok())
-        });
-        let link = link.map_err(failed)?;
-        link.send(ToBroker::Register { producer: self.core.id(), epoch: self.core.epoch() }.encode());
-        Ok(Connection { link, replies, is_registered: false })
+    /// None if the run would rather end than wait for the broker.
+    fn connect(&self) -> Result<Option<Connection>, DriverError> {
+        let mut incoming = None;
+        let link = self.run.reach(&self.name, self.broker, |stream| {
+            let (to_loop, replies) = sync_channel(REPLIES);
+            incoming = Some(replies);
+            Link::start(&self.name, stream, self.run.limits, move |body| {
+                // Whatever ends the connection, the loop sees the queue's other end gone.
+                body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|said| to_loop.send(said).is_ok())
+            })
+        })?;
+        Ok(link.zip(incoming).map(|(link, replies)| {
+            link.send(ToBroker::Register { producer: self.core.id(), epoch: self.core.epoch() }.encode());
+            Connection { link, replies, is_registered: false }
+        }))
     }
 
     fn submit(&mut self, orders: &mut Orders) -> Result<(), Interrupt> {
@@ -157,7 +168,10 @@ impl<'a> Incarnation<'a> {
                 self.step(|core| core.handle_reply(now, reply))?;
             }
             // A broker that talks to a producer as to a consumer is confused: the protocol has no use for it.
-            Ok(FromBroker::HandOff(_) | FromBroker::Committed(_) | FromBroker::Settled { .. }) => connection.link.cut(),
+            Ok(FromBroker::HandOff(_) | FromBroker::Committed(_) | FromBroker::Settled { .. } | FromBroker::Left) => {
+                connection.link.cut();
+            }
+            Ok(FromBroker::Denied) => return Err(DriverError::Denied { role: self.name.clone() }.into()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 self.connection = None;

@@ -1,9 +1,15 @@
 //! What the roles of one run share: settings, clock, faults, the observer, and how things end.
+//!
+//! The roles run together, as threads of one process that ends as a whole ([`drive`](super::drive)), or apart, each in a
+//! process of its own that looks for its broker, and leaves when it is asked to.
 
+use std::fmt::Display;
 use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use delivery_model::pipeline::Pipeline;
@@ -13,10 +19,14 @@ use thiserror::Error;
 
 use super::Observer;
 use super::faults::{Injector, Role};
+use super::link::{Limits, Link};
+use super::secret::Secret;
+use super::wire::ToBroker;
 use crate::core::record::ProducerId;
 use crate::core::report::Report;
 use crate::core::time::{BackOff, Millis};
 use crate::core::tuning::Tuning;
+use crate::store::file::Room;
 use crate::store::{RecoverError, StoreError};
 
 /// The process name under which faults are reported.
@@ -52,6 +62,18 @@ pub enum DriverError {
         /// Why.
         why: io::Error,
     },
+    /// A broker that others can reach must know its peers.
+    #[error("{address} is not the loopback address: whoever connects must know a secret, and there is none")]
+    Open {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// The broker has another secret.
+    #[error("{role}: the broker did not accept the secret")]
+    Denied {
+        /// Who was not let in.
+        role: String,
+    },
     /// An event could not be recorded, so nothing more may happen.
     #[error("an event could not be recorded: {0}")]
     Observe(io::Error),
@@ -85,22 +107,24 @@ impl From<DriverError> for Interrupt {
 #[derive(Clone, Debug)]
 pub struct Stores {
     directory: PathBuf,
+    /// How much each of the broker's journals may take.
+    pub room: Room,
 }
 
 impl Stores {
     /// In this directory, which exists.
     pub fn in_directory(directory: &Path) -> Stores {
-        Stores { directory: directory.to_owned() }
+        Stores { directory: directory.to_owned(), room: Room::default() }
     }
 
     /// The broker's message log.
     pub fn log(&self) -> PathBuf {
-        self.directory.join("broker-log.redb")
+        self.directory.join("broker.log")
     }
 
     /// The broker's ledger of deliveries.
     pub fn ledger(&self) -> PathBuf {
-        self.directory.join("broker-ledger.redb")
+        self.directory.join("broker.ledger")
     }
 
     /// The inventory service's database.
@@ -125,6 +149,15 @@ pub fn loopback_tuning() -> Tuning {
     }
 }
 
+/// Whether the roles of a run share a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// They do: when the broker ends, all do.
+    Together,
+    /// Each has its own, and starts and stops when it likes.
+    Apart,
+}
+
 /// One run's common ground.
 pub struct Run {
     /// What runs.
@@ -135,9 +168,13 @@ pub struct Run {
     pub stores: Stores,
     /// The faults to come.
     pub injector: Injector,
-    /// Nothing more is to be submitted; what is under way is finished by the producers, and the rest stays in the
-    /// stores.
+    /// Nothing more is to be submitted; what is under way is finished, and the rest stays in the stores.
     pub stop: Arc<AtomicBool>,
+    /// What a peer must know to be let in.
+    pub secret: Secret,
+    /// How long to bear with peers.
+    pub limits: Limits,
+    company: Company,
     observer: Arc<dyn Observer>,
     began: Instant,
     /// The broker has closed for good.
@@ -147,19 +184,19 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts the clock.
+    /// Starts the clock. No faults, no secret, the usual limits: set what is to differ.
     #[expect(clippy::disallowed_methods, reason = "drivers own the clock")]
     pub fn new(
         pipeline: Pipeline,
         tuning: Tuning,
         stores: Stores,
-        injector: Injector,
         observer: Arc<dyn Observer>,
-        stop: Arc<AtomicBool>,
+        company: Company,
     ) -> Run {
         let began = Instant::now();
-        let (ending, halted) = Default::default();
-        Run { pipeline, tuning, stores, injector, stop, observer, began, ending, halted }
+        let (stop, secret, limits, ending, halted) = Default::default();
+        let injector = Injector::idle();
+        Run { pipeline, tuning, stores, injector, stop, secret, limits, company, observer, began, ending, halted }
     }
 
     /// Milliseconds since the run began.
@@ -175,6 +212,11 @@ impl Run {
 
     pub(super) fn tell(&self, process: &str, report: &Report) -> Result<(), DriverError> {
         self.observer.observe(process, report).map_err(DriverError::Observe)
+    }
+
+    /// Operators want to know.
+    pub(super) fn notice(&self, process: &str, notice: &dyn Display) {
+        self.observer.notice(process, notice);
     }
 
     /// A fault strikes now.
@@ -227,5 +269,45 @@ impl Run {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire) || self.is_halted()
+    }
+
+    /// This role, which has a process of its own, was asked to leave.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.company == Company::Apart && self.is_stopping()
+    }
+
+    /// Connects to the broker and says hello, over and over until it is there. None if the role should rather leave:
+    /// where the broker and the role run together, it has closed for good.
+    pub(super) fn reach(
+        &self,
+        name: &str,
+        broker: SocketAddr,
+        mut start: impl FnMut(TcpStream) -> io::Result<Link>,
+    ) -> Result<Option<Link>, DriverError> {
+        let mut failures = 0;
+        while !self.is_leaving() && !self.is_ending() {
+            match TcpStream::connect(broker).and_then(&mut start) {
+                Ok(link) => {
+                    link.send(ToBroker::Hello(self.secret.clone()).encode());
+                    return Ok(Some(link));
+                }
+                Err(_) if self.is_ending() => break,
+                Err(why) if self.company == Company::Together => {
+                    return Err(DriverError::Io { role: name.to_owned(), why });
+                }
+                Err(why) => self.wait_for_broker(name, &why, &mut failures),
+            }
+        }
+        Ok(None)
+    }
+
+    fn wait_for_broker(&self, name: &str, why: &io::Error, failures: &mut u32) {
+        if *failures == 0 {
+            self.notice(name, &format_args!("the broker cannot be reached, trying on: {why}"));
+        }
+        *failures = failures.saturating_add(1);
+        let wait = self.tuning.back_off.after(*failures, u64::from(std::process::id()));
+        // Nobody unparks it: a role that is asked to leave looks up soon enough.
+        thread::park_timeout(Duration::from_millis(wait.0).min(LOOK_UP));
     }
 }

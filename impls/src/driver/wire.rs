@@ -1,19 +1,77 @@
-//! What the parties say to each other, as the bodies of frames.
+//! What the parties say to each other, as the bodies of frames: enough to write a client in another language.
 //!
-//! A body is a tag and fixed-width fields, little-endian, with the record last where there is one; the frame around it
-//! carries version and checksum. Decoding is validation: a body that is too short, too long or has an unknown tag is an
-//! error that says where, and the peer that sent it is cut off.
+//! # A connection
+//!
+//! TCP, one connection a client. Each direction is a sequence of frames (see [`frame`](super::frame): magic, version,
+//! length, two CRC-32C, then the body). A frame with an empty body is a heartbeat: it means nothing, and keeps a
+//! connection alive. Both ends send one when they have been silent for a while, and both cut off a peer that was silent
+//! for too long, that does not finish a frame it began, or that does not read ([`Limits`](super::link::Limits)).
+//!
+//! A client says `hello` first, with the shared secret or none; the broker answers only if it is wrong, with `denied`,
+//! and closes. Then the client becomes a producer with `register`, or a consumer with `subscribe`, and stays one. Either
+//! may follow `hello` at once. Whatever else comes, or comes out of turn, ends the connection.
+//!
+//! * A producer waits for `registered`, then sends `publish`; every `reply` names message and attempt. After a cut it
+//!   connects anew, registers the same epoch, and sends what was not confirmed again, under the same identity. A new
+//!   incarnation takes a higher epoch.
+//! * A consumer gets up to `workers` `hand off`s at once. Each ends with a `settle` that finishes it, answered by
+//!   `settled`, or with a `release`. After a cut, whatever it held is handed off again. Before it goes it says `leave`,
+//!   finishes what it has until `left` comes, and closes.
+//!
+//! A client closes by closing. The broker, when it stops, closes its sending half, and waits for the client to close.
+//!
+//! # Bodies
+//!
+//! A tag of one byte and fields of fixed width, little-endian, without padding.
+//!
+//! | to the broker | tag | fields |
+//! |---|---|---|
+//! | `register` | 1 | producer u32, epoch u32 |
+//! | `publish` | 2 | attempt u32, record |
+//! | `subscribe` | 3 | consumer u8, workers u32, count u32, so many hands, positions |
+//! | `settle` | 4 | hand, flag (0: one position, 1: every position below), position u64, flag (finishes) |
+//! | `release` | 5 | hand |
+//! | `has` | 6 | positions |
+//! | `hello` | 7 | secret, up to the end |
+//! | `leave` | 8 | |
+//!
+//! | from the broker | tag | fields |
+//! |---|---|---|
+//! | `registered` | 1 | |
+//! | `reply` | 2 | message u64, attempt u32, verdict |
+//! | `hand off` | 3 | hand, consumer u8, generation u32, delivery u32 (0: not counted), record |
+//! | `settled` | 4 | hand, outcome u8 (0 ok, 1 refused, 2 unknown) |
+//! | `committed` | 5 | positions |
+//! | `denied` | 6 | |
+//! | `left` | 7 | |
+//!
+//! | part | bytes |
+//! |---|---|
+//! | record | version u8 (1), message u64, producer u32, epoch u32, identity, payload up to the end |
+//! | identity | 0; or 1, producer u32, session u32, message id u64; or 2, producer u32, session u32, sequence number u64 |
+//! | hand | position u64, lease: incarnation u32, number u32 |
+//! | positions | runs up to the end: first u64, first after u64 |
+//! | verdict | 0: refused; 1: acked; 2: acked, position u64 |
+//! | flag | 0 or 1 |
+//!
+//! The payload of the order service is its own affair ([`Order`](crate::core::order::Order)): version u8 (1), article
+//! u32, quantity u32.
+//!
+//! Decoding is validation: a body that is too short, too long or has an unknown tag is an error that says where.
 
 use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Epoch, MessageId, Position, SettleOutcome};
 
+use super::secret::Secret;
 use crate::core::hand::{ConsumerId, HandId, HandOff, Lease, SettleRequest};
 use crate::core::positions::Positions;
 use crate::core::record::{DecodeError, ProducerId, Publish, Reader, Record, Reply, Verdict};
 use crate::store::{Covers, Generation};
 
-/// What a client says to the broker. The first message says who it is.
+/// What a client says to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToBroker {
+    /// The first message: a peer comes, with the shared secret, or with nothing where none is asked for.
+    Hello(Secret),
     /// A producer's incarnation starts, or comes back after a cut.
     Register {
         /// Whose.
@@ -40,6 +98,8 @@ pub enum ToBroker {
     Settle(SettleRequest),
     /// A consumer is over with a hand-off without settling it.
     Release(HandId),
+    /// A consumer will go: it wants no more hand-offs.
+    Leave,
 }
 
 /// What the broker says to a client.
@@ -60,9 +120,27 @@ pub enum FromBroker {
         /// What.
         outcome: SettleOutcome,
     },
+    /// The secret is wrong: the connection ends.
+    Denied,
+    /// No more hand-offs will come: all of them were sent before this.
+    Left,
 }
 
 impl ToBroker {
+    /// What it is called in the table above.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ToBroker::Hello(_) => "hello",
+            ToBroker::Register { .. } => "register",
+            ToBroker::Publish(_) => "publish",
+            ToBroker::Subscribe { .. } => "subscribe",
+            ToBroker::Has(_) => "has",
+            ToBroker::Settle(_) => "settle",
+            ToBroker::Release(_) => "release",
+            ToBroker::Leave => "leave",
+        }
+    }
+
     /// The body of its frame.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(64);
@@ -103,6 +181,11 @@ impl ToBroker {
                 body.push(6);
                 encode_positions(positions, &mut body);
             }
+            ToBroker::Hello(secret) => {
+                body.push(7);
+                body.extend(secret.bytes());
+            }
+            ToBroker::Leave => body.push(8),
         }
         body
     }
@@ -131,6 +214,8 @@ impl ToBroker {
             }
             5 => ToBroker::Release(decode_hand(&mut reader)?),
             6 => ToBroker::Has(decode_positions(&mut reader)?),
+            7 => ToBroker::Hello(Secret::new(reader.rest())),
+            8 => ToBroker::Leave,
             found => return Err(DecodeError::Tag { of: "message to the broker", offset: 0, found }),
         };
         reader.end()?;
@@ -172,6 +257,8 @@ impl FromBroker {
                     SettleOutcome::Unknown => 2,
                 });
             }
+            FromBroker::Denied => body.push(6),
+            FromBroker::Left => body.push(7),
         }
         body
     }
@@ -194,6 +281,8 @@ impl FromBroker {
             }
             4 => FromBroker::Settled { hand: decode_hand(&mut reader)?, outcome: decode_outcome(&mut reader)? },
             5 => FromBroker::Committed(decode_positions(&mut reader)?),
+            6 => FromBroker::Denied,
+            7 => FromBroker::Left,
             found => return Err(DecodeError::Tag { of: "message from the broker", offset: 0, found }),
         };
         reader.end()?;

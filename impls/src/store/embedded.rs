@@ -1,4 +1,5 @@
-//! The stores on disk, in redb: journals, outbox and inventory, one database file each.
+//! The stores that change in transactions, in redb: outbox and inventory, one database file each. (The broker's journals
+//! only grow: they are plain files, see [`file`](super::file).)
 //!
 //! redb 4.6 was chosen over fjall 3.1 after a measurement of both: 128-byte values under ascending 64-bit keys in one
 //! table, release build, two cores, a virtual disk on which a bare append of 136 bytes and `fdatasync` runs 3,800 to
@@ -15,32 +16,54 @@
 //! | crates it brings | 1 | 41 |
 //!
 //! fjall commits 1.7 times as often, but the pipeline is not waiting for that: commits to different redb files overlap
-//! (8 files: 12,700 a second), and the broker puts many records into one. What decides is recovery, which a crash test
+//! (8 files: 12,700 a second). What decides is recovery, which a crash test
 //! does all day, and that redb has no threads of its own: a database that is dropped has stopped, and a transaction
 //! that was not committed never was. Its transactions also read their own writes, which the inventory needs.
 //!
 //! Leaves out: sharing one file between roles (a crash of one must not touch another), and compaction.
 
 mod inventory;
-mod journal;
 mod outbox;
 
 use std::fmt::Display;
+use std::fs;
+use std::panic;
 use std::path::Path;
 
 use redb::{Builder, Database, WriteTransaction};
 
 pub use self::inventory::EmbeddedInventory;
-pub use self::journal::EmbeddedJournal;
 pub use self::outbox::EmbeddedOutbox;
 use super::{RecoverError, StoreError};
 
 /// What each database may keep in memory: the pipeline reads back only what it has just written.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Opens the database in this file, and makes it if there is none.
+/// What [`open`] does, in the words of its errors.
+const OPEN: &str = "open its file";
+
+/// Opens the database in this file once all of it checks out, and makes it if there is none: under another name first, so that a crash in the
+/// middle leaves nothing behind that looks like a damaged database.
 fn open(path: &Path) -> Result<Database, StoreError> {
-    Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(failed("open its file"))
+    if !path.exists() {
+        let unfinished = path.with_extension("unfinished");
+        if unfinished.exists() {
+            fs::remove_file(&unfinished).map_err(failed("remove what a crash left"))?;
+        }
+        drop(Builder::new().create(&unfinished).map_err(failed("make its file"))?);
+        fs::rename(&unfinished, path).map_err(failed("name its file"))?;
+    }
+    let checked = || -> Result<Database, redb::Error> {
+        let mut database = Builder::new().set_cache_size(CACHE_BYTES).create(path)?;
+        // The checksums of its pages, which it looks at by itself only after a crash.
+        database.check_integrity()?;
+        Ok(database)
+    };
+    // At some kinds of damage redb panics. Nobody else has a part in what it was doing, so that is an error like another.
+    let opened = panic::catch_unwind(checked);
+    opened
+        .unwrap_or_else(|_| Err(redb::Error::Corrupted("its pages contradict each other".into())))
+        .map_err(failed(OPEN))
 }
 
 /// One durable transaction. `what` says what it is for.
@@ -64,7 +87,7 @@ fn failed<E: Display>(what: &'static str) -> impl Fn(E) -> StoreError {
     move |error| StoreError::Failed { what, why: error.to_string() }
 }
 
-/// A record with its checksum, CRC-32C, in front. redb checks its own pages only when it repairs a file.
+/// A record with its checksum, CRC-32C, in front: what redb hands out is what was put in.
 fn seal(record: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(4 + record.len());
     sealed.extend(crc32c::crc32c(record).to_le_bytes());

@@ -9,17 +9,24 @@ use delivery_model::schedule::StepWord;
 use delivery_model::vocab::{MessageId, Position};
 
 use super::super::faults::Role;
+use super::super::link::QUEUE_FRAMES;
 use super::super::run::Interrupt;
 use super::super::wire::{FromBroker, ToBroker};
+use super::connections::{Reason, Standing};
 use super::{Incarnation, failed};
 use crate::core::deliveries::{Next, Subscription};
 use crate::core::hand::{ConsumerId, HandId, SettleRequest};
 use crate::core::positions::Positions;
+use crate::store::Covers;
+
+/// More hand-offs at once than a link's queue has room for would cut off the consumer that asked for them.
+const WORKERS: u32 = QUEUE_FRAMES as u32 / 2;
 
 /// The consumer that is connected.
 pub(super) struct Subscriber {
     pub connection: u64,
     pub consumer: ConsumerId,
+    /// 0: it is about to leave.
     workers: usize,
     /// What it was handed and is at work on, as far as the broker knows.
     at_work: BTreeSet<HandId>,
@@ -31,8 +38,9 @@ pub(super) struct Subscriber {
 impl Incarnation<'_> {
     pub(super) fn hear_consumer(&mut self, connection: u64, said: ToBroker) -> Result<(), Interrupt> {
         if let ToBroker::Subscribe { consumer, workers, hands, has } = said {
-            let (workers, committed) = (workers as usize, Positions::default());
+            let (workers, committed) = (workers.min(WORKERS) as usize, Positions::default());
             let at_work = self.take_over(consumer, hands);
+            self.becomes(connection, Standing::Consumer);
             self.subscriber = Some(Subscriber { connection, consumer, workers, at_work, has, committed });
             return Ok(());
         }
@@ -42,6 +50,15 @@ impl Incarnation<'_> {
         };
         match said {
             ToBroker::Settle(request) => {
+                let end = self.core.log().end();
+                let found = match request.covers {
+                    Covers::One(position) => Position(position.0.saturating_add(1)),
+                    Covers::Below(found) => found,
+                };
+                if found > end {
+                    self.cut_off(connection, &Reason::BeyondTheLog { found, end });
+                    return Ok(());
+                }
                 if request.finishes {
                     subscriber.at_work.remove(&request.hand);
                 }
@@ -57,7 +74,14 @@ impl Incarnation<'_> {
                 subscriber.has = positions;
                 Ok(())
             }
-            ToBroker::Subscribe { .. } | ToBroker::Register { .. } | ToBroker::Publish(_) => Ok(()),
+            ToBroker::Leave => {
+                subscriber.workers = 0;
+                self.say(connection, &FromBroker::Left);
+                Ok(())
+            }
+            ToBroker::Subscribe { .. } | ToBroker::Hello(_) | ToBroker::Register { .. } | ToBroker::Publish(_) => {
+                unreachable!("a consumer may not say it")
+            }
         }
     }
 
@@ -67,7 +91,8 @@ impl Incarnation<'_> {
         if !self.is_cursor() {
             return BTreeSet::new();
         }
-        let now = self.run.now();
+        let (now, end) = (self.run.now(), self.core.log().end());
+        let hands: Vec<HandId> = hands.into_iter().filter(|hand| hand.position < end).collect();
         hands.iter().for_each(|hand| self.core.resume(now, *hand, consumer));
         hands.into_iter().collect()
     }
@@ -80,17 +105,27 @@ impl Incarnation<'_> {
     pub(super) fn hand_off(&mut self) -> Result<(), Interrupt> {
         self.tell_committed();
         while let Some(next) = self.next() {
-            match next {
+            let done = match next {
                 Next::HandOff(position) => self.hand_off_one(position)?,
-                Next::DeadLetter(position) => {
-                    self.core.dead_letter(position).map_err(failed)?;
-                    self.tell_reports()?;
-                    self.tell_committed();
-                    self.run.passed(Role::Broker, StepWord::DeadLetter, self.message_at(position))?;
-                }
+                Next::DeadLetter(position) => self.dead_letter(position)?,
+            };
+            if !done {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// False if the ledger has no room for it: a later turn tries again.
+    fn dead_letter(&mut self, position: Position) -> Result<bool, Interrupt> {
+        match self.core.dead_letter(position) {
+            Err(why) if why.is_definite() => return Ok(false),
+            recorded => recorded.map_err(failed)?,
+        }
+        self.tell_reports()?;
+        self.tell_committed();
+        self.run.passed(Role::Broker, StepWord::DeadLetter, self.message_at(position))?;
+        Ok(true)
     }
 
     fn next(&mut self) -> Option<Next> {
@@ -102,24 +137,33 @@ impl Incarnation<'_> {
         self.core.next(subscriber.consumer, &[&subscriber.has])
     }
 
-    fn hand_off_one(&mut self, position: Position) -> Result<(), Interrupt> {
+    /// As [`dead_letter`](Incarnation::dead_letter).
+    fn hand_off_one(&mut self, position: Position) -> Result<bool, Interrupt> {
         let Some(subscriber) = &mut self.subscriber else {
-            return Ok(());
+            return Ok(false);
         };
         let connection = subscriber.connection;
-        let hand_off = self.core.hand_off(self.run.now(), position, subscriber.consumer).map_err(failed)?;
+        let hand_off = match self.core.hand_off(self.run.now(), position, subscriber.consumer) {
+            Err(why) if why.is_definite() => return Ok(false),
+            handed_off => handed_off.map_err(failed)?,
+        };
         subscriber.at_work.insert(hand_off.hand);
         let message = hand_off.record.message;
         let (lost, crash) = self.run.reached(Role::Broker, StepWord::HandOff, Some(message))?;
         if lost.is_none() {
             self.say(connection, &FromBroker::HandOff(hand_off));
         }
-        crash
+        crash.map(|()| true)
     }
 
     fn settle(&mut self, connection: u64, request: SettleRequest) -> Result<(), Interrupt> {
         let hand = request.hand;
-        let outcome = self.core.settle(request).map_err(failed)?;
+        let outcome = match self.core.settle(request) {
+            // Without an answer the consumer stops waiting after a while, and the message comes again: as slowly as
+            // that, until there is room.
+            Err(why) if why.is_definite() => return Ok(()),
+            settled => settled.map_err(failed)?,
+        };
         self.tell_reports()?;
         self.run.passed(Role::Broker, StepWord::RecordSettle, self.message_at(hand.position))?;
         self.tell_committed();
@@ -146,6 +190,11 @@ impl Incarnation<'_> {
 
     fn message_at(&self, position: Position) -> Option<MessageId> {
         self.core.log().at(position).map(|record| record.message)
+    }
+
+    /// A consumer is there, and does not want to go.
+    pub(super) fn has_willing_consumer(&self) -> bool {
+        self.subscriber.as_ref().is_some_and(|subscriber| subscriber.workers > 0)
     }
 
     /// The consumer is there, holds nothing, and nothing is left for it.

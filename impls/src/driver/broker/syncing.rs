@@ -1,13 +1,13 @@
 //! Group sync: a thread makes the message log durable while the broker's loop goes on taking attempts in.
 //!
-//! The loop appends to a queue in memory. At the end of each turn it asks for the sync of what it has; the syncer, one
+//! The loop appends, and the disk may refuse. At the end of each turn it asks for the sync of what it has; the syncer, one
 //! sync at a time, takes as much as was asked for by then. So what comes while the disk is busy shares the next sync, and
-//! what a turn appended is not synced before that turn is over: a crash in the middle of it loses it, as the plan of a
-//! fault expects.
+//! what a turn appended does not count as synced before that turn is over: a crash in the middle of it loses it, as the
+//! plan of a fault expects.
 //!
 //! [`GroupSync`] says when the syncer must be woken, and what may be confirmed.
 
-use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use delivery_model::vocab::Position;
 
 use super::Input;
 use crate::shared::group_sync::GroupSync;
-use crate::store::embedded::EmbeddedJournal;
+use crate::store::file::FileJournal;
 use crate::store::{Journal, RecoverError, StoreError};
 
 /// A journal whose syncs may be left to a [`Syncer`]: the loop's clone is appended to, the syncer's is synced.
@@ -26,58 +26,50 @@ pub(super) struct SharedJournal(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// Appended, and not given to the disk yet: oldest first.
-    waiting: Mutex<VecDeque<Vec<u8>>>,
-    disk: Mutex<EmbeddedJournal>,
+    disk: Mutex<FileJournal>,
+    /// By which the file is synced while the loop appends to it.
+    syncs: File,
 }
 
 impl Shared {
-    /// No step panics half-way, so a poisoned lock guards a whole queue.
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Vec<u8>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn disk(&self) -> MutexGuard<'_, EmbeddedJournal> {
+    /// No step panics half-way, so a poisoned lock guards a whole journal.
+    fn disk(&self) -> MutexGuard<'_, FileJournal> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the oldest `count` records that wait durable, or all there are.
+    /// Makes the oldest `count` records durable that are not, or all there are.
     fn sync(&self, count: usize) -> Result<(), StoreError> {
-        let records: Vec<Vec<u8>> = {
-            let mut waiting = self.waiting();
-            let count = count.min(waiting.len());
-            waiting.drain(..count).collect()
-        };
-        let mut disk = self.disk();
-        records.iter().try_for_each(|record| disk.append(record))?;
-        disk.sync()
+        let failed = |why: io::Error| StoreError::Failed { what: "sync", why: why.to_string() };
+        self.syncs.sync_data().map_err(failed)?;
+        self.disk().synced_more(count);
+        Ok(())
     }
 }
 
 impl SharedJournal {
-    pub fn new(disk: EmbeddedJournal) -> SharedJournal {
-        SharedJournal(Arc::new(Shared { waiting: Mutex::default(), disk: Mutex::new(disk) }))
+    pub fn new(disk: FileJournal) -> Result<SharedJournal, StoreError> {
+        let syncs = disk.syncs()?;
+        Ok(SharedJournal(Arc::new(Shared { disk: Mutex::new(disk), syncs })))
     }
 
     /// Ends as a crash would that let so many of the unsynced records survive, or all there are. Its syncer has stopped.
     pub fn crash(self, keeps: u64) -> Result<(), StoreError> {
-        self.0.sync(usize::try_from(keeps).unwrap_or(usize::MAX))
+        let shared = Arc::into_inner(self.0).expect("the syncer's share went with it");
+        shared.disk.into_inner().unwrap_or_else(PoisonError::into_inner).crash(keeps)
     }
 }
 
 impl Journal for SharedJournal {
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
-        self.0.waiting().push_back(record.to_vec());
-        Ok(())
+        self.0.disk().append(record)
     }
 
     /// Without the help of a syncer.
     fn sync(&mut self) -> Result<(), StoreError> {
-        self.0.sync(usize::MAX)
+        self.0.disk().sync()
     }
 
     fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError> {
-        self.0.waiting().clear();
         self.0.disk().recover()
     }
 }

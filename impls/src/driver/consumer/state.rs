@@ -84,6 +84,17 @@ pub(super) struct State {
     awaited: BTreeMap<HandId, Millis>,
     life: u64,
     is_closing: bool,
+    /// How far it has come with leaving.
+    leaving: Leaving,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// The broker was told.
+    Said,
+    /// Nothing more will come from the broker.
+    Heard,
 }
 
 impl State {
@@ -106,6 +117,7 @@ impl State {
             awaited,
             life,
             is_closing: false,
+            leaving: Leaving::No,
         })
     }
 
@@ -134,11 +146,23 @@ impl State {
         let (workers, has) = (run.pipeline.consumer.workers, self.told.clone());
         link.send(ToBroker::Subscribe { consumer: ID, workers, hands, has }.encode());
         self.link = Some(link);
+        self.leaving = Leaving::No;
         Ok(())
     }
 
     pub fn is_attached(&self) -> bool {
         self.link.is_some()
+    }
+
+    /// Nothing is at work, nothing waits for a worker or for the broker.
+    pub fn is_idle(&self) -> bool {
+        self.core.hands().next().is_none() && self.ready.is_empty() && self.awaited.is_empty()
+    }
+
+    /// Whether a consumer that was asked to leave has nothing left to do: no more hand-offs will come, and it is over
+    /// with those that came.
+    pub fn may_leave(&self) -> bool {
+        self.is_idle() && (self.leaving == Leaving::Heard || !self.is_attached())
     }
 
     /// The connection ended: nobody will say what came of the settles that were on their way.
@@ -155,6 +179,10 @@ impl State {
     /// Nothing came in for a while.
     pub fn look_up(&mut self, run: &Run) -> Result<(), Interrupt> {
         run.look_for_crash(Role::Consumer)?;
+        if let Some(link) = self.link.as_ref().filter(|_| run.is_leaving() && self.leaving == Leaving::No) {
+            link.send(ToBroker::Leave.encode());
+            self.leaving = Leaving::Said;
+        }
         let now = run.now();
         self.give_up_waiting(run, |deadline| deadline <= now)
     }
@@ -172,6 +200,11 @@ impl State {
                 }
                 Ok(())
             }
+            FromBroker::Left => {
+                self.leaving = Leaving::Heard;
+                Ok(())
+            }
+            FromBroker::Denied => Err(DriverError::Denied { role: NAME.into() }.into()),
             // A broker that talks to a consumer as to a producer is confused: the protocol has no use for it.
             FromBroker::Registered | FromBroker::Reply(_) => {
                 self.link = None;

@@ -1,0 +1,217 @@
+//! The broker's connections: who is let in, what each may say, and who is cut off and why.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use delivery_model::vocab::Position;
+use thiserror::Error;
+
+use super::super::link::{Cut, Link};
+use super::super::secret::Secret;
+use super::super::wire::{FromBroker, ToBroker};
+use super::{CONNECTIONS, Incarnation, Input, NAME};
+use crate::core::broker::Peer;
+use crate::core::record::{DecodeError, ProducerId};
+use crate::core::time::Millis;
+use crate::store::StoreError;
+
+/// How long the broker waits, when it leaves, for its peers to close.
+const FAREWELL: Millis = Millis(2_000);
+
+/// Why a connection ended, or had to end.
+#[derive(Debug, Error)]
+pub(in super::super) enum Reason {
+    /// The link says so.
+    #[error(transparent)]
+    Cut(#[from] Cut),
+    /// A frame holds no message.
+    #[error("the peer sent nonsense: {0}")]
+    Nonsense(#[from] DecodeError),
+    /// A message that this peer may not send now.
+    #[error("the peer sent `{found}`, expected {expected}")]
+    OutOfTurn { found: &'static str, expected: &'static str },
+    /// The peer does not know the secret.
+    #[error("the peer does not know the secret")]
+    Stranger,
+    /// The peer did not say hello.
+    #[error("the peer did not say who it is in {} ms", .0.as_millis())]
+    Nameless(Duration),
+    /// It speaks of a place that the log does not have.
+    #[error("the peer settles up to position {found}, but the log ends at {end}")]
+    BeyondTheLog { found: Position, end: Position },
+    /// The store has no room for what it needs.
+    #[error("it cannot be served now: {0}")]
+    NoRoom(StoreError),
+    /// There are too many already.
+    #[error("there are {CONNECTIONS} connections already")]
+    Crowded,
+}
+
+/// What a connection has turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has said nothing yet.
+    New,
+    /// It knows the secret.
+    Greeted,
+    /// This producer's.
+    Producer(ProducerId),
+    /// A consumer's.
+    Consumer,
+}
+
+/// One connection, as the broker's loop has it.
+pub(super) struct Connection {
+    pub link: Link,
+    peer: SocketAddr,
+    since: Millis,
+    standing: Standing,
+}
+
+impl Connection {
+    /// Whether this peer may say this now.
+    pub fn may_say(&self, said: &ToBroker) -> Result<(), Reason> {
+        use ToBroker::*;
+        let (is_fine, expected) = match self.standing {
+            Standing::New => (matches!(said, Hello(_)), "`hello`"),
+            Standing::Greeted => (matches!(said, Register { .. } | Subscribe { .. }), "`register` or `subscribe`"),
+            Standing::Producer(producer) => {
+                let is_its_own = matches!(said, Publish(publish) if publish.record.producer == producer);
+                (is_its_own, "`publish` in the name of the producer that it registered")
+            }
+            Standing::Consumer => {
+                let is_of_consumer = matches!(said, Has(_) | Settle(_) | Release(_) | Leave);
+                (is_of_consumer, "`has`, `settle`, `release` or `leave`")
+            }
+        };
+        if is_fine { Ok(()) } else { Err(Reason::OutOfTurn { found: said.name(), expected }) }
+    }
+}
+
+impl Incarnation<'_> {
+    /// Takes a connection in. One that cannot be served is dropped, and its peer tries again.
+    pub(super) fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if self.connections.len() >= CONNECTIONS {
+            self.notice(peer, &Reason::Crowded);
+            return;
+        }
+        // Whoever comes now would be sent away at once. (Where all run together, the consumer may still come back.)
+        if self.run.is_leaving() {
+            return;
+        }
+        let number = *self.next_connection;
+        *self.next_connection += 1;
+        let (to_broker, entrance) = (self.to_broker.clone(), self.entrance.clone());
+        // Only what a producer says in its own name may join what is under way; the rest is for the loop to refuse.
+        let mut registered = None;
+        let link = Link::start(&format!("broker {number}"), stream, self.run.limits, move |body| {
+            let said = body.map_err(Reason::from).and_then(|body| Ok(ToBroker::decode(&body)?));
+            let goes_on = said.is_ok();
+            if let Ok(ToBroker::Register { producer, .. }) = said {
+                registered = Some(producer);
+            }
+            let input = match said {
+                Ok(ToBroker::Publish(publish)) if registered == Some(publish.record.producer) => {
+                    entrance.admit(number, publish)
+                }
+                Ok(said) => Some(Input::Said(number, said)),
+                Err(reason) => Some(Input::Closed(number, reason)),
+            };
+            input.is_none_or(|input| to_broker.send(input).is_ok()) && goes_on
+        });
+        match link {
+            Ok(link) => {
+                let connection = Connection { link, peer, since: self.run.now(), standing: Standing::New };
+                self.connections.insert(number, connection);
+            }
+            Err(why) => self.notice(peer, &Reason::Cut(Cut::Io(why))),
+        }
+    }
+
+    /// Whether a connection stands and may say this; one that may not is cut off. What a connection of an earlier
+    /// incarnation said is lost, as it would be in the memory of a process that died.
+    pub(super) fn is_heard(&mut self, connection: u64, said: &ToBroker) -> bool {
+        match self.connections.get(&connection).map(|speaker| speaker.may_say(said)) {
+            None => false,
+            Some(Ok(())) => true,
+            Some(Err(reason)) => {
+                self.cut_off(connection, &reason);
+                false
+            }
+        }
+    }
+
+    /// Somebody says hello.
+    pub(super) fn greet(&mut self, connection: u64, offered: &Secret) {
+        if self.run.secret.admits(offered) {
+            self.becomes(connection, Standing::Greeted);
+        } else {
+            self.say(connection, &FromBroker::Denied);
+            self.cut_off(connection, &Reason::Stranger);
+        }
+    }
+
+    pub(super) fn becomes(&mut self, connection: u64, standing: Standing) {
+        if let Some(connection) = self.connections.get_mut(&connection) {
+            connection.standing = standing;
+        }
+    }
+
+    /// Says it, if the connection still stands.
+    pub(super) fn say(&self, connection: u64, message: &FromBroker) {
+        if let Some(connection) = self.connections.get(&connection) {
+            connection.link.send(message.encode());
+        }
+    }
+
+    /// Ends a connection, and forgets its peer. What is queued for it is written out as far as it still reads.
+    pub(super) fn cut_off(&mut self, connection: u64, reason: &Reason) {
+        let Some(ended) = self.connections.remove(&connection) else {
+            return;
+        };
+        // A peer that closes is no news.
+        if !matches!(reason, Reason::Cut(Cut::Closed)) {
+            self.notice(ended.peer, reason);
+        }
+        self.leads.retain(|(its, _), _| *its != connection);
+        self.core.disconnect(Peer(connection));
+        self.producers.retain(|_, its| *its != connection);
+        if let Some(gone) = self.subscriber.take_if(|subscriber| subscriber.connection == connection) {
+            self.core.end_leases_of(gone.consumer);
+        }
+    }
+
+    pub(super) fn cut_off_the_nameless(&mut self) {
+        let patience = self.run.limits.hello;
+        let since = Millis(self.run.now().0.saturating_sub(patience.as_millis() as u64));
+        let is_nameless = |connection: &Connection| {
+            matches!(connection.standing, Standing::New | Standing::Greeted) && connection.since < since
+        };
+        let nameless = self.connections.iter().filter(|(_, connection)| is_nameless(connection));
+        let nameless: Vec<u64> = nameless.map(|(&number, _)| number).collect();
+        nameless.into_iter().for_each(|number| self.cut_off(number, &Reason::Nameless(patience)));
+    }
+
+    /// The broker is about to leave: producers get what they are owed, and learn that nothing more will come.
+    pub(super) fn dismiss_producers(&mut self) {
+        let is_producer = |connection: &&mut Connection| matches!(connection.standing, Standing::Producer(_));
+        self.connections.values_mut().filter(is_producer).for_each(|connection| connection.link.finish());
+    }
+
+    /// Says everything that is to be said, and waits a little for the peers to close: what they still write would make
+    /// the operating system throw away what they have not read.
+    pub(super) fn take_leave(&mut self) {
+        self.connections.values_mut().for_each(|connection| connection.link.finish());
+        let until = self.run.now() + FAREWELL;
+        while !self.connections.is_empty() && self.run.now() < until {
+            if let Ok(Input::Closed(connection, _)) = self.inputs.recv_timeout(self.run.patience(Some(until))) {
+                self.connections.remove(&connection);
+            }
+        }
+        self.connections.values().for_each(|connection| connection.link.cut());
+    }
+
+    fn notice(&self, peer: SocketAddr, reason: &Reason) {
+        self.run.notice(NAME, &format_args!("{peer} cut off: {reason}"));
+    }
+}
