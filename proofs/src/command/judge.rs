@@ -1,7 +1,7 @@
-//! `delivery judge`: the verdicts of a recorded history.
+//! `delivery judge`: the verdicts of a recorded history, or of the parts that the processes of one machine recorded.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -21,8 +21,13 @@ const LINES_SHOWN: usize = 12;
 /// What to judge, and how to read it.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The history (JSON Lines); `-` for standard input
-    history: PathBuf,
+    /// The history (JSON Lines); `-` for standard input. Several: the parts of one history, joined by their times, which
+    /// must be of one clock
+    #[arg(required = true)]
+    history: Vec<PathBuf>,
+    /// Write the joined history here: the lines that a judgement of several parts names are its lines
+    #[arg(long, value_name = "FILE")]
+    joined: Option<PathBuf>,
     /// What is counted [default: the history's own, else effect]
     #[arg(long)]
     level: Option<LevelWord>,
@@ -42,7 +47,7 @@ pub struct Arguments {
 
 /// Judges a history.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let history = read(&arguments.history, arguments.allow_truncated)?;
+    let history = joined(arguments)?;
     let expect = arguments.expect.map(Semantics::from);
     let question =
         Question { level: arguments.level.map(Into::into), obligation: arguments.obligation.map(Into::into), expect };
@@ -53,6 +58,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         false => in_words(&name, &history, &judgement, expect, terminal::ink()),
     });
     Ok(Outcome::kept(expect.is_none_or(|semantics| judgement.verdicts.of(semantics) == Verdict::Holds)))
+}
+
+/// The one history, or the parts joined.
+fn joined(arguments: &Arguments) -> anyhow::Result<History> {
+    let parts = arguments.history.iter().map(|path| read(path, arguments.allow_truncated));
+    let mut parts = parts.collect::<anyhow::Result<Vec<History>>>()?;
+    let history = match parts.len() {
+        1 => parts.remove(0),
+        _ => History::join(&parts).with_context(|| {
+            let names =
+                arguments.history.iter().enumerate().map(|(part, path)| format!("part {part} {}", path.display()));
+            names.collect::<Vec<_>>().join(", ")
+        })?,
+    };
+    if let Some(path) = &arguments.joined {
+        let written = File::create_new(path).and_then(|file| history.write(BufWriter::new(file)));
+        written.with_context(|| path.display().to_string())?;
+    }
+    Ok(history)
 }
 
 /// Reads a history from a file, or from standard input (`-`).
@@ -73,7 +97,7 @@ pub fn keeps(pipeline: &Pipeline, judgement: &Judgement) -> bool {
 }
 
 fn name(arguments: &Arguments, history: &History) -> String {
-    let stem = || arguments.history.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let stem = || arguments.history[0].file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     history.header.pipeline.as_ref().map_or_else(stem, |pipeline| pipeline.name().to_owned())
 }
 

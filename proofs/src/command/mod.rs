@@ -1,13 +1,17 @@
 //! The verbs, their arguments and their exit codes (DESIGN, section 9).
 
 mod atlas;
+mod broker;
 mod check;
+mod consume;
 mod explore;
 mod judge;
 mod load;
 mod mutants;
+mod produce;
 mod replay;
 mod report;
+mod role;
 mod run;
 mod simulate;
 mod tell;
@@ -43,7 +47,13 @@ enum Verb {
     Replay(replay::Arguments),
     /// Run the implementation for real: threads, TCP, disk
     Run(run::Arguments),
-    /// Judge a recorded history
+    /// Be the broker, as a process of its own
+    Broker(broker::Arguments),
+    /// Be the order service, as a process of its own
+    Produce(produce::Arguments),
+    /// Be the inventory service, as a process of its own
+    Consume(consume::Arguments),
+    /// Judge a recorded history, or the parts of one
     Judge(judge::Arguments),
     /// Chart what survives which faults, for every preset
     Atlas(atlas::Arguments),
@@ -87,6 +97,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Verb::Simulate(arguments) => simulate::run(&arguments),
         Verb::Replay(arguments) => replay::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Broker(arguments) => broker::run(&arguments),
+        Verb::Produce(arguments) => produce::run(&arguments),
+        Verb::Consume(arguments) => consume::run(&arguments),
         Verb::Judge(arguments) => judge::run(&arguments),
         Verb::Atlas(arguments) => atlas::run(&arguments),
         Verb::Mutants(arguments) => mutants::run(&arguments),

@@ -1,49 +1,94 @@
 //! History against stores: what a killed run had no time to record, and whether the two agree in the end.
 //!
-//! A row of an outbox is durable before its submit is told, and an effect before it is told; a kill may fall between.
+//! A row of an outbox is durable before its submit is told, an effect and a dead letter likewise; a kill may fall between.
 //! Then the store knows of something that nobody acted upon, and its event is written now. The other way round there is
 //! no excuse: an effect that is told and not in the stock is an error.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use delivery_impls::core::record::ProducerId;
+use delivery_impls::core::ledger::Entry;
+use delivery_impls::core::record::{DecodeError, ProducerId, Record};
 use delivery_impls::core::report::Report;
 use delivery_impls::driver::Observer;
 use delivery_impls::driver::broker;
 use delivery_impls::driver::consumer;
 use delivery_impls::driver::producer;
 use delivery_impls::driver::run::{DriverError, Stores};
-use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedJournal, EmbeddedOutbox};
+use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::{Journal, OutboxRow, OutboxStore, RecoverError, StoreError};
-use delivery_model::vocab::{EventKind, GroupId, MessageId};
+use delivery_model::vocab::{EventKind, GroupId, MessageId, Position};
 
 use super::record::Recorder;
 use super::{Options, RealError, order};
 
-/// Writes what the stores know and the history does not. Gives how many events that took.
+/// Writes what the stores of all three parties know and the history does not. Gives how many events that took.
 pub(super) fn mend(stores: &Stores, options: &Options, recorder: &Recorder) -> Result<u64, RealError> {
-    let mut mended = 0;
-    let mut tell = |process: &str, report: Report| {
-        mended += 1;
-        recorder.observe(process, &report).map_err(|why| RealError::Driver(DriverError::Observe(why)))
-    };
+    let producers = (0..options.producers).map(|id| mend_submits(stores, ProducerId(id), recorder));
+    let submits = producers.sum::<Result<u64, _>>()?;
+    Ok(submits + mend_dead_letters(stores, recorder)? + mend_effects(stores, recorder)?)
+}
+
+/// The rows of an outbox whose submit was not told.
+pub(super) fn mend_submits(stores: &Stores, id: ProducerId, recorder: &Recorder) -> Result<u64, RealError> {
     let submitted = recorder.submitted();
-    for id in (0..options.producers).map(ProducerId) {
-        for row in rows(&stores.outbox(id))? {
-            if !submitted.contains(&row.message) {
-                let kind = EventKind::Submit { message: row.message, payload: None };
-                tell(&producer::name(id), Report::with(kind, &row.payload))?;
-            }
-        }
-    }
-    for (message, inventory, history) in effects(stores, recorder)? {
-        for _ in history..inventory.floor() as u64 {
-            let kind = EventKind::Effect { message, group: GroupId(0), payload: None };
-            tell(consumer::NAME, Report::with(kind, &order(message).encode()))?;
-        }
-    }
+    let untold = rows(&stores.outbox(id))?.into_iter().filter(|row| !submitted.contains(&row.message));
+    tell_all(
+        recorder,
+        &producer::name(id),
+        untold.map(|row| Report::with(EventKind::Submit { message: row.message, payload: None }, &row.payload)),
+    )
+}
+
+/// What the stock knows to have taken effect. In the end, stock and history agree.
+pub(super) fn mend_effects(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
+    let untold = effects(stores, recorder)?.into_iter().flat_map(|(message, inventory, history)| {
+        let kind = EventKind::Effect { message, group: GroupId(0), payload: None };
+        (history..inventory.floor() as u64).map(move |_| Report::with(kind, &order(message).encode()))
+    });
+    let mended = tell_all(recorder, consumer::NAME, untold)?;
     compare(stores, recorder)?;
     Ok(mended)
+}
+
+/// What the ledger knows to be set aside.
+pub(super) fn mend_dead_letters(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
+    let dead: Vec<Position> = decoded(&stores.ledger(), Entry::decode)?
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::DeadLettered(position) => Some(position),
+            _ => None,
+        })
+        .collect();
+    if dead.is_empty() {
+        return Ok(0);
+    }
+    let (log, told) = (decoded(&stores.log(), Record::decode)?, recorder.dead_lettered());
+    let messages: BTreeSet<MessageId> = dead.iter().map(|position| log[position.0 as usize].message).collect();
+    let kind = |message: &MessageId| EventKind::DeadLetter { message: *message, group: GroupId(0) };
+    tell_all(recorder, broker::NAME, messages.difference(&told).map(|message| Report::of(kind(message))))
+}
+
+fn tell_all(recorder: &Recorder, process: &str, reports: impl Iterator<Item = Report>) -> Result<u64, RealError> {
+    let mut told = 0;
+    for report in reports {
+        recorder.observe(process, &report).map_err(DriverError::Observe)?;
+        told += 1;
+    }
+    Ok(told)
+}
+
+/// Every record of a journal; none, if there is no file.
+fn decoded<T>(path: &Path, decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<Vec<T>, RealError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let unusable = |why| RealError::Store { path: path.to_owned(), why };
+    let mut journal = FileJournal::open(path, Room::default()).map_err(|why| unreadable(path, why))?;
+    let records = journal.recover().map_err(unusable)?.into_iter().enumerate();
+    let undecodable = |record, why| unusable(RecoverError::Undecodable { record: record as u64, why });
+    records.map(|(record, bytes)| decode(&bytes).map_err(|why| undecodable(record, why))).collect()
 }
 
 /// Whether stock and history agree about every message.
@@ -95,11 +140,10 @@ pub(super) fn check_same_run(stores: &Stores, options: &Options) -> Result<(), R
     }
     let path = stores.log();
     let begins = !options.record.metadata().is_ok_and(|file| file.len() > 0);
-    if !begins || !path.exists() {
+    if !begins {
         return Ok(());
     }
-    let log = EmbeddedJournal::open(&path).map_err(|why| unreadable(&path, why))?.recover();
-    match log.map_err(|why| RealError::Store { path: path.clone(), why })?.len() {
+    match decoded(&path, Record::decode)?.len() {
         0 => Ok(()),
         records => Err(RealError::OtherRun {
             found: format!("{}'s log holds {records} records", broker::NAME),

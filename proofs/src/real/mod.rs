@@ -7,9 +7,12 @@
 //! recovered, what they hold and the history does not yet tell is written (`mend`), and the remaining messages
 //! follow. Such a start is told as a crash of all three parties, for that is what it is to them.
 //!
+//! The parties may also run apart, each in a process of its own that records its own part of the history ([`Part`]).
+//!
 //! Leaves out: judging. The history is in its file, for the one judge there is.
 
 mod mend;
+mod part;
 mod plan;
 mod record;
 
@@ -25,7 +28,7 @@ use delivery_impls::core::report::Report;
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::faults::{Injector, PlanError, owner};
 use delivery_impls::driver::producer::Orders;
-use delivery_impls::driver::run::{DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::{Observer, drive};
 use delivery_impls::store::RecoverError;
 use delivery_model::history::{History, HistoryError};
@@ -34,9 +37,10 @@ use delivery_model::schedule::PlannedFault;
 use delivery_model::vocab::{EventKind, Fault, MessageId};
 use thiserror::Error;
 
+pub use self::part::{Part, PartReport, Role};
 pub use self::plan::{Plan, left_out};
-use self::record::Recorder;
-pub use self::record::{OnProgress, Progress};
+pub use self::record::{Listeners, OnEvent, OnNotice, OnProgress, Progress};
+use self::record::{Recorder, Timing};
 
 /// The most messages of a run: each orders an article of its own, and articles are numbered in 32 bits.
 pub const MESSAGES_LIMIT: u64 = u32::MAX as u64;
@@ -75,6 +79,10 @@ impl Options {
             progress: None,
             stop: Arc::default(),
         }
+    }
+
+    fn listeners(&self) -> Listeners {
+        Listeners { progress: self.progress.clone(), ..Listeners::default() }
     }
 }
 
@@ -199,10 +207,10 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
     std::fs::create_dir_all(directory).map_err(|why| RealError::File { path: directory.clone(), why })?;
     let stores = Stores::in_directory(directory);
     mend::check_same_run(&stores, options)?;
-    let (recorder, before) = Recorder::open(&options.record, pipeline, options.progress.clone())?;
+    let (recorder, before) = Recorder::open(&options.record, pipeline, Timing::Own, options.listeners())?;
     let recorder = Arc::new(recorder);
     let mended = mend::mend(&stores, options, &recorder)?;
-    let part = Part { pipeline, options, stores, recorder: &recorder, before: &before };
+    let part = Whole { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
     let (ended, tally) = part.drive()?;
     mend::compare(&part.stores, &recorder)?;
@@ -240,8 +248,8 @@ fn check(options: &Options) -> Result<(), RealError> {
     Ok(())
 }
 
-/// This process's part of a run.
-struct Part<'a> {
+/// All parties of a run, in this process.
+struct Whole<'a> {
     pipeline: &'a Pipeline,
     options: &'a Options,
     stores: Stores,
@@ -249,7 +257,7 @@ struct Part<'a> {
     before: &'a History,
 }
 
-impl Part<'_> {
+impl Whole<'_> {
     fn drive(&self) -> Result<(Ended, Vec<PlannedFault>), RealError> {
         let submitted: BTreeSet<MessageId> = self.recorder.submitted();
         let unsubmitted: Vec<MessageId> =
@@ -264,14 +272,11 @@ impl Part<'_> {
         }
         let faults = self.plan(&unsubmitted);
         let producers = self.options.producers;
-        let run = Run::new(
-            self.pipeline.clone(),
-            self.options.tuning,
-            self.stores.clone(),
-            Injector::new(&faults, producers)?,
-            Arc::clone(self.recorder) as Arc<dyn Observer>,
-            Arc::clone(&self.options.stop),
-        );
+        let observer = Arc::clone(self.recorder) as Arc<dyn Observer>;
+        let (pipeline, stores) = (self.pipeline.clone(), self.stores.clone());
+        let mut run = Run::new(pipeline, self.options.tuning, stores, observer, Company::Together);
+        run.injector = Injector::new(&faults, producers)?;
+        run.stop = Arc::clone(&self.options.stop);
         let mut orders = vec![Orders::new(); producers as usize];
         for message in unsubmitted {
             orders[owner(message, producers).0 as usize].push_back((message, order(message).encode()));

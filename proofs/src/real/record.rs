@@ -7,6 +7,7 @@
 //! nobody acted upon and which a resumed run cuts off.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -20,6 +21,8 @@ use delivery_model::history::{
 };
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{Event, EventKind, Fault, MessageId, Outcome};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::RealError;
 
@@ -38,8 +41,51 @@ pub struct Progress {
     pub faults: u64,
 }
 
-/// Who wants to know.
+/// Who wants to know how far a run has come.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+/// Who wants to know every event, and whose it is.
+pub type OnEvent = Arc<dyn Fn(&str, &EventKind) + Send + Sync>;
+/// Who wants to know what happens to connections, and whose they are.
+pub type OnNotice = Arc<dyn Fn(&str, &dyn Display) + Send + Sync>;
+
+/// Who is told what, as soon as it is recorded.
+#[derive(Clone, Default)]
+pub struct Listeners {
+    /// How far the run has come.
+    pub progress: Option<OnProgress>,
+    /// Every event.
+    pub event: Option<OnEvent>,
+    /// What operators want to know.
+    pub notice: Option<OnNotice>,
+}
+
+/// Whose time a history is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timing {
+    /// Its own: it begins at 0 and goes on where an earlier part left off.
+    Own,
+    /// The machine's monotonic clock, which all its processes share until it is started anew.
+    Machine,
+}
+
+/// The clock that times are read from, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    Own { began: Instant, base: u64 },
+    Machine,
+}
+
+impl Clock {
+    fn now(self) -> u64 {
+        match self {
+            Clock::Own { began, base } => base + began.elapsed().as_nanos() as u64,
+            Clock::Machine => {
+                let since_start = clock_gettime(ClockId::Monotonic);
+                since_start.tv_sec as u64 * 1_000_000_000 + since_start.tv_nsec as u64
+            }
+        }
+    }
+}
 
 /// The name of the one consumer group, as histories have it.
 const GROUP: &str = "inventory";
@@ -47,15 +93,13 @@ const GROUP: &str = "inventory";
 /// Writes a history while it happens.
 pub struct Recorder {
     state: Mutex<State>,
-    on_progress: Option<OnProgress>,
+    listeners: Listeners,
 }
 
 struct State {
     writer: HistoryWriter<File>,
     names: Names,
-    began: Instant,
-    /// When an earlier part of the history left off, in nanoseconds; 0 for a new one.
-    base: u64,
+    clock: Clock,
     told: Told,
 }
 
@@ -66,12 +110,13 @@ struct Told {
     submitted: BTreeSet<MessageId>,
     delivered: BTreeSet<MessageId>,
     effects: BTreeMap<MessageId, u64>,
+    dead_lettered: BTreeSet<MessageId>,
     faults: BTreeMap<Fault, u64>,
 }
 
 impl Told {
     fn note(&mut self, kind: &EventKind) {
-        let Told { progress, submitted, delivered, effects, faults } = self;
+        let Told { progress, submitted, delivered, effects, dead_lettered, faults } = self;
         match *kind {
             EventKind::Submit { message, .. } => {
                 progress.submitted += 1;
@@ -85,6 +130,9 @@ impl Told {
             EventKind::Effect { message, .. } => {
                 progress.effects += 1;
                 *effects.entry(message).or_default() += 1;
+            }
+            EventKind::DeadLetter { message, .. } => {
+                dead_lettered.insert(message);
             }
             EventKind::Fault { fault } => {
                 progress.faults += 1;
@@ -101,7 +149,8 @@ impl Recorder {
     pub fn open(
         path: &Path,
         pipeline: &Pipeline,
-        on_progress: Option<OnProgress>,
+        timing: Timing,
+        listeners: Listeners,
     ) -> Result<(Recorder, History), RealError> {
         let header = Header::from(pipeline);
         let unusable = |why| RealError::File { path: path.to_owned(), why };
@@ -127,20 +176,11 @@ impl Recorder {
             }
             Err(why) => return Err(RealError::History { path: path.to_owned(), why: Box::new(why) }),
         };
-        let recorder = Recorder::starting(writer, &before, on_progress);
-        Ok((recorder, before))
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a real run's history is in real time")]
-    fn starting(writer: HistoryWriter<File>, before: &History, on_progress: Option<OnProgress>) -> Recorder {
-        let base = match before.events.last().map(|last| last.at) {
-            Some(At::Whole(nanoseconds)) => nanoseconds,
-            Some(At::Fraction(nanoseconds)) => nanoseconds.ceil() as u64,
-            None => 0,
-        };
+        let clock = start(timing, &before, path)?;
         let (names, mut told) = (before.names.clone(), Told::default());
         before.events.iter().for_each(|recorded| told.note(&recorded.event.kind));
-        Recorder { state: Mutex::new(State { writer, names, began: Instant::now(), base, told }), on_progress }
+        let recorder = Recorder { state: Mutex::new(State { writer, names, clock, told }), listeners };
+        Ok((recorder, before))
     }
 
     /// How far the run has come.
@@ -163,6 +203,11 @@ impl Recorder {
         self.state().told.effects.clone()
     }
 
+    /// Every message that was set aside.
+    pub fn dead_lettered(&self) -> BTreeSet<MessageId> {
+        self.state().told.dead_lettered.clone()
+    }
+
     /// How often each kind of fault struck.
     pub fn faults(&self) -> BTreeMap<Fault, u64> {
         self.state().told.faults.clone()
@@ -177,8 +222,8 @@ impl Recorder {
 impl Observer for Recorder {
     fn observe(&self, process: &str, report: &Report) -> io::Result<()> {
         let mut state = self.state();
-        let State { writer, names, began, base, told } = &mut *state;
-        let process = names.process_id(process).map_err(io::Error::other)?;
+        let State { writer, names, clock, told } = &mut *state;
+        let id = names.process_id(process).map_err(io::Error::other)?;
         if report.kind.group().is_some() {
             names.group_id(GROUP).map_err(io::Error::other)?;
         }
@@ -186,15 +231,43 @@ impl Observer for Recorder {
         if let Some(bytes) = &report.payload {
             carry(&mut kind, names, bytes)?;
         }
-        let at = At::Whole(*base + began.elapsed().as_nanos() as u64);
-        writer.record(names, at, &Event { process, kind })?;
+        writer.record(names, At::Whole(clock.now()), &Event { process: id, kind })?;
         told.note(&kind);
         let progress = told.progress;
         drop(state);
-        if let Some(on_progress) = &self.on_progress {
+        if let Some(on_progress) = &self.listeners.progress {
             on_progress(progress);
         }
+        if let Some(on_event) = &self.listeners.event {
+            on_event(process, &kind);
+        }
         Ok(())
+    }
+
+    fn notice(&self, process: &str, notice: &dyn Display) {
+        if let Some(on_notice) = &self.listeners.notice {
+            on_notice(process, notice);
+        }
+    }
+}
+
+/// The clock of a history that begins or goes on.
+#[expect(clippy::disallowed_methods, reason = "a real run's history is in real time")]
+fn start(timing: Timing, before: &History, path: &Path) -> Result<Clock, RealError> {
+    let last = match before.events.last().map(|last| last.at) {
+        Some(At::Whole(nanoseconds)) => nanoseconds,
+        Some(At::Fraction(nanoseconds)) => nanoseconds.ceil() as u64,
+        None => 0,
+    };
+    let now = Clock::Machine.now();
+    match timing {
+        Timing::Own => Ok(Clock::Own { began: Instant::now(), base: last }),
+        Timing::Machine if last <= now => Ok(Clock::Machine),
+        Timing::Machine => Err(RealError::OtherRun {
+            path: path.to_owned(),
+            found: format!("its last event is at {last}, and this machine's clock says {now}"),
+            expected: "a history recorded since the machine was started, or a new file".to_owned(),
+        }),
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod common;
 mod killed;
+mod parties;
+mod parties_killed;
 mod refused;
 mod resumed;
 mod settings;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use delivery_impls::core::record::{ProducerId, Record};
 use delivery_impls::driver::run::{Ended, Stores};
-use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedJournal, EmbeddedOutbox};
+use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::{Change, InventoryStore, Journal, OutboxStore};
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Doubt, Verdict};
@@ -89,7 +90,7 @@ fn an_effect_that_the_history_had_no_time_to_tell_is_told_from_the_stock() {
     let place = stopped();
     let told = place.messages(|kind| matches!(kind, EventKind::Effect { .. }));
     let stores = Stores::in_directory(place.path());
-    let log = EmbeddedJournal::open(&stores.log()).map(|mut log| log.recover().expect("readable"));
+    let log = FileJournal::open(&stores.log(), Room::default()).map(|mut log| log.recover().expect("readable"));
     let mut records = log.expect("a log").into_iter().map(|bytes| Record::decode(&bytes).expect("a record")).zip(0..);
     let (record, position) = records.find(|(record, _)| !told.contains(&record.message)).expect("some are left");
     let change =

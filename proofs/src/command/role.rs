@@ -1,0 +1,82 @@
+//! What `delivery broker`, `delivery produce` and `delivery consume` share: one party in a process of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use delivery_impls::driver::run::Ended;
+use delivery_impls::driver::secret::Secret;
+use delivery_proofs::real::{Part, Role};
+
+use super::{Outcome, load, report, terminal};
+
+/// Where a broker listens unless told otherwise, and where the others look for it.
+pub const BROKER: &str = "127.0.0.1:7117";
+
+/// Where the shared secret may stand, if not in a file.
+const SECRET: &str = "DELIVERY_SECRET";
+
+/// What every role wants to know.
+#[derive(clap::Args)]
+pub struct Common {
+    /// Pipeline file (TOML) or name of a preset, the same for all three roles
+    #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
+    pipeline: PathBuf,
+    /// Where its stores are. Started again on the same directory, it goes on where it was stopped or killed
+    #[arg(long, value_name = "DIR")]
+    directory: PathBuf,
+    /// The file of its part of the history [default: its name in the directory, such as broker-0.jsonl]
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The file of the secret that all roles share, where the broker does not listen on the loopback address; or give it
+    /// as DELIVERY_SECRET in the environment
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Say every event on standard output, once it is recorded
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Runs a role until it has nothing left to do, or Ctrl-C asks it to leave.
+pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
+    let pipeline = load::pipeline(&common.pipeline)?;
+    let interrupt = terminal::Interrupt::install()?;
+    let name = role.name();
+    let mut part = Part::new(role, common.directory.clone());
+    part.record = common.record.clone().unwrap_or(part.record);
+    part.secret = secret(common.secret_file.as_deref())?;
+    part.stop = interrupt.flag();
+    part.listeners.notice = Some(Arc::new(|process, notice| eprintln!("{process}: {notice}")));
+    if common.verbose {
+        part.listeners.event = Some(Arc::new(|process, kind| terminal::print(&format!("{process} {kind}\n"))));
+    }
+    let listening = |address: SocketAddr| terminal::print(&format!("{name} listens on {address}\n"));
+    let came = part.take(&pipeline, listening)?;
+    if came.mended > 0 {
+        eprintln!("{name}: {} written from the stores", report::count(came.mended, "event"));
+    }
+    let rest = match came.ended {
+        Ended::Drained => "came to rest",
+        Ended::Stopped => "stopped, and left some in its stores",
+    };
+    eprintln!("{name}: {rest}; history: {}", part.record.display());
+    Ok(Outcome::kept(came.ended == Ended::Drained))
+}
+
+/// The secret from its file, else from the environment, else none.
+fn secret(file: Option<&Path>) -> anyhow::Result<Secret> {
+    let (text, from) = match file {
+        Some(path) => (load::text(path)?, path.display().to_string()),
+        None => match std::env::var(SECRET) {
+            Ok(text) => (text, SECRET.to_owned()),
+            Err(std::env::VarError::NotPresent) => return Ok(Secret::default()),
+            Err(error) => return Err(error).context(SECRET),
+        },
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.len() < Secret::BYTES_MIN {
+        bail!("{from}: found a secret of {} bytes; expected at least {}", text.len(), Secret::BYTES_MIN);
+    }
+    Ok(Secret::new(text))
+}

@@ -1,0 +1,183 @@
+//! One party of a run, in a process of its own, with its own stores and its own part of the history.
+//!
+//! A part's times are the machine's monotonic clock, and every event is in its file before anybody can act upon it: so
+//! the parts of one machine can be joined by time ([`History::join`](delivery_model::history::History::join)). A part
+//! that came to rest says so; the whole is at rest when every part is.
+//!
+//! Started again on the same directory and history, a part goes on where it was stopped or killed. Its start is told as a
+//! crash of its party.
+//!
+//! Leaves out: planned faults. Whoever runs parties apart kills them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use delivery_impls::core::record::ProducerId;
+use delivery_impls::core::report::Report;
+use delivery_impls::core::tuning::Tuning;
+use delivery_impls::driver::Observer;
+use delivery_impls::driver::faults::owner;
+use delivery_impls::driver::producer::Orders;
+use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::secret::Secret;
+use delivery_impls::driver::{broker, consumer, producer};
+use delivery_model::pipeline::Pipeline;
+use delivery_model::vocab::{EventKind, Fault, MessageId};
+
+use super::record::{Listeners, Recorder, Timing};
+use super::{MESSAGES_LIMIT, Progress, RealError, mend, order};
+
+/// Which party, and what it needs to know of the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The broker.
+    Broker {
+        /// Where it listens.
+        listen: SocketAddr,
+    },
+    /// A producer.
+    Producer {
+        /// Which of them, counted from 0.
+        id: ProducerId,
+        /// How many producers share the messages.
+        of: u32,
+        /// How many messages there are in all, numbered from 1.
+        messages: u64,
+        /// Where the broker is.
+        broker: SocketAddr,
+    },
+    /// The consumer.
+    Consumer {
+        /// Where the broker is.
+        broker: SocketAddr,
+    },
+}
+
+impl Role {
+    /// The name under which histories know it.
+    pub fn name(&self) -> String {
+        match self {
+            Role::Broker { .. } => broker::NAME.to_owned(),
+            Role::Producer { id, .. } => producer::name(*id),
+            Role::Consumer { .. } => consumer::NAME.to_owned(),
+        }
+    }
+
+    fn crash(&self) -> Fault {
+        match self {
+            Role::Broker { .. } => Fault::BrokerCrash,
+            Role::Producer { .. } => Fault::ProducerCrash,
+            Role::Consumer { .. } => Fault::ConsumerCrash,
+        }
+    }
+}
+
+/// One party: what it is, and where it keeps what it has.
+pub struct Part {
+    /// What it does.
+    pub role: Role,
+    /// Where its stores are.
+    pub directory: PathBuf,
+    /// The file of its part of the history.
+    pub record: PathBuf,
+    /// What peers must know; empty: nothing.
+    pub secret: Secret,
+    /// How long to wait for what.
+    pub tuning: Tuning,
+    /// Who is told what happens.
+    pub listeners: Listeners,
+    /// Set it, and the party finishes what it is at and leaves.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What came of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartReport {
+    /// Whether the party came to rest, or left something in its stores.
+    pub ended: Ended,
+    /// What its history tells, earlier lives included.
+    pub progress: Progress,
+    /// Events that an earlier life had no time to record, written from the stores.
+    pub mended: u64,
+}
+
+impl Part {
+    /// This party, in this directory, with the usual waits and no secret.
+    pub fn new(role: Role, directory: PathBuf) -> Part {
+        let record = directory.join(format!("{}.jsonl", role.name()));
+        let (secret, listeners, stop) = Default::default();
+        Part { role, directory, record, secret, tuning: loopback_tuning(), listeners, stop }
+    }
+
+    /// Takes part, until nothing is left to do or the party is asked to leave. `listening` is told where a broker listens.
+    pub fn take(&self, pipeline: &Pipeline, listening: impl FnOnce(SocketAddr)) -> Result<PartReport, RealError> {
+        std::fs::create_dir_all(&self.directory)
+            .map_err(|why| RealError::File { path: self.directory.clone(), why })?;
+        let stores = Stores::in_directory(&self.directory);
+        let (recorder, before) = Recorder::open(&self.record, pipeline, Timing::Machine, self.listeners.clone())?;
+        let recorder = Arc::new(recorder);
+        let mended = self.mend(&stores, &recorder)?;
+        if !before.events.is_empty() {
+            tell(&recorder, EventKind::Fault { fault: self.role.crash() })?;
+        }
+        let observer = Arc::clone(&recorder) as Arc<dyn Observer>;
+        let mut run = Run::new(pipeline.clone(), self.tuning, stores, observer, Company::Apart);
+        run.stop = Arc::clone(&self.stop);
+        run.secret = self.secret.clone();
+        let ended = self.drive(&run, &recorder, listening)?;
+        if let Role::Consumer { .. } = self.role {
+            mend::compare(&run.stores, &recorder)?;
+        }
+        if ended == Ended::Drained {
+            tell(&recorder, EventKind::Quiescent)?;
+        }
+        Ok(PartReport { ended, progress: recorder.progress(), mended })
+    }
+
+    fn mend(&self, stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
+        match self.role {
+            Role::Broker { .. } => mend::mend_dead_letters(stores, recorder),
+            Role::Producer { id, .. } => mend::mend_submits(stores, id, recorder),
+            Role::Consumer { .. } => mend::mend_effects(stores, recorder),
+        }
+    }
+
+    fn drive(&self, run: &Run, recorder: &Recorder, listening: impl FnOnce(SocketAddr)) -> Result<Ended, RealError> {
+        match self.role {
+            Role::Broker { listen } => {
+                let inbox = broker::listen(run, listen)?;
+                listening(inbox.address());
+                Ok(broker::serve(run, inbox)?)
+            }
+            Role::Producer { id, of, messages, broker } => {
+                let orders = orders(id, of, messages, recorder)?;
+                Ok(producer::produce(run, id, broker, orders)?)
+            }
+            Role::Consumer { broker } => Ok(consumer::consume(run, broker)?),
+        }
+    }
+}
+
+/// A producer's share of the messages, less what it submitted in an earlier life.
+fn orders(id: ProducerId, of: u32, messages: u64, recorder: &Recorder) -> Result<Orders, RealError> {
+    let range = |what, found: u64, limits: std::ops::RangeInclusive<u64>| match limits.contains(&found) {
+        true => Ok(()),
+        false => {
+            let expected = format!("{} to {}", limits.start(), limits.end());
+            Err(RealError::Option { what, found: found.to_string(), expected })
+        }
+    };
+    range("messages", messages, 1..=MESSAGES_LIMIT)?;
+    range("producers", of.into(), 1..=1024)?;
+    range("producer", id.0.into(), 0..=u64::from(of) - 1)?;
+    let submitted = recorder.submitted();
+    let own = (1..=messages).map(MessageId).filter(|message| owner(*message, of) == id);
+    let left = own.filter(|message| !submitted.contains(message));
+    Ok(left.map(|message| (message, order(message).encode())).collect())
+}
+
+fn tell(recorder: &Recorder, kind: EventKind) -> Result<(), DriverError> {
+    recorder.observe("faults", &Report::of(kind)).map_err(DriverError::Observe)
+}

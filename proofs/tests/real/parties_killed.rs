@@ -1,0 +1,103 @@
+//! Processes that are killed at random instants under load, over and over: nothing that was acked is lost, and nothing
+//! takes effect twice.
+//!
+//! Which process is killed, and after how many more events of the whole, is drawn from a seed; where that falls between
+//! two steps of the victim is the machine's doing. As `killed` says, a kill does not test the disk.
+
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use delivery_impls::driver::run::Stores;
+use delivery_impls::store::embedded::EmbeddedInventory;
+use delivery_model::pipeline::Semantics;
+use delivery_model::semantics::Verdict;
+use delivery_model::vocab::MessageId;
+use delivery_proofs::real::order;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::parties::{Party, Said, free_port, judged};
+
+const MESSAGES: u64 = 1_200;
+const KILLS: u32 = 120;
+/// At most so many events between two kills.
+const EVENTS_BETWEEN: u32 = 30;
+/// Nothing at all happens for so long: the run hangs.
+const HUNG: Duration = Duration::from_secs(60);
+
+const BROKER: usize = 0;
+const CONSUMER: usize = 1;
+const PRODUCERS: [usize; 2] = [2, 3];
+/// Whom the dice hit how often.
+const VICTIMS: [usize; 8] = [BROKER, BROKER, BROKER, CONSUMER, CONSUMER, CONSUMER, PRODUCERS[0], PRODUCERS[1]];
+
+/// Waits for the next event of somebody who is still alive. False if a producer has ended.
+fn next_event(parties: &[Party], said: &Receiver<Said>) -> bool {
+    loop {
+        let Said { party, life, line } = said.recv_timeout(HUNG).expect("something happens");
+        let is_alive = parties[party].is_started() && parties[party].life() == life;
+        match line {
+            Some(_) if is_alive => return true,
+            None if is_alive => {
+                assert!(PRODUCERS.contains(&party), "only producers end by themselves");
+                return false;
+            }
+            // Said before it was killed.
+            Some(_) | None => {}
+        }
+    }
+}
+
+#[test]
+fn exactly_once_stays_so_while_every_process_is_killed_again_and_again() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (to_test, said) = channel();
+    let address = format!("127.0.0.1:{}", free_port());
+    let messages = MESSAGES.to_string();
+    let produce = ["produce", "--connect", &address, "--messages", &messages, "--producers", "2", "--producer"];
+    let arguments = [
+        vec!["broker", "--listen", &address],
+        vec!["consume", "--connect", &address],
+        [&produce[..], &["0"]].concat(),
+        [&produce[..], &["1"]].concat(),
+    ];
+    let parties = arguments.iter().enumerate();
+    let mut parties: Vec<Party> =
+        parties.map(|(number, arguments)| Party::new(number, place.path(), arguments, to_test.clone())).collect();
+    parties.iter_mut().for_each(Party::start);
+
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut kills = [0; 4];
+    while kills.iter().sum::<u32>() < KILLS {
+        for _ in 0..random.random_range(1..=EVENTS_BETWEEN) {
+            assert!(next_event(&parties, &said), "a producer was done after {kills:?} kills: too few messages");
+        }
+        let victim = VICTIMS[random.random_range(0..VICTIMS.len())];
+        parties[victim].kill();
+        parties[victim].start();
+        kills[victim] += 1;
+    }
+
+    for producer in PRODUCERS {
+        let (code, err) = parties[producer].wait();
+        assert_eq!(code, Some(0), "{err}");
+    }
+    for party in [BROKER, CONSUMER] {
+        parties[party].interrupt();
+        let (code, err) = parties[party].wait();
+        assert_eq!(code, Some(0), "{err}");
+    }
+
+    let judgement = judged(place.path(), &["broker-0", "consumer-0", "producer-0", "producer-1"]);
+    assert_eq!(judgement.verdicts.of(Semantics::ExactlyOnce), Verdict::Holds, "{kills:?} {:#?}", judgement.violations);
+    assert_eq!(judgement.counts.submitted, MESSAGES);
+    assert!(judgement.counts.delivered > MESSAGES, "kills make deliveries come again, or they fell between messages");
+    assert!(kills.iter().all(|kills| *kills >= 10), "{kills:?}");
+
+    let inventory = EmbeddedInventory::open(&Stores::in_directory(place.path()).inventory()).expect("an inventory");
+    let expected: Vec<_> = (1..=MESSAGES)
+        .map(|message| order(MessageId(message)))
+        .map(|order| (order.sku, -i64::from(order.quantity)))
+        .collect();
+    assert_eq!(inventory.stocks().expect("readable"), expected);
+}
