@@ -1,0 +1,206 @@
+//! What durable confirmations cost, one sync for each and one sync for many, beside the floor that the disk sets.
+//!
+//! All of it goes through the broker that ships: threads, TCP, and the log's file. One producer with one message in
+//! flight makes the broker sync each record by itself. With 64 of them, what comes while the disk is busy shares the next
+//! sync. The floor is a loop that appends frames of the same size to a file on the same disk and syncs after each, or
+//! after each 64, and does nothing else.
+//!
+//! Every publish of a timed run is confirmed, and afterwards the log is read back: it holds each of them once.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use delivery_benches::time;
+use delivery_impls::core::order::{Order, Sku};
+use delivery_impls::core::record::{Identity, ProducerId, Publish, Record, Session, Verdict};
+use delivery_impls::core::report::Report;
+use delivery_impls::driver::frame::{self, Decoder};
+use delivery_impls::driver::run::{Company, Run, Stores, loopback_tuning};
+use delivery_impls::driver::secret::Secret;
+use delivery_impls::driver::wire::{FromBroker, ToBroker};
+use delivery_impls::driver::{LOOPBACK, Observer, broker};
+use delivery_impls::store::Journal;
+use delivery_impls::store::file::{FileJournal, Room};
+use delivery_model::pipeline::Pipeline;
+use delivery_model::vocab::{AttemptNumber, Epoch, MessageId};
+
+/// Producers that have a message in flight at once.
+const MANY: u32 = 64;
+/// Publishes of each producer in an iteration.
+const EACH: u64 = 20;
+
+/// Nobody wants to know.
+struct Deaf;
+
+impl Observer for Deaf {
+    fn observe(&self, _: &str, _: &Report) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn notice(&self, _: &str, _: &dyn Display) {}
+}
+
+/// One producer: its connection, and what it publishes next.
+struct Client {
+    stream: TcpStream,
+    decoder: Decoder,
+    id: ProducerId,
+    number: u64,
+}
+
+impl Client {
+    fn connect(broker: SocketAddr, id: ProducerId) -> Client {
+        let stream = TcpStream::connect(broker).expect("it listens");
+        stream.set_nodelay(true).expect("a socket");
+        let mut client = Client { stream, decoder: Decoder::default(), id, number: 0 };
+        client.say(&ToBroker::Hello(Secret::default()));
+        client.say(&ToBroker::Register { producer: id, epoch: Epoch(0) });
+        assert_eq!(client.hear(), FromBroker::Registered);
+        client
+    }
+
+    fn say(&mut self, said: &ToBroker) {
+        let mut bytes = Vec::with_capacity(128);
+        frame::encode(&said.encode(), &mut bytes).expect("short");
+        self.stream.write_all(&bytes).expect("connected");
+    }
+
+    fn hear(&mut self) -> FromBroker {
+        let mut buffer = [0; 512];
+        loop {
+            let length = self.stream.read(&mut buffer).expect("connected");
+            assert_ne!(length, 0, "the broker closed");
+            let mut piece = &buffer[..length];
+            while let Some(body) = self.decoder.take(&mut piece).expect("frames") {
+                // There is one reply for each publish, and heartbeats between.
+                if !body.is_empty() {
+                    return FromBroker::decode(&body).expect("a message");
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let (producer, epoch) = (self.id, Epoch(0));
+        let identity = Identity::Sequence { session: Session { producer, session: epoch }, number: self.number };
+        let message = MessageId(u64::from(producer.0) << 32 | self.number);
+        self.say(&ToBroker::Publish(Publish {
+            record: record(message, identity, producer),
+            attempt: AttemptNumber(1),
+        }));
+        self.number += 1;
+        match self.hear() {
+            FromBroker::Reply(reply) => {
+                assert_eq!(reply.message, message);
+                assert!(matches!(reply.verdict, Verdict::Acked(Some(_))), "{reply:?}");
+            }
+            other => panic!("{other:?} is no reply"),
+        }
+    }
+}
+
+fn record(message: MessageId, identity: Identity, producer: ProducerId) -> Record {
+    let payload = Order { sku: Sku(7), quantity: 1 }.encode();
+    Record { message, identity, producer, epoch: Epoch(0), payload }
+}
+
+/// How long so many producers, each with one message in flight, take for so many publishes each.
+fn publish(producers: u32, each: u64) -> Duration {
+    let directory = tempfile::tempdir().expect("a directory");
+    let stores = Stores::in_directory(directory.path());
+    let log = stores.log();
+    let run = Run::new(Pipeline::default(), loopback_tuning(), stores, Arc::new(Deaf), Company::Apart);
+    let inbox = broker::listen(&run, LOOPBACK).expect("a free port");
+    let address = inbox.address();
+    let took = thread::scope(|scope| {
+        let served = scope.spawn(|| broker::serve(&run, inbox).expect("no failure"));
+        let mut clients: Vec<Client> = (0..producers).map(|id| Client::connect(address, ProducerId(id))).collect();
+        let took = delivery_benches::time_at_once(
+            clients.iter_mut().map(|client| move || (0..each).for_each(|_| client.publish())),
+        );
+        drop(clients);
+        run.stop.store(true, Ordering::Release);
+        served.join().expect("no panic");
+        took
+    });
+    let mut stored = FileJournal::open(&log, Room::default()).expect("a log").recover().expect("intact");
+    assert_eq!(stored.len() as u64, u64::from(producers) * each, "what was confirmed is in the log");
+    stored.sort();
+    stored.dedup();
+    assert_eq!(stored.len() as u64, u64::from(producers) * each, "each once");
+    took
+}
+
+/// How long it takes to append so many frames of a record's size, and to sync after every `group` of them.
+fn floor(records: u64, group: u64) -> Duration {
+    let directory = tempfile::tempdir().expect("a directory");
+    let session = Session::default();
+    let record = record(MessageId(1), Identity::Sequence { session, number: 1 }, ProducerId(1)).encode();
+    let mut bytes = Vec::new();
+    delivery_impls::store::frame::write(&mut bytes, &record);
+    let took = time(|| append(&directory.path().join("floor"), &bytes, records, group));
+    let length = directory.path().join("floor").metadata().expect("a file").len();
+    assert_eq!(length, records * bytes.len() as u64);
+    took
+}
+
+fn append(path: &Path, frame: &[u8], records: u64, group: u64) {
+    let mut file = File::create(path).expect("writable");
+    for number in 1..=records {
+        file.write_all(frame).expect("room");
+        if number % group == 0 {
+            file.sync_data().expect("a sound disk");
+        }
+    }
+}
+
+/// The best of a few tries, in records a second: whatever else runs only takes away.
+fn best(records: u64, tries: u32, work: impl Fn() -> Duration) -> f64 {
+    let took = (0..tries).map(|_| work()).min().expect("at least one try");
+    records as f64 / took.as_secs_f64()
+}
+
+/// Says on standard error how the four figures stand to each other: taken in turn, close together, on one disk.
+fn report(each: u64, tries: u32) {
+    let many = u64::from(MANY) * each;
+    let one = best(each, tries, || publish(1, each));
+    let group = best(many, tries, || publish(MANY, each));
+    let floor_one = best(each, tries, || floor(each, 1));
+    let floor_group = best(many, tries, || floor(many, MANY.into()));
+    eprintln!(
+        "durable confirmations a second: {one:.0} one at a time ({:.0} % of the floor, {floor_one:.0}), \
+         {group:.0} with {MANY} in flight ({:.0} % of the floor, {floor_group:.0}): {:.1} times as many",
+        100.0 * one / floor_one,
+        100.0 * group / floor_group,
+        group / one,
+    );
+}
+
+fn group_sync(criterion: &mut Criterion) {
+    let is_test = std::env::args().any(|argument| argument == "--test");
+    report(if is_test { EACH } else { 50 * EACH }, if is_test { 1 } else { 5 });
+    let mut group = criterion.benchmark_group("durable confirmations");
+    group.sample_size(10);
+    for producers in [1, MANY] {
+        let publishes = u64::from(producers) * EACH;
+        group.throughput(Throughput::Elements(publishes));
+        group.bench_function(format!("{producers} in flight"), |bencher| {
+            bencher.iter_custom(|iterations| publish(producers, iterations * EACH));
+        });
+        group.bench_function(format!("the disk alone, a sync for {producers}"), |bencher| {
+            bencher.iter_custom(|iterations| floor(iterations * publishes, producers.into()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, group_sync);
+criterion_main!(benches);
