@@ -3,7 +3,7 @@
 //! Every result has its bounds beside it: how many messages, which budgets, and how many states where a walk is not full.
 
 use delivery_impls::mutant::Mutant;
-use delivery_model::pipeline::{Attempts, FaultBudget, Pipeline};
+use delivery_model::pipeline::{Attempts, Commits, FaultBudget, Leases, Pipeline, Settles};
 use delivery_model::presets;
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::Fault;
@@ -124,6 +124,20 @@ fn every_changed_setting_walks_in_lockstep() {
         in_full += usize::from(check_within(4_000, &pipeline, 2).complete);
     }
     assert_eq!((in_full, walked), (21, 78));
+}
+
+/// Once, the cores took a rewind to a dead letter for one that repeats something, and the spec took a consumer's note of a
+/// dead letter for something to lose.
+#[test]
+fn a_dead_letter_is_nothing_to_go_back_to_and_nothing_to_lose() {
+    for (leases, commits) in [(Leases::Checked, Commits::Prefix), (Leases::Unchecked, Commits::Highest)] {
+        let mut pipeline = preset("exactly-once");
+        (pipeline.broker.leases, pipeline.broker.max_deliveries) = (leases, 1);
+        (pipeline.consumer.settles, pipeline.consumer.commits) = (Settles::WithEffect, commits);
+        let faults = [Fault::DeliveryLost, Fault::LeaseExpiry, Fault::ConsumerCrash, Fault::Rewind];
+        pipeline.faults = faults.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1)).capped(2);
+        check(&pipeline, 2);
+    }
 }
 
 /// The step that one side takes and the other does not, or that is other events.
