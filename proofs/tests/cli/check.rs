@@ -147,6 +147,23 @@ fn one_weakened_setting_breaks_the_promise_in_every_world() {
     }
 }
 
+/// What stands between two lines of the README.
+fn of_readme(begin: &str, end: &str) -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("it is there");
+    let (_, rest) = readme.split_once(begin).expect("it has such a block");
+    rest.split_once(end).expect("the block ends").0.to_owned()
+}
+
+#[test]
+fn the_readmes_example_does_what_it_says() {
+    let here = place(&[("orders.toml", &of_readme("```toml\n", "```"))]);
+    let ended = delivery_in(here.path(), &["check", "orders.toml"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    let story = of_readme("```text\n", "```");
+    assert!(story.starts_with("no-duplicate-effect, broken"), "{story}");
+    assert!(ended.out.contains(&story), "the README tells\n{story}and the command\n{}", ended.out);
+}
+
 #[test]
 fn a_claimed_order_counts_as_a_promise() {
     let unordered = "ordered = true\n[producer]\nidentity = \"none\"\nin-flight = 2\n[broker]\ndedup = \"none\"\n\
