@@ -46,6 +46,14 @@ fn usual() -> &'static [Page] {
     })
 }
 
+/// A memory that each consumer has for itself fails as soon as there are two, whether or not a lease ends.
+fn with_a_memory_each() -> Page {
+    let mut pipeline = preset("exactly-once");
+    pipeline.consumer.remembers = Remembers::InMemory;
+    let faults = FaultSet::of([Fault::SettleLost, Fault::LeaseExpiry]);
+    surveyed(&[pipeline], Course { faults, ..Course::default() }).pages.remove(0)
+}
+
 /// What a search finds where these faults may strike, each once, and no other.
 fn explored(pipeline: &Pipeline, level: Level, faults: FaultSet) -> Explored {
     let alone = Pipeline { level, faults: faults.budget(), ..pipeline.clone() };
@@ -55,7 +63,7 @@ fn explored(pipeline: &Pipeline, level: Level, faults: FaultSet) -> Explored {
 #[test]
 fn every_verdict_is_that_of_a_search_for_the_one_set_of_faults() {
     let mut unknown = 0;
-    for page in some() {
+    for page in some().into_iter().chain([with_a_memory_each()]) {
         let sets = FaultSet::none_singles_and_pairs().filter(|set| set.is_within(page.faults));
         for (faults, level) in sets.flat_map(|faults| Level::ALL.map(|level| (faults, level))) {
             let (verdicts, alone) = (page.verdicts(level, faults), explored(&page.pipeline, level, faults));
