@@ -1,5 +1,5 @@
 //! Where the cores keep what must survive a crash: three small contracts, each realised by a simulated disk
-//! ([`simulated`]) and on a real one: journals by a plain [`file`], outbox and inventory by an [`embedded`] database.
+//! ([`simulated`]) and on a real one: journals by a plain [`mod@file`], outbox and inventory by an [`embedded`] database.
 //!
 //! A store's "no" is definite: after [`StoreError::Refused`] or [`StoreError::Full`] nothing of the write will ever
 //! be seen. After [`StoreError::Failed`] nobody knows, and its owner must stop and recover.
