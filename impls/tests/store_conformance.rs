@@ -8,6 +8,7 @@ use delivery_impls::core::positions::Positions;
 use delivery_impls::core::record::{Identity, Key, ProducerId, Session};
 use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
 use delivery_impls::store::file::{FileJournal, Room};
+use delivery_impls::store::frame::HEADER_BYTES;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox, Tear};
 use delivery_impls::store::{
     Change, Covers, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, StoreError,
@@ -84,22 +85,67 @@ impl Subject for Crashing {
     }
 }
 
+/// What a disk can do to a journal beside crashing.
+trait Disk: Journal {
+    /// A slow sync has made the oldest so many records durable, and the others not yet.
+    fn sync_slowly(&mut self, records: usize);
+    /// So many bytes are all that there is room for.
+    fn limit(&mut self, bytes: u64);
+}
+
+impl Disk for SimulatedJournal {
+    fn sync_slowly(&mut self, records: usize) {
+        self.synced_more(records);
+    }
+
+    fn limit(&mut self, bytes: u64) {
+        self.capacity_bytes = Some(bytes as usize);
+    }
+}
+
+impl Disk for FileJournal {
+    fn sync_slowly(&mut self, records: usize) {
+        self.syncs().and_then(|file| file.sync_data().map_err(|_| StoreError::Refused)).expect("a sound disk");
+        self.synced_more(records);
+    }
+
+    fn limit(&mut self, bytes: u64) {
+        self.room().limit(bytes);
+    }
+}
+
 #[derive(Clone, Debug)]
 enum JournalOp {
     Append(Vec<u8>),
     Sync,
+    SyncSlowly(usize),
+    Limit(u64),
     Crash,
 }
 
-fn check_journal<S: Subject<Store: Journal>>(subject: &S, ops: &[JournalOp]) {
+fn check_journal<S: Subject<Store: Disk>>(subject: &S, ops: &[JournalOp]) {
     let mut journal = subject.fresh();
     assert_eq!(journal.recover(), Ok(vec![]), "a new journal is empty");
-    let (mut synced, mut unsynced) = (Vec::new(), Vec::new());
+    let (mut synced, mut unsynced) = (Vec::<Vec<u8>>::new(), Vec::<Vec<u8>>::new());
+    let mut capacity = u64::from(u32::MAX);
+    journal.limit(capacity);
     for op in ops {
         match op {
             JournalOp::Append(record) => {
-                journal.append(record).expect("room");
-                unsynced.push(record.clone());
+                let size = |record: &Vec<u8>| (HEADER_BYTES + record.len()) as u64;
+                let taken: u64 = synced.iter().chain(&unsynced).map(size).sum();
+                let full = StoreError::Full { needed: size(record), free: capacity.saturating_sub(taken), capacity };
+                let fits = taken + size(record) <= capacity;
+                assert_eq!(journal.append(record), if fits { Ok(()) } else { Err(full) });
+                unsynced.extend(fits.then(|| record.clone()));
+            }
+            JournalOp::SyncSlowly(records) => {
+                journal.sync_slowly(*records);
+                synced.extend(unsynced.drain(..unsynced.len().min(*records)));
+            }
+            JournalOp::Limit(bytes) => {
+                capacity = *bytes;
+                journal.limit(capacity);
             }
             JournalOp::Sync => {
                 journal.sync().expect("a sound disk");
@@ -107,6 +153,7 @@ fn check_journal<S: Subject<Store: Journal>>(subject: &S, ops: &[JournalOp]) {
             }
             JournalOp::Crash => {
                 journal = subject.crash(journal);
+                journal.limit(capacity);
                 unsynced.clear();
                 assert_eq!(journal.recover().as_ref(), Ok(&synced));
             }
@@ -219,6 +266,8 @@ fn journal_op() -> impl Strategy<Value = JournalOp> {
     prop_oneof![
         4 => vec(any::<u8>(), 1..40).prop_map(JournalOp::Append),
         2 => Just(JournalOp::Sync),
+        1 => (0..4usize).prop_map(JournalOp::SyncSlowly),
+        1 => (0..200u64).prop_map(JournalOp::Limit),
         1 => Just(JournalOp::Crash),
     ]
 }

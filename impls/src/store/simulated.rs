@@ -57,6 +57,12 @@ impl SimulatedJournal {
         self.unsynced_ends.clear();
     }
 
+    /// A slow sync has come so far: the oldest so many of the unsynced records are durable, the others not yet.
+    pub fn synced_more(&mut self, records: usize) {
+        let count = records.min(self.unsynced_ends.len());
+        self.synced_bytes = self.unsynced_ends.drain(..count).next_back().unwrap_or(self.synced_bytes);
+    }
+
     /// How many records a crash may lose.
     pub fn unsynced(&self) -> usize {
         self.unsynced_ends.len()
