@@ -41,6 +41,8 @@ pub enum Mutant {
     SettleNotPersisted,
     /// Broker: a stale settle is recorded like any other (NATS #4786).
     LeaseUnchecked,
+    /// Broker: a lease that ended under its holder is granted again, so that the old holder has one that is live.
+    LeaseReused,
     /// Broker: one delivery more than allowed before a message is set aside.
     DeadLetterLate,
 
@@ -54,13 +56,15 @@ pub enum Mutant {
     InboxBeforeEffect,
     /// Consumer: the inbox goes by position, so that one message at two positions is two.
     InboxByPosition,
+    /// Consumer: the finished positions are asked in place of the inbox, and a rewind clears those.
+    PositionsTakenForInbox,
     /// Consumer: a transaction of a consumer that was fenced off is let through.
     FenceIgnored,
 }
 
 impl Mutant {
     /// Every seeded bug.
-    pub const ALL: [Mutant; 22] = {
+    pub const ALL: [Mutant; 24] = {
         use Mutant::*;
         [
             OutboxRowRemovedOnAttempt,
@@ -78,12 +82,14 @@ impl Mutant {
             HandOffNotPersisted,
             SettleNotPersisted,
             LeaseUnchecked,
+            LeaseReused,
             DeadLetterLate,
             SettleBeforeEffect,
             CommitsHighest,
             InboxAfterEffect,
             InboxBeforeEffect,
             InboxByPosition,
+            PositionsTakenForInbox,
             FenceIgnored,
         ]
     };

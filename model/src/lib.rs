@@ -1,12 +1,13 @@
 //! The one home of the definitions: words and formats, the delivery semantics as monitors, the protocol as a model,
 //! and the checkers over it. No clock, no IO, no randomness.
 //!
-//! Arrows point down only: `check` -> `spec` -> `semantics` -> `vocab`, `pipeline`, `history`, `schedule`.
+//! Arrows point down only: `check` -> `spec` -> `semantics` -> `inside`, `pipeline`, `history`, `schedule` -> `vocab`.
 
 #[cfg(feature = "check")]
 pub mod check;
 pub mod document;
 pub mod history;
+pub mod inside;
 pub mod pipeline;
 pub mod presets;
 pub mod schedule;

@@ -327,6 +327,18 @@ pub enum Step {
 }
 
 impl Step {
+    /// The hand-off that the step is about, where it is about one that exists.
+    pub fn hand(&self) -> Option<Hand> {
+        use Step::*;
+        match *self {
+            Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
+                Some(hand)
+            }
+            DeliveryLost { hand } | SettleLost { hand } | LeaseExpiry { hand } => Some(hand),
+            _ => None,
+        }
+    }
+
     /// The fault this step is, if it is one.
     pub fn fault(&self) -> Option<Fault> {
         use Step::*;

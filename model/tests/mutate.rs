@@ -489,7 +489,7 @@ fn every_mutation_breaks_something_and_every_property_is_broken_by_one() {
     for mutation in MUTATIONS {
         assert!(broken.keys().any(|&(by, _)| by == mutation), "{mutation:?} breaks nothing: {broken:?}");
     }
-    for &property in PropertyId::ALL {
+    for &property in PropertyId::BLACK_BOX {
         let times: u32 = broken.iter().filter(|((_, of), _)| *of == property).map(|(_, times)| times).sum();
         assert!(times >= 20, "{property} is broken {times} times: {broken:?}");
     }

@@ -188,6 +188,7 @@ pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Resu
 pub fn shown(property: PropertyId, schedule: &Schedule, run: &Run) -> Broken {
     let judgement = judge(&run.history, Question::default());
     let of_property = judgement.violations.iter().find(|violation| violation.property == property);
-    let message = of_property.map(|violation| violation.message);
+    let inside = run.breaches.iter().find(|(broken, _)| *broken == property);
+    let message = of_property.map(|violation| violation.message).or(inside.map(|(_, message)| *message));
     Broken { property, message, schedule: schedule.clone(), steps: run.steps.clone() }
 }

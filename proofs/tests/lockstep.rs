@@ -181,12 +181,14 @@ fn every_seeded_bug_parts_from_the_spec() {
             (HandOffNotPersisted, 7, StepWord::HandOff),
             (SettleNotPersisted, 10, StepWord::Sync),
             (LeaseUnchecked, 9, StepWord::RecordSettle),
+            (LeaseReused, 8, StepWord::Deliver),
             (DeadLetterLate, 7, StepWord::DeadLetter),
             (SettleBeforeEffect, 7, StepWord::Handle),
             (CommitsHighest, 17, StepWord::RecordSettle),
             (InboxAfterEffect, 8, StepWord::Settle),
             (InboxBeforeEffect, 7, StepWord::Handle),
             (InboxByPosition, 19, StepWord::Handle),
+            (PositionsTakenForInbox, 11, StepWord::Handle),
             (FenceIgnored, 8, StepWord::Handle),
         ]
     };

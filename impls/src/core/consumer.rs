@@ -162,7 +162,10 @@ impl Consumer {
             return Ok(());
         };
         let key = self.key(&record, hand.position);
-        let is_new = !self.has_seen(&key, store)?;
+        let is_new = match self.mutant {
+            Mutant::PositionsTakenForInbox => !store.finished()?.contains(hand.position),
+            _ => !self.has_seen(&key, store)?,
+        };
         let mut change = Change { order: is_new.then_some(order), ..Change::default() };
         let writes_inbox = is_new && self.settings.remembers == Remembers::WithEffect;
         if writes_inbox && self.mutant != Mutant::InboxAfterEffect {

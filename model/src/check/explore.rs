@@ -3,6 +3,8 @@
 //! "Shortest" is what a reader wants first: the fewest messages, then the fewest faults, then the fewest steps. A plain
 //! breadth-first search would rather crash a bystander than wait for it to finish.
 
+use stateright::Model;
+
 use super::graph::{Check, Checks, Completeness, Exploration, Progress, Walk};
 use super::protocol::{Moment, Protocol};
 use crate::pipeline::{FaultBudget, Pipeline};
@@ -90,7 +92,7 @@ pub fn explore(
     Ok(Explored {
         verdicts: Verdicts::new(&protocol.monitor.rules, of_property),
         violations: stories(pipeline, limits, broken, keep_going)?,
-        watched: protocol.monitor.watched,
+        watched: protocol.watched(),
         never_fired: pipeline.faults.kinds().filter(fired).collect(),
         bounds_exceeded,
         completeness: exploration.completeness,
@@ -112,19 +114,18 @@ fn walk(
     let is_broken = |property: &PropertyId| {
         exploration.finding(property.word()).is_some_and(|finding| finding.decided_by.is_some())
     };
-    let broken = protocol.monitor.watched.iter().filter(is_broken).collect();
+    let broken = protocol.watched().iter().filter(is_broken).collect();
     (exploration, broken)
 }
 
 /// The watched properties as claims about every moment, and each fault's mark as one about some moment.
 fn checks<'a>(protocol: &'a Protocol, pipeline: &Pipeline) -> Checks<'a, Protocol> {
-    let properties: Vec<PropertyId> = protocol.monitor.watched.iter().collect();
+    let properties: Vec<PropertyId> = protocol.watched().iter().collect();
     let faults: Vec<Fault> = pipeline.faults.kinds().collect();
     let always = properties.iter().map(|property| Check::always(property.word()));
     let sometimes = faults.iter().map(|fault| Check::sometimes(fault.word()));
     Checks::new(always.chain(sometimes).collect(), move |moment: &Moment, steps: &[Step]| {
-        let quiescent = !moment.state.is_cut() && steps.iter().all(|step| step.fault().is_some());
-        let broken = protocol.broken(moment, quiescent);
+        let broken = protocol.broken_here(moment, steps);
         let kept = properties.iter().enumerate().map(|(i, &property)| u64::from(!broken.contains(property)) << i);
         let fired = faults.iter().enumerate().map(|(i, &fault)| u64::from(moment.state.fired(fault) > 0) << i);
         kept.sum::<u64>() | fired.sum::<u64>() << properties.len()
@@ -165,9 +166,38 @@ pub(super) fn budgets(faults: FaultBudget) -> impl Iterator<Item = FaultBudget> 
 fn story(protocol: &Protocol, exploration: &Exploration<Moment>, property: PropertyId, messages: u32) -> Violation {
     let state = exploration.finding(property.word()).and_then(|finding| finding.decided_by).expect("it was found");
     let path = exploration.graph.path_to(protocol, state);
-    let steps: Vec<Step> = path.actions().copied().collect();
-    let message = protocol.broken_for(&steps, property);
+    let mut steps: Vec<Step> = path.actions().copied().collect();
+    let message = match protocol.watch.watched.contains(property) {
+        true => broken_inside(protocol, exploration.graph.state(state), property, &mut steps),
+        false => protocol.broken_for(&steps, property),
+    };
     Violation { property, message, messages, steps }
+}
+
+/// Adds the step from this moment that breaks the property, unless it is broken by there being none, and says for which
+/// message.
+fn broken_inside(
+    protocol: &Protocol,
+    moment: &Moment,
+    property: PropertyId,
+    steps: &mut Vec<Step>,
+) -> Option<MessageId> {
+    let mut possible = Vec::new();
+    protocol.actions(moment, &mut possible);
+    let mut broken_for = None;
+    let step = possible.into_iter().find(|&step| {
+        protocol.breaks(&moment.state, step, |broken, message| {
+            broken_for = broken_for.or((broken == property).then_some(message));
+        });
+        broken_for.is_some()
+    });
+    steps.extend(step);
+    if step.is_none() {
+        protocol.breaks_at_rest(&moment.state, |broken, message| {
+            broken_for = broken_for.or((broken == property).then_some(message));
+        });
+    }
+    broken_for
 }
 
 impl Protocol {

@@ -1,7 +1,7 @@
 //! The protocol as a [`stateright::Model`], with the monitors of the semantics as its history variable.
 //!
 //! Source: implements `Model` directly, not through Stateright's actors, so that a crash can fall between any two steps.
-//! The invariants are the monitors' verdicts; nothing here says what a property means.
+//! The invariants are the monitors' verdicts and, of single steps, the watch's; nothing here says what a property means.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -9,19 +9,22 @@ use std::ops::ControlFlow;
 use stateright::{Model, Path, Property};
 
 use crate::pipeline::Pipeline;
+use crate::semantics::inside::{Terms, Watch};
 use crate::semantics::{Monitor, Observed, PropertyId, PropertySet, Rules, Small};
 use crate::spec::bounds::{MESSAGES_MAX, TooManyMessages};
 use crate::spec::{Spec, State};
 use crate::story;
-use crate::vocab::{Fault, Step};
+use crate::vocab::{Fault, MessageId, Step};
 
 /// The protocol of one pipeline, watched.
 #[derive(Clone, Debug)]
 pub struct Protocol {
     /// What may happen.
     pub spec: Spec,
-    /// Who judges it.
+    /// Who judges it by its events.
     pub monitor: Monitor,
+    /// Who judges it by what the parties hold.
+    pub watch: Watch,
 }
 
 /// One moment of a run: the protocol's state, and what the monitors have seen on the way to it.
@@ -45,13 +48,14 @@ impl fmt::Debug for Moment {
 impl Protocol {
     /// The protocol of this pipeline for so many messages, watched by every property that says something about it.
     pub fn new(pipeline: &Pipeline, messages: u32) -> Result<Self, TooManyMessages> {
-        Self::watching(pipeline, messages, Rules::from(pipeline).applicable())
+        Self::watching(pipeline, messages, Rules::from(pipeline).applicable() | Watch::new(pipeline).watched)
     }
 
     /// The same, watched by these properties alone. What is not watched costs no states.
     pub fn watching(pipeline: &Pipeline, messages: u32, watched: PropertySet) -> Result<Self, TooManyMessages> {
-        let monitor = Monitor { rules: Rules::from(pipeline), watched };
-        Ok(Protocol { spec: Spec::new(pipeline, messages)?, monitor })
+        let monitor = Monitor { rules: Rules::from(pipeline), watched: watched & PropertySet::BLACK_BOX };
+        let watch = Watch { terms: Terms::from(pipeline), watched: watched & PropertySet::WHITE_BOX };
+        Ok(Protocol { spec: Spec::new(pipeline, messages)?, monitor, watch })
     }
 
     /// Takes a step, and shows its events to the monitors.
@@ -66,6 +70,44 @@ impl Protocol {
     /// What is broken at this moment: what already happened, and, where the run may end here, what never will.
     pub fn broken(&self, moment: &Moment, quiescent: bool) -> PropertySet {
         if quiescent { self.monitor.at_quiescence(&moment.observed) } else { moment.observed.violated() }
+    }
+
+    /// Every watched property.
+    pub fn watched(&self) -> PropertySet {
+        self.monitor.watched | self.watch.watched
+    }
+
+    /// What is broken at this moment, or will be by one of the steps that are possible now.
+    ///
+    /// A step that breaks what the parties should hold makes no state of its own: the one it starts from tells of it.
+    pub fn broken_here(&self, moment: &Moment, steps: &[Step]) -> PropertySet {
+        let quiescent = !moment.state.is_cut() && steps.iter().all(|step| step.fault().is_some());
+        let mut broken = self.broken(moment, quiescent);
+        if quiescent {
+            self.breaks_at_rest(&moment.state, |property, _| broken.insert(property));
+        }
+        for &step in steps {
+            self.breaks(&moment.state, step, |property, _| broken.insert(property));
+        }
+        broken
+    }
+
+    /// What taking this step breaks, by what the parties hold before and after it, and for which message.
+    pub fn breaks(&self, state: &State, step: Step, breached: impl FnMut(PropertyId, MessageId)) {
+        if !self.watch.concerns(step) {
+            return;
+        }
+        let before = self.watch.before(step, &self.spec.look(state));
+        let mut next = *state;
+        let events = self.spec.take(&mut next, step);
+        if !next.is_cut() {
+            self.watch.after(before, step, events.iter(), &self.spec.look(&next), breached);
+        }
+    }
+
+    /// What the parties still owe in this state, if nothing more can happen.
+    pub fn breaks_at_rest(&self, state: &State, breached: impl FnMut(PropertyId, MessageId)) {
+        self.watch.at_rest(&self.spec.look(state), breached);
     }
 
     /// Where the Explorer shows this path, below its address; none if it is not one of the protocol's.
@@ -149,5 +191,5 @@ macro_rules! conditions {
     ($function:ident: $($index:literal)*) => { [$($function::<$index> as Condition),*] };
 }
 
-const KEEPS: [Condition; PropertyId::ALL.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8);
+const KEEPS: [Condition; PropertyId::BLACK_BOX.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8);
 const FIRED: [Condition; Fault::ALL.len()] = conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);

@@ -15,15 +15,19 @@
 //! | settled-after-effect | settle(m) ok => effect(m) before it, or settle before effect | [`settled_after_effect`] |
 //! | no-delivery-after-settle | settle of a position confirmed => no later delivery of it, unless rewound | [`no_delivery_after_settle`] |
 //!
+//! These are the black-box properties, judged from a history alone. The white-box ones, judged by what the parties hold,
+//! are in [`inside`].
+//!
 //! `at-most-once` is integrity and no-duplicate at the level; `at-least-once` is integrity and not-lost for the
 //! obligation; `exactly-once` is both ([`Rules::required_by`]).
 //!
-//! Architecture Invariant: this module knows events and settings. It knows nothing of how a protocol works, and no
+//! Architecture Invariant: this module knows events, settings and what parties can show of themselves. It knows nothing of how a protocol works, and no
 //! automaton looks at another's state.
 
 mod attempts;
 mod automaton;
 mod growing;
+pub mod inside;
 pub mod integrity;
 mod judge;
 mod monitor;

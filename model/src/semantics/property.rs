@@ -1,10 +1,11 @@
 //! The names of the properties, and sets of them.
 //!
 //! Source: DESIGN, section 3. A name says nothing about how its property is judged: that is its own module's business.
+//! Black-box properties are judged from a history alone, white-box ones by what the parties hold.
 
 use std::{
     fmt,
-    ops::{BitOr, BitOrAssign, Sub},
+    ops::{BitAnd, BitOr, BitOrAssign, Sub},
 };
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ macro_rules! properties {
         }
 
         impl PropertyId {
-            /// Every property, in the order of the overview table.
+            /// Every property, in the order of the overview tables: first the black-box ones.
             pub const ALL: &[PropertyId] = &[$(PropertyId::$name),*];
 
             /// The word that output uses.
@@ -47,6 +48,23 @@ properties! {
     Order = "order": "per producer, first deliveries come in submission order, without gaps",
     SettledAfterEffect = "settled-after-effect": "settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once)",
     NoDeliveryAfterSettle = "no-delivery-after-settle": "settle of a position confirmed => no later delivery of it, unless rewound",
+    AckHonesty = "ack-honesty": "producer ack => the record is durable",
+    DedupHonesty = "dedup-honesty": "suppressed as a duplicate => this very m is in the log",
+    DedupCompleteness = "dedup-completeness": "within the window, a retry is never stored twice",
+    LeaseExclusive = "lease-exclusive": "at most one live lease a position",
+    StaleSettleRefused = "stale-settle-refused": "only the current delivery settles",
+    Fencing = "fencing": "after epoch e registers, nothing of an older epoch is stored, settled or effected",
+    CumulativeCommit = "cumulative-commit": "committed(n) => every position below n has its effect, or is dead-lettered",
+    PoisonBounded = "poison-bounded": "hand-offs(p) <= max; dead-lettered and settled exclude each other; nothing vanishes",
+    ReplaySafe = "replay-safe": "a rewind repeats deliveries, and no effect",
+}
+
+impl PropertyId {
+    /// The properties of a history.
+    pub const BLACK_BOX: &[PropertyId] = Self::ALL.split_at(9).0;
+
+    /// The properties of what the parties hold.
+    pub const WHITE_BOX: &[PropertyId] = Self::ALL.split_at(9).1;
 }
 
 impl Word for PropertyId {
@@ -72,6 +90,10 @@ const _: () = assert!(PropertyId::ALL.len() <= u32::BITS as usize);
 impl PropertySet {
     /// No property.
     pub const EMPTY: PropertySet = PropertySet(0);
+    /// The properties of a history.
+    pub const BLACK_BOX: PropertySet = PropertySet::of(PropertyId::BLACK_BOX);
+    /// The properties of what the parties hold.
+    pub const WHITE_BOX: PropertySet = PropertySet::of(PropertyId::WHITE_BOX);
 
     /// The set of these.
     pub const fn of(properties: &[PropertyId]) -> Self {
@@ -114,6 +136,14 @@ impl BitOr for PropertySet {
 
     fn bitor(self, other: PropertySet) -> PropertySet {
         PropertySet(self.0 | other.0)
+    }
+}
+
+impl BitAnd for PropertySet {
+    type Output = PropertySet;
+
+    fn bitand(self, other: PropertySet) -> PropertySet {
+        PropertySet(self.0 & other.0)
     }
 }
 

@@ -6,6 +6,7 @@ use super::bounds::LOG_MAX;
 use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
 use super::{BROKER, CONSUMERS, Events, GROUP};
+use crate::inside::Decision;
 use crate::pipeline::{Acks, Commits, Dedup, Settles};
 use crate::vocab::{EventKind, Hand, MessageId, Position, SettleOutcome, Step};
 
@@ -74,14 +75,6 @@ pub(super) fn receive_late(state: &mut State, message: MessageId) {
     }
 }
 
-/// What the broker makes of a transmission.
-#[derive(PartialEq, Eq)]
-enum Decision {
-    Store,
-    Duplicate,
-    Refuse,
-}
-
 pub(super) fn append(settings: &Settings, state: &mut State) {
     let transmission = state.slot.take().expect("something was received");
     let decision = decide(settings, state, transmission);
@@ -100,7 +93,8 @@ pub(super) fn append(settings: &Settings, state: &mut State) {
     }
 }
 
-fn decide(settings: &Settings, state: &State, transmission: Transmission) -> Decision {
+/// What the broker makes of a transmission.
+pub(super) fn decide(settings: &Settings, state: &State, transmission: Transmission) -> Decision {
     if settings.fencing && transmission.epoch < state.epoch {
         return Decision::Refuse;
     }

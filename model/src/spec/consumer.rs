@@ -73,7 +73,7 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: Hand, events:
 }
 
 /// The consumer's memory knows this message: by identity, or by position where there is none.
-fn has_seen(settings: &Settings, state: &State, consumer: usize, place: usize) -> bool {
+pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, place: usize) -> bool {
     let seen = match settings.remembers {
         Remembers::Nothing => return false,
         Remembers::InMemory => state.seen[consumer],

@@ -23,6 +23,7 @@ mod broker;
 mod consumer;
 mod describe;
 mod faults;
+mod look;
 mod producer;
 mod settings;
 mod state;
@@ -32,6 +33,7 @@ use std::ops::ControlFlow;
 use crate::pipeline::Pipeline;
 use crate::vocab::{Event, EventKind, Fault, GroupId, Position, ProcessId, Step};
 
+pub use look::Look;
 pub use settings::Settings;
 pub use state::{Holding, Phase, Stage, State};
 

@@ -197,9 +197,10 @@ fn agreement(verified: &Verified, ink: Ink) -> String {
 }
 
 /// A broken promise is told by the story of each property that it needs; where nothing is promised, all that stands
-/// between the pipeline and exactly-once is.
+/// between the pipeline and exactly-once is. What is broken of the inside is told in any case: it was claimed.
 fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
-    let mut wanted = verified.rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
+    let promised = verified.rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
+    let mut wanted = promised | PropertySet::WHITE_BOX;
     if pipeline.ordered {
         wanted.insert(PropertyId::Order);
     }

@@ -1,6 +1,6 @@
 //! `delivery mutants`: every seeded bug against the property that must catch it, and against the model.
 
-use std::collections::BTreeSet;
+use std::ops::BitOr;
 use std::path::PathBuf;
 
 use delivery_impls::mutant::Mutant;
@@ -103,8 +103,9 @@ fn in_words(hunted: &[Hunted], ink: Ink) -> String {
         table.add_row([format!("{:?}", it.mutant), by, also, parted]);
     }
     let survivors = hunted.iter().filter(|it| it.caught.is_none()).count();
-    let killers: BTreeSet<PropertyId> = hunted.iter().filter(|it| it.caught.is_some()).map(|it| it.property).collect();
-    let idle: Vec<&str> = PropertyId::ALL.iter().filter(|it| !killers.contains(it)).map(|it| it.word()).collect();
+    let broken = hunted.iter().filter_map(|it| it.caught.as_ref()).map(|(_, broken)| *broken);
+    let broken = broken.fold(PropertySet::EMPTY, PropertySet::bitor);
+    let idle: Vec<&str> = PropertyId::ALL.iter().filter(|it| !broken.contains(**it)).map(|it| it.word()).collect();
     let mut out = format!(
         "{}\n{} caught in the simulation, each under at most {SEEDS} interleavings of its schedule; {}\n",
         report::lines(&table),
@@ -115,7 +116,7 @@ fn in_words(hunted: &[Hunted], ink: Ink) -> String {
         }
     );
     if !idle.is_empty() {
-        out += &format!("properties that are not named for any: {}\n", idle.join(", "));
+        out += &format!("properties that none of them breaks: {}\n", idle.join(", "));
     }
     out
 }

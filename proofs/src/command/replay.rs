@@ -121,6 +121,9 @@ fn told(schedule: &Schedule, run: &Run, ink: Ink) -> String {
             out += &format!("did not strike, as its point was not reached: {planned}\n");
         }
     }
+    for &(property, message) in &run.breaches {
+        out += &format!("{}\n", tell::broken(property, Some(message), ink));
+    }
     out
 }
 

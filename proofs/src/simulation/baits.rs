@@ -30,11 +30,16 @@ pub struct Bait {
 impl Bait {
     /// The first schedule, among the interleavings of this one, of which the cores with this bug break the property.
     pub fn catches(&self, mutant: Mutant) -> Option<Schedule> {
+        self.breaks(self.property, mutant)
+    }
+
+    /// The same for any property that the bait is not named for.
+    pub fn breaks(&self, property: PropertyId, mutant: Mutant) -> Option<Schedule> {
         let rules = Rules::from(&self.schedule.pipeline);
         let seeded = |seed| Schedule { interleaving: Interleaving::Seeded(seed), ..self.schedule.clone() };
         (0..SEEDS).map(seeded).find(|schedule| {
             let run = run(schedule, mutant).expect("a seeded run takes only what is offered");
-            broken_by(&run, rules).contains(self.property)
+            broken_by(&run, rules).contains(property)
         })
     }
 }
@@ -65,12 +70,14 @@ pub fn bait(mutant: Mutant) -> Option<Bait> {
         | Mutant::HandOffNotPersisted
         | Mutant::SettleNotPersisted
         | Mutant::LeaseUnchecked
+        | Mutant::LeaseReused
         | Mutant::DeadLetterLate => of_delivering(mutant, &mut pipeline),
         Mutant::SettleBeforeEffect
         | Mutant::CommitsHighest
         | Mutant::InboxAfterEffect
         | Mutant::InboxBeforeEffect
         | Mutant::InboxByPosition
+        | Mutant::PositionsTakenForInbox
         | Mutant::FenceIgnored => of_consumer(mutant, &mut pipeline),
     };
     let interleaving = Interleaving::Seeded(0);
@@ -157,6 +164,7 @@ fn of_delivering(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             (pipeline.consumer.settles, pipeline.consumer.remembers) = (Settles::BeforeEffect, Remembers::Nothing);
             (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::NoDuplicateEffect)
         }
+        Mutant::LeaseReused => (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::LeaseExclusive),
         _ => {
             (pipeline.level, pipeline.broker.max_deliveries) = (Level::Delivery, 1);
             (1, vec![at(Fault::ConsumerCrash, StepWord::Deliver, 1)], PropertyId::NoDuplicateDelivery)
@@ -180,6 +188,11 @@ fn of_consumer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             let faults = [(Fault::PublishAckLost, StepWord::Ack), (Fault::DedupForgotten, StepWord::TimeOut)];
             (1, faults.map(|(fault, step)| at(fault, step, 1)).to_vec(), PropertyId::NoDuplicateEffect)
         }
+        // The positions know the message, until they are wound back.
+        Mutant::PositionsTakenForInbox => {
+            pipeline.consumer.settles = Settles::WithEffect;
+            (1, vec![at(Fault::Rewind, StepWord::Handle, 1)], PropertyId::NoDuplicateEffect)
+        }
         // The old owner still commits its effect after the new one took over.
         _ => {
             (pipeline.consumer.settles, pipeline.consumer.remembers) = (Settles::WithEffect, Remembers::Nothing);
@@ -201,6 +214,34 @@ mod tests {
             let innocent = bait.catches(Mutant::None);
             assert_eq!(innocent, None, "{named}: sound cores break it too");
         }
+    }
+
+    /// What the parties hold gives a bug away on the schedule of its bait, whatever else it breaks there.
+    #[test]
+    fn every_white_box_property_catches_a_seeded_bug() {
+        let caught = [
+            (PropertyId::AckHonesty, Mutant::AckBeforeSync),
+            (PropertyId::AckHonesty, Mutant::DuplicateAckedBeforeSync),
+            (PropertyId::DedupHonesty, Mutant::SeenBeforeStored),
+            (PropertyId::DedupHonesty, Mutant::GapAccepted),
+            (PropertyId::DedupCompleteness, Mutant::DedupNotRebuilt),
+            (PropertyId::DedupCompleteness, Mutant::RetryUnderNewIdentity),
+            (PropertyId::LeaseExclusive, Mutant::LeaseReused),
+            (PropertyId::StaleSettleRefused, Mutant::LeaseUnchecked),
+            (PropertyId::StaleSettleRefused, Mutant::FenceIgnored),
+            (PropertyId::Fencing, Mutant::FencingSkipped),
+            (PropertyId::Fencing, Mutant::FenceIgnored),
+            (PropertyId::CumulativeCommit, Mutant::CommitsHighest),
+            (PropertyId::PoisonBounded, Mutant::DeadLetterLate),
+            (PropertyId::ReplaySafe, Mutant::PositionsTakenForInbox),
+        ];
+        for (property, mutant) in caught {
+            let bait = bait(mutant).expect("every bug has a bait");
+            assert!(bait.breaks(property, mutant).is_some(), "{mutant:?} keeps {property}");
+            assert_eq!(bait.breaks(property, Mutant::None), None, "sound cores break {property} where {mutant:?} does");
+        }
+        let catches = |property: &PropertyId| caught.iter().any(|(by, _)| by == property);
+        assert!(PropertyId::WHITE_BOX.iter().all(catches));
     }
 
     #[test]

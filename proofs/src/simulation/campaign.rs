@@ -115,12 +115,13 @@ pub fn campaign(
     report
 }
 
-/// The properties that a run breaks: of those that need it to come to rest only if it did.
+/// The properties that a run breaks, black-box and white-box: of those that need it to come to rest only if it did.
 pub fn broken_by(run: &Run, rules: Rules) -> PropertySet {
     let monitor = Monitor::new(rules);
     let mut observed = Observed::<Growing>::default();
     run.history.events.iter().for_each(|recorded| monitor.observe(&mut observed, &recorded.event));
-    if run.quiescent { monitor.at_quiescence(&observed) } else { observed.violated() }
+    let seen = if run.quiescent { monitor.at_quiescence(&observed) } else { observed.violated() };
+    seen | run.breaches.iter().map(|(property, _)| *property).collect()
 }
 
 struct Campaign {

@@ -8,10 +8,12 @@ use delivery_impls::mutant::Mutant;
 use delivery_model::history::{Header, History};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, Schedule};
-use delivery_model::vocab::{Event, EventKind, Fault, ProcessId, Step};
+use delivery_model::semantics::PropertyId;
+use delivery_model::vocab::{Event, EventKind, Fault, MessageId, ProcessId, Step};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use super::inside::Inspector;
 use super::plan::{About, Plan};
 use super::world::{CannotTake, World};
 
@@ -30,6 +32,8 @@ pub struct Run {
     pub fired: Vec<Option<usize>>,
     /// Nothing more could happen. Otherwise the run was cut at [`steps_max`], or its exact interleaving ends earlier.
     pub quiescent: bool,
+    /// The white-box properties that it broke, each time anew, and for which message.
+    pub breaches: Vec<(PropertyId, MessageId)>,
 }
 
 /// An exact interleaving that the cores do not allow.
@@ -65,6 +69,7 @@ pub fn run(schedule: &Schedule, mutant: Mutant) -> Result<Run, CannotReplay> {
 
 struct Running {
     world: World,
+    inspector: Inspector,
     history: History,
     steps: Vec<Step>,
     events: Vec<Event>,
@@ -75,6 +80,7 @@ impl Running {
         let header = Header::from(&schedule.pipeline);
         Running {
             world: world_of(schedule, mutant),
+            inspector: Inspector::new(schedule),
             history: History { header, names: World::names(), ..History::default() },
             steps: Vec::new(),
             events: Vec::new(),
@@ -82,7 +88,9 @@ impl Running {
     }
 
     fn take(&mut self, step: Step) -> Result<(), CannotTake> {
+        let before = self.inspector.before(&self.world, step);
         self.world.take(step, &mut self.events)?;
+        self.inspector.after(before, &self.world, step, &self.events);
         self.steps.push(step);
         let at = self.steps.len() as u64;
         self.events.drain(..).for_each(|event| self.history.push(at.into(), event));
@@ -94,7 +102,7 @@ impl Running {
         let mut choice = ChaCha8Rng::seed_from_u64(seed);
         let mut plan = Plan::new(&schedule.pipeline, &schedule.faults);
         let mut enabled = Vec::new();
-        while self.steps.len() < steps_max(schedule) {
+        while self.steps.len() < steps_max(schedule) && !self.inspector.is_ambiguous() {
             let now = self.steps.len();
             let step = match plan.strike(&self.world, now) {
                 Some(fault) => fault,
@@ -119,8 +127,10 @@ impl Running {
         if quiescent {
             let at = self.steps.len() as u64;
             self.history.push(at.into(), Event { process: FAULTS, kind: EventKind::Quiescent });
+            self.inspector.at_rest(&self.world);
         }
-        Run { history: self.history, steps: self.steps, fired, quiescent }
+        let breaches = self.inspector.into_breaches();
+        Run { history: self.history, steps: self.steps, fired, quiescent, breaches }
     }
 }
 

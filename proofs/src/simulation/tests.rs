@@ -3,11 +3,13 @@
 use delivery_impls::mutant::Mutant;
 use delivery_model::history::HistoryWriter;
 use delivery_model::pipeline::{
-    Acks, Attempts, Dedup, Identity, Obligation, OnRestart, Pipeline, Remembers, Semantics, Settles,
+    Acks, Attempts, Commits, Dedup, FaultBudget, Identity, Obligation, OnRestart, Pipeline, Remembers, Semantics,
+    Settles,
 };
 use delivery_model::presets;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord, Strikes};
-use delivery_model::semantics::{PropertyId, Rules, Verdict};
+use delivery_model::semantics::inside::Watch;
+use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
 use delivery_model::vocab::{EventKind, Fault, MessageId, Position, Step};
 
 use super::campaign::{broken_by, campaign};
@@ -238,4 +240,53 @@ fn a_rewind_repeats_deliveries_and_no_effects() {
     assert!(run.fired[0].is_some());
     assert!(count(&run, |kind| matches!(kind, EventKind::Deliver { .. })) > 3);
     assert_eq!(count(&run, |kind| matches!(kind, EventKind::Effect { .. })), 3);
+}
+
+/// What every preset claims of its inside is kept by the cores, under its own faults and under those of the reference.
+#[test]
+fn the_presets_keep_what_they_claim_of_their_inside() {
+    for (name, _) in presets::ALL {
+        let pipeline = presets::named(name).expect("it is a preset");
+        let report = campaign(&pipeline, Mutant::None, 100, 3, &mut |_| true);
+        assert_eq!(report.broken & PropertySet::WHITE_BOX, PropertySet::EMPTY, "{name}: {:#?}", report.counterexamples);
+    }
+}
+
+/// Under every kind of fault at once, and with every mechanism that is watched.
+#[test]
+fn under_every_fault_the_cores_keep_what_is_claimed_of_their_inside() {
+    for change in [
+        |_: &mut Pipeline| {},
+        |it: &mut Pipeline| (it.consumer.commits, it.consumer.workers) = (Commits::Prefix, 3),
+        |it: &mut Pipeline| (it.consumer.settles, it.consumer.commits) = (Settles::WithEffect, Commits::Prefix),
+        |it: &mut Pipeline| (it.producer.identity, it.broker.dedup) = (Identity::MessageId, Dedup::MessageId),
+    ] {
+        let mut pipeline = presets::named("exactly-once").expect("the preset exists");
+        (pipeline.producer.in_flight, pipeline.broker.max_deliveries) = (3, 4);
+        pipeline.faults = Fault::ALL.iter().fold(FaultBudget::NONE, |budget, &fault| budget.with(fault, 1));
+        pipeline.faults = pipeline.faults.with(Fault::DedupForgotten, 0);
+        change(&mut pipeline);
+        let report = campaign(&pipeline, Mutant::None, 400, 5, &mut |_| true);
+        assert_eq!(report.broken & PropertySet::WHITE_BOX, PropertySet::EMPTY, "{:#?}", report.counterexamples);
+        let of_steps = Watch::new(&pipeline).watched;
+        assert!(of_steps.len() >= 7, "little is claimed: {of_steps:?}");
+    }
+}
+
+/// What a pipeline does not claim, and does not keep, is no news.
+#[test]
+fn what_is_not_claimed_of_the_inside_is_not_watched() {
+    let mut pipeline = presets::named("exactly-once").expect("the preset exists");
+    pipeline.broker.acks = Acks::OnReceipt;
+    let run = run(&schedule(&pipeline, 3, Vec::new(), 1), Mutant::None).unwrap();
+    assert_eq!(run.breaches, []);
+    pipeline.broker.acks = Acks::AfterSync;
+    let run = run_until_acked_early(&pipeline);
+    assert_eq!(run.breaches.first(), Some(&(PropertyId::AckHonesty, MessageId(1))));
+}
+
+/// The first run, over interleavings, in which the bug confirms what is not durable.
+fn run_until_acked_early(pipeline: &Pipeline) -> Run {
+    let runs = (0..100).map(|seed| run(&schedule(pipeline, 1, Vec::new(), seed), Mutant::AckBeforeSync).unwrap());
+    runs.into_iter().find(|run| !run.breaches.is_empty()).expect("an ack overtakes a sync")
 }

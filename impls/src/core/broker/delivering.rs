@@ -89,6 +89,9 @@ impl<J: Journal> Broker<J> {
     /// The lease of a position ends under its holder.
     pub fn end_lease(&mut self, position: Position) {
         self.deliveries.leases_mut().end(position);
+        if self.mutant == Mutant::LeaseReused {
+            self.deliveries.leases_mut().forget(position);
+        }
     }
 
     /// A consumer is gone, and everything that it held is free.

@@ -14,7 +14,7 @@ use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
 use self::publishing::Owed;
-pub use self::publishing::{Busy, Peer, Received};
+pub use self::publishing::{Busy, Decision, Peer, Received};
 use super::dedup::{self, Memory};
 use super::deliveries::Deliveries;
 use super::ledger::{Entry, Ledger};

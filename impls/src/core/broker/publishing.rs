@@ -41,9 +41,12 @@ pub struct Busy(pub MessageId);
 
 /// What the broker makes of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
+pub enum Decision {
+    /// Append it.
     Store,
+    /// It was stored before: confirm it again, once that is durable.
     Duplicate,
+    /// It comes from an older epoch, or something before it is missing.
     Refuse,
 }
 
@@ -75,6 +78,11 @@ impl<J: Journal> Broker<J> {
         self.slot.as_ref()
     }
 
+    /// What would be made of it now.
+    pub fn decision(&self) -> Option<Decision> {
+        self.received().map(|received| self.decide(&received.publish))
+    }
+
     /// Decides about what was received: stores it, recognises it as a duplicate, or refuses it. False if there is
     /// nothing.
     ///
@@ -83,7 +91,9 @@ impl<J: Journal> Broker<J> {
         let Some(Received { publish, from }) = self.slot.take() else {
             return Ok(false);
         };
-        match self.decide(&publish) {
+        let decision = self.decide(&publish);
+        self.note_early(&publish, decision);
+        match decision {
             Decision::Store => match self.store(&publish) {
                 Ok(position) => self.owe(from, &publish, Some(position), false),
                 Err(error) if error.is_definite() => self.refuse(from, &publish),
@@ -103,12 +113,19 @@ impl<J: Journal> Broker<J> {
         let Some(Received { publish, from }) = self.slot.take() else {
             return false;
         };
-        self.decide(&publish);
+        self.note_early(&publish, self.decide(&publish));
         self.refuse(from, &publish);
         true
     }
 
-    fn decide(&mut self, publish: &Publish) -> Decision {
+    /// The seeded bug of a memory that does not wait for the record.
+    fn note_early(&mut self, publish: &Publish, decision: Decision) {
+        if self.mutant == Mutant::SeenBeforeStored && decision == Decision::Store {
+            self.memory.remember(self.log.end(), publish.record.identity);
+        }
+    }
+
+    fn decide(&self, publish: &Publish) -> Decision {
         let record = &publish.record;
         let is_old = self.epochs.get(&record.producer).is_some_and(|current| record.epoch < *current);
         let has_epoch = matches!(record.identity, Identity::Sequence { .. });
@@ -118,12 +135,7 @@ impl<J: Journal> Broker<J> {
         match self.memory.judge(record.identity) {
             Familiarity::Gap if self.mutant != Mutant::GapAccepted => Decision::Refuse,
             Familiarity::Duplicate => Decision::Duplicate,
-            Familiarity::New | Familiarity::Gap => {
-                if self.mutant == Mutant::SeenBeforeStored {
-                    self.memory.remember(self.log.end(), record.identity);
-                }
-                Decision::Store
-            }
+            Familiarity::New | Familiarity::Gap => Decision::Store,
         }
     }
 

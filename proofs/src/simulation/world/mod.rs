@@ -12,6 +12,7 @@
 //! Left out: bytes on the wire, which are the drivers' to frame and check.
 
 mod faults;
+mod held;
 mod offers;
 mod orders;
 mod restarts;
