@@ -44,7 +44,7 @@ fn class(step: &Step) -> u8 {
 }
 
 fn walk(protocol: &Protocol, threads: usize) -> Exploration<<Protocol as Model>::State> {
-    Walk::new(protocol).threads(threads).edges(class).run()
+    protocol.run(Walk::new(protocol).threads(threads).edges(class))
 }
 
 /// A way to walk a model; the number is that of threads.

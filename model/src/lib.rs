@@ -1,8 +1,9 @@
 //! The one home of the definitions: words and formats, the delivery semantics as monitors, the protocol as a model,
 //! and the checkers over it. No clock, no IO, no randomness.
 //!
-//! Arrows point down only: `check` -> `spec` -> `semantics` -> `inside`, `pipeline`, `history`, `schedule` -> `vocab`.
+//! Arrows point down only: `check` -> `spec` -> `semantics` -> `inside`, `pipeline`, `history`, `schedule` -> `vocab`, `bits`.
 
+pub mod bits;
 #[cfg(feature = "check")]
 pub mod check;
 pub mod document;

@@ -110,7 +110,7 @@ fn walk(
 ) -> (Exploration<Moment>, PropertySet) {
     let checks = checks(protocol, pipeline);
     let walk = Walk::new(protocol).checks(checks).threads(limits.threads).states_max(limits.states_max);
-    let exploration = walk.keep_going(keep_going).run();
+    let exploration = protocol.run(walk.keep_going(keep_going));
     let is_broken = |property: &PropertyId| {
         exploration.finding(property.word()).is_some_and(|finding| finding.decided_by.is_some())
     };

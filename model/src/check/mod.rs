@@ -3,6 +3,7 @@
 mod explore;
 pub mod graph;
 mod liveness;
+mod packed;
 mod protocol;
 
 pub use explore::{Explored, Limits, Violation, explore};

@@ -6,6 +6,7 @@
 use std::{fmt::Debug, hash::Hash};
 
 use super::{PropertyId, Rules, shelf::Notes};
+use crate::bits::Coded;
 use crate::vocab::{Event, MessageId};
 
 /// One property of one message, judged event by event.
@@ -17,7 +18,7 @@ pub trait Automaton {
     const NEEDS_QUIESCENCE: bool = false;
 
     /// All it remembers of a message: a few bits, so that a model's state stays small and finite.
-    type State: Copy + Default + Eq + Hash + Debug;
+    type State: Copy + Default + Eq + Hash + Debug + Coded;
 
     /// Takes in an event that is about this message. It may be called again after a breach: each further breach is
     /// reported too.

@@ -5,6 +5,7 @@
 //! whether a message arrives.
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use crate::bits::{Bits, Coded};
 use crate::vocab::{Event, EventKind};
 
 /// The automaton of [`PropertyId::Integrity`].
@@ -14,6 +15,13 @@ pub struct Integrity;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct State {
     submitted: bool,
+}
+
+impl Coded for State {
+    fn code(&mut self, bits: &mut impl Bits) {
+        let State { submitted } = self;
+        submitted.code(bits);
+    }
 }
 
 impl Automaton for Integrity {

@@ -1,6 +1,6 @@
 //! The automata together: one pass over the events of one consumer group.
 //!
-//! [`Monitor`] is the constant part, [`Observed`] the part that changes. With a [`Small`](super::Small) shelf
+//! [`Monitor`] is the constant part, [`Observed`] the part that changes. With a [`Small`] shelf
 //! `Observed` is `Copy + Eq + Hash`: the history variable of a model, the oracle of a property test, the assertion of a
 //! concurrency test. With a [`Growing`](super::Growing) one it is the engine of the judge. Nothing here allocates
 //! except a growing shelf that meets a new message.
@@ -14,8 +14,9 @@ use super::{
     order::Order,
     refused_not_delivered::RefusedNotDelivered,
     settled_after_effect::SettledAfterEffect,
-    shelf::{Notes, Shelf},
+    shelf::{Notes, Shelf, Small},
 };
+use crate::bits::{Bits, Coded};
 use crate::vocab::{Event, EventKind, MessageId, Position};
 
 macro_rules! automata {
@@ -60,6 +61,13 @@ macro_rules! automata {
             fn rewind(&mut self, watched: PropertySet) {
                 $(if watched.contains($automaton::PROPERTY) {
                     $automaton::rewind(&mut self.$field);
+                })*
+            }
+
+            /// Passes what is watched to `bits`; the rest never changes.
+            pub(super) fn code(&mut self, watched: PropertySet, bits: &mut impl Bits) {
+                $(if watched.contains($automaton::PROPERTY) {
+                    self.$field.code(bits);
                 })*
             }
 
@@ -153,6 +161,12 @@ impl Monitor {
         let mut owed = false;
         self.settle_up(&observed.shelf, |other, _, _| owed |= other == message);
         owed
+    }
+
+    /// Passes what was observed of the first `messages` messages, and of no other, to `bits`.
+    pub fn code<const N: usize>(&self, observed: &mut Observed<Small<N>>, messages: usize, bits: &mut impl Bits) {
+        observed.shelf.code(messages, self.watched, bits);
+        observed.violated.code(bits);
     }
 
     /// Takes in one event and says which properties it broke, each time anew.

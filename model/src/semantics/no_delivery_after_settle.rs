@@ -7,6 +7,7 @@
 //! while another of the same position was settled (leases that run out allow it) is a breach here.
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use crate::bits::coded;
 use crate::vocab::{Event, EventKind, SettleOutcome};
 
 /// The automaton of [`PropertyId::NoDeliveryAfterSettle`].
@@ -23,6 +24,8 @@ pub enum Settled {
     /// One did not say where, so it was of the message's one position.
     Unplaced,
 }
+
+coded!(Settled in 2 bits: No, Placed, Unplaced);
 
 impl Automaton for NoDeliveryAfterSettle {
     const PROPERTY: PropertyId = PropertyId::NoDeliveryAfterSettle;

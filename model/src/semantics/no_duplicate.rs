@@ -5,6 +5,7 @@
 //! counts whatever it carries and whether or not its message was submitted: that is integrity's business.
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use crate::bits::{Bits, Coded};
 use crate::vocab::{Event, EventKind};
 
 /// The automaton of [`PropertyId::NoDuplicateDelivery`].
@@ -17,6 +18,13 @@ pub struct NoDuplicateEffect;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct State {
     arrived: bool,
+}
+
+impl Coded for State {
+    fn code(&mut self, bits: &mut impl Bits) {
+        let State { arrived } = self;
+        arrived.code(bits);
+    }
 }
 
 impl State {

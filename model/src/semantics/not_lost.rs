@@ -7,6 +7,7 @@
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
 use crate::{
+    bits::coded,
     pipeline::Level,
     vocab::{Event, EventKind, MessageId, Outcome},
 };
@@ -28,6 +29,8 @@ pub enum Debt {
     /// It arrived, promised or not, or was set aside where that is allowed: nothing is owed any more.
     Paid,
 }
+
+coded!(Debt in 2 bits: None, Owed, Paid);
 
 impl Debt {
     fn owe(&mut self) {

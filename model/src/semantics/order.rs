@@ -6,6 +6,7 @@
 //! any order. Messages of which no submit was seen have no place in the order; they are integrity's business.
 
 use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
+use crate::bits::{Bits, Coded, coded};
 use crate::vocab::{Event, EventKind, MessageId};
 
 /// The automaton of [`PropertyId::Order`]. How far each producer has come is in the notes.
@@ -16,6 +17,14 @@ pub struct Order;
 pub struct State {
     attempts: Attempts,
     fate: Fate,
+}
+
+impl Coded for State {
+    fn code(&mut self, bits: &mut impl Bits) {
+        let State { attempts, fate } = self;
+        attempts.code(bits);
+        fate.code(bits);
+    }
 }
 
 /// Whether the message still has to find its place in the order.
@@ -31,6 +40,8 @@ enum Fate {
     /// It was delivered, wherever in the order that was.
     Delivered,
 }
+
+coded!(Fate in 2 bits: NotSubmitted, Pending, DeadLettered, Delivered);
 
 impl Automaton for Order {
     const PROPERTY: PropertyId = PropertyId::Order;

@@ -10,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::bits::{Bits, Coded};
 use crate::words::Word;
 
 macro_rules! properties {
@@ -128,6 +129,12 @@ impl PropertySet {
     /// Its members, in the order of [`PropertyId::ALL`].
     pub fn iter(self) -> impl Iterator<Item = PropertyId> {
         PropertyId::ALL.iter().copied().filter(move |&property| self.contains(property))
+    }
+}
+
+impl Coded for PropertySet {
+    fn code(&mut self, bits: &mut impl Bits) {
+        self.0 = bits.code(self.0.into(), PropertyId::ALL.len() as u32) as u32;
     }
 }
 

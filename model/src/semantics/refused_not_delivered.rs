@@ -4,6 +4,7 @@
 //! count as refused is said in `attempts`. An effect tells of a delivery as well as a delivery does.
 
 use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
+use crate::bits::{Bits, Coded};
 use crate::vocab::{Event, EventKind, MessageId};
 
 /// The automaton of [`PropertyId::RefusedNotDelivered`].
@@ -14,6 +15,14 @@ pub struct RefusedNotDelivered;
 pub struct State {
     attempts: Attempts,
     arrived: bool,
+}
+
+impl Coded for State {
+    fn code(&mut self, bits: &mut impl Bits) {
+        let State { attempts, arrived } = self;
+        attempts.code(bits);
+        arrived.code(bits);
+    }
 }
 
 impl Automaton for RefusedNotDelivered {

@@ -6,6 +6,7 @@
 //! is the breach, so that a consumer which never settles breaks nothing; one settle covers all later effects.
 
 use super::{Automaton, Breach, PropertyId, Rules, rules::SettleRule, shelf::Notes};
+use crate::bits::coded;
 use crate::vocab::{Event, EventKind, SettleOutcome};
 
 /// The automaton of [`PropertyId::SettledAfterEffect`].
@@ -22,6 +23,8 @@ pub enum First {
     /// The confirmation of a settle.
     Settle,
 }
+
+coded!(First in 2 bits: Neither, Effect, Settle);
 
 impl Automaton for SettledAfterEffect {
     const PROPERTY: PropertyId = PropertyId::SettledAfterEffect;

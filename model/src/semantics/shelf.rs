@@ -6,7 +6,8 @@
 
 use std::{fmt::Debug, hash::Hash};
 
-use super::monitor::MessageStates;
+use super::{PropertyId, PropertySet, monitor::MessageStates};
+use crate::bits::Bits;
 use crate::vocab::{MessageId, PayloadId, Position, ProcessId};
 
 /// The automata's memory for one consumer group.
@@ -104,6 +105,17 @@ impl<const N: usize> Shelf for Small<N> {
     fn rewind(&mut self, position: Position) {
         let below = if position.0 < u64::from(u16::BITS) { (1 << position.0) - 1 } else { u16::MAX };
         self.notes.settled &= below;
+    }
+}
+
+impl<const N: usize> Small<N> {
+    /// Passes the states of the first `messages` messages to `bits`, as far as they are watched, and the notes.
+    pub(super) fn code(&mut self, messages: usize, watched: PropertySet, bits: &mut impl Bits) {
+        self.messages[..messages].iter_mut().for_each(|states| states.code(watched, bits));
+        let SmallNotes { settled, frontier } = &mut self.notes;
+        let settles = watched.contains(PropertyId::NoDeliveryAfterSettle);
+        *settled = bits.code((*settled).into(), if settles { u16::BITS } else { 0 }) as u16;
+        bits.byte(frontier, if watched.contains(PropertyId::Order) { u8::BITS } else { 0 });
     }
 }
 

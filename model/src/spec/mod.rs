@@ -24,12 +24,14 @@ mod consumer;
 mod describe;
 mod faults;
 mod look;
+mod packed;
 mod producer;
 mod settings;
 mod state;
 
 use std::ops::ControlFlow;
 
+use crate::bits::{Bits, Measure};
 use crate::pipeline::Pipeline;
 use crate::vocab::{Event, EventKind, Fault, GroupId, Position, ProcessId, Step};
 
@@ -108,6 +110,19 @@ impl Spec {
     /// a lease on it, and whoever follows the log by a position of its own has not passed it.
     pub fn is_waiting(&self, state: &State, position: Position) -> bool {
         broker::is_waiting(&self.settings, state, position.0 as usize)
+    }
+
+    /// Passes every field of a state to `bits`. How many that are depends on the state, and at most on a full log.
+    pub fn code(&self, state: &mut State, bits: &mut impl Bits) {
+        packed::code(&self.settings, state, bits);
+    }
+
+    /// The most bits that a state of this protocol takes.
+    pub fn bits_max(&self) -> u32 {
+        let mut measure = Measure::default();
+        // What a state has may take a bit to say and some more to tell: so this one has all.
+        packed::code(&self.settings, &mut State::full(), &mut measure);
+        measure.bits
     }
 
     /// Takes an enabled step and says which events it was.

@@ -118,7 +118,7 @@ impl Record {
 }
 
 /// A transmission in the broker's hands or late on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Transmission {
     /// What it carries.
     pub record: Record,
@@ -135,6 +135,14 @@ pub struct Nibbles(u32);
 impl Nibbles {
     pub(super) fn at(self, index: usize) -> u8 {
         (self.0 >> (4 * index)) as u8 & 0xf
+    }
+
+    pub(super) fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Nibbles(bits)
     }
 
     pub(super) fn set(&mut self, index: usize, value: u8) {
@@ -215,9 +223,20 @@ pub(super) fn below(count: usize) -> u8 {
 }
 
 impl State {
+    /// A state, no matter which, with a full log and a transmission wherever there can be one.
+    pub(super) fn full() -> Self {
+        let transmission = Some(Transmission::default());
+        State { log_len: LOG_MAX as u8, slot: transmission, stragglers: [transmission; 2], ..State::default() }
+    }
+
     /// How often this fault has struck: its mark, set by the fault alone.
     pub fn fired(&self, fault: Fault) -> u8 {
         (self.fired >> (4 * fault as u32)) as u8 & 0xf
+    }
+
+    pub(super) fn set_fired(&mut self, fault: Fault, times: u8) {
+        let shift = 4 * fault as u32;
+        self.fired = self.fired & !(0xf << shift) | u64::from(times) << shift;
     }
 
     pub(super) fn mark_fired(&mut self, fault: Fault) {

@@ -132,7 +132,7 @@ proptest! {
         for id in walked.graph.ids() {
             prop_assert_eq!(lines.next().expect("a state")["state"].as_u64(), Some(id.0.into()));
             for Edge { target, class } in walked.graph.edges(id) {
-                let arrow = Arrow { class, target: Some(*walked.graph.state(target)) };
+                let arrow = Arrow { class, target: Some(walked.graph.state(target)) };
                 let expected = json!({"from": id.0, "to": target.0, "class": class, "action": format!("{arrow:?}")});
                 prop_assert_eq!(lines.next().expect("an edge"), expected);
             }

@@ -129,7 +129,7 @@ impl Voyage {
             if moment.state.is_cut() && !log.cut.contains(&faults) {
                 log.cut.push(faults);
             }
-            for promise in self.broken(moment) {
+            for promise in self.broken(&moment) {
                 first.entry((faults, promise)).or_insert(id);
             }
         }

@@ -8,20 +8,22 @@ use std::ops::Range;
 use stateright::Model;
 
 use super::checks::Checks;
+use super::packing::Packing;
 use super::table::{BLOCK, Bucket, Route, Table};
 
 /// How an action is classed, for fairness and for export.
 pub(super) type Class<'a, M> = dyn Fn(&<M as Model>::Action) -> u8 + Sync + 'a;
 
 /// What a walk asks of each state, and what it knows already.
-pub(super) struct Task<'a, M: Model> {
+pub(super) struct Task<'a, M: Model, P: Packing<M::State>> {
     pub(super) model: &'a M,
+    pub(super) packing: &'a P,
     pub(super) class: Option<&'a Class<'a, M>>,
     pub(super) checks: &'a Checks<'a, M>,
     /// The checks that no earlier state has decided, as bits.
     pub(super) open: u64,
     /// The states that have an id.
-    pub(super) known: &'a [M::State],
+    pub(super) known: &'a [P::Packed],
     pub(super) table: &'a Table,
 }
 
@@ -34,7 +36,7 @@ pub(super) struct Pending {
 }
 
 /// Consecutive states' successors. Kept from batch to batch, so that a state costs no allocation.
-pub(super) struct Part<S> {
+pub(super) struct Part<K> {
     /// The states that were expanded.
     sources: Range<u32>,
     /// How many successors each of them has.
@@ -46,7 +48,7 @@ pub(super) struct Part<S> {
     pub(super) classes: Vec<u8>,
     pub(super) pending: Vec<Pending>,
     /// The pending states, by shard, each in the same order.
-    pub(super) buckets: Vec<Bucket<S>>,
+    pub(super) buckets: Vec<Bucket<K>>,
     /// The first source that decides a check, by check; only checks that are open.
     pub(super) deciders: Vec<(usize, u32)>,
     /// Successors left out because they are beyond the model's boundary.
@@ -57,7 +59,7 @@ pub(super) struct Part<S> {
     pub(super) terminal: u64,
 }
 
-impl<S: Clone + Eq + Hash> Part<S> {
+impl<K: Clone + Eq + Hash> Part<K> {
     pub(super) fn new() -> Self {
         Part {
             sources: 0..0,
@@ -93,14 +95,14 @@ impl<S: Clone + Eq + Hash> Part<S> {
     }
 
     /// Takes in a state that has no id yet.
-    fn push(&mut self, source: u32, route: Route, state: &S) {
+    fn push(&mut self, source: u32, route: Route, state: &K) {
         self.pending.push(Pending { at: self.targets.len() as u32, source, shard: route.shard });
         self.targets.push(u32::MAX);
         self.buckets[route.shard as usize].push(route.key, state.clone());
     }
 
     /// Takes in these initial states.
-    pub(super) fn fill_with(&mut self, roots: impl Iterator<Item = S>) {
+    pub(super) fn fill_with(&mut self, roots: impl Iterator<Item = K>) {
         self.clear(0..0);
         for state in roots {
             self.push(super::exploration::NO_PARENT, Route::of(&state), &state);
@@ -108,18 +110,22 @@ impl<S: Clone + Eq + Hash> Part<S> {
     }
 
     /// Expands the states with these ids.
-    pub(super) fn fill<M: Model<State = S>>(&mut self, task: &Task<'_, M>, sources: Range<u32>) {
+    pub(super) fn fill<M, P>(&mut self, task: &Task<'_, M, P>, sources: Range<u32>)
+    where
+        M: Model,
+        P: Packing<M::State, Packed = K>,
+    {
         self.clear(sources.clone());
         let mut open = task.open;
         let mut actions = Vec::new();
         let mut staged = Staged::new();
         for source in sources {
-            let state = &task.known[source as usize];
-            task.model.actions(state, &mut actions);
+            let state = task.packing.unpack(&task.known[source as usize]);
+            task.model.actions(&state, &mut actions);
             if open != 0 {
-                self.decide(&mut open, source, task.checks.decided_by(state, &actions));
+                self.decide(&mut open, source, task.checks.decided_by(&state, &actions));
             }
-            self.expand(task, source, &mut actions, &mut staged);
+            self.expand(task, source, &state, &mut actions, &mut staged);
             if staged.states.len() >= BLOCK {
                 self.look_up(task, &mut staged);
             }
@@ -136,15 +142,18 @@ impl<S: Clone + Eq + Hash> Part<S> {
         }
     }
 
-    fn expand<M: Model<State = S>>(
+    fn expand<M, P>(
         &mut self,
-        task: &Task<'_, M>,
+        task: &Task<'_, M, P>,
         source: u32,
+        state: &M::State,
         actions: &mut Vec<M::Action>,
-        staged: &mut Staged<S>,
-    ) {
+        staged: &mut Staged<K>,
+    ) where
+        M: Model,
+        P: Packing<M::State, Packed = K>,
+    {
         let (before, beyond) = (staged.states.len(), self.beyond);
-        let state = &task.known[source as usize];
         for action in actions.drain(..) {
             let class = task.class.map(|class| class(&action));
             let Some(next) = task.model.next_state(state, action) else { continue };
@@ -153,7 +162,7 @@ impl<S: Clone + Eq + Hash> Part<S> {
                 continue;
             }
             self.classes.extend(class);
-            staged.states.push(next);
+            staged.states.push(task.packing.pack(&next));
             staged.sources.push(source);
         }
         let degree = staged.states.len() - before;
@@ -163,7 +172,11 @@ impl<S: Clone + Eq + Hash> Part<S> {
     }
 
     /// Finds out which of the staged states are known, and takes the others in.
-    fn look_up<M: Model<State = S>>(&mut self, task: &Task<'_, M>, staged: &mut Staged<S>) {
+    fn look_up<M, P>(&mut self, task: &Task<'_, M, P>, staged: &mut Staged<K>)
+    where
+        M: Model,
+        P: Packing<M::State, Packed = K>,
+    {
         staged.routes.extend(staged.states.iter().map(Route::of));
         let blocks = staged.states.chunks(BLOCK).zip(staged.routes.chunks(BLOCK)).zip(staged.sources.chunks(BLOCK));
         for ((states, routes), sources) in blocks {
@@ -180,13 +193,13 @@ impl<S: Clone + Eq + Hash> Part<S> {
 }
 
 /// Successors that were generated and are still to be looked up: about a block.
-struct Staged<S> {
-    states: Vec<S>,
+struct Staged<K> {
+    states: Vec<K>,
     sources: Vec<u32>,
     routes: Vec<Route>,
 }
 
-impl<S> Staged<S> {
+impl<K> Staged<K> {
     fn new() -> Self {
         Staged { states: Vec::new(), sources: Vec::new(), routes: Vec::new() }
     }

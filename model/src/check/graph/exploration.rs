@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::checks::{Check, Expects};
+use super::packing::States;
 
 /// A state, numbered in the order of a breadth-first search: states of a lower depth have lower ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -159,7 +160,12 @@ pub struct Edge {
 
 /// The reachable states, and how they were reached. Every expanded state has its edges, if edges are kept.
 pub struct Graph<S> {
-    pub(super) states: Vec<S>,
+    pub(super) states: Box<dyn States<S>>,
+    pub(super) shape: Shape,
+}
+
+/// A graph without its states.
+pub(super) struct Shape {
     pub(super) parents: Vec<u32>,
     /// The first id of each depth.
     pub(super) levels: Vec<u32>,
@@ -179,18 +185,14 @@ pub(super) struct Edges {
     pub(super) classes: Vec<u8>,
 }
 
-impl<S> Graph<S> {
+impl Shape {
     pub(super) fn new(edges: bool) -> Self {
         let edges = edges.then(Edges::default);
-        Graph { states: Vec::new(), parents: Vec::new(), levels: Vec::new(), expanded: 0, clipped: Vec::new(), edges }
+        Shape { parents: Vec::new(), levels: Vec::new(), expanded: 0, clipped: Vec::new(), edges }
     }
 
-    /// Adds a state, and returns its id.
-    pub(super) fn add(&mut self, state: S, parent: u32) -> u32 {
-        let id = self.states.len() as u32;
-        self.states.push(state);
-        self.parents.push(parent);
-        id
+    pub(super) fn len(&self) -> usize {
+        self.parents.len()
     }
 
     /// Adds the edges of the states that were expanded last: how many each has, and all their targets and classes.
@@ -205,24 +207,37 @@ impl<S> Graph<S> {
         edges.classes.extend_from_slice(classes);
     }
 
+    /// Bytes that paths and edges take.
+    pub(super) fn memory(&self) -> Memory {
+        Memory {
+            states: 0,
+            paths: (self.parents.capacity() + self.levels.capacity() + self.clipped.capacity()) * size_of::<u32>(),
+            table: 0,
+            edges: self.edges.as_ref().map_or(0, Edges::bytes),
+            batch: 0,
+        }
+    }
+}
+
+impl<S> Graph<S> {
     /// How many states there are: Stateright's `unique_state_count`.
     pub fn len(&self) -> usize {
-        self.states.len()
+        self.shape.len()
     }
 
     /// Whether there is no state at all.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.len() == 0
     }
 
     /// How many states were expanded; all, unless the walk was cut short. These are the ones with the lowest ids.
     pub fn expanded(&self) -> usize {
-        self.expanded as usize
+        self.shape.expanded as usize
     }
 
     /// Every state's id, lowest first.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = StateId> + Clone + use<S> {
-        (0..self.states.len() as u32).map(StateId)
+        (0..self.len() as u32).map(StateId)
     }
 
     /// The state.
@@ -230,45 +245,44 @@ impl<S> Graph<S> {
     /// # Panics
     ///
     /// If the id is another graph's.
-    pub fn state(&self, id: StateId) -> &S {
-        &self.states[id.0 as usize]
+    pub fn state(&self, id: StateId) -> S {
+        self.states.state(id.0)
     }
 
     /// The state from which this one was first reached; none for an initial state.
     pub fn parent(&self, id: StateId) -> Option<StateId> {
-        Some(self.parents[id.0 as usize]).filter(|&parent| parent != NO_PARENT).map(StateId)
+        Some(self.shape.parents[id.0 as usize]).filter(|&parent| parent != NO_PARENT).map(StateId)
     }
 
     /// The number of steps on the shortest path to the state; 0 for an initial state.
     pub fn depth_of(&self, id: StateId) -> usize {
-        self.levels.partition_point(|&first| first <= id.0) - 1
+        self.shape.levels.partition_point(|&first| first <= id.0) - 1
     }
 
     /// The depth of the deepest state: one less than Stateright's `max_depth`, which counts states.
     pub fn depth(&self) -> usize {
-        self.states.len().checked_sub(1).map_or(0, |last| self.depth_of(StateId(last as u32)))
+        self.len().checked_sub(1).map_or(0, |last| self.depth_of(StateId(last as u32)))
     }
 
     /// The states of this depth that are expanded or waiting to be; none below the deepest.
     pub(super) fn level(&self, depth: usize) -> Range<u32> {
-        let end = self.states.len() as u32;
-        let first = |depth: usize| self.levels.get(depth).copied().unwrap_or(end);
+        let first = |depth: usize| self.shape.levels.get(depth).copied().unwrap_or(self.len() as u32);
         first(depth)..first(depth + 1)
     }
 
     /// Whether every step of the state is in the graph: it was expanded, and nothing was left out.
     pub(super) fn is_known(&self, state: u32) -> bool {
-        state < self.expanded && self.clipped.binary_search(&state).is_err()
+        state < self.shape.expanded && self.shape.clipped.binary_search(&state).is_err()
     }
 
     /// How many transitions are kept; none, if the walk was not told to keep edges.
     pub fn transitions(&self) -> usize {
-        self.edges.as_ref().map_or(0, |edges| edges.targets.len())
+        self.shape.edges.as_ref().map_or(0, |edges| edges.targets.len())
     }
 
     /// Whether edges are kept.
     pub fn has_edges(&self) -> bool {
-        self.edges.is_some()
+        self.shape.edges.is_some()
     }
 
     /// The transitions out of a state, in the order of the model's actions; none, if it was not expanded or edges were
@@ -280,23 +294,12 @@ impl<S> Graph<S> {
 
     /// Where the state's edges lead.
     pub(super) fn targets(&self, state: u32) -> &[u32] {
-        self.edges.as_ref().map_or(&[], |edges| &edges.targets[edges.of(state)])
+        self.shape.edges.as_ref().map_or(&[], |edges| &edges.targets[edges.of(state)])
     }
 
     /// The classes of the state's edges.
     pub(super) fn classes(&self, state: u32) -> &[u8] {
-        self.edges.as_ref().map_or(&[], |edges| &edges.classes[edges.of(state)])
-    }
-
-    /// Bytes that states, paths and edges take.
-    pub(super) fn memory(&self) -> Memory {
-        Memory {
-            states: self.states.capacity() * size_of::<S>(),
-            paths: (self.parents.capacity() + self.levels.capacity() + self.clipped.capacity()) * size_of::<u32>(),
-            table: 0,
-            edges: self.edges.as_ref().map_or(0, Edges::bytes),
-            batch: 0,
-        }
+        self.shape.edges.as_ref().map_or(&[], |edges| &edges.classes[edges.of(state)])
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use stateright::Model;
 
 use super::exploration::{Completeness, Edge, Exploration, StateId};
-use super::path::steps_of;
+use super::path::within_boundary;
 
 impl<S: Clone + Eq> Exploration<S> {
     /// Writes the graph in the DOT language, each state under a name such as `s7` with what `label` says of it.
@@ -39,7 +39,7 @@ impl<S: Clone + Eq> Exploration<S> {
         for id in self.graph.ids() {
             let initial = if self.graph.parent(id).is_none() { ", peripheries=2" } else { "" };
             let unexpanded = if (id.0 as usize) < self.graph.expanded() { "" } else { ", style=dashed" };
-            writeln!(out, "  s{id} [label={}{initial}{unexpanded}];", quoted(&label(self.graph.state(id))))?;
+            writeln!(out, "  s{id} [label={}{initial}{unexpanded}];", quoted(&label(&self.graph.state(id))))?;
             for (edge, action) in self.labelled_edges(model, id) {
                 writeln!(out, "  s{id} -> s{} [label={}, class=\"c{}\"];", edge.target, quoted(&action), edge.class)?;
             }
@@ -82,7 +82,7 @@ impl<S: Clone + Eq> Exploration<S> {
         });
         writeln!(out, "{header}")?;
         for id in self.graph.ids() {
-            let (depth, label) = (self.graph.depth_of(id), label(self.graph.state(id)));
+            let (depth, label) = (self.graph.depth_of(id), label(&self.graph.state(id)));
             writeln!(out, "{}", json!({"state": id.0, "depth": depth, "label": label}))?;
             for (edge, action) in self.labelled_edges(model, id) {
                 let Edge { target, class } = edge;
@@ -93,17 +93,14 @@ impl<S: Clone + Eq> Exploration<S> {
     }
 
     /// The state's edges, each with what the model calls its action.
-    fn labelled_edges<'a, M: Model<State = S>>(
-        &'a self,
-        model: &'a M,
-        id: StateId,
-    ) -> impl Iterator<Item = (Edge, String)> + 'a
+    fn labelled_edges<M: Model<State = S>>(&self, model: &M, id: StateId) -> Vec<(Edge, String)>
     where
         M::Action: Debug,
     {
         assert!(self.graph.has_edges(), "a graph is exported with its edges, and this walk kept none");
-        let steps = steps_of(model, self.graph.state(id)).filter(|(.., target)| model.within_boundary(target));
-        self.graph.edges(id).zip(steps.map(|(_, action, _)| model.format_action(&action)))
+        let state = self.graph.state(id);
+        let actions = within_boundary(model, &state).map(|(_, action, _)| model.format_action(&action));
+        self.graph.edges(id).zip(actions).collect()
     }
 }
 

@@ -5,13 +5,13 @@
 //! threads, not on the hash.
 
 use super::expand::Part;
-use super::exploration::Graph;
+use super::exploration::Shape;
 use super::table::Shard;
 
 /// Numbers the pending states of all parts, whose keys the shards have turned into known or provisional ids, and adds
-/// the new ones and the edges to the graph.
-pub(super) fn number<S: Clone>(graph: &mut Graph<S>, parts: &mut [Part<S>], shards: &mut [Shard]) {
-    let known = graph.states.len() as u32;
+/// the new ones and the edges to what is known.
+pub(super) fn number<K: Clone>(shape: &mut Shape, states: &mut Vec<K>, parts: &mut [Part<K>], shards: &mut [Shard]) {
+    let known = states.len() as u32;
     let mut given = vec![Vec::new(); shards.len()];
     for part in parts {
         let mut next = vec![0; shards.len()];
@@ -22,11 +22,15 @@ pub(super) fn number<S: Clone>(graph: &mut Graph<S>, parts: &mut [Part<S>], shar
             next[shard] += 1;
             part.targets[pending.at as usize] = match id.checked_sub(known) {
                 None => id,
-                Some(provisional) => *give(&mut given[shard], provisional, || graph.add(state.clone(), pending.source)),
+                Some(provisional) => *give(&mut given[shard], provisional, || {
+                    states.push(state.clone());
+                    shape.parents.push(pending.source);
+                    states.len() as u32 - 1
+                }),
             };
         }
         if !part.degrees.is_empty() {
-            graph.connect(&part.degrees, &part.targets, &part.classes);
+            shape.connect(&part.degrees, &part.targets, &part.classes);
         }
     }
     for (shard, ids) in shards.iter_mut().zip(given) {

@@ -70,12 +70,12 @@ impl<S: Clone + Eq> Graph<S> {
     /// The path through these states, of which the first is initial, by the first action of each that leads to the
     /// next. Panics as [`Graph::path_to`] does, and if the states do not follow each other.
     pub(super) fn path_through<M: Model<State = S>>(&self, model: &M, ids: &[StateId]) -> Path<S, M::Action> {
-        let root = model.init_states().iter().position(|state| state == self.state(ids[0]));
+        let root = model.init_states().iter().position(|state| *state == self.state(ids[0]));
         assert!(root.is_some(), "the model no longer has the initial state that it had");
-        let mut path = Path { root, ..Path::staying_in(self.state(ids[0]).clone()) };
+        let mut path = Path { root, ..Path::staying_in(self.state(ids[0])) };
         for pair in ids.windows(2) {
             let next = self.state(pair[1]);
-            path.push(steps_of(model, self.state(pair[0])).find(|(.., target)| target == next), pair[0]);
+            path.push(steps_of(model, &self.state(pair[0])).find(|(.., target)| *target == next), pair[0]);
         }
         path
     }
@@ -84,13 +84,12 @@ impl<S: Clone + Eq> Graph<S> {
     /// Panics as [`Graph::path_to`] does.
     pub(super) fn path_over<M: Model<State = S>>(&self, model: &M, start: u32, edges: &[usize]) -> Path<S, M::Action> {
         let mut at = start;
-        let mut path = Path::staying_in(self.states[start as usize].clone());
+        let mut path = Path::staying_in(self.state(StateId(start)));
         for &edge in edges {
-            let state = &self.states[at as usize];
-            let mut within = steps_of(model, state).filter(|(.., target)| model.within_boundary(target));
-            let source = StateId(at);
+            let (source, state) = (StateId(at), self.state(StateId(at)));
             at = self.targets(at)[edge];
-            let step = within.nth(edge).filter(|(.., target)| *target == self.states[at as usize]);
+            let (mut within, next) = (within_boundary(model, &state), self.state(StateId(at)));
+            let step = within.nth(edge).filter(|(.., target)| *target == next);
             path.push(step, source);
         }
         path
@@ -113,8 +112,16 @@ impl<S, A> Path<S, A> {
     }
 }
 
+/// What a state leads to within the boundary, in the order of its edges.
+pub(super) fn within_boundary<'a, M: Model>(
+    model: &'a M,
+    state: &'a M::State,
+) -> impl Iterator<Item = (usize, M::Action, M::State)> + 'a {
+    steps_of(model, state).filter(|(.., target)| model.within_boundary(target))
+}
+
 /// What a state leads to: each action's place, the action, and its successor.
-pub(super) fn steps_of<'a, M: Model>(
+fn steps_of<'a, M: Model>(
     model: &'a M,
     state: &'a M::State,
 ) -> impl Iterator<Item = (usize, M::Action, M::State)> + 'a {

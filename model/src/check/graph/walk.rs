@@ -10,8 +10,9 @@ use stateright::Model;
 
 use super::checks::Checks;
 use super::expand::{Class, Part, Task};
-use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, StateId};
+use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, Shape, StateId};
 use super::number::number;
+use super::packing::{AsIs, Packed, Packing};
 use super::share::share_out;
 use super::table::Table;
 
@@ -55,7 +56,7 @@ pub struct Progress {
 impl<'a, M> Walk<'a, M>
 where
     M: Model + Sync,
-    M::State: Clone + Eq + Hash + Send + Sync,
+    M::State: 'static,
 {
     /// A walk over the whole of `model` on one thread, without limits, that checks the model's own `always` and
     /// `sometimes` properties and keeps parents, but no edges.
@@ -114,13 +115,25 @@ where
         self
     }
 
-    /// Walks.
+    /// Walks, and keeps states as they are.
     ///
     /// # Panics
     ///
     /// If the model or a check does.
-    pub fn run(self) -> Exploration<M::State> {
-        let mut front = Front::new(&self);
+    pub fn run(self) -> Exploration<M::State>
+    where
+        M::State: Clone + Eq + Hash + Send + Sync,
+    {
+        self.run_packed(AsIs)
+    }
+
+    /// Walks, and keeps states packed.
+    ///
+    /// # Panics
+    ///
+    /// If the model, a check or the packing does.
+    pub fn run_packed(self, packing: impl Packing<M::State>) -> Exploration<M::State> {
+        let mut front = Front::new(&self, packing);
         front.roots();
         let cut = front.levels().err();
         front.into_exploration(cut)
@@ -128,11 +141,13 @@ where
 }
 
 /// A walk under way.
-struct Front<'w, 'a, M: Model> {
+struct Front<'w, 'a, M: Model, P: Packing<M::State>> {
     walk: &'w Walk<'a, M>,
-    graph: Graph<M::State>,
+    packing: P,
+    states: Vec<P::Packed>,
+    shape: Shape,
     table: Table,
-    parts: Vec<Part<M::State>>,
+    parts: Vec<Part<P::Packed>>,
     decided_by: Vec<Option<StateId>>,
     /// The checks that are not decided, as bits.
     open: u64,
@@ -141,15 +156,18 @@ struct Front<'w, 'a, M: Model> {
     terminal: u64,
 }
 
-impl<'w, 'a, M> Front<'w, 'a, M>
+impl<'w, 'a, M, P> Front<'w, 'a, M, P>
 where
     M: Model + Sync,
-    M::State: Clone + Eq + Hash + Send + Sync,
+    M::State: 'static,
+    P: Packing<M::State>,
 {
-    fn new(walk: &'w Walk<'a, M>) -> Self {
+    fn new(walk: &'w Walk<'a, M>, packing: P) -> Self {
         Front {
             walk,
-            graph: Graph::new(walk.class.is_some()),
+            packing,
+            states: Vec::new(),
+            shape: Shape::new(walk.class.is_some()),
             table: Table::new(),
             parts: (0..PARTS).map(|_| Part::new()).collect(),
             decided_by: vec![None; walk.checks.list().len()],
@@ -165,19 +183,19 @@ where
         let (within, beyond): (Vec<_>, Vec<_>) =
             model.init_states().into_iter().partition(|state| model.within_boundary(state));
         self.beyond = beyond.len() as u64;
-        self.parts[0].fill_with(within.into_iter());
+        self.parts[0].fill_with(within.iter().map(|state| self.packing.pack(state)));
         self.add(1, 1);
     }
 
     fn levels(&mut self) -> Result<(), Cut> {
         let mut first = 0;
-        while first < self.graph.len() as u32 {
-            let level = first..self.graph.len() as u32;
+        while first < self.shape.len() as u32 {
+            let level = first..self.shape.len() as u32;
             first = level.end;
-            self.graph.levels.push(level.start);
+            self.shape.levels.push(level.start);
             let cut = self.level(level);
-            if cut.is_err() && first < self.graph.len() as u32 {
-                self.graph.levels.push(first);
+            if cut.is_err() && first < self.shape.len() as u32 {
+                self.shape.levels.push(first);
             }
             cut?;
         }
@@ -197,7 +215,7 @@ where
 
     /// How many states to expand at once, by what states had for successors so far.
     fn batch_size(&self) -> u32 {
-        let expanded = u64::from(self.graph.expanded).max(1);
+        let expanded = u64::from(self.shape.expanded).max(1);
         (BATCH * expanded / self.generated.max(expanded)).max(WORTH_SHARING.into()) as u32
     }
 
@@ -219,9 +237,9 @@ where
 
     fn progress(&self) -> Progress {
         Progress {
-            states: self.graph.len(),
-            expanded: self.graph.expanded(),
-            depth: self.graph.levels.len().saturating_sub(1),
+            states: self.shape.len(),
+            expanded: self.shape.expanded as usize,
+            depth: self.shape.levels.len().saturating_sub(1),
             generated: self.generated,
             bytes: self.memory().total(),
         }
@@ -230,7 +248,8 @@ where
     fn memory(&self) -> Memory {
         let table = self.table.bytes();
         let batch = self.parts.iter().map(Part::bytes).sum();
-        Memory { table, batch, ..self.graph.memory() }
+        let states = self.states.capacity() * size_of::<P::Packed>();
+        Memory { states, table, batch, ..self.shape.memory() }
     }
 
     /// Expands these states and adds what they lead to.
@@ -239,12 +258,12 @@ where
         let end = sources.end;
         let used = self.expand(threads, sources);
         let pending: usize = self.parts[..used].iter().map(|part| part.pending.len()).sum();
-        if self.graph.len() + pending >= u32::MAX as usize {
+        if self.shape.len() + pending >= u32::MAX as usize {
             return Err(Cut::States);
         }
         self.tally(used);
         self.add(threads, used);
-        self.graph.expanded = end;
+        self.shape.expanded = end;
         Ok(())
     }
 
@@ -253,10 +272,11 @@ where
         let walk = self.walk;
         let task = Task {
             model: walk.model,
+            packing: &self.packing,
             class: walk.class.as_deref(),
             checks: &walk.checks,
             open: self.open,
-            known: &self.graph.states,
+            known: &self.states,
             table: &self.table,
         };
         let size = (sources.len() as u32).div_ceil(PARTS).max(WORTH_SHARING / PARTS);
@@ -272,7 +292,7 @@ where
         for part in &self.parts[..used] {
             self.beyond += part.beyond;
             self.terminal += part.terminal;
-            self.graph.clipped.extend_from_slice(&part.clipped);
+            self.shape.clipped.extend_from_slice(&part.clipped);
             for &(check, id) in &part.deciders {
                 self.decided_by[check].get_or_insert(StateId(id));
                 self.open &= !(1 << check);
@@ -290,10 +310,10 @@ where
                 buckets.push(bucket);
             }
         }
-        let known = &self.graph.states;
+        let known = &self.states;
         let shards = self.table.shards.iter_mut();
         share_out(threads, shards.zip(buckets), |(shard, mut buckets)| shard.place(&mut buckets, known));
-        number(&mut self.graph, parts, &mut self.table.shards);
+        number(&mut self.shape, &mut self.states, parts, &mut self.table.shards);
     }
 
     fn into_exploration(self, cut: Option<Cut>) -> Exploration<M::State> {
@@ -307,7 +327,7 @@ where
             beyond_boundary: self.beyond,
             terminal: self.terminal,
             memory: self.memory(),
-            graph: self.graph,
+            graph: Graph { states: Box::new(Packed { packing: self.packing, states: self.states }), shape: self.shape },
         }
     }
 }

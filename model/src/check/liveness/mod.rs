@@ -115,7 +115,7 @@ impl Searched {
         let watched = claims.iter().fold(PropertySet::EMPTY, |watched, claim| watched | claim.watched(pipeline));
         let protocol = Protocol::watching(pipeline, limits.messages, watched)?;
         let walk = Walk::new(&protocol).checks(Checks::none()).edges(fair::class).threads(limits.threads);
-        let exploration = walk.states_max(limits.states_max).keep_going(keep_going).run();
+        let exploration = protocol.run(walk.states_max(limits.states_max).keep_going(keep_going));
         Ok(Searched { protocol, exploration })
     }
 
