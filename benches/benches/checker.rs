@@ -44,7 +44,7 @@ fn class(step: &Step) -> u8 {
 }
 
 fn walk(protocol: &Protocol, threads: usize) -> Exploration<<Protocol as Model>::State> {
-    protocol.run(Walk::new(protocol).threads(threads).edges(class))
+    protocol.run(Walk::new(protocol).checks(protocol.checks()).threads(threads).edges(class))
 }
 
 /// A way to walk a model; the number is that of threads.
@@ -111,16 +111,18 @@ fn summarize(states: usize, best: &[Duration; SEARCHES.len()]) {
     println!("  the graph checker is {times:.2} times as fast as Stateright's best");
 }
 
-/// Bytes a state, apart from its edges.
+/// The most bytes a state may take, all told, apart from its edges.
+const BYTES_MAX: f64 = 64.0;
+
+/// Bytes a state, which must stay within that.
 fn weigh(walked: &Exploration<<Protocol as Model>::State>) {
     let (memory, states) = (walked.memory, walked.graph.len() as f64);
     let a_state = |bytes: usize| bytes as f64 / states;
+    let [state, path, table] = [memory.states, memory.paths, memory.table].map(a_state);
     println!(
-        "  bytes a state: {:.1} the state, {:.1} its path, {:.1} the table; and {:.1} for {:.1} edges",
-        a_state(memory.states),
-        a_state(memory.paths),
-        a_state(memory.table),
+        "  bytes a state: {state:.1} itself, {path:.1} its path, {table:.1} the table; and {:.1} for {:.1} edges",
         a_state(memory.edges),
         walked.graph.transitions() as f64 / states,
     );
+    assert!(is_test() || state + path + table <= BYTES_MAX, "more than {BYTES_MAX} bytes a state");
 }

@@ -7,19 +7,29 @@
 
 /// A row of bits that is written, read, or merely measured, from its beginning on.
 pub trait Bits {
-    /// Writes the value in so many bits and gives it back; or reads so many bits and gives what they say.
+    /// Whether values are replaced by what is found, so that there is something to take over.
+    const READS: bool;
+
+    /// What takes in the values of a group.
+    type Group: Bits;
+
+    /// Writes the value in so many bits, less than 64, and gives it back; or reads so many bits and gives what they say.
     ///
-    /// # Panics
-    ///
-    /// If the value needs more bits: to cut it short would make one of two states.
+    /// A value that needs more bits makes the writer panic, then or at the end: to cut it short would make one of two
+    /// states.
     fn code(&mut self, value: u64, width: u32) -> u64;
 
-    /// The same for a small number in its place.
+    /// Values of less than 64 bits in all, which are cheaper to pass together. It changes nothing else.
+    fn group(&mut self, values: impl FnOnce(&mut Self::Group));
+
+    /// Codes a small number in its place.
+    #[inline(always)]
     fn byte(&mut self, value: &mut u8, width: u32) {
         *value = self.code((*value).into(), width) as u8;
     }
 
-    /// The same for a flag, which is one bit.
+    /// Codes a flag in its place, as one bit.
+    #[inline(always)]
     fn flag(&mut self, value: &mut bool) {
         *value = self.code((*value).into(), 1) != 0;
     }
@@ -28,11 +38,12 @@ pub trait Bits {
 /// Something that knows how it is coded.
 pub trait Coded {
     /// Passes each of its parts to `bits`, and takes over what comes back.
-    fn code(&mut self, bits: &mut impl Bits);
+    fn code<B: Bits>(&mut self, bits: &mut B);
 }
 
 impl Coded for bool {
-    fn code(&mut self, bits: &mut impl Bits) {
+    #[inline(always)]
+    fn code<B: Bits>(&mut self, bits: &mut B) {
         bits.flag(self);
     }
 }
@@ -41,11 +52,15 @@ impl Coded for bool {
 macro_rules! coded {
     ($name:ident in $width:literal bits: $($value:ident),* $(,)?) => {
         impl $crate::bits::Coded for $name {
-            fn code(&mut self, bits: &mut impl $crate::bits::Bits) {
+            #[inline(always)]
+            fn code<B: $crate::bits::Bits>(&mut self, bits: &mut B) {
                 const ALL: &[$name] = &[$($name::$value),*];
                 const { assert!(ALL.len() <= 1 << $width, "a value needs more bits") };
-                let place = match self { $($name::$value => $name::$value as u64 - ALL[0] as u64),* };
-                *self = ALL[bits.code(place, $width) as usize];
+                const _: fn($name) = |value| match value { $($name::$value => {})* };
+                let place = bits.code(*self as u64, $width);
+                if B::READS {
+                    *self = ALL[place as usize];
+                }
             }
         }
     };
@@ -60,9 +75,16 @@ pub struct Measure {
 }
 
 impl Bits for Measure {
+    const READS: bool = false;
+    type Group = Self;
+
     fn code(&mut self, value: u64, width: u32) -> u64 {
         self.bits += width;
         value
+    }
+
+    fn group(&mut self, values: impl FnOnce(&mut Self)) {
+        values(self);
     }
 }
 
@@ -70,23 +92,36 @@ impl Bits for Measure {
 #[derive(Debug)]
 pub struct Write<const WORDS: usize> {
     words: [u64; WORDS],
-    /// The words that are full.
+    /// How many words are full.
     full: usize,
-    /// The word under way, and how many of its bits are written.
-    word: u64,
-    used: u32,
+    /// The word under way.
+    word: Group,
+}
+
+/// Up to a word's bits.
+#[derive(Debug, Default)]
+pub struct Group {
+    bits: u64,
+    width: u32,
+    /// What did not fit into a width, of all values together.
+    excess: u64,
 }
 
 impl<const WORDS: usize> Write<WORDS> {
     /// An empty row.
     pub fn new() -> Self {
-        Write { words: [0; WORDS], full: 0, word: 0, used: 0 }
+        Write { words: [0; WORDS], full: 0, word: Group::default() }
     }
 
     /// The row, and zeros behind it.
+    ///
+    /// # Panics
+    ///
+    /// If a value needed more bits than it was given.
     pub fn finish(mut self) -> [u64; WORDS] {
-        if self.used > 0 {
-            self.words[self.full] = self.word;
+        assert_eq!(self.word.excess, 0, "a value needs more bits than it was given");
+        if self.word.width > 0 {
+            self.words[self.full] = self.word.bits;
         }
         self.words
     }
@@ -99,19 +134,48 @@ impl<const WORDS: usize> Default for Write<WORDS> {
 }
 
 impl<const WORDS: usize> Bits for Write<WORDS> {
+    const READS: bool = false;
+    type Group = Group;
+
     #[inline(always)]
     fn code(&mut self, value: u64, width: u32) -> u64 {
-        assert!(width < 64 && value >> width == 0, "{value} needs more than {width} bits");
-        self.word |= value << self.used;
-        self.used += width;
-        if self.used >= 64 {
-            self.words[self.full] = self.word;
+        let used = self.word.width;
+        self.word.code(value, width);
+        if self.word.width >= 64 {
+            self.words[self.full] = self.word.bits;
             self.full += 1;
-            self.used -= 64;
+            self.word.width -= 64;
             // What did not fit goes into the next word; with nothing left over, all of the value did.
-            self.word = if self.used == 0 { 0 } else { value >> (width - self.used) };
+            self.word.bits = if self.word.width == 0 { 0 } else { value >> (64 - used) };
         }
         value
+    }
+
+    #[inline(always)]
+    fn group(&mut self, values: impl FnOnce(&mut Group)) {
+        let mut group = Group::default();
+        values(&mut group);
+        assert!(group.width < 64, "a group of {} bits", group.width);
+        self.word.excess |= group.excess;
+        self.code(group.bits, group.width);
+    }
+}
+
+impl Bits for Group {
+    const READS: bool = false;
+    type Group = Self;
+
+    #[inline(always)]
+    fn code(&mut self, value: u64, width: u32) -> u64 {
+        self.excess |= value.wrapping_shr(width);
+        self.bits |= value.wrapping_shl(self.width);
+        self.width += width;
+        value
+    }
+
+    #[inline(always)]
+    fn group(&mut self, values: impl FnOnce(&mut Self)) {
+        values(self);
     }
 }
 
@@ -130,6 +194,9 @@ impl<'a> Read<'a> {
 }
 
 impl Bits for Read<'_> {
+    const READS: bool = true;
+    type Group = Self;
+
     #[inline(always)]
     fn code(&mut self, _value: u64, width: u32) -> u64 {
         if width == 0 {
@@ -140,6 +207,11 @@ impl Bits for Read<'_> {
         let low = self.words[place] >> shift;
         let all = if shift + width > 64 { low | self.words[place + 1] << (64 - shift) } else { low };
         all & ((1 << width) - 1)
+    }
+
+    #[inline(always)]
+    fn group(&mut self, values: impl FnOnce(&mut Self)) {
+        values(self);
     }
 }
 
@@ -168,21 +240,65 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "8 needs more than 3 bits")]
+    #[should_panic(expected = "needs more bits than it was given")]
     fn a_value_is_never_cut_short() {
-        Write::<1>::new().code(8, 3);
+        let mut written = Write::<1>::new();
+        written.code(8, 3);
+        written.finish();
+    }
+
+    #[test]
+    #[should_panic(expected = "needs more bits than it was given")]
+    fn nor_is_one_of_a_group() {
+        let mut written = Write::<1>::new();
+        written.group(|bits| {
+            bits.code(1, 0);
+            bits.code(1, 3);
+        });
+        written.finish();
+    }
+
+    #[test]
+    #[should_panic(expected = "a group of 80 bits")]
+    fn a_group_is_no_longer_than_a_word() {
+        Write::<4>::new().group(|bits| {
+            bits.code(1, 40);
+            bits.code(1, 40);
+        });
+    }
+
+    fn pass(row: &mut [(u64, u32)], grouped: bool, bits: &mut impl Bits) {
+        fn all(pair: &mut [(u64, u32)], bits: &mut impl Bits) {
+            pair.iter_mut().for_each(|(value, width)| *value = bits.code(*value, *width));
+        }
+        for pair in row.chunks_mut(2) {
+            if grouped { bits.group(|bits| all(pair, bits)) } else { all(pair, bits) }
+        }
     }
 
     proptest! {
         #[test]
-        fn a_row_is_read_as_it_was_written(row in prop::collection::vec((any::<u64>(), 0u32..64), 0..20)) {
-            let row: Vec<(u64, u32)> = row.into_iter().map(|(value, width)| (value & ((1 << width) - 1), width)).collect();
-            let (mut measured, mut written) = (Measure::default(), Write::<20>::new());
-            for &(value, width) in &row {
-                measured.code(value, width);
-                written.code(value, width);
-            }
+        fn a_row_is_read_as_it_was_written(
+            row in prop::collection::vec((any::<u64>(), 0u32..32), 0..20),
+            grouped in any::<[bool; 2]>(),
+        ) {
+            let mut row: Vec<(u64, u32)> =
+                row.into_iter().map(|(value, width)| (value & ((1 << width) - 1), width)).collect();
+            let (mut measured, mut written) = (Measure::default(), Write::<10>::new());
+            pass(&mut row, grouped[0], &mut measured);
+            pass(&mut row, grouped[0], &mut written);
             prop_assert_eq!(measured.bits, row.iter().map(|(_, width)| width).sum::<u32>());
+            let mut found: Vec<(u64, u32)> = row.iter().map(|&(_, width)| (0, width)).collect();
+            pass(&mut found, grouped[1], &mut Read::new(&written.finish()));
+            prop_assert_eq!(found, row);
+        }
+
+        #[test]
+        fn wide_values_are_read_as_they_were_written(row in prop::collection::vec((any::<u64>(), 32u32..64), 0..10)) {
+            let mut written = Write::<10>::new();
+            let row: Vec<(u64, u32)> =
+                row.into_iter().map(|(value, width)| (value & ((1 << width) - 1), width)).collect();
+            row.iter().for_each(|&(value, width)| { written.code(value, width); });
             let words = written.finish();
             let mut read = Read::new(&words);
             for (value, width) in row {

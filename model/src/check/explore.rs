@@ -80,7 +80,7 @@ pub fn explore(
     keep_going: &dyn Fn(&Progress) -> bool,
 ) -> Result<Explored, TooManyMessages> {
     let protocol = Protocol::new(pipeline, limits.messages)?;
-    let (exploration, broken) = walk(&protocol, pipeline, limits, keep_going);
+    let (exploration, broken) = walk(&protocol, limits, keep_going);
     let bounds_exceeded = bounds::exceeded(pipeline);
     let complete = exploration.completeness == Completeness::Complete && bounds_exceeded.is_empty();
     let of_property = |property| match () {
@@ -104,32 +104,16 @@ pub fn explore(
 /// Walks the whole graph and says which properties are broken.
 fn walk(
     protocol: &Protocol,
-    pipeline: &Pipeline,
     limits: Limits,
     keep_going: &dyn Fn(&Progress) -> bool,
 ) -> (Exploration<Moment>, PropertySet) {
-    let checks = checks(protocol, pipeline);
-    let walk = Walk::new(protocol).checks(checks).threads(limits.threads).states_max(limits.states_max);
+    let walk = Walk::new(protocol).checks(protocol.checks()).threads(limits.threads).states_max(limits.states_max);
     let exploration = protocol.run(walk.keep_going(keep_going));
     let is_broken = |property: &PropertyId| {
         exploration.finding(property.word()).is_some_and(|finding| finding.decided_by.is_some())
     };
     let broken = protocol.watched().iter().filter(is_broken).collect();
     (exploration, broken)
-}
-
-/// The watched properties as claims about every moment, and each fault's mark as one about some moment.
-fn checks<'a>(protocol: &'a Protocol, pipeline: &Pipeline) -> Checks<'a, Protocol> {
-    let properties: Vec<PropertyId> = protocol.watched().iter().collect();
-    let faults: Vec<Fault> = pipeline.faults.kinds().collect();
-    let always = properties.iter().map(|property| Check::always(property.word()));
-    let sometimes = faults.iter().map(|fault| Check::sometimes(fault.word()));
-    Checks::new(always.chain(sometimes).collect(), move |moment: &Moment, steps: &[Step]| {
-        let broken = protocol.broken_here(moment, steps);
-        let kept = properties.iter().enumerate().map(|(i, &property)| u64::from(!broken.contains(property)) << i);
-        let fired = faults.iter().enumerate().map(|(i, &fault)| u64::from(moment.state.fired(fault) > 0) << i);
-        kept.sum::<u64>() | fired.sum::<u64>() << properties.len()
-    })
 }
 
 /// The shortest story of each broken property: within ever larger bounds, until all are told.
@@ -148,7 +132,7 @@ fn stories(
             }
             let smaller = Pipeline { faults, ..pipeline.clone() };
             let protocol = Protocol::watching(&smaller, messages, open)?;
-            let (exploration, found) = walk(&protocol, &smaller, Limits { messages, ..limits }, keep_going);
+            let (exploration, found) = walk(&protocol, Limits { messages, ..limits }, keep_going);
             told.extend(found.iter().map(|property| story(&protocol, &exploration, property, messages)));
         }
     }
@@ -168,7 +152,7 @@ fn story(protocol: &Protocol, exploration: &Exploration<Moment>, property: Prope
     let path = exploration.graph.path_to(protocol, state);
     let mut steps: Vec<Step> = path.actions().copied().collect();
     let message = match protocol.watch.watched.contains(property) {
-        true => broken_inside(protocol, exploration.graph.state(state), property, &mut steps),
+        true => broken_inside(protocol, &exploration.graph.state(state), property, &mut steps),
         false => protocol.broken_for(&steps, property),
     };
     Violation { property, message, messages, steps }
@@ -201,6 +185,21 @@ fn broken_inside(
 }
 
 impl Protocol {
+    /// The watched properties as claims about every moment, and each fault's mark as one about some moment: what
+    /// `Model::properties` says one by one, answered together.
+    pub fn checks(&self) -> Checks<'_, Protocol> {
+        let properties: Vec<PropertyId> = self.watched().iter().collect();
+        let faults: Vec<Fault> = self.spec.settings().faults().collect();
+        let always = properties.iter().map(|property| Check::always(property.word()));
+        let sometimes = faults.iter().map(|fault| Check::sometimes(fault.word()));
+        Checks::new(always.chain(sometimes).collect(), move |moment: &Moment, steps: &[Step]| {
+            let broken = self.broken_here(moment, steps);
+            let kept = properties.iter().enumerate().map(|(i, &property)| u64::from(!broken.contains(property)) << i);
+            let fired = faults.iter().enumerate().map(|(i, &fault)| u64::from(moment.state.fired(fault) > 0) << i);
+            kept.sum::<u64>() | fired.sum::<u64>() << properties.len()
+        })
+    }
+
     /// For which message the path breaks the property.
     pub fn broken_for(&self, path: &[Step], property: PropertyId) -> Option<MessageId> {
         let watching = Monitor { watched: property.into(), ..self.monitor };

@@ -65,6 +65,7 @@ macro_rules! automata {
             }
 
             /// Passes what is watched to `bits`; the rest never changes.
+            #[inline(always)]
             pub(super) fn code(&mut self, watched: PropertySet, bits: &mut impl Bits) {
                 $(if watched.contains($automaton::PROPERTY) {
                     self.$field.code(bits);

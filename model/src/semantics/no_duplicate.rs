@@ -21,7 +21,8 @@ pub struct State {
 }
 
 impl Coded for State {
-    fn code(&mut self, bits: &mut impl Bits) {
+    #[inline(always)]
+    fn code<B: Bits>(&mut self, bits: &mut B) {
         let State { arrived } = self;
         arrived.code(bits);
     }

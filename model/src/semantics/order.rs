@@ -20,7 +20,8 @@ pub struct State {
 }
 
 impl Coded for State {
-    fn code(&mut self, bits: &mut impl Bits) {
+    #[inline(always)]
+    fn code<B: Bits>(&mut self, bits: &mut B) {
         let State { attempts, fate } = self;
         attempts.code(bits);
         fate.code(bits);

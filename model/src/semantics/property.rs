@@ -133,7 +133,7 @@ impl PropertySet {
 }
 
 impl Coded for PropertySet {
-    fn code(&mut self, bits: &mut impl Bits) {
+    fn code<B: Bits>(&mut self, bits: &mut B) {
         self.0 = bits.code(self.0.into(), PropertyId::ALL.len() as u32) as u32;
     }
 }

@@ -18,7 +18,8 @@ pub struct State {
 }
 
 impl Coded for State {
-    fn code(&mut self, bits: &mut impl Bits) {
+    #[inline(always)]
+    fn code<B: Bits>(&mut self, bits: &mut B) {
         let State { attempts, arrived } = self;
         attempts.code(bits);
         arrived.code(bits);

@@ -111,7 +111,7 @@ impl<const N: usize> Shelf for Small<N> {
 impl<const N: usize> Small<N> {
     /// Passes the states of the first `messages` messages to `bits`, as far as they are watched, and the notes.
     pub(super) fn code(&mut self, messages: usize, watched: PropertySet, bits: &mut impl Bits) {
-        self.messages[..messages].iter_mut().for_each(|states| states.code(watched, bits));
+        self.messages[..messages].iter_mut().for_each(|states| bits.group(|bits| states.code(watched, bits)));
         let SmallNotes { settled, frontier } = &mut self.notes;
         let settles = watched.contains(PropertyId::NoDeliveryAfterSettle);
         *settled = bits.code((*settled).into(), if settles { u16::BITS } else { 0 }) as u16;

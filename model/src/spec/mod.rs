@@ -36,6 +36,7 @@ use crate::pipeline::Pipeline;
 use crate::vocab::{Event, EventKind, Fault, GroupId, Position, ProcessId, Step};
 
 pub use look::Look;
+use packed::Layout;
 pub use settings::Settings;
 pub use state::{Holding, Phase, Stage, State};
 
@@ -52,6 +53,7 @@ pub const GROUP: GroupId = GroupId(0);
 #[derive(Clone, Debug)]
 pub struct Spec {
     settings: Settings,
+    layout: Layout,
 }
 
 /// The events of one step, in order. No step has more than four.
@@ -76,7 +78,8 @@ impl Events {
 impl Spec {
     /// The protocol of this pipeline for `messages` messages (1 to [`bounds::MESSAGES_MAX`]).
     pub fn new(pipeline: &Pipeline, messages: u32) -> Result<Self, bounds::TooManyMessages> {
-        Ok(Spec { settings: Settings::new(pipeline, messages)? })
+        let settings = Settings::new(pipeline, messages)?;
+        Ok(Spec { layout: Layout::new(&settings), settings })
     }
 
     /// The settings, compiled.
@@ -114,14 +117,14 @@ impl Spec {
 
     /// Passes every field of a state to `bits`. How many that are depends on the state, and at most on a full log.
     pub fn code(&self, state: &mut State, bits: &mut impl Bits) {
-        packed::code(&self.settings, state, bits);
+        packed::code(&self.settings, &self.layout, state, bits);
     }
 
     /// The most bits that a state of this protocol takes.
     pub fn bits_max(&self) -> u32 {
         let mut measure = Measure::default();
         // What a state has may take a bit to say and some more to tell: so this one has all.
-        packed::code(&self.settings, &mut State::full(), &mut measure);
+        self.code(&mut State::full(), &mut measure);
         measure.bits
     }
 

@@ -199,6 +199,9 @@ impl Shape {
     pub(super) fn connect(&mut self, degrees: &[u32], targets: &[u32], classes: &[u8]) {
         let Some(edges) = &mut self.edges else { return };
         let mut end = edges.targets.len() as u64;
+        reserve(&mut edges.ends, degrees.len());
+        reserve(&mut edges.targets, targets.len());
+        reserve(&mut edges.classes, classes.len());
         edges.ends.extend(degrees.iter().map(|&degree| {
             end += u64::from(degree);
             end
@@ -217,6 +220,23 @@ impl Shape {
             batch: 0,
         }
     }
+}
+
+/// A list grows by no less.
+const ROOM_MIN: usize = 64;
+
+/// Makes room for so many more, or for an eighth of what there is: doubling would leave up to half of a large graph's
+/// memory empty, and a large block is moved by renaming its pages.
+fn reserve<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 8).max(ROOM_MIN));
+    }
+}
+
+/// Adds one at the end.
+pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
+    reserve(list, 1);
+    list.push(item);
 }
 
 impl<S> Graph<S> {

@@ -5,7 +5,7 @@
 //! threads, not on the hash.
 
 use super::expand::Part;
-use super::exploration::Shape;
+use super::exploration::{Shape, push};
 use super::table::Shard;
 
 /// Numbers the pending states of all parts, whose keys the shards have turned into known or provisional ids, and adds
@@ -23,8 +23,8 @@ pub(super) fn number<K: Clone>(shape: &mut Shape, states: &mut Vec<K>, parts: &m
             part.targets[pending.at as usize] = match id.checked_sub(known) {
                 None => id,
                 Some(provisional) => *give(&mut given[shard], provisional, || {
-                    states.push(state.clone());
-                    shape.parents.push(pending.source);
+                    push(states, state.clone());
+                    push(&mut shape.parents, pending.source);
                     states.len() as u32 - 1
                 }),
             };
