@@ -1,11 +1,13 @@
 //! What each delivery semantics costs a message: the three reference pipelines from submit to settle, in memory.
 //!
-//! The producer with the broker's publishing side runs on one thread, and consumer with the broker's delivering side
-//! on another would share the broker; so that nothing but the mechanisms differs, all three cores run on one thread, in
-//! rounds of [`ROUND`] messages, over stores in memory: no sockets, no disk, no waiting. The time of a message is then
-//! all the work that its semantics makes for everybody, and two cores would share it in any proportion.
+//! There are two sides: the producer with the broker's publishing half, and the consumer with its delivering half. With a
+//! core each they would wait for each other and for the broker between them, and what is measured would be the waiting. So
+//! that nothing but the mechanisms differs, both run on one thread, in rounds of [`ROUND`] messages, over stores in memory:
+//! no sockets, no disk, no waiting. Each side's work is timed by itself. Their sum is all the work that a semantics makes
+//! for everybody; the slower side is the time of a message where each has a core and neither ever waits.
 //!
-//! Exactly-once adds to at-least-once a sequence number, the broker's memory of it and the consumer's inbox.
+//! Exactly-once is at-least-once with a number for each message, the broker's memory of the numbers and the consumer's
+//! inbox. The report adds them one after the other ([`STAGES`]), so what each costs is the difference of two figures.
 //!
 //! Every timed run ends with a look at the stock: each order was taken once, by any semantics, as nothing fails here.
 
@@ -26,7 +28,7 @@ use delivery_impls::core::tuning::Tuning;
 use delivery_impls::mutant::Mutant;
 use delivery_impls::store::InventoryStore;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
-use delivery_model::pipeline::{Acks, Pipeline};
+use delivery_model::pipeline::{Acks, Dedup, Identity, Pipeline, Remembers};
 use delivery_model::presets;
 use delivery_model::vocab::MessageId;
 
@@ -38,6 +40,28 @@ const BATCH: u64 = 16 * ROUND;
 const SKU: Sku = Sku(7);
 const NOW: Millis = Millis(0);
 const CONSUMER: ConsumerId = ConsumerId(0);
+
+/// How long each side worked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sides {
+    publishing: Duration,
+    delivering: Duration,
+}
+
+impl Sides {
+    /// The quicker of two tries, for each side by itself: whatever else runs only takes away.
+    fn best(self, other: Sides) -> Sides {
+        Sides { publishing: self.publishing.min(other.publishing), delivering: self.delivering.min(other.delivering) }
+    }
+
+    fn sum(self) -> Duration {
+        self.publishing + self.delivering
+    }
+
+    fn slower(self) -> Duration {
+        self.publishing.max(self.delivering)
+    }
+}
 
 /// All three parties.
 struct Whole {
@@ -52,16 +76,18 @@ struct Whole {
 }
 
 impl Whole {
-    fn new(name: &str) -> Whole {
-        let mut pipeline: Pipeline = presets::named(name).expect("a preset");
+    fn new(mut pipeline: Pipeline) -> Whole {
         pipeline.producer.in_flight = ROUND as u32;
         let tuning = Tuning::default();
         let open = "empty stores recover";
         let outbox = SimulatedOutbox::default();
+        let producer = Producer::open(&pipeline, tuning, ProducerId(0), outbox, Mutant::None).expect(open);
+        let mut broker = Broker::open(&pipeline, tuning, Journals::default(), Mutant::None).expect(open);
+        broker.register(producer.id(), producer.epoch()).expect("room");
         Whole {
             is_acked: pipeline.broker.acks != Acks::Never,
-            producer: Producer::open(&pipeline, tuning, ProducerId(0), outbox, Mutant::None).expect(open),
-            broker: Broker::open(&pipeline, tuning, Journals::default(), Mutant::None).expect(open),
+            producer,
+            broker,
             consumer: Consumer::new(&pipeline, CONSUMER, Mutant::None),
             inventory: SimulatedInventory::default(),
             committed: Positions::default(),
@@ -70,11 +96,13 @@ impl Whole {
         }
     }
 
-    fn run(&mut self, messages: u64) {
+    fn run(&mut self, messages: u64) -> Sides {
+        let mut sides = Sides::default();
         for _ in 0..messages / ROUND {
-            self.publish_round();
-            self.deliver_all();
+            sides.publishing += time(|| self.publish_round());
+            sides.delivering += time(|| self.deliver_all());
         }
+        sides
     }
 
     fn publish_round(&mut self) {
@@ -142,40 +170,89 @@ impl Whole {
 
 const NAMES: [&str; 3] = ["at-most-once", "at-least-once", "exactly-once"];
 
-fn timed(name: &str, messages: u64) -> Duration {
-    let mut whole = Whole::new(name);
-    let took = time(|| whole.run(messages));
-    whole.check();
-    took
+fn reference(name: &str) -> Pipeline {
+    presets::named(name).expect("a preset")
 }
 
-/// Says on standard error what each costs beside the others: taken in turn, so that what else runs meets all alike.
-fn report(tries: u32) {
-    let mut best = [Duration::MAX; 3];
+/// Switches a mechanism on.
+type Add = fn(&mut Pipeline);
+
+/// From at-least-once to exactly-once, a mechanism at a time.
+const STAGES: [(&str, Add); 3] = [
+    ("a number for each message", |pipeline| pipeline.producer.identity = Identity::Sequence),
+    ("the broker's memory of the numbers", |pipeline| pipeline.broker.dedup = Dedup::Sequence),
+    ("the consumer's inbox", |pipeline| pipeline.consumer.remembers = Remembers::WithEffect),
+];
+
+/// What is compared: at-most-once, at-least-once, and from there the stages to exactly-once.
+fn compared() -> Vec<Pipeline> {
+    let [most, least, exactly] = NAMES.map(reference);
+    let mut stage = least.clone();
+    let stages: Vec<Pipeline> = STAGES
+        .iter()
+        .map(|(_, add)| {
+            add(&mut stage);
+            stage.clone()
+        })
+        .collect();
+    let settings =
+        |pipeline: &Pipeline| (pipeline.producer.clone(), pipeline.broker.clone(), pipeline.consumer.clone());
+    assert_eq!(settings(&stage), settings(&exactly), "nothing else lies between the two");
+    [most, least].into_iter().chain(stages).collect()
+}
+
+fn timed(pipeline: &Pipeline, messages: u64) -> Sides {
+    let mut whole = Whole::new(pipeline.clone());
+    let sides = whole.run(messages);
+    whole.check();
+    sides
+}
+
+/// The best of so many tries of each, taken in turn so that what else runs meets all alike. A try is about a millisecond,
+/// so that some fall between the turns of whoever shares the core.
+fn best_of(tries: u32, pipelines: &[Pipeline]) -> Vec<Sides> {
+    let mut best = vec![Sides { publishing: Duration::MAX, delivering: Duration::MAX }; pipelines.len()];
     for _ in 0..tries {
-        for (best, name) in best.iter_mut().zip(NAMES) {
-            *best = timed(name, 4 * BATCH).min(*best);
+        for (best, pipeline) in best.iter_mut().zip(pipelines) {
+            *best = best.best(timed(pipeline, BATCH));
         }
     }
-    let nanoseconds = best.map(|took| took.as_nanos() as f64 / (4 * BATCH) as f64);
-    let beside = nanoseconds.map(|own| own / nanoseconds[1]);
-    for (name, (own, beside)) in NAMES.iter().zip(nanoseconds.iter().zip(beside)) {
-        eprintln!("{name}: {own:.0} ns a message, {beside:.2} times at-least-once");
+    best
+}
+
+/// Says on standard error what each costs beside the others, and what each mechanism adds.
+fn report(tries: u32) {
+    let best = best_of(tries, &compared());
+    let (most, least, exactly) = (best[0], best[1], best[best.len() - 1]);
+    let each = |took: Duration| took.as_nanos() as f64 / BATCH as f64;
+    for (name, sides) in NAMES.iter().zip([most, least, exactly]) {
+        eprintln!(
+            "{name}: {:.0} ns a message ({:.0} publishing, {:.0} delivering), {:.2} times at-least-once; the slower side {:.2} times",
+            each(sides.sum()),
+            each(sides.publishing),
+            each(sides.delivering),
+            each(sides.sum()) / each(least.sum()),
+            each(sides.slower()) / each(least.slower()),
+        );
+    }
+    for ((name, _), pair) in STAGES.iter().zip(best[1..].windows(2)) {
+        eprintln!("{name}: {:+.0} ns a message", each(pair[1].sum()) - each(pair[0].sum()));
     }
 }
 
 fn semantics(criterion: &mut Criterion) {
     let is_test = std::env::args().any(|argument| argument == "--test");
-    report(if is_test { 1 } else { 40 });
     let mut group = criterion.benchmark_group("semantics");
     group.throughput(Throughput::Elements(BATCH));
     for name in NAMES {
+        let pipeline = reference(name);
         group.bench_function(name, |bencher| {
             // The log in memory only grows: each iteration starts anew.
-            bencher.iter_custom(|iterations| (0..iterations).map(|_| timed(name, BATCH)).sum());
+            bencher.iter_custom(|iterations| (0..iterations).map(|_| timed(&pipeline, BATCH).sum()).sum());
         });
     }
     group.finish();
+    report(if is_test { 1 } else { 400 });
 }
 
 criterion_group!(benches, semantics);

@@ -5,7 +5,7 @@
 //! | `ack_window` | what the contiguous settled prefix costs a position, lock-free and behind a lock, with one worker and with two |
 //! | `dedup` | what recognising a retry costs a publish, by sequence number and by set of identities |
 //! | `group_sync` | durable confirmations a second, one sync for each and one for many, beside the disk's floor |
-//! | `semantics` | what at-most-once, at-least-once and exactly-once each cost a message, in memory |
+//! | `semantics` | what at-most-once, at-least-once and exactly-once each cost a message, in memory, and what each mechanism of exactly-once adds |
 //!
 //! Each timed run is followed by a check of what it computed, so a figure never belongs to code that skipped its work. Times are of
 //! batches: a clock read costs more than one of these operations. Here stands what the benches share: the

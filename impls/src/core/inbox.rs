@@ -1,10 +1,9 @@
 //! The consumer's memory of what it has handled, and what it has done but not committed.
 
-use std::collections::BTreeSet;
-
 use delivery_model::pipeline::Commits;
 use delivery_model::vocab::Position;
 
+use super::keys::Keys;
 use super::positions::Positions;
 use super::record::Key;
 use crate::store::Covers;
@@ -12,7 +11,7 @@ use crate::store::Covers;
 /// What a consumer remembers until it crashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Inbox {
-    seen: BTreeSet<Key>,
+    seen: Keys,
     /// Finished positions that a restart of the broker could forget, or that no commit covers yet.
     done: Positions,
 }
@@ -25,7 +24,7 @@ impl Inbox {
 
     /// Notes that this message was handled.
     pub fn remember(&mut self, key: Key) {
-        self.seen.insert(key);
+        self.seen.insert(&key);
     }
 
     /// Nothing would be lost with it, given what nobody can forget any more.

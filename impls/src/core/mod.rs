@@ -17,6 +17,7 @@ pub mod dedup;
 pub mod deliveries;
 pub mod hand;
 pub mod inbox;
+pub mod keys;
 pub mod leases;
 pub mod ledger;
 pub mod log;
@@ -26,6 +27,7 @@ pub mod positions;
 pub mod producer;
 pub mod record;
 pub mod report;
+pub mod runs;
 pub mod time;
 pub mod tuning;
 

@@ -1,24 +1,20 @@
 //! A set of log positions kept as runs: what is settled, handed off, done.
-//!
-//! Settled positions come in long runs with a few holes where deliveries are still at work, so the set costs as much
-//! as it has holes, not as it has members. Runs never touch or overlap, so equal sets are equal values.
-
-use std::collections::BTreeMap;
 
 use delivery_model::vocab::Position;
+
+use super::runs::Runs;
 
 /// A set of positions. Operations cost the logarithm of the number of runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Positions {
-    /// First position of a run to the first position after it.
-    runs: BTreeMap<u64, u64>,
+    runs: Runs,
 }
 
 impl Positions {
     /// All positions below this one.
     pub fn below(end: Position) -> Self {
         let mut positions = Positions::default();
-        positions.insert_run(0, end.0);
+        positions.insert_below(end);
         positions
     }
 
@@ -29,14 +25,12 @@ impl Positions {
 
     /// Whether this position is a member.
     pub fn contains(&self, position: Position) -> bool {
-        self.run_over(position.0).is_some()
+        self.runs.contains(position.0)
     }
 
     /// Adds one position; false if it was a member already.
     pub fn insert(&mut self, position: Position) -> bool {
-        let new = !self.contains(position);
-        self.insert_run(position.0, position.0 + 1);
-        new
+        self.runs.insert(position.0)
     }
 
     /// Adds every position below this one.
@@ -46,8 +40,8 @@ impl Positions {
 
     /// Adds the members of another set.
     pub fn extend(&mut self, other: &Positions) {
-        for (&start, &end) in &other.runs {
-            self.insert_run(start, end);
+        for (start, end) in other.runs() {
+            self.insert_run(start.0, end.0);
         }
     }
 
@@ -57,7 +51,7 @@ impl Positions {
         for (mut start, end) in self.runs() {
             while start < end {
                 let from = other.first_missing(start);
-                let upto = other.runs.range(from.0..).next().map_or(end, |(&next, _)| end.min(Position(next)));
+                let upto = other.runs.next_start(from.0).map_or(end, |next| end.min(Position(next)));
                 left.insert_run(from.0, upto.0);
                 start = upto.max(from);
             }
@@ -67,49 +61,29 @@ impl Positions {
 
     /// Removes this position and every later one.
     pub fn truncate(&mut self, from: Position) {
-        let later = self.runs.split_off(&from.0);
-        drop(later);
-        if let Some(mut last) = self.runs.last_entry()
-            && *last.get() > from.0
-        {
-            *last.get_mut() = from.0;
-        }
+        self.runs.truncate(from.0);
     }
 
     /// The first position at or after this one that is no member.
     pub fn first_missing(&self, from: Position) -> Position {
-        Position(self.run_over(from.0).map_or(from.0, |(_, end)| end))
+        self.runs.over(from.0).map_or(from, |run| Position(run.end() + 1))
     }
 
     /// One past the highest member; 0 if there is none.
     pub fn end(&self) -> Position {
-        Position(self.runs.last_key_value().map_or(0, |(_, &end)| end))
+        Position(self.runs.highest().map_or(0, |highest| highest + 1))
     }
 
     /// The runs, lowest first, each as its first position and the first one after it.
     pub fn runs(&self) -> impl Iterator<Item = (Position, Position)> + '_ {
-        self.runs.iter().map(|(&start, &end)| (Position(start), Position(end)))
+        self.runs.iter().map(|run| (Position(*run.start()), Position(run.end() + 1)))
     }
 
-    fn run_over(&self, position: u64) -> Option<(u64, u64)> {
-        let (&start, &end) = self.runs.range(..=position).next_back()?;
-        (position < end).then_some((start, end))
-    }
-
-    /// Adds a run and swallows those that it touches.
-    pub(crate) fn insert_run(&mut self, mut start: u64, mut end: u64) {
-        if start >= end {
-            return;
+    /// Adds every position from the first to before the second.
+    pub(crate) fn insert_run(&mut self, start: u64, end: u64) {
+        if let Some(last) = end.checked_sub(1) {
+            self.runs.insert_run(start..=last);
         }
-        while let Some((&other, &other_end)) = self.runs.range(..=end).next_back() {
-            if other_end < start {
-                break;
-            }
-            start = start.min(other);
-            end = end.max(other_end);
-            self.runs.remove(&other);
-        }
-        self.runs.insert(start, end);
     }
 }
 

@@ -6,7 +6,7 @@
 //! Left out: writes that reach the disk out of order, and synced bytes that rot (flip them with
 //! [`SimulatedJournal::corrupt`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
@@ -14,6 +14,7 @@ use super::frame::{self, HEADER_BYTES};
 use super::{
     Change, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError,
 };
+use crate::core::keys::Keys;
 use crate::core::order::Sku;
 use crate::core::positions::Positions;
 use crate::core::record::{Key, Payload};
@@ -158,7 +159,7 @@ impl OutboxStore for SimulatedOutbox {
 pub struct SimulatedInventory {
     /// What was taken of each article, as a negative number.
     stock: BTreeMap<Sku, i64>,
-    inbox: BTreeSet<Key>,
+    inbox: Keys,
     finished: Positions,
     generation: Generation,
     /// The next transaction is refused.
@@ -190,7 +191,7 @@ impl InventoryStore for SimulatedInventory {
         if let Some(order) = change.order {
             *self.stock.entry(order.sku).or_default() -= i64::from(order.quantity);
         }
-        self.inbox.extend(change.inbox);
+        change.inbox.iter().for_each(|key| self.inbox.insert(key));
         if let Some(covers) = change.finished {
             covers.mark(&mut self.finished);
         }

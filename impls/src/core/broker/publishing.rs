@@ -127,9 +127,9 @@ impl<J: Journal> Broker<J> {
 
     fn decide(&self, publish: &Publish) -> Decision {
         let record = &publish.record;
-        let is_old = self.epochs.get(&record.producer).is_some_and(|current| record.epoch < *current);
         let has_epoch = matches!(record.identity, Identity::Sequence { .. });
-        if is_old && has_epoch && self.settings.fencing && self.mutant != Mutant::FencingSkipped {
+        let is_fenced = has_epoch && self.settings.fencing && self.mutant != Mutant::FencingSkipped;
+        if is_fenced && self.epochs.get(&record.producer).is_some_and(|current| record.epoch < *current) {
             return Decision::Refuse;
         }
         match self.memory.judge(record.identity) {
