@@ -3,10 +3,13 @@
 //! "Shortest" is what a reader wants first: the fewest messages, then the fewest faults, then the fewest steps. A plain
 //! breadth-first search would rather crash a bystander than wait for it to finish.
 
+use std::borrow::Borrow;
+
 use stateright::Model;
 
 use super::graph::{Check, Checks, Completeness, Exploration, Progress, Walk};
 use super::protocol::{Moment, Protocol};
+use super::reduced::Reduced;
 use crate::pipeline::{FaultBudget, Pipeline};
 use crate::semantics::{Doubt, Monitor, PropertyId, PropertySet, Rules, Small, Verdict, Verdicts};
 use crate::spec::State;
@@ -22,11 +25,14 @@ pub struct Limits {
     pub threads: usize,
     /// Stop at so many states.
     pub states_max: u32,
+    /// Where a step commutes with all others, look at no other: see [`Reduced`]. Shortest stories are looked for among
+    /// all steps all the same.
+    pub reduced: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { messages: 2, threads: 2, states_max: 50_000_000 }
+        Limits { messages: 2, threads: 2, states_max: 50_000_000, reduced: false }
     }
 }
 
@@ -58,9 +64,9 @@ pub struct Explored {
     pub bounds_exceeded: Vec<String>,
     /// Whether every state within the bounds was seen.
     pub completeness: Completeness,
-    /// Unique states.
+    /// Unique states; of a reduced walk, its junctions.
     pub states: usize,
-    /// Steps of the longest shortest path.
+    /// Steps of the longest shortest path; of a reduced walk, those between junctions.
     pub depth: usize,
 }
 
@@ -80,40 +86,69 @@ pub fn explore(
     keep_going: &dyn Fn(&Progress) -> bool,
 ) -> Result<Explored, TooManyMessages> {
     let protocol = Protocol::new(pipeline, limits.messages)?;
-    let (exploration, broken) = walk(&protocol, limits, keep_going);
+    let survey = survey(&protocol, limits, keep_going);
     let bounds_exceeded = bounds::exceeded(pipeline);
-    let complete = exploration.completeness == Completeness::Complete && bounds_exceeded.is_empty();
+    let complete = survey.completeness == Completeness::Complete && bounds_exceeded.is_empty();
     let of_property = |property| match () {
-        _ if broken.contains(property) => Verdict::Violated,
+        _ if survey.broken.contains(property) => Verdict::Violated,
         _ if complete => Verdict::Holds,
         _ => Verdict::Unknown(Doubt::BoundCut),
     };
-    let fired = |fault: &Fault| exploration.finding(fault.word()).is_some_and(|found| found.decided_by.is_none());
     Ok(Explored {
         verdicts: Verdicts::new(&protocol.monitor.rules, of_property),
-        violations: stories(pipeline, limits, broken, keep_going)?,
+        violations: stories(pipeline, limits, survey.broken, keep_going)?,
         watched: protocol.watched(),
-        never_fired: pipeline.faults.kinds().filter(fired).collect(),
+        never_fired: survey.never_fired,
         bounds_exceeded,
-        completeness: exploration.completeness,
-        states: exploration.graph.len(),
-        depth: exploration.graph.depth(),
+        completeness: survey.completeness,
+        states: survey.states,
+        depth: survey.depth,
     })
 }
 
-/// Walks the whole graph and says which properties are broken.
-fn walk(
-    protocol: &Protocol,
+/// What a walk over a whole graph tells, reduced or not.
+struct Survey {
+    broken: PropertySet,
+    never_fired: Vec<Fault>,
+    completeness: Completeness,
+    states: usize,
+    depth: usize,
+}
+
+fn survey(protocol: &Protocol, limits: Limits, keep_going: &dyn Fn(&Progress) -> bool) -> Survey {
+    if limits.reduced {
+        let model = Reduced(protocol.clone());
+        Survey::of(protocol, &protocol.run(limited(&model, protocol.checks(), limits, keep_going)))
+    } else {
+        Survey::of(protocol, &protocol.run(limited(protocol, protocol.checks(), limits, keep_going)))
+    }
+}
+
+/// A walk over the whole graph, as far as the limits and the caller allow.
+fn limited<'a, M>(
+    model: &'a M,
+    checks: Checks<'a, M>,
     limits: Limits,
-    keep_going: &dyn Fn(&Progress) -> bool,
-) -> (Exploration<Moment>, PropertySet) {
-    let walk = Walk::new(protocol).checks(protocol.checks()).threads(limits.threads).states_max(limits.states_max);
-    let exploration = protocol.run(walk.keep_going(keep_going));
-    let is_broken = |property: &PropertyId| {
-        exploration.finding(property.word()).is_some_and(|finding| finding.decided_by.is_some())
-    };
-    let broken = protocol.watched().iter().filter(is_broken).collect();
-    (exploration, broken)
+    keep_going: &'a dyn Fn(&Progress) -> bool,
+) -> Walk<'a, M>
+where
+    M: Model + Sync,
+    M::State: 'static,
+{
+    Walk::new(model).checks(checks).threads(limits.threads).states_max(limits.states_max).keep_going(keep_going)
+}
+
+impl Survey {
+    fn of<S>(protocol: &Protocol, exploration: &Exploration<S>) -> Self {
+        let is_decided = |name: &str| exploration.finding(name).is_some_and(|finding| finding.decided_by.is_some());
+        Survey {
+            broken: protocol.watched().iter().filter(|property| is_decided(property.word())).collect(),
+            never_fired: protocol.spec.settings().faults().filter(|fault| !is_decided(fault.word())).collect(),
+            completeness: exploration.completeness,
+            states: exploration.graph.len(),
+            depth: exploration.graph.depth(),
+        }
+    }
 }
 
 /// The shortest story of each broken property: within ever larger bounds, until all are told.
@@ -131,8 +166,17 @@ fn stories(
                 break;
             }
             let smaller = Pipeline { faults, ..pipeline.clone() };
-            let protocol = Protocol::watching(&smaller, messages, open)?;
-            let (exploration, found) = walk(&protocol, Limits { messages, ..limits }, keep_going);
+            let mut protocol = Protocol::watching(&smaller, messages, open)?;
+            if limits.reduced {
+                let found = survey(&protocol, limits, keep_going).broken;
+                if found.is_empty() {
+                    continue;
+                }
+                protocol = Protocol::watching(&smaller, messages, found)?;
+            }
+            let checks = protocol.checks_of(protocol.watched(), Vec::new());
+            let exploration = protocol.run(limited(&protocol, checks, limits, keep_going).stop_when_decided());
+            let found = Survey::of(&protocol, &exploration).broken;
             told.extend(found.iter().map(|property| story(&protocol, &exploration, property, messages)));
         }
     }
@@ -187,12 +231,24 @@ fn broken_inside(
 impl Protocol {
     /// The watched properties as claims about every moment, and each fault's mark as one about some moment: what
     /// `Model::properties` says one by one, answered together.
-    pub fn checks(&self) -> Checks<'_, Protocol> {
-        let properties: Vec<PropertyId> = self.watched().iter().collect();
-        let faults: Vec<Fault> = self.spec.settings().faults().collect();
+    pub fn checks<M>(&self) -> Checks<'_, M>
+    where
+        M: Model<Action = Step>,
+        M::State: Borrow<Moment>,
+    {
+        self.checks_of(self.watched(), self.spec.settings().faults().collect())
+    }
+
+    fn checks_of<M>(&self, properties: PropertySet, faults: Vec<Fault>) -> Checks<'_, M>
+    where
+        M: Model<Action = Step>,
+        M::State: Borrow<Moment>,
+    {
+        let properties: Vec<PropertyId> = properties.iter().collect();
         let always = properties.iter().map(|property| Check::always(property.word()));
         let sometimes = faults.iter().map(|fault| Check::sometimes(fault.word()));
-        Checks::new(always.chain(sometimes).collect(), move |moment: &Moment, steps: &[Step]| {
+        Checks::new(always.chain(sometimes).collect(), move |state: &M::State, steps: &[Step]| {
+            let moment = state.borrow();
             let broken = self.broken_here(moment, steps);
             let kept = properties.iter().enumerate().map(|(i, &property)| u64::from(!broken.contains(property)) << i);
             let fired = faults.iter().enumerate().map(|(i, &fault)| u64::from(moment.state.fired(fault) > 0) << i);

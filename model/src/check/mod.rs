@@ -5,7 +5,9 @@ pub mod graph;
 mod liveness;
 mod packed;
 mod protocol;
+mod reduced;
 
 pub use explore::{Explored, Limits, Violation, explore};
 pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, liveness};
 pub use protocol::{Moment, Protocol};
+pub use reduced::{Junction, Reduced, Unsound, audit};

@@ -1,31 +1,40 @@
 //! A moment of the protocol as a row of bits: what a search keeps of it.
 
+use std::borrow::Borrow;
+
+use stateright::Model;
+
 use super::graph::{Exploration, Packing, Walk};
 use super::protocol::{Moment, Protocol};
 use crate::bits::{Bits, Measure, Read, Write};
+use crate::vocab::Step;
 
 /// Packs the moments of one protocol in so many words.
 struct Row<const WORDS: usize>(Protocol);
 
-impl<const WORDS: usize> Packing<Moment> for Row<WORDS> {
+impl<const WORDS: usize, S: Borrow<Moment> + From<Moment>> Packing<S> for Row<WORDS> {
     type Packed = [u64; WORDS];
 
-    fn pack(&self, moment: &Moment) -> [u64; WORDS] {
+    fn pack(&self, moment: &S) -> [u64; WORDS] {
         let mut bits = Write::new();
-        self.0.code(&mut { *moment }, &mut bits);
+        self.0.code(&mut { *moment.borrow() }, &mut bits);
         bits.finish()
     }
 
-    fn unpack(&self, words: &[u64; WORDS]) -> Moment {
+    fn unpack(&self, words: &[u64; WORDS]) -> S {
         let mut moment = Moment::default();
         self.0.code(&mut moment, &mut Read::new(words));
-        moment
+        moment.into()
     }
 }
 
 impl Protocol {
-    /// Walks, and keeps moments in as few words as this protocol's take.
-    pub fn run<'a>(&'a self, walk: Walk<'a, Protocol>) -> Exploration<Moment> {
+    /// Walks, over the protocol or a model made of it, and keeps moments in as few words as this protocol's take.
+    pub fn run<M>(&self, walk: Walk<'_, M>) -> Exploration<M::State>
+    where
+        M: Model<Action = Step> + Sync,
+        M::State: Borrow<Moment> + From<Moment> + 'static,
+    {
         match self.words_max() {
             0..=3 => walk.run_packed(Row::<3>(self.clone())),
             4 => walk.run_packed(Row::<4>(self.clone())),

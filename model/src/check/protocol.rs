@@ -190,6 +190,7 @@ fn fired<const FAULT: usize>(_: &Protocol, moment: &Moment) -> bool {
 macro_rules! conditions {
     ($function:ident: $($index:literal)*) => { [$($function::<$index> as Condition),*] };
 }
+pub(super) use conditions;
 
-const KEEPS: [Condition; PropertyId::BLACK_BOX.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8);
+pub(super) const KEEPS: [Condition; PropertyId::BLACK_BOX.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8);
 const FIRED: [Condition; Fault::ALL.len()] = conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);

@@ -151,7 +151,7 @@ pub(super) fn ack(state: &mut State, message: MessageId) {
 }
 
 /// The lowest eligible position and the consumer with a free worker that it would go to.
-fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize, u8)> {
+pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize, u8)> {
     let first_free = |consumer: &u8| busy(settings, state, *consumer) < settings.workers;
     let consumer = if settings.cursor {
         Some(state.owner).filter(first_free)?
@@ -186,7 +186,7 @@ fn busy(settings: &Settings, state: &State, consumer: u8) -> u32 {
     state.hands().filter(|(_, holding)| is_busy(holding)).count() as u32
 }
 
-fn used_up(settings: &Settings, state: &State, position: usize) -> bool {
+pub(super) fn used_up(settings: &Settings, state: &State, position: usize) -> bool {
     settings.deliveries_max > 0 && state.handed.at(position) >= settings.deliveries_max
 }
 

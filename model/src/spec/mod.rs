@@ -20,6 +20,7 @@
 
 pub mod bounds;
 mod broker;
+mod commuting;
 mod consumer;
 mod describe;
 mod faults;

@@ -1,6 +1,6 @@
 //! `check`: what is promised, whether it is kept in both worlds, and the story if it is not.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{delivery_in, expected, names, place, samples};
 
@@ -162,6 +162,33 @@ fn the_readmes_example_does_what_it_says() {
     let story = of_readme("```text\n", "```");
     assert!(story.starts_with("no-duplicate-effect, broken"), "{story}");
     assert!(ended.out.contains(&story), "the README tells\n{story}and the command\n{}", ended.out);
+}
+
+/// Fewer states, the same verdicts, the same story; and whole runs are not judged by what was left out.
+#[test]
+fn a_reduced_search_tells_the_same_of_everything_but_whole_runs() {
+    let here = place(&[("orders.toml", &of_readme("```toml\n", "```"))]);
+    let check = |arguments: &[&str]| {
+        let ended = delivery_in(here.path(), &[&["check", "orders.toml", "--schedules", "10"], arguments].concat());
+        assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+        ended
+    };
+    let story = of_readme("```text\n", "```");
+    let told = check(&["--reduced"]).out;
+    assert!(told.contains(&story), "the README tells\n{story}and the command\n{told}");
+    assert!(told.contains("2 messages, 2 faults: all, reduced to "), "{told}");
+    assert!(told.contains("whole runs in the model: not looked at"), "{told}");
+    let [full, reduced] =
+        [&["--json"][..], &["--json", "--reduced"]].map(|arguments| check(arguments).json().remove(0));
+    let of_model = |object: &Value, key: &str| object["worlds"]["model"][key].clone();
+    for key in ["verdicts", "complete", "never-fired"] {
+        assert_eq!(of_model(&full, key), of_model(&reduced, key), "{key}");
+    }
+    assert_eq!(full["strongest"], reduced["strongest"]);
+    assert!(of_model(&full, "states").as_u64() > of_model(&reduced, "states").as_u64().map(|states| 10 * states));
+    assert_eq!([&full, &reduced].map(|it| of_model(it, "reduced")), [false, true]);
+    assert_ne!(of_model(&full, "liveness"), json!([]));
+    assert_eq!(of_model(&reduced, "liveness"), json!([]));
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! Rules for the steps from the broker's disk to the settle.
+
+use super::Outlook;
+use crate::pipeline::Commits;
+use crate::pipeline::Settles;
+use crate::spec::broker::{next_hand_off, used_up};
+use crate::spec::state::{Holding, Stage};
+use crate::vocab::{Fault, Hand, Position, Step};
+
+impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
+    pub(super) fn delivering(&self, found: &mut impl FnMut(Step)) {
+        if self.settings.consumers > 1 || self.settings.workers > 1 {
+            return;
+        }
+        if let Some((position, _)) = next_hand_off(self.settings, self.state) {
+            let is_last = used_up(self.settings, self.state, position);
+            let position = Position(position as u64);
+            if is_last && self.may_dead_letter() {
+                found(Step::DeadLetter { position });
+            } else if !is_last && self.may_hand_off() {
+                found(Step::HandOff { position });
+            }
+        }
+        for (hand, holding) in self.state.hands() {
+            self.hand(hand, holding, found);
+        }
+    }
+
+    fn hand(&self, hand: Hand, holding: Holding, found: &mut impl FnMut(Step)) {
+        let settles_first = self.settings.settles == Settles::BeforeEffect;
+        match holding.stage {
+            Stage::OnWire if self.may_deliver(hand) => found(Step::Deliver { hand }),
+            Stage::AtWork if settles_first && self.may_settle() => found(Step::Settle { hand }),
+            Stage::AtWork if !settles_first && self.may_handle(hand) => found(Step::Handle { hand }),
+            Stage::Confirmed if self.may_handle(hand) => found(Step::Handle { hand }),
+            Stage::ToRemember if self.may_settle() => found(Step::Remember { hand }),
+            Stage::ToSettle if self.may_settle() => found(Step::Settle { hand }),
+            Stage::Settling if self.may_record(hand) => found(Step::RecordSettle { hand }),
+            _ => {}
+        }
+    }
+
+    /// A crash loses a hand-off that is on its way, and nothing remains of it where hand-offs are not counted. Whatever
+    /// else may happen leaves it the lowest: there is no other hand-off that could be dropped.
+    fn may_hand_off(&self) -> bool {
+        let is_counted = self.settings.deliveries_max > 0 || self.settings.delivers_once;
+        let crashes = [Fault::ConsumerCrash, Fault::BrokerCrash];
+        self.is_safe_from(&[Fault::Rewind])
+            && (!self.state.has_hands() && !is_counted || self.is_safe_from(&crashes))
+            && self.others_will_settle()
+    }
+
+    fn may_dead_letter(&self) -> bool {
+        self.is_safe_from(&[Fault::Rewind, Fault::ConsumerCrash, Fault::BrokerCrash]) && self.others_will_settle()
+    }
+
+    /// Every hand-off that there is will be settled, and its settle covers no position to come.
+    fn others_will_settle(&self) -> bool {
+        let settles = |(hand, holding): (Hand, Holding)| !hand.late && holding.stage == Stage::Settling;
+        !self.state.has_hands()
+            || self.state.hands().all(settles)
+                && self.settles_cover_what_is_done()
+                && self.is_safe_from(&[Fault::SettleLost])
+    }
+
+    fn may_deliver(&self, hand: Hand) -> bool {
+        !hand.late
+            && self.is_only_one_of(hand)
+            && self.is_safe_from(&[Fault::DeliveryLost, Fault::ConsumerCrash, Fault::BrokerCrash])
+    }
+
+    /// What fails will be handed off for ever.
+    fn may_handle(&self, hand: Hand) -> bool {
+        let message = self.state.log[hand.position.0 as usize].message();
+        let fails = self.state.poisoned.is_some_and(|poisoned| poisoned.index() == message);
+        !fails
+            && !hand.late
+            && self.settles_cover_what_is_done()
+            && self.is_safe_from(&[Fault::ConsumerCrash, Fault::BrokerCrash])
+    }
+
+    /// A crash of the consumer loses the hand-off before as well as after it, and the note in memory.
+    fn may_settle(&self) -> bool {
+        self.broker_stays() && self.settles_cover_what_is_done()
+    }
+
+    fn may_record(&self, hand: Hand) -> bool {
+        !hand.late
+            && self.is_only_one_of(hand)
+            && !self.settings.settles_lazily
+            && self.settles_cover_what_is_done()
+            && self.is_safe_from(&[Fault::SettleLost, Fault::ConsumerCrash, Fault::BrokerCrash])
+    }
+
+    /// Positions are done one after another, and a settle covers none that is still to be done.
+    fn settles_cover_what_is_done(&self) -> bool {
+        self.settings.commits != Commits::Highest
+    }
+
+    /// The position has no second hand-off, whose lease ended.
+    fn is_only_one_of(&self, hand: Hand) -> bool {
+        self.state.late.at(hand.position.0 as usize) == 0
+    }
+}

@@ -1,0 +1,63 @@
+//! Steps that may as well be taken first: whatever else happens before such a step could as well happen after it.
+//!
+//! A rule says of one enabled step, which is no fault, that it stays enabled until it is taken, and that every other step
+//! that is taken before it could as well be taken after it, with the same events for each message and the same state in
+//! the end. Or it is *absorbed*: the other step is a crash that leaves nothing of it, so that it makes no difference
+//! whether it was taken at all. What this is good for, and how each rule is checked on all states of whole pipelines, is said in
+//! `check::reduced`.
+//!
+//! Most rules ask that certain faults cannot strike any more: that their share of the budget, or the whole of it, is
+//! spent. A run that has its faults behind it has nearly nothing left to choose.
+//!
+//! No rule starts what cannot end: a refusal that may come again and again, or a handler that fails for ever, is left to
+//! the full choice of steps. So there is no circle of such steps alone.
+//!
+//! Left out: several workers and a second consumer, whose work on one message can race (all that they do is left to the
+//! full choice), and settles that are recorded lazily.
+
+mod delivering;
+mod publishing;
+
+use super::Spec;
+use super::settings::Settings;
+use super::state::State;
+use crate::vocab::{Fault, Step};
+
+impl Spec {
+    /// Calls `found` with enabled steps that may as well be taken first, given the faults that may still strike.
+    ///
+    /// Sound if `may_strike` is [`is_in_budget`](Spec::is_in_budget), or says yes more often.
+    pub fn commuting(&self, state: &State, may_strike: impl Fn(Fault) -> bool, found: &mut impl FnMut(Step)) {
+        let outlook = Outlook { settings: &self.settings, state, may_strike };
+        outlook.publishing(found);
+        outlook.delivering(found);
+    }
+
+    /// The budget has a fault of this kind left, whether or not it can strike now.
+    pub fn is_in_budget(&self, state: &State, fault: Fault) -> bool {
+        state.fired(fault) < self.settings.budget_of(fault) && state.fired_total() < self.settings.budget_total()
+    }
+}
+
+/// A state, and what may still go wrong after it.
+struct Outlook<'a, F> {
+    settings: &'a Settings,
+    state: &'a State,
+    may_strike: F,
+}
+
+impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
+    /// None of these faults will strike any more.
+    fn is_safe_from(&self, faults: &[Fault]) -> bool {
+        !faults.iter().any(|&fault| (self.may_strike)(fault))
+    }
+
+    /// No incarnation of the producer will follow this one.
+    fn producer_stays(&self) -> bool {
+        self.is_safe_from(&[Fault::ProducerCrash, Fault::ProducerZombie])
+    }
+
+    fn broker_stays(&self) -> bool {
+        self.is_safe_from(&[Fault::BrokerCrash])
+    }
+}

@@ -1,0 +1,142 @@
+//! Rules for the steps from the application to the broker's disk.
+
+use super::Outlook;
+use crate::inside::Decision;
+use crate::pipeline::{Acks, Identity, OnRestart};
+use crate::spec::bounds::LOG_MAX;
+use crate::spec::broker::decide;
+use crate::spec::state::{Phase, Record, id};
+use crate::vocab::{Fault, Step};
+
+impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
+    pub(super) fn publishing(&self, found: &mut impl FnMut(Step)) {
+        let state = self.state;
+        if state.submitted < self.settings.messages && self.may_submit() {
+            found(Step::Submit { message: id(state.submitted.into()) });
+        }
+        for message in 0..usize::from(state.submitted) {
+            let step = match state.phases[message] {
+                Phase::AckOwed if self.may_ack(message) => Step::Ack { message: id(message) },
+                Phase::AckOnWire | Phase::RefusalOnWire if self.may_take_reply(message) => {
+                    Step::TakeReply { message: id(message) }
+                }
+                Phase::Silent if self.may_time_out(message) => Step::TimeOut { message: id(message) },
+                Phase::Queued if self.may_attempt(message) => Step::Attempt { message: id(message) },
+                _ => continue,
+            };
+            found(step);
+        }
+        match state.slot {
+            Some(received) if self.may_append() => found(Step::Append { message: id(received.record.message()) }),
+            None if self.may_receive() => {
+                state.wire().take(1).for_each(|message| found(Step::Receive { message: id(message) }));
+            }
+            _ => {}
+        }
+        if self.may_sync() {
+            found(Step::Sync);
+        }
+    }
+
+    /// Later messages are submitted under later numbers and wait behind it. A crash of the producer makes no difference
+    /// where what was just submitted is as it would be if it were submitted after the crash. Only what is not submitted yet
+    /// can be poisoned.
+    fn may_submit(&self) -> bool {
+        let outlives_crash = match self.settings.on_restart {
+            OnRestart::Outbox => true,
+            OnRestart::Resubmits => self.settings.identity == Identity::None,
+            OnRestart::Forgets => false,
+        };
+        self.is_safe_from(&[Fault::Poison]) && (outlives_crash || self.producer_stays())
+    }
+
+    /// It is the lowest that waits, and no lower one will come back to wait.
+    fn may_attempt(&self, message: usize) -> bool {
+        let (lower, rest) = self.state.phases.split_at(message);
+        let outstanding = rest.iter().filter(|phase| phase.is_outstanding()).count() as u32;
+        !lower.iter().any(|phase| phase.is_unresolved())
+            && outstanding < self.settings.in_flight
+            && self.producer_stays()
+            && self.broker_stays()
+    }
+
+    /// A crash of the broker loses the same whether the attempt was on the wire or received.
+    fn may_receive(&self) -> bool {
+        self.state.stragglers == [None; 2]
+            && self.producer_stays()
+            && self.is_safe_from(&[Fault::PublishLost, Fault::PublishReordered, Fault::PublishDuplicated])
+    }
+
+    /// The next sync comes after it in any case. What was appended since the last one is lost in a crash of the broker
+    /// like what was only received, as long as the crash has something else to befall. What is refused may be sent, and
+    /// refused, for ever.
+    fn may_append(&self) -> bool {
+        let Some(received) = self.state.slot else { return false };
+        let decision = decide(self.settings, self.state, received);
+        let is_told = self.settings.acks == Acks::AfterSync && !received.straggler;
+        decision != Decision::Refuse
+            && !(received.straggler && self.is_ack_owed(received.record))
+            && usize::from(self.state.log_len) < LOG_MAX
+            && self.state.log_len == self.state.synced
+            && !self.settings.settles_lazily
+            && (received.straggler || self.is_safe_from(&[Fault::PublishRefused]))
+            && (!received.straggler || self.producer_stays())
+            && self.is_safe_from(&[Fault::DedupForgotten])
+            && (decision == Decision::Store || is_told || self.broker_stays())
+    }
+
+    /// Whoever owes it waits for the last record that looks like it.
+    fn is_ack_owed(&self, record: Record) -> bool {
+        let state = self.state;
+        (0..state.phases.len()).any(|it| state.phases[it] == Phase::AckOwed && state.identities[it] == record)
+    }
+
+    /// Nothing more can be appended before it.
+    fn may_sync(&self) -> bool {
+        let state = self.state;
+        let waits_for_it = |message: usize| {
+            let record = state.last_record(state.identities[message]);
+            state.phases[message] == Phase::AckOwed && record.is_some_and(|place| place >= state.synced.into())
+        };
+        let messages = 0..usize::from(self.settings.messages);
+        let mut outstanding = messages.clone().filter(|&message| state.phases[message].is_outstanding());
+        let count = outstanding.clone().count() as u32;
+        let is_done = |message: usize| !matches!(state.phases[message], Phase::Queued | Phase::Unsubmitted);
+        state.log_len > state.synced
+            && !self.settings.settles_lazily
+            && state.slot.is_none()
+            && state.stragglers == [None; 2]
+            && outstanding.all(waits_for_it)
+            && (count >= self.settings.in_flight || messages.clone().all(is_done))
+            && self.producer_stays()
+            && self.broker_stays()
+    }
+
+    /// The record stays durable, and whoever crashes forgets that an ack was owed as well as that it was sent. A late copy of the
+    /// same transmission could be stored again, and would then have to be synced before the ack.
+    fn may_ack(&self, message: usize) -> bool {
+        let state = self.state;
+        let record = state.identities[message];
+        let late = state.slot.iter().chain(state.stragglers.iter().flatten());
+        state.last_record(record).is_some_and(|place| place < state.synced.into())
+            && !late.into_iter().any(|transmission| transmission.record == record)
+    }
+
+    fn may_take_reply(&self, message: usize) -> bool {
+        let is_acked = self.state.phases[message] == Phase::AckOnWire;
+        (is_acked || self.may_come_back(message))
+            && (!is_acked || self.is_safe_from(&[Fault::PublishAckLost]))
+            && self.producer_stays()
+            && self.broker_stays()
+    }
+
+    fn may_time_out(&self, message: usize) -> bool {
+        !self.state.slot_holds(message) && self.may_come_back(message) && self.producer_stays()
+    }
+
+    /// No later message's attempt depends on whether this one waits to be sent again.
+    fn may_come_back(&self, message: usize) -> bool {
+        let gives_up = self.settings.attempts_max > 0 && self.state.attempts_left.at(message) == 0;
+        gives_up || self.settings.in_flight == 1
+    }
+}

@@ -1,0 +1,57 @@
+//! The conditions of the argument hold at every moment.
+
+use delivery_model::check::audit;
+use delivery_model::check::graph::{Checks, Walk};
+use delivery_model::pipeline::{Commits, Identity, OnRestart, Pipeline, Remembers, Settles};
+use delivery_model::vocab::Fault;
+
+use crate::{each, preset, presets, protocol};
+
+/// At every moment of the full graph, as far as so many states go.
+fn check(pipeline: &Pipeline, messages: u32, states_max: u32) {
+    let protocol = protocol(pipeline, messages);
+    let graph = protocol.run(Walk::new(&protocol).checks(Checks::none()).threads(2).states_max(states_max)).graph;
+    for moment in graph.ids().map(|id| graph.state(id)) {
+        let sound = audit(&protocol, &moment, &|state, fault| protocol.spec.is_in_budget(state, fault));
+        assert_eq!(sound.map_err(|unsound| unsound.to_string()), Ok(()), "{}: {moment:?}", pipeline.name);
+    }
+}
+
+#[test]
+fn the_conditions_hold_at_every_moment_of_a_preset_under_the_usual_faults() {
+    presets().for_each(|preset| check(&preset, 1, u32::MAX));
+}
+
+#[test]
+fn the_conditions_hold_under_any_two_faults() {
+    for preset in presets() {
+        check(&Pipeline { faults: each(&Fault::ALL).capped(2), ..preset }, 1, 40_000);
+    }
+}
+
+#[test]
+fn the_conditions_hold_where_two_messages_meet() {
+    check(&preset("exactly-once", |_| {}), 2, u32::MAX);
+    check(&preset("kafka-transactional", |_| {}), 2, u32::MAX);
+    for pipeline in presets() {
+        let faults = [Fault::PublishReordered, Fault::PublishDuplicated, Fault::BrokerCrash, Fault::ConsumerCrash];
+        check(&Pipeline { faults: each(&faults).capped(2), ordered: true, ..pipeline }, 2, 10_000);
+    }
+}
+
+/// Settings that no preset has, each of which some rule looks at.
+#[test]
+fn the_conditions_hold_under_unusual_settings() {
+    let unusual: &[fn(&mut Pipeline)] = &[
+        |it| (it.consumer.workers, it.consumer.commits) = (2, Commits::Highest),
+        |it| (it.consumer.commits, it.consumer.settles) = (Commits::Highest, Settles::WithEffect),
+        |it| it.consumer.commits = Commits::Highest,
+        |it| it.consumer.remembers = Remembers::InMemory,
+        |it| (it.consumer.settles, it.consumer.commits) = (Settles::BeforeEffect, Commits::Prefix),
+        |it| (it.producer.on_restart, it.producer.in_flight) = (OnRestart::Resubmits, 2),
+        |it| (it.producer.identity, it.broker.dedup) = (Identity::None, Default::default()),
+        |it| (it.broker.max_deliveries, it.faults) = (2, it.faults.with(Fault::Poison, 1).with(Fault::Rewind, 1)),
+        |it| it.faults = it.faults.with(Fault::LeaseExpiry, 1).with(Fault::DedupForgotten, 1),
+    ];
+    unusual.iter().for_each(|&change| check(&preset("exactly-once", change), 2, 10_000));
+}
