@@ -21,7 +21,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(order) = Order::decode(bytes) {
         assert_eq!(&order.encode()[..], bytes);
     }
-    if let Ok(entry) = Entry::decode(bytes) {
-        assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+    if let Ok(entries) = Entry::decode_all(bytes) {
+        let mut again = Vec::new();
+        Entry::encode_all(&entries, &mut again);
+        assert_eq!(Entry::decode_all(&again), Ok(entries));
     }
 });

@@ -250,6 +250,13 @@ fn what_makes_no_sense_or_comes_out_of_turn_is_cut_off() {
         &said(&[hello, &register(2), &publish(1, 7)]),
         "expected `publish` in the name of the producer that it registered",
     );
+    // Its own record, but an identity by which it would be taken for the message of producer 1.
+    let mut borrowed = publish(2, 1);
+    borrowed[23..27].copy_from_slice(&1u32.to_le_bytes());
+    check(
+        &said(&[hello, &register(2), &borrowed]),
+        "expected `publish` in the name of the producer that it registered",
+    );
     check(&said(&[hello, &register(2), &settle(0)]), "sent `settle`, expected `publish`");
     check(&said(&[hello, subscribe, &publish(1, 7)]), "sent `publish`, expected `has`");
     check(
@@ -363,6 +370,34 @@ fn a_full_disk_refuses_loses_nothing_and_serves_again_when_there_is_room() {
         let hand_off = consumer.hear().expect("what was acked is handed off");
         assert_eq!(hand_off[1..9], number.to_le_bytes(), "in order");
     }
+    drop(consumer);
+    again.end();
+}
+
+#[test]
+fn a_broker_whose_ledger_is_full_starts_and_serves_what_it_can() {
+    let served = serve(|_| ());
+    // The ledger gets an entry of each, so that it is longer than the log.
+    let producers: Vec<Client> = (2..8).map(|producer| served.producer(producer)).collect();
+    assert_eq!(served.producer(1).published(1, 0), 2);
+    drop(producers);
+    let directory = Arc::clone(&served.directory);
+    served.end();
+    let ledger = Stores::in_directory(directory.path()).ledger();
+    let full = ledger.metadata().expect("a ledger").len();
+
+    let again = serve_in(directory, |run| run.stores.room.limit(full));
+    assert_eq!(again.producer(1).published(1, 1), 2, "the log has room");
+    let mut consumer = again.consumer(2);
+    assert_eq!(ledger.metadata().expect("a ledger").len(), full);
+    again.room.limit(u64::MAX);
+    for number in 0..2u64 {
+        let hand_off = consumer.hear().expect("a hand-off, now that there is room");
+        assert_eq!(hand_off[1..9], number.to_le_bytes());
+        let hand = &hand_off[1..17];
+        consumer.say(&[&[4][..], hand, &[0], &hand[..8], &[1]].concat());
+    }
+    assert_eq!([(); 2].map(|()| consumer.hear().expect("an answer")[17]), [0, 0], "both are settled");
     drop(consumer);
     again.end();
 }

@@ -24,7 +24,8 @@ macro_rules! id {
 }
 
 id!(
-    /// What the application submits once. Unique for the life of a pipeline; the model numbers messages from 1.
+    /// What the application submits once. Unique among the messages of its producer, for ever, and in a history unique
+    /// among those of all producers: events do not say whose message they are about. The model numbers from 1.
     MessageId(u64)
 );
 id!(

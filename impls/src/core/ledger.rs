@@ -1,12 +1,16 @@
 //! What became of the deliveries, as a journal of its own: settles, hand-offs that must happen once or are counted,
 //! dead letters, and who is registered.
 //!
+//! What is recorded together is one record of the journal, under one checksum: it is on disk as a whole or not at all,
+//! whether the disk is full or the machine loses power.
+//!
 //! Left out: compaction. The ledger grows with every settle until retention cuts both files.
 
 use delivery_model::vocab::{Epoch, Position};
 
 use super::hand::ConsumerId;
 use super::record::{DecodeError, ProducerId, Reader};
+use crate::store::frame::RECORD_MAX_BYTES;
 use crate::store::{Generation, Journal, RecoverError, StoreError};
 
 /// One line of the ledger.
@@ -29,8 +33,10 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// The bytes that the journal stores: a tag, and two numbers.
-    pub fn encode(&self) -> [u8; 17] {
+    /// What an entry takes in a record: a tag, and two numbers.
+    const BYTES: usize = 17;
+
+    fn encode(&self) -> [u8; Entry::BYTES] {
         let (tag, first, second) = match *self {
             Entry::Started(incarnation) => (1, incarnation.into(), 0),
             Entry::Registered(producer, epoch) => (2, producer.0.into(), epoch.0.into()),
@@ -40,18 +46,31 @@ impl Entry {
             Entry::Rewound(position) => (6, position.0, 0),
             Entry::Owned(consumer, generation) => (7, consumer.0.into(), generation.0.into()),
         };
-        let mut bytes = [tag; 17];
+        let mut bytes = [tag; Entry::BYTES];
         bytes[1..9].copy_from_slice(&u64::to_le_bytes(first));
         bytes[9..].copy_from_slice(&u64::to_le_bytes(second));
         bytes
     }
 
-    /// Reads what [`Entry::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Entry, DecodeError> {
+    /// Appends the bytes of a record.
+    pub fn encode_all(entries: &[Entry], bytes: &mut Vec<u8>) {
+        entries.iter().for_each(|entry| bytes.extend_from_slice(&entry.encode()));
+    }
+
+    /// Reads the entries of a record: one at least.
+    pub fn decode_all(bytes: &[u8]) -> Result<Vec<Entry>, DecodeError> {
         let mut reader = Reader::new(bytes);
+        let mut entries = vec![Entry::read(&mut reader)?];
+        while reader.offset() < bytes.len() {
+            entries.push(Entry::read(&mut reader)?);
+        }
+        Ok(entries)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
+        let offset = reader.offset();
         let tag = reader.u8()?;
         let (first, second) = (reader.u64()?, reader.u64()?);
-        reader.end()?;
         Ok(match tag {
             1 => Entry::Started(first as u32),
             2 => Entry::Registered(ProducerId(first as u32), Epoch(second as u32)),
@@ -60,7 +79,7 @@ impl Entry {
             5 => Entry::DeadLettered(Position(first)),
             6 => Entry::Rewound(Position(first)),
             7 => Entry::Owned(ConsumerId(first as u8), Generation(second as u32)),
-            found => return Err(DecodeError::Tag { of: "ledger entry", offset: 0, found }),
+            found => return Err(DecodeError::Tag { of: "ledger entry", offset, found }),
         })
     }
 }
@@ -69,21 +88,35 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger<J> {
     journal: J,
+    /// The record that is being written; empty between two calls, and kept for its memory.
+    record: Vec<u8>,
 }
+
+/// So many entries fit into one record.
+pub const TOGETHER_MAX: usize = RECORD_MAX_BYTES / Entry::BYTES;
 
 impl<J: Journal> Ledger<J> {
     /// Reads every entry that survived, oldest first.
     pub fn open(mut journal: J) -> Result<(Self, Vec<Entry>), RecoverError> {
         let decode = |(record, bytes): (usize, Vec<u8>)| {
-            Entry::decode(&bytes).map_err(|why| RecoverError::Undecodable { record: record as u64, why })
+            Entry::decode_all(&bytes).map_err(|why| RecoverError::Undecodable { record: record as u64, why })
         };
-        let entries = journal.recover()?.into_iter().enumerate().map(decode).collect::<Result<_, _>>()?;
-        Ok((Ledger { journal }, entries))
+        let records = journal.recover()?.into_iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?;
+        Ok((Ledger { journal, record: Vec::new() }, records.concat()))
     }
 
-    /// Writes entries; they are durable when it returns.
-    pub fn record(&mut self, entries: impl IntoIterator<Item = Entry>) -> Result<(), StoreError> {
-        entries.into_iter().try_for_each(|entry| self.journal.append(&entry.encode()))?;
+    /// Writes entries, all or none; they are durable when it returns. Without entries, nothing happens.
+    ///
+    /// # Panics
+    /// If there are more than [`TOGETHER_MAX`].
+    pub fn record(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        Entry::encode_all(entries, &mut self.record);
+        let appended = self.journal.append(&self.record);
+        self.record.clear();
+        appended?;
         self.journal.sync()
     }
 
@@ -96,23 +129,80 @@ impl<J: Journal> Ledger<J> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::simulated::SimulatedJournal;
+    use crate::store::frame::HEADER_BYTES;
+    use crate::store::simulated::{SimulatedJournal, Tear};
+
+    const ENTRIES: [Entry; 7] = [
+        Entry::Started(3),
+        Entry::Registered(ProducerId(4), Epoch(5)),
+        Entry::Settled(Position(1), Position(u64::MAX)),
+        Entry::HandedOff(Position(2)),
+        Entry::DeadLettered(Position(9)),
+        Entry::Rewound(Position(7)),
+        Entry::Owned(ConsumerId(1), Generation(2)),
+    ];
+
+    fn found(journal: SimulatedJournal) -> Vec<Entry> {
+        Ledger::open(journal).unwrap().1
+    }
 
     #[test]
     fn every_entry_reads_back_as_it_was_written() {
-        let entries = [
-            Entry::Started(3),
-            Entry::Registered(ProducerId(4), Epoch(5)),
-            Entry::Settled(Position(1), Position(u64::MAX)),
-            Entry::HandedOff(Position(2)),
-            Entry::DeadLettered(Position(9)),
-            Entry::Rewound(Position(7)),
-            Entry::Owned(ConsumerId(1), Generation(2)),
-        ];
-        let (mut ledger, found) = Ledger::open(SimulatedJournal::default()).unwrap();
-        assert_eq!(found, []);
-        ledger.record(entries).unwrap();
-        let (_, found) = Ledger::open(ledger.into_journal()).unwrap();
-        assert_eq!(found, entries);
+        let (mut ledger, nothing) = Ledger::open(SimulatedJournal::default()).unwrap();
+        assert_eq!(nothing, []);
+        ledger.record(&ENTRIES[..1]).unwrap();
+        ledger.record(&ENTRIES[1..]).unwrap();
+        assert_eq!(found(ledger.into_journal()), ENTRIES);
+    }
+
+    #[test]
+    fn nothing_is_written_for_nothing() {
+        let (mut ledger, _) = Ledger::open(SimulatedJournal::default()).unwrap();
+        ledger.record(&[]).unwrap();
+        assert_eq!(ledger.into_journal(), SimulatedJournal::default());
+    }
+
+    /// Once, each entry was appended by itself: those before the first that found no room stayed, and the next sync made
+    /// them durable, although all of them were reported as not written.
+    #[test]
+    fn entries_for_which_there_is_no_room_leave_nothing_behind() {
+        for room_bytes in [0, HEADER_BYTES + Entry::BYTES, HEADER_BYTES + 3 * Entry::BYTES - 1] {
+            let (mut ledger, _) = Ledger::open(SimulatedJournal::default()).unwrap();
+            ledger.record(&ENTRIES[..1]).unwrap();
+            ledger.journal.capacity_bytes = Some(HEADER_BYTES + Entry::BYTES + room_bytes);
+            assert!(matches!(ledger.record(&ENTRIES[1..4]), Err(StoreError::Full { .. })), "{room_bytes}");
+            ledger.journal.capacity_bytes = None;
+            ledger.record(&ENTRIES[4..5]).unwrap();
+            assert_eq!(found(ledger.into_journal()), [ENTRIES[0], ENTRIES[4]], "{room_bytes}");
+        }
+    }
+
+    #[test]
+    fn a_crash_in_the_middle_of_a_write_leaves_all_entries_or_none() {
+        for (keeps, tear, expected) in [(0, Tear::Clean, 1), (0, Tear::Torn, 1), (1, Tear::Clean, 7)] {
+            let mut journal = SimulatedJournal::default();
+            let mut record = Vec::new();
+            for (entries, syncs) in [(&ENTRIES[..1], true), (&ENTRIES[1..], false)] {
+                record.clear();
+                Entry::encode_all(entries, &mut record);
+                journal.append(&record).unwrap();
+                if syncs {
+                    journal.sync().unwrap();
+                }
+            }
+            journal.crash(keeps, tear);
+            assert_eq!(found(journal), ENTRIES[..expected], "{keeps} {tear:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_entries_are_an_error_that_says_where() {
+        let mut two = Vec::new();
+        Entry::encode_all(&ENTRIES[..2], &mut two);
+        let check = |bytes: &[u8], expected| assert_eq!(Entry::decode_all(bytes), Err(expected));
+        check(&[], DecodeError::Short { offset: 0, expected: 1, found: 0 });
+        check(&two[..20], DecodeError::Short { offset: 18, expected: 8, found: 2 });
+        two[17] = 99;
+        check(&two, DecodeError::Tag { of: "ledger entry", offset: 17, found: 99 });
     }
 }

@@ -15,6 +15,16 @@ pub type Payload = Arc<[u8]>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProducerId(pub u32);
 
+/// What one producer was asked to send. Producers need not know of each other's ids: the same id from two producers
+/// names two messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Submission {
+    /// Who is to send it.
+    pub producer: ProducerId,
+    /// The application's id.
+    pub message: MessageId,
+}
+
 /// Under what name a producer numbers its messages: numbers start anew with every session.
 ///
 /// A producer with an outbox stays in session 0 for ever; one without takes its epoch as session.
@@ -59,7 +69,7 @@ pub enum Key {
 /// A message as the log keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// The application's id.
+    /// The application's id: unique among the messages of its producer, and of no one else.
     pub message: MessageId,
     /// By what it is recognised.
     pub identity: Identity,
@@ -136,6 +146,20 @@ pub enum DecodeError {
 const RECORD_VERSION: u8 = 1;
 
 impl Record {
+    /// Whose message it is.
+    pub fn submission(&self) -> Submission {
+        Submission { producer: self.producer, message: self.message }
+    }
+
+    /// Whether nothing in it speaks for another producer, whose messages it could otherwise be taken for.
+    pub fn is_of(&self, producer: ProducerId) -> bool {
+        let is_identified_so = match self.identity {
+            Identity::None => true,
+            Identity::Message { session, .. } | Identity::Sequence { session, .. } => session.producer == producer,
+        };
+        self.producer == producer && is_identified_so
+    }
+
     /// By what a consumer's memory knows it at this position.
     pub fn key(&self, position: Position) -> Key {
         match self.identity {

@@ -13,7 +13,9 @@
 //!
 //! * A producer waits for `registered`, then sends `publish`; every `reply` names message and attempt. After a cut it
 //!   connects anew, registers the same epoch, and sends what was not confirmed again, under the same identity. A new
-//!   incarnation takes a higher epoch.
+//!   incarnation takes a higher epoch. A producer's id is its alone: of several connections that register it, the newest
+//!   is listened to. Message ids need to be unique with one producer only; its id is part of every identity, and a
+//!   record or an identity in another one's name ends the connection.
 //! * A consumer gets up to `workers` `hand off`s at once. Each ends with a `settle` that finishes it, answered by
 //!   `settled`, or with a `release`. After a cut, whatever it held is handed off again. Before it goes it says `leave`,
 //!   finishes what it has until `left` comes, and closes.

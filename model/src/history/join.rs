@@ -7,10 +7,12 @@
 //! A part says `quiescent` when its process came to rest. The whole came to rest when every part did and nothing
 //! happened in any of them since; then, and only then, the joined history ends with one `quiescent`.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 use super::{At, Header, History, Names, PipelineOf, Recorded, TooManyNames};
-use crate::vocab::{Event, EventKind};
+use crate::vocab::{Event, EventKind, MessageId};
 
 /// Why parts are not parts of one history. Parts are counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,6 +37,16 @@ pub enum JoinError {
         /// Whose events both hold.
         process: String,
     },
+    /// Two producers submitted a message of the same id. What consumers do with it does not say whose it was.
+    #[error("part {part} submits message {message}, and so does part {other}; expected every message in one part")]
+    Message {
+        /// The later part.
+        part: usize,
+        /// The earlier part.
+        other: usize,
+        /// The id that both use.
+        message: MessageId,
+    },
     /// A part leaves the group of its events out, but there are several.
     #[error("part {part} names no `group`; expected one, as the parts name several")]
     WhichGroup {
@@ -52,6 +64,7 @@ impl History {
     pub fn join(parts: &[History]) -> Result<History, JoinError> {
         check_headers(parts)?;
         check_processes(parts)?;
+        check_messages(parts)?;
         let mut joined =
             History { header: parts.first().map(|part| part.header.clone()).unwrap_or_default(), ..History::default() };
         let mut left: Vec<&[Recorded]> = parts.iter().map(|part| &part.events[..]).collect();
@@ -109,6 +122,22 @@ fn check_processes(parts: &[History]) -> Result<(), JoinError> {
                 return Err(JoinError::Process { part: number, other: *other, process: process.to_owned() });
             }
             known.push((process, number));
+        }
+    }
+    Ok(())
+}
+
+/// A message is one producer's, and a producer is in one part.
+fn check_messages(parts: &[History]) -> Result<(), JoinError> {
+    let mut known: BTreeMap<MessageId, usize> = BTreeMap::new();
+    for (part, history) in parts.iter().enumerate() {
+        for recorded in &history.events {
+            if let EventKind::Submit { message, .. } = recorded.event.kind
+                && let other = *known.entry(message).or_insert(part)
+                && other != part
+            {
+                return Err(JoinError::Message { part, other, message });
+            }
         }
     }
     Ok(())

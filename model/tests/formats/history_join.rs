@@ -23,6 +23,7 @@ fn check(parts: &[&[&str]], expected: &[&str]) {
 }
 
 const SUBMIT: &str = r#"{"at":1,"process":"producer-0","event":"submit","message":7,"payload":"x"}"#;
+const OTHER_SUBMIT: &str = r#"{"at":1,"process":"producer-1","event":"submit","message":7,"payload":"x"}"#;
 const ATTEMPT: &str = r#"{"at":2,"process":"producer-0","event":"attempt","message":7,"attempt":1}"#;
 const DELIVER: &str =
     r#"{"at":3,"process":"consumer-0","event":"deliver","message":7,"group":"inventory","payload":"x"}"#;
@@ -67,6 +68,10 @@ fn what_is_no_part_of_one_history_is_refused() {
     check(
         &[&[SUBMIT], &[DELIVER], &[ACKED]],
         "part 2 tells of producer-0, and so does part 0; expected every process in one part",
+    );
+    check(
+        &[&[SUBMIT, SUBMIT], &[DELIVER], &[OTHER_SUBMIT]],
+        "part 2 submits message 7, and so does part 0; expected every message in one part",
     );
     let ungrouped = r#"{"at":3,"process":"consumer-1","event":"deliver","message":7}"#;
     let other = r#"{"at":3,"process":"consumer-2","event":"deliver","message":7,"group":"billing"}"#;

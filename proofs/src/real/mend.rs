@@ -54,8 +54,9 @@ pub(super) fn mend_effects(stores: &Stores, recorder: &Recorder) -> Result<u64, 
 
 /// What the ledger knows to be set aside.
 pub(super) fn mend_dead_letters(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
-    let dead: Vec<Position> = decoded(&stores.ledger(), Entry::decode)?
+    let dead: Vec<Position> = decoded(&stores.ledger(), Entry::decode_all)?
         .into_iter()
+        .flatten()
         .filter_map(|entry| match entry {
             Entry::DeadLettered(position) => Some(position),
             _ => None,

@@ -6,4 +6,5 @@ mod parties;
 mod parties_killed;
 mod refused;
 mod resumed;
+mod same_ids;
 mod settings;

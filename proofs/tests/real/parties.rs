@@ -107,12 +107,14 @@ pub fn free_port() -> u16 {
     ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
+/// What the party of this name recorded.
+pub fn part(directory: &Path, name: &str) -> History {
+    let file = std::fs::File::open(directory.join(format!("{name}.jsonl"))).expect("a part");
+    History::read(BufReader::new(file), ReadOptions::default()).expect("a whole history")
+}
+
 /// The parts in this directory, joined and judged.
 pub fn judged(directory: &Path, parts: &[&str]) -> Judgement {
-    let read = |name: &&str| {
-        let file = std::fs::File::open(directory.join(format!("{name}.jsonl"))).expect("a part");
-        History::read(BufReader::new(file), ReadOptions::default()).expect("a whole history")
-    };
-    let parts: Vec<History> = parts.iter().map(read).collect();
+    let parts: Vec<History> = parts.iter().map(|name| part(directory, name)).collect();
     judge(&History::join(&parts).expect("parts of one history"), Question::default())
 }

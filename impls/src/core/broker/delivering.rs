@@ -18,8 +18,12 @@ const GROUP: GroupId = GroupId(0);
 
 impl<J: Journal> Broker<J> {
     /// What a consumer with a free worker should get: the lowest position that it may have. `has`: what it holds, has
-    /// done or keeps as finished itself, which matters where it follows a cursor.
+    /// done or keeps as finished itself, which matters where it follows a cursor. Nothing, as long as the ledger has no
+    /// room for the broker's start.
     pub fn next(&self, consumer: ConsumerId, has: &[&Positions]) -> Option<Next> {
+        if self.start.is_some() {
+            return None;
+        }
         let end = if self.mutant == Mutant::HandsOffUnsynced { self.log.end() } else { self.log.synced() };
         let late_by = u32::from(self.mutant == Mutant::DeadLetterLate);
         self.deliveries.next(consumer, has, end, late_by)
@@ -33,7 +37,7 @@ impl<J: Journal> Broker<J> {
     pub fn hand_off(&mut self, now: Millis, position: Position, consumer: ConsumerId) -> Result<HandOff, StoreError> {
         let entry = Entry::HandedOff(position);
         if self.deliveries.must_record_hand_off() && self.mutant != Mutant::HandOffNotPersisted {
-            self.ledger.record([entry])?;
+            self.ledger.record(&[entry])?;
         }
         self.deliveries.apply(entry);
         let hand = self.deliveries.grant(position, consumer, now + self.tuning.lease);
@@ -52,8 +56,7 @@ impl<J: Journal> Broker<J> {
     /// If the position is not in the log.
     pub fn dead_letter(&mut self, position: Position) -> Result<(), StoreError> {
         let message = self.log.at(position).expect("a position in the log").message;
-        self.ledger.record([Entry::DeadLettered(position)])?;
-        self.deliveries.apply(Entry::DeadLettered(position));
+        self.note(&[Entry::DeadLettered(position)])?;
         self.reports.push_back(Report::of(EventKind::DeadLetter { message, group: GROUP }));
         Ok(())
     }
@@ -64,12 +67,10 @@ impl<J: Journal> Broker<J> {
         if is_checked && !self.is_live(request.hand) {
             return Ok(SettleOutcome::Refused);
         }
-        self.deliveries.settle_in_memory(request.covers);
         if self.settings.records_settles == RecordsSettles::AfterSync && self.mutant != Mutant::SettleNotPersisted {
-            let entries = self.deliveries.newly_settled(request.covers);
-            self.ledger.record(entries.iter().copied())?;
-            entries.into_iter().for_each(|entry| self.deliveries.apply(entry));
+            self.note(&self.deliveries.newly_settled(request.covers))?;
         }
+        self.deliveries.settle_in_memory(request.covers);
         if request.finishes {
             self.release(request.hand);
         }
@@ -103,9 +104,7 @@ impl<J: Journal> Broker<J> {
     /// comes late, and the new generation must be let in where effects are stored.
     pub fn pass_to(&mut self, consumer: ConsumerId) -> Result<Generation, StoreError> {
         let generation = Generation(self.deliveries.owner().1.0 + 1);
-        let entry = Entry::Owned(consumer, generation);
-        self.ledger.record([entry])?;
-        self.deliveries.apply(entry);
+        self.note(&[Entry::Owned(consumer, generation)])?;
         self.deliveries.leases_mut().end_all();
         Ok(generation)
     }
@@ -120,9 +119,7 @@ impl<J: Journal> Broker<J> {
     /// The group is reset: this position and all later ones are to be delivered again. Nobody of the group may hold
     /// anything.
     pub fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
-        self.ledger.record([Entry::Rewound(to)])?;
-        self.deliveries.apply(Entry::Rewound(to));
-        Ok(())
+        self.note(&[Entry::Rewound(to)])
     }
 
     /// Whether the group's consumers store finished positions themselves.

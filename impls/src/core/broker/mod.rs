@@ -11,15 +11,15 @@ mod publishing;
 use std::collections::{BTreeMap, VecDeque};
 
 use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
-use delivery_model::vocab::{Epoch, MessageId, Position};
+use delivery_model::vocab::{Epoch, Position};
 
 use self::publishing::Owed;
 pub use self::publishing::{Busy, Decision, Peer, Received};
 use super::dedup::{self, Memory};
 use super::deliveries::Deliveries;
-use super::ledger::{Entry, Ledger};
+use super::ledger::{Entry, Ledger, TOGETHER_MAX};
 use super::log::Log;
-use super::record::{ProducerId, Reply};
+use super::record::{ProducerId, Reply, Submission};
 use super::report::Report;
 use super::tuning::Tuning;
 use crate::mutant::Mutant;
@@ -57,15 +57,21 @@ pub struct Broker<J> {
     memory: Memory,
     epochs: BTreeMap<ProducerId, Epoch>,
     slot: Option<Received>,
-    owed: BTreeMap<MessageId, Owed>,
+    owed: BTreeMap<Submission, Owed>,
     replies: VecDeque<(Peer, Reply)>,
     ledger: Ledger<J>,
+    /// The ledger had no room yet for this incarnation's start.
+    start: Option<Entry>,
     deliveries: Deliveries,
     reports: VecDeque<Report>,
 }
 
 impl<J: Journal> Broker<J> {
     /// Starts on what an earlier incarnation left on disk, or on empty journals.
+    ///
+    /// A disk without room is no reason not to: what can be done without writing is done, and what was refused is tried
+    /// again. Until its start is in the ledger, the broker hands nothing off: a later incarnation could otherwise grant the
+    /// very leases that this one did.
     pub fn open(
         pipeline: &Pipeline,
         tuning: Tuning,
@@ -73,10 +79,9 @@ impl<J: Journal> Broker<J> {
         mutant: Mutant,
     ) -> Result<Self, RecoverError> {
         let log = Log::open(journals.log)?;
-        let (mut ledger, entries) = Ledger::open(journals.ledger)?;
+        let (ledger, entries) = Ledger::open(journals.ledger)?;
         let started = entries.iter().filter(|entry| matches!(entry, Entry::Started(_))).count() as u32;
         let incarnation = started + 1;
-        ledger.record([Entry::Started(incarnation)])?;
         let settings = pipeline.broker.clone();
         let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
         let memory = if is_rebuilt {
@@ -88,7 +93,7 @@ impl<J: Journal> Broker<J> {
             Entry::Registered(producer, epoch) => Some((producer, epoch)),
             _ => None,
         });
-        Ok(Broker {
+        let mut broker = Broker {
             settles: pipeline.consumer.settles,
             tuning,
             mutant,
@@ -102,10 +107,33 @@ impl<J: Journal> Broker<J> {
             settings,
             log,
             ledger,
-        })
+            start: Some(Entry::Started(incarnation)),
+        };
+        match broker.record_start() {
+            Err(why) if !why.is_definite() => Err(why.into()),
+            Err(_) | Ok(()) => Ok(broker),
+        }
     }
 
-    /// Makes durable what was appended, and what was settled in memory only.
+    fn record_start(&mut self) -> Result<(), StoreError> {
+        if let Some(entry) = self.start {
+            self.ledger.record(&[entry])?;
+            self.start = None;
+        }
+        Ok(())
+    }
+
+    /// Entries take effect when they are durable, as many at a time as are written together. An error that is definite
+    /// leaves everything else as it was.
+    fn note(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        for entries in entries.chunks(TOGETHER_MAX) {
+            self.ledger.record(entries)?;
+            entries.iter().for_each(|entry| self.deliveries.apply(*entry));
+        }
+        Ok(())
+    }
+
+    /// Makes durable what was appended, what was settled in memory only, and a start that found no room.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.log.sync()?;
         self.sync_settles()
@@ -118,17 +146,13 @@ impl<J: Journal> Broker<J> {
     }
 
     fn sync_settles(&mut self) -> Result<(), StoreError> {
-        let entries = self.deliveries.unsynced();
-        if !entries.is_empty() {
-            self.ledger.record(entries.iter().copied())?;
-            entries.into_iter().for_each(|entry| self.deliveries.apply(entry));
-        }
-        Ok(())
+        self.record_start()?;
+        self.note(&self.deliveries.unsynced())
     }
 
     /// Whether a [`sync`](Broker::sync) would make something durable.
     pub fn needs_sync(&self) -> bool {
-        self.log.synced() < self.log.end() || self.deliveries.has_unsynced()
+        self.log.synced() < self.log.end() || self.deliveries.has_unsynced() || self.start.is_some()
     }
 
     /// The message log.

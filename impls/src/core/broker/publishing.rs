@@ -6,7 +6,7 @@ use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 use super::Broker;
 use crate::core::dedup::Familiarity;
 use crate::core::ledger::Entry;
-use crate::core::record::{Identity, ProducerId, Publish, Reply, Verdict};
+use crate::core::record::{Identity, ProducerId, Publish, Reply, Submission, Verdict};
 use crate::mutant::Mutant;
 use crate::store::{Journal, StoreError};
 
@@ -55,7 +55,7 @@ impl<J: Journal> Broker<J> {
     /// it returns. An epoch that is not newer changes nothing.
     pub fn register(&mut self, producer: ProducerId, epoch: Epoch) -> Result<(), StoreError> {
         if self.epochs.get(&producer).is_none_or(|known| *known < epoch) {
-            self.ledger.record([Entry::Registered(producer, epoch)])?;
+            self.ledger.record(&[Entry::Registered(producer, epoch)])?;
             self.epochs.insert(producer, epoch);
         }
         Ok(())
@@ -146,7 +146,7 @@ impl<J: Journal> Broker<J> {
             self.memory.remember(position, record.identity);
         }
         // A confirmation that is owed for the same message now waits for this record too.
-        if let Some(owed) = self.owed.get_mut(&record.message).filter(|owed| owed.identity == record.identity) {
+        if let Some(owed) = self.owed.get_mut(&record.submission()).filter(|owed| owed.identity == record.identity) {
             owed.stored = Some(position);
         }
         Ok(position)
@@ -157,7 +157,7 @@ impl<J: Journal> Broker<J> {
         if let (Acks::AfterSync, Some(to)) = (self.settings.acks, from) {
             let Publish { record, attempt } = publish;
             let owed = Owed { to, attempt: *attempt, identity: record.identity, stored, is_duplicate };
-            self.owed.insert(record.message, owed);
+            self.owed.insert(record.submission(), owed);
         }
     }
 
@@ -175,9 +175,9 @@ impl<J: Journal> Broker<J> {
         }
     }
 
-    /// The messages whose confirmation may go out, lowest first.
-    pub fn due(&self) -> impl Iterator<Item = MessageId> + '_ {
-        self.owed.iter().filter(|(_, owed)| self.is_due(owed)).map(|(&message, _)| message)
+    /// What may be confirmed: producer by producer, lowest message first.
+    pub fn due(&self) -> impl Iterator<Item = Submission> + '_ {
+        self.owed.iter().filter(|(_, owed)| self.is_due(owed)).map(|(&submission, _)| submission)
     }
 
     fn is_due(&self, owed: &Owed) -> bool {
@@ -189,9 +189,9 @@ impl<J: Journal> Broker<J> {
         owed.stored.is_some_and(|position| is_early || position < self.log.synced())
     }
 
-    /// Whether a confirmation of this message is owed, due or not.
-    pub fn owes(&self, message: MessageId) -> bool {
-        self.owed.contains_key(&message)
+    /// Whether this producer is owed a confirmation of this message, due or not.
+    pub fn owes(&self, submission: Submission) -> bool {
+        self.owed.contains_key(&submission)
     }
 
     /// Whether any confirmation is owed.
@@ -199,22 +199,22 @@ impl<J: Journal> Broker<J> {
         !self.owed.is_empty()
     }
 
-    /// Confirms a message whose confirmation is due. False if it is not.
-    pub fn confirm(&mut self, message: MessageId) -> bool {
-        let Some(owed) = self.owed.get(&message).copied().filter(|owed| self.is_due(owed)) else {
+    /// Confirms what is due for confirmation. False if it is not.
+    pub fn confirm(&mut self, submission: Submission) -> bool {
+        let Some(owed) = self.owed.get(&submission).copied().filter(|owed| self.is_due(owed)) else {
             return false;
         };
-        self.owed.remove(&message);
-        let reply = Reply { message, attempt: owed.attempt, verdict: Verdict::Acked(owed.stored) };
+        self.owed.remove(&submission);
+        let reply = Reply { message: submission.message, attempt: owed.attempt, verdict: Verdict::Acked(owed.stored) };
         self.replies.push_back((owed.to, reply));
         true
     }
 
     /// Confirms everything that is due.
     pub fn confirm_due(&mut self) {
-        let due: Vec<MessageId> = self.due().collect();
-        for message in due {
-            self.confirm(message);
+        let due: Vec<Submission> = self.due().collect();
+        for submission in due {
+            self.confirm(submission);
         }
     }
 

@@ -7,7 +7,7 @@ use super::*;
 use crate::core::consumer::{Consumer, HandlerFailed, Task};
 use crate::core::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, Lease};
 use crate::core::positions::Positions;
-use crate::core::record::{Identity, Record};
+use crate::core::record::{Identity, Record, Session};
 use crate::store::simulated::SimulatedInventory;
 use crate::store::{Covers, Generation, InventoryStore};
 
@@ -104,6 +104,31 @@ fn a_message_without_identity_is_known_by_its_position() {
         consumer.drop_hand(hand);
     }
     assert_eq!(store.stock(Sku(1)), Ok(-10));
+}
+
+#[test]
+fn the_same_id_from_two_producers_names_two_messages() {
+    for (identity, remembers) in [(0, Remembers::InMemory), (0, Remembers::WithEffect), (1, Remembers::WithEffect)] {
+        let mut consumer = consumer(|it| it.consumer.remembers = remembers);
+        let mut store = SimulatedInventory::default();
+        // Each comes twice.
+        for (position, id) in [1, 2, 1, 2].into_iter().enumerate() {
+            let mut hand_off = hand_off(5, position as u64);
+            let session = Session { producer: ProducerId(id), session: Epoch(0) };
+            hand_off.record.producer = ProducerId(id);
+            hand_off.record.identity = match identity {
+                0 => Identity::Sequence { session, number: 5 },
+                _ => Identity::Message { message: MessageId(5), session },
+            };
+            let hand = hand_off.hand;
+            consumer.deliver(hand_off);
+            handle(&mut consumer, hand, &mut store);
+            if consumer.task(hand) == Some(Task::Remember) {
+                consumer.remember(hand, &mut store).unwrap();
+            }
+        }
+        assert_eq!(store.stock(Sku(1)), Ok(-10), "{identity} {remembers:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use delivery_model::vocab::{AttemptNumber, EventKind, MessageId, Outcome, Positi
 use super::*;
 use crate::core::broker::Received;
 use crate::core::producer::SubmitError;
-use crate::core::record::Verdict;
+use crate::core::record::{Submission, Verdict};
 use crate::store::StoreError;
 
 fn outcomes(producer: &mut Producer<SimulatedOutbox>) -> Vec<(MessageId, Option<AttemptNumber>, Outcome)> {
@@ -15,6 +15,10 @@ fn outcomes(producer: &mut Producer<SimulatedOutbox>) -> Vec<(MessageId, Option<
         _ => None,
     };
     kinds(|| producer.poll_report()).into_iter().filter_map(outcome).collect()
+}
+
+fn of_first(number: u64) -> Submission {
+    Submission { producer: ProducerId(1), message: message(number) }
 }
 
 fn reply(publish: &Publish, verdict: Verdict) -> Reply {
@@ -29,12 +33,12 @@ fn a_confirmation_waits_for_the_disk() {
     store(&mut broker, producer.transmit(NOW).unwrap().unwrap());
     broker.confirm_due();
     assert_eq!(replies(&mut broker), []);
-    assert!(broker.needs_sync() && !broker.confirm(message(1)));
+    assert!(broker.needs_sync() && !broker.confirm(of_first(1)));
     broker.sync().unwrap();
-    assert!(broker.confirm(message(1)));
+    assert!(broker.confirm(of_first(1)));
     let verdict = Verdict::Acked(Some(Position(0)));
     assert_eq!(replies(&mut broker), [Reply { message: message(1), attempt: AttemptNumber(1), verdict }]);
-    assert!(!broker.owes(message(1)));
+    assert!(!broker.owes(of_first(1)));
 }
 
 #[test]
@@ -183,6 +187,37 @@ fn a_retry_of_what_is_not_durable_yet_shares_its_fate() {
         let verdict = Verdict::Acked(Some(Position(0)));
         assert_eq!(replies(&mut broker), [Reply { message: message(1), attempt: AttemptNumber(2), verdict }]);
     }
+}
+
+/// Once, what was owed was known by the message alone: of two producers that used the same id, the later one took the
+/// confirmation from the earlier one, which tried again until it was alone.
+#[test]
+fn producers_with_the_same_ids_are_each_confirmed() {
+    let check = |identity, dedup| {
+        let pipeline = pipeline(|it| (it.producer.identity, it.broker.dedup) = (identity, dedup));
+        let mut broker = open_broker(&pipeline, Journals::default());
+        let publishes = [1, 2].map(|id| {
+            let (tuning, store) = (Tuning::default(), SimulatedOutbox::default());
+            let mut producer = Producer::open(&pipeline, tuning, ProducerId(id), store, Mutant::None).unwrap();
+            producer.submit(message(1), order(1)).unwrap();
+            producer.transmit(NOW).unwrap().unwrap()
+        });
+        for (publish, peer) in publishes.into_iter().zip([1, 2]) {
+            broker.receive(publish, Some(Peer(peer))).unwrap();
+            assert!(broker.append_next().unwrap());
+        }
+        broker.sync().unwrap();
+        broker.confirm_due();
+        let replies: Vec<_> = std::iter::from_fn(|| broker.poll_reply()).collect();
+        let reply = |position| {
+            let verdict = Verdict::Acked(Some(Position(position)));
+            Reply { message: message(1), attempt: AttemptNumber(1), verdict }
+        };
+        assert_eq!(replies, [(Peer(1), reply(0)), (Peer(2), reply(1))], "{identity:?}");
+    };
+    check(By::Sequence, Dedup::Sequence);
+    check(By::MessageId, Dedup::MessageId);
+    check(By::None, Dedup::None);
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Connection {
             Standing::New => (matches!(said, Hello(_)), "`hello`"),
             Standing::Greeted => (matches!(said, Register { .. } | Subscribe { .. }), "`register` or `subscribe`"),
             Standing::Producer(producer) => {
-                let is_its_own = matches!(said, Publish(publish) if publish.record.producer == producer);
+                let is_its_own = matches!(said, Publish(publish) if publish.record.is_of(producer));
                 (is_its_own, "`publish` in the name of the producer that it registered")
             }
             Standing::Consumer => {
@@ -111,7 +111,7 @@ impl Incarnation<'_> {
                 registered = Some(producer);
             }
             let input = match said {
-                Ok(ToBroker::Publish(publish)) if registered == Some(publish.record.producer) => {
+                Ok(ToBroker::Publish(publish)) if registered.is_some_and(|producer| publish.record.is_of(producer)) => {
                     entrance.admit(number, publish)
                 }
                 Ok(said) => Some(Input::Said(number, said)),

@@ -26,7 +26,7 @@ use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, SettleRequest};
 use delivery_impls::core::positions::Positions;
 use delivery_impls::core::producer::Producer;
-use delivery_impls::core::record::{ProducerId, Publish, Reply};
+use delivery_impls::core::record::{ProducerId, Publish, Reply, Submission};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
@@ -50,6 +50,11 @@ const PEER: Peer = Peer(0);
 const NOW: Millis = Millis(0);
 /// Attempts and deliveries are told apart up to here, so that an endless loop of retries is a loop of states.
 const NUMBERS_MAX: u32 = 4;
+
+/// What the broker knows the producer's message by.
+fn submission(message: MessageId) -> Submission {
+    Submission { producer: PRODUCER_ID, message }
+}
 
 /// A step that is not possible here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

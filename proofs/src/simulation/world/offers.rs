@@ -4,11 +4,11 @@ use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
 use delivery_impls::core::hand::ConsumerId;
 use delivery_impls::core::positions::Positions;
-use delivery_impls::core::record::Publish;
+use delivery_impls::core::record::{Publish, Submission};
 use delivery_model::pipeline::Settles;
 use delivery_model::vocab::{Hand, MessageId, Step};
 
-use super::{Place, World};
+use super::{Place, World, submission};
 
 impl World {
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
@@ -51,7 +51,7 @@ impl World {
         if self.broker.needs_sync() {
             found.push(Step::Sync);
         }
-        found.extend(self.broker.due().map(|message| Step::Ack { message }));
+        found.extend(self.broker.due().map(|Submission { message, .. }| Step::Ack { message }));
         found.extend(self.next_hand_off().map(|(_, next)| match next {
             Next::HandOff(position) => Step::HandOff { position },
             Next::DeadLetter(position) => Step::DeadLetter { position },
@@ -84,7 +84,9 @@ impl World {
             }
             Append { message } => require(self.slot_holds(message, |_| true), "the broker has not received it"),
             Sync => require(self.broker.needs_sync(), "everything is durable"),
-            Ack { message } => require(self.broker.due().any(|due| due == message), "no confirmation is due"),
+            Ack { message } => {
+                require(self.broker.due().any(|due| due == submission(message)), "no confirmation is due")
+            }
             TakeReply { message } => require(self.replies.contains_key(&message), "no reply is on its way"),
             TimeOut { message } => require(
                 self.awaits_reply(message) && self.nothing_is_left_of(message),
@@ -126,7 +128,7 @@ impl World {
     /// Nothing of the attempt that the producer waits for can bring a reply any more.
     fn nothing_is_left_of(&self, message: MessageId) -> bool {
         !self.replies.contains_key(&message)
-            && !self.broker.owes(message)
+            && !self.broker.owes(submission(message))
             && !self.slot_holds(message, |somebody_waits| somebody_waits)
             && !self.publishes.iter().any(|publish| self::message(publish) == message)
     }

@@ -10,7 +10,7 @@ use delivery_impls::core::record::{Publish, Record};
 use delivery_model::pipeline::Settles;
 use delivery_model::vocab::{Hand, MessageId, Position, Step};
 
-use super::{NOW, PEER, Place, World, orders};
+use super::{NOW, PEER, Place, World, orders, submission};
 
 /// Simulated disks fail only when they are told to.
 const WORKS: &str = "the disk works";
@@ -24,7 +24,7 @@ impl World {
             Step::ReceiveLate { message } => self.receive_late(message),
             Step::Append { .. } => assert!(self.broker.append_next().expect(WORKS), "something was received"),
             Step::Sync => self.broker.sync().expect(WORKS),
-            Step::Ack { message } => assert!(self.broker.confirm(message), "the confirmation is due"),
+            Step::Ack { message } => assert!(self.broker.confirm(submission(message)), "the confirmation is due"),
             Step::TakeReply { message } => self.take_reply(message),
             Step::TimeOut { message } => self.producer.time_out(NOW, message).expect(WORKS),
             Step::HandOff { position } => self.hand_off(position),

@@ -1,0 +1,66 @@
+//! Producers that know nothing of each other use the same message ids: each is told of its own messages.
+
+use std::sync::mpsc::channel;
+
+use delivery_impls::driver::run::Stores;
+use delivery_impls::store::embedded::EmbeddedInventory;
+use delivery_model::vocab::{EventKind, MessageId, Outcome};
+use delivery_proofs::real::order;
+
+use crate::parties::{Party, free_port, part};
+
+const MESSAGES: u64 = 60;
+
+/// Once, the broker knew what it owed by the message alone, and one of the two tried again after every wait. No wait is
+/// seen here as a want of outcomes other than acks.
+#[test]
+fn two_producers_with_the_same_ids_both_finish_and_nobody_tries_again() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (to_test, _said) = channel();
+    let address = format!("127.0.0.1:{}", free_port());
+    let messages = MESSAGES.to_string();
+    let produce = ["produce", "--connect", &address, "--messages", &messages];
+    let arguments = [
+        vec!["broker", "--listen", &address],
+        vec!["consume", "--connect", &address],
+        // All of them.
+        [&produce[..], &["--producers", "1", "--producer", "0"]].concat(),
+        // Every second one.
+        [&produce[..], &["--producers", "2", "--producer", "1"]].concat(),
+    ];
+    let parties = arguments.iter().enumerate();
+    let mut parties: Vec<Party> =
+        parties.map(|(number, arguments)| Party::new(number, place.path(), arguments, to_test.clone())).collect();
+    parties.iter_mut().for_each(Party::start);
+    for party in [2, 3, 0, 1] {
+        if party < 2 {
+            parties[party].interrupt();
+        }
+        let (code, err) = parties[party].wait();
+        assert_eq!(code, Some(0), "{err}");
+    }
+
+    let mut submitted = Vec::new();
+    for name in ["producer-0", "producer-1"] {
+        for recorded in part(place.path(), name).events {
+            match recorded.event.kind {
+                EventKind::Submit { message, .. } => submitted.push(message),
+                EventKind::Outcome { outcome, message, .. } => {
+                    assert_eq!(outcome, Outcome::Acked, "{name}, message {message}");
+                }
+                _ => {}
+            }
+        }
+    }
+    let share = submitted.len() as u64 - MESSAGES;
+    assert!(share > 0 && share < MESSAGES, "{share} ids are shared");
+
+    // Each of them took effect once, whoever sent it.
+    let inventory = EmbeddedInventory::open(&Stores::in_directory(place.path()).inventory()).expect("an inventory");
+    let times = |message| submitted.iter().filter(|submitted| **submitted == message).count() as i64;
+    let expected: Vec<_> = (1..=MESSAGES)
+        .map(MessageId)
+        .map(|message| (order(message).sku, -i64::from(order(message).quantity) * times(message)))
+        .collect();
+    assert_eq!(inventory.stocks().expect("readable"), expected);
+}
