@@ -1,218 +1,329 @@
 //! Values as rows of bits, so that a checker can hold millions of states in memory.
 //!
-//! A type says once how it is coded, field by field, and that one list both writes and reads: [`Bits::code`] takes a value
-//! and gives back the one to keep, which is the same when writing and the one found when reading.
+//! A state is packed in two steps. First every field goes to its place in an image of a few words, always the same place
+//! and always the same width, so that all shifts are constants. Then a [`Sieve`] moves those bits together that the
+//! settings at hand leave any choice; which these are, the same list of fields has told a [`Used`].
+//!
+//! A type says once how it is coded, field by field, and that one list writes, reads and tells what is used:
+//! [`Bits::code`] takes a value and gives back the one to keep, which is the same when writing and the one found when
+//! reading.
 //!
 //! Left out: any format for files. Two versions of the code need not agree on a single bit.
 
-/// A row of bits that is written, read, or merely measured, from its beginning on.
+/// One word of an image that is written, read, or merely described, from its lowest bit on.
 pub trait Bits {
     /// Whether values are replaced by what is found, so that there is something to take over.
     const READS: bool;
 
-    /// What takes in the values of a group.
-    type Group: Bits;
-
-    /// Writes the value in so many bits, less than 64, and gives it back; or reads so many bits and gives what they say.
+    /// Puts the value in so many bits, less than 64, and gives it back; or takes so many bits and gives what they say.
+    /// Under the settings at hand, no other bits than `used` are ever set.
     ///
-    /// A value that needs more bits makes the writer panic, then or at the end: to cut it short would make one of two
+    /// A value that needs other bits stops the search, here or in the sieve: to cut it short would make one of two
     /// states.
-    fn code(&mut self, value: u64, width: u32) -> u64;
+    fn code(&mut self, value: u64, width: u32, used: u64) -> u64;
 
-    /// Values of less than 64 bits in all, which are cheaper to pass together. It changes nothing else.
-    fn group(&mut self, values: impl FnOnce(&mut Self::Group));
-
-    /// Codes a small number in its place.
+    /// Codes a small number in its place, of which so many bits are used.
     #[inline(always)]
-    fn byte(&mut self, value: &mut u8, width: u32) {
-        *value = self.code((*value).into(), width) as u8;
-    }
-
-    /// Codes a flag in its place, as one bit.
-    #[inline(always)]
-    fn flag(&mut self, value: &mut bool) {
-        *value = self.code((*value).into(), 1) != 0;
+    fn byte(&mut self, value: &mut u8, width: u32, used: u32) {
+        let found = self.code((*value).into(), width, ones(used));
+        if Self::READS {
+            *value = found as u8;
+        }
     }
 }
 
-/// Something that knows how it is coded.
-pub trait Coded {
-    /// Passes each of its parts to `bits`, and takes over what comes back.
-    fn code<B: Bits>(&mut self, bits: &mut B);
+/// So many ones: less than 64.
+#[inline(always)]
+pub const fn ones(count: u32) -> u64 {
+    (1 << count) - 1
+}
+
+/// Writes a word.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Put {
+    bits: u64,
+    at: u32,
+    /// What did not fit into a width, of all values together.
+    excess: u64,
+}
+
+impl Put {
+    /// The words, and whether every value fitted into its width.
+    #[inline(always)]
+    pub fn finish<const N: usize>(words: [Put; N]) -> ([u64; N], bool) {
+        let fits = words.iter().fold(0, |excess, word| excess | word.excess) == 0;
+        (words.map(|word| word.bits), fits)
+    }
+}
+
+impl Bits for Put {
+    const READS: bool = false;
+
+    #[inline(always)]
+    fn code(&mut self, value: u64, width: u32, _: u64) -> u64 {
+        debug_assert!(self.at + width <= u64::BITS, "a word is full");
+        self.excess |= value >> width;
+        self.bits |= value << self.at;
+        self.at += width;
+        value
+    }
+}
+
+/// Reads a word that was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Take {
+    /// What is still to be read.
+    pub rest: u64,
+}
+
+impl Bits for Take {
+    const READS: bool = true;
+
+    #[inline(always)]
+    fn code(&mut self, _: u64, width: u32, _: u64) -> u64 {
+        let value = self.rest & ones(width);
+        self.rest >>= width;
+        value
+    }
+}
+
+/// Tells which bits of a word are used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    /// These.
+    pub mask: u64,
+    at: u32,
+}
+
+impl Bits for Used {
+    const READS: bool = false;
+
+    fn code(&mut self, value: u64, width: u32, used: u64) -> u64 {
+        assert!(width < u64::BITS && self.at + width <= u64::BITS, "no room for {width} bits at {}", self.at);
+        assert!(used <= ones(width), "of {width} bits, {used:b} are said to be used");
+        self.mask |= used.checked_shl(self.at).unwrap_or(0);
+        self.at += width;
+        value
+    }
+}
+
+/// Small numbers in lanes of `LANE` bits each, of which no more than `WIDTH` are needed.
+///
+/// They are moved together in pairs, then pairs of pairs: a few steps, whatever their number.
+pub struct Lanes<const LANE: u32, const WIDTH: u32>;
+
+/// Every other part of a word stays, those in between move by so many bits.
+#[derive(Clone, Copy)]
+struct Merge {
+    stays: u64,
+    moves: u64,
+    by: u32,
+}
+
+impl<const LANE: u32, const WIDTH: u32> Lanes<LANE, WIDTH> {
+    const STEPS: [Merge; 4] = {
+        assert!(0 < WIDTH && WIDTH < LANE, "there is nothing to narrow");
+        let mut steps = [Merge { stays: u64::MAX, moves: 0, by: 0 }; 4];
+        let (mut step, mut size) = (0, LANE);
+        while size < u64::BITS {
+            let part = WIDTH * size / LANE;
+            let stays = repeated(ones(part), 2 * size);
+            steps[step] = Merge { stays, moves: stays << size, by: size - part };
+            (step, size) = (step + 1, 2 * size);
+        }
+        steps
+    };
+    const EACH: u64 = repeated(ones(WIDTH), LANE);
+
+    /// The numbers side by side; all ones, which no word takes, if one is too large.
+    #[inline(always)]
+    pub fn narrow(lanes: u64) -> u64 {
+        let narrow = Self::STEPS.iter().fold(lanes, |bits, step| bits & step.stays | (bits & step.moves) >> step.by);
+        if lanes & !Self::EACH == 0 { narrow } else { u64::MAX }
+    }
+
+    /// Each in its lane again.
+    #[inline(always)]
+    pub fn widen(narrow: u64) -> u64 {
+        Self::STEPS.iter().rev().fold(narrow, |bits, step| bits & step.stays | bits << step.by & step.moves)
+    }
+}
+
+/// This part of a word, again every so many bits.
+const fn repeated(part: u64, every: u32) -> u64 {
+    let (mut word, mut at) = (0, 0);
+    while at < u64::BITS {
+        word |= part << at;
+        at += every;
+    }
+    word
+}
+
+/// Moves the used bits of an image's words together, and back.
+#[derive(Clone, Debug)]
+pub struct Sieve<const N: usize> {
+    used: [u64; N],
+    pieces: Vec<Piece>,
+    /// Where the pieces of each word of a row end, and those of the next begin.
+    row_ends: Vec<usize>,
+    /// The same of the image's words.
+    image_ends: [usize; N],
+}
+
+/// Used bits that stand together in one word of the image, and in one word of the row.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    mask: u64,
+    /// How far it is rotated to the left.
+    by: u32,
+    from: u8,
+    to: u8,
+}
+
+impl<const N: usize> Sieve<N> {
+    /// Keeps these bits of each word; no other is ever set.
+    pub fn new(used: [u64; N]) -> Self {
+        let mut sieve = Sieve { used, pieces: Vec::new(), row_ends: Vec::new(), image_ends: [0; N] };
+        let mut at = 0;
+        for (from, &word) in used.iter().enumerate() {
+            let mut rest = word;
+            while rest != 0 {
+                let first = rest.trailing_zeros();
+                let length = (rest >> first).trailing_ones().min(u64::BITS - at);
+                let mask = u64::MAX >> (u64::BITS - length) << first;
+                let (by, to) = ((u64::BITS + at - first) % u64::BITS, sieve.row_ends.len() as u8);
+                sieve.pieces.push(Piece { mask, by, from: from as u8, to });
+                rest &= !mask;
+                at = (at + length) % u64::BITS;
+                if at == 0 {
+                    sieve.row_ends.push(sieve.pieces.len());
+                }
+            }
+            sieve.image_ends[from] = sieve.pieces.len();
+        }
+        if at > 0 {
+            sieve.row_ends.push(sieve.pieces.len());
+        }
+        sieve
+    }
+
+    /// How many words a row has.
+    pub fn words(&self) -> usize {
+        self.row_ends.len()
+    }
+
+    /// The used bits side by side, and zeros behind them; none, if another bit is set.
+    #[inline(always)]
+    pub fn narrow<const WORDS: usize>(&self, image: &[u64; N]) -> Option<[u64; WORDS]> {
+        let mut row = [0; WORDS];
+        let mut start = 0;
+        for (word, &end) in row.iter_mut().zip(&self.row_ends) {
+            let moved = |piece: &Piece| (image[usize::from(piece.from)] & piece.mask).rotate_left(piece.by);
+            *word = self.pieces[start..end].iter().fold(0, |bits, piece| bits | moved(piece));
+            start = end;
+        }
+        let unused = image.iter().zip(&self.used).fold(0, |bits, (word, used)| bits | word & !used);
+        (unused == 0).then_some(row)
+    }
+
+    /// The image of a row.
+    #[inline(always)]
+    pub fn widen<const WORDS: usize>(&self, row: &[u64; WORDS]) -> [u64; N] {
+        let mut image = [0; N];
+        let mut start = 0;
+        for (word, &end) in image.iter_mut().zip(&self.image_ends) {
+            let moved = |piece: &Piece| row[usize::from(piece.to)].rotate_right(piece.by) & piece.mask;
+            *word = self.pieces[start..end].iter().fold(0, |bits, piece| bits | moved(piece));
+            start = end;
+        }
+        image
+    }
+}
+
+/// Something with few values, each of which is a number of few bits.
+pub trait Coded: Sized {
+    /// How many bits the numbers have.
+    const BITS: u32;
+
+    /// The value's number.
+    fn to_bits(self) -> u64;
+
+    /// The value of this number.
+    ///
+    /// # Panics
+    ///
+    /// If it is no value's number.
+    fn from_bits(bits: u64) -> Self;
 }
 
 impl Coded for bool {
-    #[inline(always)]
-    fn code<B: Bits>(&mut self, bits: &mut B) {
-        bits.flag(self);
+    const BITS: u32 = 1;
+
+    fn to_bits(self) -> u64 {
+        self.into()
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        bits != 0
     }
 }
 
-/// Codes an enum without fields, whose values are listed in the order of their declaration.
+/// Codes an enum without fields, whose values are listed in the order of their declaration; or a struct, field by field.
 macro_rules! coded {
     ($name:ident in $width:literal bits: $($value:ident),* $(,)?) => {
         impl $crate::bits::Coded for $name {
-            #[inline(always)]
-            fn code<B: $crate::bits::Bits>(&mut self, bits: &mut B) {
+            const BITS: u32 = $width;
+
+            fn to_bits(self) -> u64 {
+                self as u64
+            }
+
+            fn from_bits(bits: u64) -> Self {
                 const ALL: &[$name] = &[$($name::$value),*];
                 const { assert!(ALL.len() <= 1 << $width, "a value needs more bits") };
                 const _: fn($name) = |value| match value { $($name::$value => {})* };
-                let place = bits.code(*self as u64, $width);
-                if B::READS {
-                    *self = ALL[place as usize];
-                }
+                ALL[bits as usize]
+            }
+        }
+    };
+    ($name:ident { $($field:ident: $part:ty),* $(,)? }) => {
+        impl $crate::bits::Coded for $name {
+            const BITS: u32 = 0 $(+ <$part as $crate::bits::Coded>::BITS)*;
+
+            fn to_bits(self) -> u64 {
+                let $name { $($field),* } = self;
+                $crate::bits::row!($($field: $part),*)
+            }
+
+            fn from_bits(bits: u64) -> Self {
+                let mut rest = bits;
+                $(let $field = $crate::bits::first::<$part>(&mut rest);)*
+                $name { $($field),* }
             }
         }
     };
 }
 pub(crate) use coded;
 
-/// How many bits were passed.
-#[derive(Debug, Default)]
-pub struct Measure {
-    /// That many.
-    pub bits: u32,
+/// The bits of some values side by side, the first in the lowest.
+macro_rules! row {
+    ($($value:ident: $part:ty),* $(,)?) => {{
+        let (mut bits, mut at) = (0, 0);
+        $(
+            bits |= $crate::bits::Coded::to_bits($value) << at;
+            at += <$part as $crate::bits::Coded>::BITS;
+        )*
+        let _ = at;
+        bits
+    }};
 }
+pub(crate) use row;
 
-impl Bits for Measure {
-    const READS: bool = false;
-    type Group = Self;
-
-    fn code(&mut self, value: u64, width: u32) -> u64 {
-        self.bits += width;
-        value
-    }
-
-    fn group(&mut self, values: impl FnOnce(&mut Self)) {
-        values(self);
-    }
-}
-
-/// Writes at most `64 * WORDS` bits.
-#[derive(Debug)]
-pub struct Write<const WORDS: usize> {
-    words: [u64; WORDS],
-    /// How many words are full.
-    full: usize,
-    /// The word under way.
-    word: Group,
-}
-
-/// Up to a word's bits.
-#[derive(Debug, Default)]
-pub struct Group {
-    bits: u64,
-    width: u32,
-    /// What did not fit into a width, of all values together.
-    excess: u64,
-}
-
-impl<const WORDS: usize> Write<WORDS> {
-    /// An empty row.
-    pub fn new() -> Self {
-        Write { words: [0; WORDS], full: 0, word: Group::default() }
-    }
-
-    /// The row, and zeros behind it.
-    ///
-    /// # Panics
-    ///
-    /// If a value needed more bits than it was given.
-    pub fn finish(mut self) -> [u64; WORDS] {
-        assert_eq!(self.word.excess, 0, "a value needs more bits than it was given");
-        if self.word.width > 0 {
-            self.words[self.full] = self.word.bits;
-        }
-        self.words
-    }
-}
-
-impl<const WORDS: usize> Default for Write<WORDS> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<const WORDS: usize> Bits for Write<WORDS> {
-    const READS: bool = false;
-    type Group = Group;
-
-    #[inline(always)]
-    fn code(&mut self, value: u64, width: u32) -> u64 {
-        let used = self.word.width;
-        self.word.code(value, width);
-        if self.word.width >= 64 {
-            self.words[self.full] = self.word.bits;
-            self.full += 1;
-            self.word.width -= 64;
-            // What did not fit goes into the next word; with nothing left over, all of the value did.
-            self.word.bits = if self.word.width == 0 { 0 } else { value >> (64 - used) };
-        }
-        value
-    }
-
-    #[inline(always)]
-    fn group(&mut self, values: impl FnOnce(&mut Group)) {
-        let mut group = Group::default();
-        values(&mut group);
-        assert!(group.width < 64, "a group of {} bits", group.width);
-        self.word.excess |= group.excess;
-        self.code(group.bits, group.width);
-    }
-}
-
-impl Bits for Group {
-    const READS: bool = false;
-    type Group = Self;
-
-    #[inline(always)]
-    fn code(&mut self, value: u64, width: u32) -> u64 {
-        self.excess |= value.wrapping_shr(width);
-        self.bits |= value.wrapping_shl(self.width);
-        self.width += width;
-        value
-    }
-
-    #[inline(always)]
-    fn group(&mut self, values: impl FnOnce(&mut Self)) {
-        values(self);
-    }
-}
-
-/// Reads what [`Write`] wrote.
-#[derive(Debug)]
-pub struct Read<'a> {
-    words: &'a [u64],
-    at: u32,
-}
-
-impl<'a> Read<'a> {
-    /// From the row's beginning.
-    pub fn new(words: &'a [u64]) -> Self {
-        Read { words, at: 0 }
-    }
-}
-
-impl Bits for Read<'_> {
-    const READS: bool = true;
-    type Group = Self;
-
-    #[inline(always)]
-    fn code(&mut self, _value: u64, width: u32) -> u64 {
-        if width == 0 {
-            return 0;
-        }
-        let (place, shift) = ((self.at / 64) as usize, self.at % 64);
-        self.at += width;
-        let low = self.words[place] >> shift;
-        let all = if shift + width > 64 { low | self.words[place + 1] << (64 - shift) } else { low };
-        all & ((1 << width) - 1)
-    }
-
-    #[inline(always)]
-    fn group(&mut self, values: impl FnOnce(&mut Self)) {
-        values(self);
-    }
+/// Takes the first value off a row.
+pub(crate) fn first<T: Coded>(row: &mut u64) -> T {
+    let value = T::from_bits(*row & ((1 << T::BITS) - 1));
+    *row >>= T::BITS;
+    value
 }
 
 #[cfg(test)]
@@ -229,81 +340,121 @@ mod tests {
 
     coded!(Fruit in 2 bits: Apple, Pear, Plum);
 
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Basket {
+        fruit: Fruit,
+        is_full: bool,
+        other: Fruit,
+    }
+
+    coded!(Basket { fruit: Fruit, is_full: bool, other: Fruit });
+
     #[test]
-    fn an_enum_is_read_as_it_was_written() {
-        for fruit in [Fruit::Apple, Fruit::Pear, Fruit::Plum] {
-            let (mut written, mut found) = (Write::<1>::new(), Fruit::Apple);
-            { fruit }.code(&mut written);
-            found.code(&mut Read::new(&written.finish()));
-            assert_eq!(found, fruit);
+    fn every_value_has_a_number_of_its_own() {
+        let fruits = [Fruit::Apple, Fruit::Pear, Fruit::Plum];
+        let mut seen = Vec::new();
+        for choice in 0..18 {
+            let (fruit, other) = (fruits[choice % 3], fruits[choice / 3 % 3]);
+            let basket = Basket { fruit, is_full: choice >= 9, other };
+            let bits = basket.to_bits();
+            assert_eq!(Basket::from_bits(bits), basket);
+            assert!(bits <= ones(Basket::BITS) && !seen.contains(&bits), "{basket:?} is {bits:b}");
+            seen.push(bits);
         }
     }
 
     #[test]
-    #[should_panic(expected = "needs more bits than it was given")]
     fn a_value_is_never_cut_short() {
-        let mut written = Write::<1>::new();
-        written.code(8, 3);
-        written.finish();
+        let mut word = Put::default();
+        word.code(7, 3, 0);
+        assert!(Put::finish([word]).1);
+        word.code(8, 3, 0);
+        assert!(!Put::finish([word]).1);
     }
 
     #[test]
-    #[should_panic(expected = "needs more bits than it was given")]
-    fn nor_is_one_of_a_group() {
-        let mut written = Write::<1>::new();
-        written.group(|bits| {
-            bits.code(1, 0);
-            bits.code(1, 3);
-        });
-        written.finish();
+    #[should_panic(expected = "no room for 40 bits at 40")]
+    fn a_word_holds_no_more_than_it_can() {
+        let mut word = Used::default();
+        word.code(0, 40, 0);
+        word.code(0, 40, 0);
     }
 
     #[test]
-    #[should_panic(expected = "a group of 80 bits")]
-    fn a_group_is_no_longer_than_a_word() {
-        Write::<4>::new().group(|bits| {
-            bits.code(1, 40);
-            bits.code(1, 40);
-        });
+    #[should_panic(expected = "of 2 bits, 100 are said to be used")]
+    fn no_bit_is_used_that_is_not_there() {
+        Used::default().code(0, 2, 4);
     }
 
-    fn pass(row: &mut [(u64, u32)], grouped: bool, bits: &mut impl Bits) {
-        fn all(pair: &mut [(u64, u32)], bits: &mut impl Bits) {
-            pair.iter_mut().for_each(|(value, width)| *value = bits.code(*value, *width));
+    fn narrowed<const LANE: u32, const WIDTH: u32>(values: &[u8]) {
+        let side_by_side = |width: u32| {
+            let at = |(place, &value): (usize, &u8)| u64::from(value) << (place as u32 * width);
+            values.iter().enumerate().map(at).fold(0, |all, one| all | one)
+        };
+        let fits = values.iter().all(|&value| u64::from(value) <= ones(WIDTH));
+        let narrow = Lanes::<LANE, WIDTH>::narrow(side_by_side(LANE));
+        assert_eq!(narrow, if fits { side_by_side(WIDTH) } else { u64::MAX });
+        if fits {
+            assert_eq!(Lanes::<LANE, WIDTH>::widen(narrow), side_by_side(LANE));
         }
-        for pair in row.chunks_mut(2) {
-            if grouped { bits.group(|bits| all(pair, bits)) } else { all(pair, bits) }
-        }
+    }
+
+    /// Numbers of at most so many bits, most of which have less.
+    fn numbers(count: usize, bits: u32) -> impl Strategy<Value = Vec<u8>> {
+        (0..=bits).prop_flat_map(move |bits| prop::collection::vec(0..=ones(bits) as u8, count))
     }
 
     proptest! {
         #[test]
-        fn a_row_is_read_as_it_was_written(
-            row in prop::collection::vec((any::<u64>(), 0u32..32), 0..20),
-            grouped in any::<[bool; 2]>(),
+        fn lanes_are_narrowed_and_widened_and_no_number_is_cut_short(
+            bytes in numbers(8, 8),
+            nibbles in numbers(16, 4),
         ) {
-            let mut row: Vec<(u64, u32)> =
-                row.into_iter().map(|(value, width)| (value & ((1 << width) - 1), width)).collect();
-            let (mut measured, mut written) = (Measure::default(), Write::<10>::new());
-            pass(&mut row, grouped[0], &mut measured);
-            pass(&mut row, grouped[0], &mut written);
-            prop_assert_eq!(measured.bits, row.iter().map(|(_, width)| width).sum::<u32>());
-            let mut found: Vec<(u64, u32)> = row.iter().map(|&(_, width)| (0, width)).collect();
-            pass(&mut found, grouped[1], &mut Read::new(&written.finish()));
-            prop_assert_eq!(found, row);
+            narrowed::<8, 2>(&bytes);
+            narrowed::<8, 3>(&bytes);
+            narrowed::<8, 4>(&bytes);
+            narrowed::<8, 6>(&bytes);
+            narrowed::<4, 1>(&nibbles);
+            narrowed::<4, 2>(&nibbles);
         }
 
         #[test]
-        fn wide_values_are_read_as_they_were_written(row in prop::collection::vec((any::<u64>(), 32u32..64), 0..10)) {
-            let mut written = Write::<10>::new();
-            let row: Vec<(u64, u32)> =
-                row.into_iter().map(|(value, width)| (value & ((1 << width) - 1), width)).collect();
-            row.iter().for_each(|&(value, width)| { written.code(value, width); });
-            let words = written.finish();
-            let mut read = Read::new(&words);
-            for (value, width) in row {
-                prop_assert_eq!(read.code(0, width), value);
+        fn a_word_is_read_as_it_was_written(values in prop::collection::vec((any::<u64>(), 1u32..13), 0..5)) {
+            let (mut written, mut used) = (Put::default(), Used::default());
+            for &(value, width) in &values {
+                written.code(value & ones(width), width, 0);
+                used.code(0, width, ones(width));
             }
+            let ([word], fits) = Put::finish([written]);
+            prop_assert!(fits && word & !used.mask == 0);
+            let mut read = Take { rest: word };
+            for &(value, width) in &values {
+                prop_assert_eq!(read.code(0, width, 0), value & ones(width));
+            }
+        }
+
+        #[test]
+        fn a_sieve_keeps_every_used_bit_in_as_little_room_as_there_can_be(
+            image in any::<[u64; 5]>(),
+            used in any::<[[u64; 5]; 3]>(),
+        ) {
+            // Sparse, so that there are short runs and long gaps.
+            let used: [u64; 5] = std::array::from_fn(|word| used[0][word] & used[1][word] | used[2][word] >> 40);
+            let image: [u64; 5] = std::array::from_fn(|word| image[word] & used[word]);
+            let sieve = Sieve::new(used);
+            let bits: u32 = used.iter().map(|word| word.count_ones()).sum();
+            prop_assert_eq!(sieve.words(), bits.div_ceil(64) as usize);
+            let row: [u64; 5] = sieve.narrow(&image).expect("only used bits are set");
+            prop_assert!(row[sieve.words()..].iter().all(|&word| word == 0));
+            prop_assert_eq!(sieve.widen(&row), image);
+        }
+
+        #[test]
+        fn no_bit_is_dropped_that_is_not_used(mut used in any::<[u64; 3]>(), word in 0usize..3, bit in 0u32..64) {
+            used[word] &= !(1_u64 << bit);
+            let mut image = [0_u64; 3];
+            image[word] = 1 << bit;
+            prop_assert_eq!(Sieve::new(used).narrow::<3>(&image), None);
         }
     }
 }

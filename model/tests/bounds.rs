@@ -9,6 +9,7 @@ use delivery_model::inside::{Decision, Inside};
 use delivery_model::pipeline::*;
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
+use delivery_model::semantics::inside::Happened;
 use delivery_model::vocab::{Fault, Hand, Step};
 use stateright::{Model, Property};
 
@@ -64,7 +65,7 @@ impl<F: Fn(&Protocol, &Moment, Step) -> Option<Moment>> Bugged<F> {
         let Some(next) = self.next_state(moment, step) else { return false };
         let before = watch.before(step, &spec.look(&moment.state));
         let mut is_broken = false;
-        watch.after(before, step, [].iter(), &spec.look(&next.state), |_, _| is_broken = true);
+        watch.after(before, step, Happened::default(), &spec.look(&next.state), |_, _| is_broken = true);
         is_broken
     }
 }

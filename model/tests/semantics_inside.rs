@@ -2,7 +2,7 @@
 
 use delivery_model::inside::{Decision, Inside, Received};
 use delivery_model::pipeline::Pipeline;
-use delivery_model::semantics::inside::{Terms, Watch};
+use delivery_model::semantics::inside::{Happened, Terms, Watch};
 use delivery_model::semantics::{PropertyId, PropertySet};
 use delivery_model::vocab::{
     Epoch, Event, EventKind, GroupId, Hand, MessageId, Outcome, Position, ProcessId, SettleOutcome, Step,
@@ -101,7 +101,7 @@ fn judged(property: PropertyId, before: &Scene, step: Step, events: &[EventKind]
     let watch = Watch { terms: STRICT, watched: property.into() };
     let events: Vec<Event> = events.iter().map(|&kind| Event { process: ProcessId(0), kind }).collect();
     let mut broken = None;
-    watch.after(watch.before(step, before), step, events.iter(), after, |by, message| {
+    watch.after(watch.before(step, before), step, events.iter().collect(), after, |by, message| {
         assert_eq!(by, property);
         broken = Some(message.0);
     });
@@ -181,7 +181,7 @@ fn past_the_window_a_retry_may_be_stored() {
         let after = Scene { log: vec![1, 2, 1], ..scene() };
         let mut broken = false;
         let before = watch.before(append, &received(1, 1, Decision::Store));
-        watch.after(before, append, [].iter(), &after, |_, _| broken = true);
+        watch.after(before, append, Happened::default(), &after, |_, _| broken = true);
         broken
     };
     assert_eq!([1, 2, 3, 0].map(broken), [false, true, true, true]);

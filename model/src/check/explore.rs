@@ -245,14 +245,16 @@ impl Protocol {
         M::State: Borrow<Moment>,
     {
         let properties: Vec<PropertyId> = properties.iter().collect();
+        let all_kept = (1 << properties.len()) - 1;
         let always = properties.iter().map(|property| Check::always(property.word()));
         let sometimes = faults.iter().map(|fault| Check::sometimes(fault.word()));
         Checks::new(always.chain(sometimes).collect(), move |state: &M::State, steps: &[Step]| {
             let moment = state.borrow();
             let broken = self.broken_here(moment, steps);
-            let kept = properties.iter().enumerate().map(|(i, &property)| u64::from(!broken.contains(property)) << i);
+            let bit = |(i, &property)| u64::from(!broken.contains(property)) << i;
+            let kept = if broken.is_empty() { all_kept } else { properties.iter().enumerate().map(bit).sum() };
             let fired = faults.iter().enumerate().map(|(i, &fault)| u64::from(moment.state.fired(fault) > 0) << i);
-            kept.sum::<u64>() | fired.sum::<u64>() << properties.len()
+            kept | fired.sum::<u64>() << properties.len()
         })
     }
 

@@ -1,30 +1,80 @@
 //! A moment of the protocol as a row of bits: what a search keeps of it.
 
-use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 
 use stateright::Model;
 
 use super::graph::{Exploration, Packing, Walk};
 use super::protocol::{Moment, Protocol};
-use crate::bits::{Bits, Measure, Read, Write};
+use crate::bits::{Bits, Put, Sieve, Take, Used};
+use crate::semantics::Room;
+use crate::spec::bounds::LOG_MAX;
+use crate::spec::{self, Spec};
 use crate::vocab::Step;
 
+/// The words of a moment's image.
+const IMAGE: usize = spec::WORDS + Room::WORDS;
+
 /// Packs the moments of one protocol in so many words.
-struct Row<const WORDS: usize>(Protocol);
+struct Rows<const WORDS: usize> {
+    fields: Fields,
+    sieve: Sieve<IMAGE>,
+}
 
-impl<const WORDS: usize, S: Borrow<Moment> + From<Moment>> Packing<S> for Row<WORDS> {
-    type Packed = [u64; WORDS];
+/// A packed moment.
+#[derive(Clone, Copy)]
+struct Row<const WORDS: usize>([u64; WORDS]);
 
-    fn pack(&self, moment: &S) -> [u64; WORDS] {
-        let mut bits = Write::new();
-        self.0.code(&mut { *moment.borrow() }, &mut bits);
-        bits.finish()
+impl<const WORDS: usize> PartialEq for Row<WORDS> {
+    /// Without a jump: rows that are compared are mostly equal.
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).fold(0, |unlike, (one, other)| unlike | one ^ other) == 0
+    }
+}
+
+impl<const WORDS: usize> Eq for Row<WORDS> {}
+
+impl<const WORDS: usize> Hash for Row<WORDS> {
+    #[inline(always)]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.iter().for_each(|&word| hasher.write_u64(word));
+    }
+}
+
+impl<const WORDS: usize, S: Into<Moment> + From<Moment>> Packing<S> for Rows<WORDS> {
+    type Packed = Row<WORDS>;
+
+    #[inline]
+    fn pack(&self, state: S) -> Row<WORDS> {
+        let mut moment = state.into();
+        let mut words = [Put::default(); IMAGE];
+        self.fields.code(&mut moment, &mut words);
+        let (image, fits) = Put::finish(words);
+        let row = self.sieve.narrow(&image).filter(|_| fits);
+        Row(row.expect("every value fits into the bits that its settings are said to use"))
     }
 
-    fn unpack(&self, words: &[u64; WORDS]) -> S {
+    #[inline]
+    fn unpack(&self, row: &Row<WORDS>) -> S {
         let mut moment = Moment::default();
-        self.0.code(&mut moment, &mut Read::new(words));
+        self.fields.code(&mut moment, &mut self.sieve.widen(&row.0).map(|rest| Take { rest }));
         moment.into()
+    }
+}
+
+/// Every field of a moment, one by one.
+struct Fields {
+    spec: Spec,
+    room: Room,
+}
+
+impl Fields {
+    #[inline(always)]
+    fn code<B: Bits>(&self, moment: &mut Moment, words: &mut [B; IMAGE]) {
+        let [a, b, c, d, e, f, g, h, i, j] = words;
+        self.spec.code(&mut moment.state, [a, b, c, d, e, f, g, h]);
+        self.room.code(&mut moment.observed, [i, j]);
     }
 }
 
@@ -33,30 +83,24 @@ impl Protocol {
     pub fn run<M>(&self, walk: Walk<'_, M>) -> Exploration<M::State>
     where
         M: Model<Action = Step> + Sync,
-        M::State: Borrow<Moment> + From<Moment> + 'static,
+        M::State: Into<Moment> + From<Moment> + 'static,
     {
-        match self.words_max() {
-            0..=3 => walk.run_packed(Row::<3>(self.clone())),
-            4 => walk.run_packed(Row::<4>(self.clone())),
-            5 => walk.run_packed(Row::<5>(self.clone())),
-            6..=7 => walk.run_packed(Row::<7>(self.clone())),
-            _ => walk.run_packed(Row::<10>(self.clone())),
+        let (fields, sieve) = self.packing();
+        match sieve.words() {
+            0..=3 => walk.run_packed(Rows::<3> { fields, sieve }),
+            4 => walk.run_packed(Rows::<4> { fields, sieve }),
+            5 => walk.run_packed(Rows::<5> { fields, sieve }),
+            6..=7 => walk.run_packed(Rows::<7> { fields, sieve }),
+            _ => walk.run_packed(Rows::<IMAGE> { fields, sieve }),
         }
     }
 
-    fn words_max(&self) -> u32 {
-        let mut observed = Measure::default();
-        self.monitor.code(&mut Moment::default().observed, self.messages(), &mut observed);
-        (self.spec.bits_max() + observed.bits).div_ceil(u64::BITS)
-    }
-
-    fn code(&self, moment: &mut Moment, bits: &mut impl Bits) {
-        self.spec.code(&mut moment.state, bits);
-        self.monitor.code(&mut moment.observed, self.messages(), bits);
-    }
-
-    fn messages(&self) -> usize {
-        self.spec.settings().messages() as usize
+    fn packing(&self) -> (Fields, Sieve<IMAGE>) {
+        let messages = self.spec.settings().messages() as usize;
+        let fields = Fields { spec: self.spec.clone(), room: self.monitor.room(messages, LOG_MAX as u32) };
+        let mut used = [Used::default(); IMAGE];
+        fields.code(&mut Moment::default(), &mut used);
+        (fields, Sieve::new(used.map(|word| word.mask)))
     }
 }
 
@@ -95,7 +139,7 @@ mod tests {
             pipeline.faults = Fault::ALL.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 15));
             (pipeline.broker.max_deliveries, pipeline.ordered) = (15, true);
             let protocol = Protocol::new(&pipeline, 4).expect("four messages fit");
-            assert!(protocol.words_max() <= 10, "{name}: {} words", protocol.words_max());
+            assert!(protocol.packing().1.words() <= IMAGE, "{name}");
         }
     }
 }

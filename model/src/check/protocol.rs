@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use stateright::{Model, Path, Property};
 
 use crate::pipeline::Pipeline;
-use crate::semantics::inside::{Terms, Watch};
+use crate::semantics::inside::{Happened, Terms, Watch};
 use crate::semantics::{Monitor, Observed, PropertyId, PropertySet, Rules, Small};
 use crate::spec::bounds::{MESSAGES_MAX, TooManyMessages};
 use crate::spec::{Spec, State};
@@ -59,11 +59,11 @@ impl Protocol {
     }
 
     /// Takes a step, and shows its events to the monitors.
+    #[inline]
     pub fn step(&self, moment: &Moment, step: Step) -> Moment {
         let mut next = *moment;
-        for event in self.spec.take(&mut next.state, step).iter() {
-            self.monitor.observe(&mut next.observed, event);
-        }
+        let Moment { state, observed } = &mut next;
+        self.spec.take_telling(state, step, |event| self.monitor.observe(observed, event));
         next
     }
 
@@ -99,9 +99,10 @@ impl Protocol {
         }
         let before = self.watch.before(step, &self.spec.look(state));
         let mut next = *state;
-        let events = self.spec.take(&mut next, step);
+        let mut happened = Happened::default();
+        self.spec.take_telling(&mut next, step, |event| happened.note(event));
         if !next.is_cut() {
-            self.watch.after(before, step, events.iter(), &self.spec.look(&next), breached);
+            self.watch.after(before, step, happened, &self.spec.look(&next), breached);
         }
     }
 
@@ -150,6 +151,7 @@ impl Model for Protocol {
         self.spec.faults(&moment.state, &mut |step| actions.push(step));
     }
 
+    #[inline]
     fn next_state(&self, moment: &Moment, step: Step) -> Option<Moment> {
         Some(self.step(moment, step))
     }

@@ -5,7 +5,7 @@
 //! whether a message arrives.
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
-use crate::bits::{Bits, Coded};
+use crate::bits::coded;
 use crate::vocab::{Event, EventKind};
 
 /// The automaton of [`PropertyId::Integrity`].
@@ -17,13 +17,7 @@ pub struct State {
     submitted: bool,
 }
 
-impl Coded for State {
-    #[inline(always)]
-    fn code<B: Bits>(&mut self, bits: &mut B) {
-        let State { submitted } = self;
-        submitted.code(bits);
-    }
-}
+coded!(State { submitted: bool });
 
 impl Automaton for Integrity {
     const PROPERTY: PropertyId = PropertyId::Integrity;

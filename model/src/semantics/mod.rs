@@ -46,7 +46,7 @@ mod verdict;
 pub use automaton::{Automaton, Breach};
 pub use growing::{Growing, GrowingNotes};
 pub use judge::{Finding, Judgement, LINES_TOLD, Question, VIOLATIONS_TOLD, Violation, judge};
-pub use monitor::{MessageStates, Monitor, Observed};
+pub use monitor::{MessageStates, Monitor, Observed, Room};
 pub use property::{PropertyId, PropertySet};
 pub use rules::{Rules, SettleRule};
 pub use shelf::{Notes, Shelf, Small, SmallNotes};

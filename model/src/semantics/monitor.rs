@@ -16,7 +16,7 @@ use super::{
     settled_after_effect::SettledAfterEffect,
     shelf::{Notes, Shelf, Small},
 };
-use crate::bits::{Bits, Coded};
+use crate::bits::{Bits, Coded, coded, ones};
 use crate::vocab::{Event, EventKind, MessageId, Position};
 
 macro_rules! automata {
@@ -64,12 +64,18 @@ macro_rules! automata {
                 })*
             }
 
-            /// Passes what is watched to `bits`; the rest never changes.
-            #[inline(always)]
-            pub(super) fn code(&mut self, watched: PropertySet, bits: &mut impl Bits) {
-                $(if watched.contains($automaton::PROPERTY) {
-                    self.$field.code(bits);
-                })*
+            /// Which bits of [`MessageStates::to_bits`] can be other than 0 when these are watched.
+            fn watched_bits(watched: PropertySet) -> u64 {
+                let (mut mask, mut at) = (0, 0);
+                $(
+                    let bits = <$automaton as Automaton>::State::BITS;
+                    if watched.contains($automaton::PROPERTY) {
+                        mask |= ((1 << bits) - 1) << at;
+                    }
+                    at += bits;
+                )*
+                let _ = at;
+                mask
             }
 
             fn forget(&mut self, properties: PropertySet) {
@@ -78,6 +84,8 @@ macro_rules! automata {
                 })*
             }
         }
+
+        coded!(MessageStates { $($field: <$automaton as Automaton>::State),* });
 
         impl PropertySet {
             /// The properties of which a history is evidence only once things came to rest.
@@ -92,16 +100,17 @@ macro_rules! automata {
     };
 }
 
+// Those that are mostly watched come first, so that what is kept of a message stands together.
 automata! {
     integrity: Integrity,
-    no_duplicate_delivery: NoDuplicateDelivery,
-    no_duplicate_effect: NoDuplicateEffect,
-    acked_not_lost: AckedNotLost,
-    submitted_not_lost: SubmittedNotLost,
     refused_not_delivered: RefusedNotDelivered,
-    order: Order,
     settled_after_effect: SettledAfterEffect,
     no_delivery_after_settle: NoDeliveryAfterSettle,
+    no_duplicate_effect: NoDuplicateEffect,
+    acked_not_lost: AckedNotLost,
+    no_duplicate_delivery: NoDuplicateDelivery,
+    submitted_not_lost: SubmittedNotLost,
+    order: Order,
 }
 
 /// What is watched, and by which rules: constant for a run, so it stays out of a model's states.
@@ -124,6 +133,47 @@ impl<S> Observed<S> {
     /// The properties that were broken so far. A broken property stays broken.
     pub fn violated(&self) -> PropertySet {
         self.violated
+    }
+}
+
+/// How much of what is observed can differ from run to run, so that an image needs to keep no more.
+#[derive(Clone, Debug)]
+pub struct Room {
+    watched: PropertySet,
+    messages: usize,
+    /// The bits of one message.
+    message: u64,
+    places: u64,
+    frontier: u32,
+}
+
+impl Room {
+    /// The words of an image of what was observed.
+    pub const WORDS: usize = 2;
+
+    /// Passes everything that was observed to one of these words.
+    #[inline(always)]
+    pub fn code<B: Bits>(&self, observed: &mut Observed<Small<4>>, [first, second]: [&mut B; Self::WORDS]) {
+        let ([one, two, three, four], settled, frontier) = observed.shelf.parts();
+        self.message(one, 0, first);
+        self.message(two, 1, first);
+        self.message(three, 2, first);
+        self.message(four, 3, second);
+        let places = second.code((*settled).into(), u16::BITS, self.places);
+        if B::READS {
+            *settled = places as u16;
+        }
+        second.byte(frontier, u8::BITS, self.frontier);
+        observed.violated.code(self.watched, second);
+    }
+
+    #[inline(always)]
+    fn message<B: Bits>(&self, states: &mut MessageStates, place: usize, bits: &mut B) {
+        let used = if place < self.messages { self.message } else { 0 };
+        let found = bits.code(states.to_bits(), MessageStates::BITS, used);
+        if B::READS {
+            *states = MessageStates::from_bits(found);
+        }
     }
 }
 
@@ -164,10 +214,16 @@ impl Monitor {
         owed
     }
 
-    /// Passes what was observed of the first `messages` messages, and of no other, to `bits`.
-    pub fn code<const N: usize>(&self, observed: &mut Observed<Small<N>>, messages: usize, bits: &mut impl Bits) {
-        observed.shelf.code(messages, self.watched, bits);
-        observed.violated.code(bits);
+    /// The room for what is observed of so many messages and positions.
+    pub fn room(&self, messages: usize, positions: u32) -> Room {
+        let watches = |property| self.watched.contains(property);
+        Room {
+            watched: self.watched,
+            messages,
+            message: MessageStates::watched_bits(self.watched),
+            places: if watches(PropertyId::NoDeliveryAfterSettle) { ones(positions) } else { 0 },
+            frontier: if watches(PropertyId::Order) { u8::BITS } else { 0 },
+        }
     }
 
     /// Takes in one event and says which properties it broke, each time anew.

@@ -5,7 +5,7 @@
 //! counts whatever it carries and whether or not its message was submitted: that is integrity's business.
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
-use crate::bits::{Bits, Coded};
+use crate::bits::coded;
 use crate::vocab::{Event, EventKind};
 
 /// The automaton of [`PropertyId::NoDuplicateDelivery`].
@@ -20,13 +20,7 @@ pub struct State {
     arrived: bool,
 }
 
-impl Coded for State {
-    #[inline(always)]
-    fn code<B: Bits>(&mut self, bits: &mut B) {
-        let State { arrived } = self;
-        arrived.code(bits);
-    }
-}
+coded!(State { arrived: bool });
 
 impl State {
     fn arrive(&mut self, again: Breach) -> Result<(), Breach> {

@@ -6,7 +6,7 @@
 //! any order. Messages of which no submit was seen have no place in the order; they are integrity's business.
 
 use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
-use crate::bits::{Bits, Coded, coded};
+use crate::bits::coded;
 use crate::vocab::{Event, EventKind, MessageId};
 
 /// The automaton of [`PropertyId::Order`]. How far each producer has come is in the notes.
@@ -19,14 +19,7 @@ pub struct State {
     fate: Fate,
 }
 
-impl Coded for State {
-    #[inline(always)]
-    fn code<B: Bits>(&mut self, bits: &mut B) {
-        let State { attempts, fate } = self;
-        attempts.code(bits);
-        fate.code(bits);
-    }
-}
+coded!(State { attempts: Attempts, fate: Fate });
 
 /// Whether the message still has to find its place in the order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::bits::{Bits, Coded};
+use crate::bits::Bits;
 use crate::words::Word;
 
 macro_rules! properties {
@@ -132,9 +132,14 @@ impl PropertySet {
     }
 }
 
-impl Coded for PropertySet {
-    fn code<B: Bits>(&mut self, bits: &mut B) {
-        self.0 = bits.code(self.0.into(), PropertyId::ALL.len() as u32) as u32;
+impl PropertySet {
+    /// Passes a set of black-box properties to `bits`, of which these can be in it.
+    #[inline(always)]
+    pub(super) fn code<B: Bits>(&mut self, possible: PropertySet, bits: &mut B) {
+        let found = bits.code(self.0.into(), PropertyId::BLACK_BOX.len() as u32, possible.0.into());
+        if B::READS {
+            self.0 = found as u32;
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! count as refused is said in `attempts`. An effect tells of a delivery as well as a delivery does.
 
 use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
-use crate::bits::{Bits, Coded};
+use crate::bits::coded;
 use crate::vocab::{Event, EventKind, MessageId};
 
 /// The automaton of [`PropertyId::RefusedNotDelivered`].
@@ -17,14 +17,7 @@ pub struct State {
     arrived: bool,
 }
 
-impl Coded for State {
-    #[inline(always)]
-    fn code<B: Bits>(&mut self, bits: &mut B) {
-        let State { attempts, arrived } = self;
-        attempts.code(bits);
-        arrived.code(bits);
-    }
-}
+coded!(State { attempts: Attempts, arrived: bool });
 
 impl Automaton for RefusedNotDelivered {
     const PROPERTY: PropertyId = PropertyId::RefusedNotDelivered;

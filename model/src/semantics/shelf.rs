@@ -6,8 +6,7 @@
 
 use std::{fmt::Debug, hash::Hash};
 
-use super::{PropertyId, PropertySet, monitor::MessageStates};
-use crate::bits::Bits;
+use super::monitor::MessageStates;
 use crate::vocab::{MessageId, PayloadId, Position, ProcessId};
 
 /// The automata's memory for one consumer group.
@@ -109,13 +108,9 @@ impl<const N: usize> Shelf for Small<N> {
 }
 
 impl<const N: usize> Small<N> {
-    /// Passes the states of the first `messages` messages to `bits`, as far as they are watched, and the notes.
-    pub(super) fn code(&mut self, messages: usize, watched: PropertySet, bits: &mut impl Bits) {
-        self.messages[..messages].iter_mut().for_each(|states| bits.group(|bits| states.code(watched, bits)));
-        let SmallNotes { settled, frontier } = &mut self.notes;
-        let settles = watched.contains(PropertyId::NoDeliveryAfterSettle);
-        *settled = bits.code((*settled).into(), if settles { u16::BITS } else { 0 }) as u16;
-        bits.byte(frontier, if watched.contains(PropertyId::Order) { u8::BITS } else { 0 });
+    /// The states of each message, the positions that are settled, and the highest message that was delivered.
+    pub(super) fn parts(&mut self) -> (&mut [MessageStates; N], &mut u16, &mut u8) {
+        (&mut self.messages, &mut self.notes.settled, &mut self.notes.frontier)
     }
 }
 

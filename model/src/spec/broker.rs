@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::bounds::LOG_MAX;
 use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
-use super::{BROKER, CONSUMERS, Events, GROUP};
+use super::{BROKER, CONSUMERS, GROUP, Witness};
 use crate::inside::Decision;
 use crate::pipeline::{Acks, Commits, Dedup, Settles};
 use crate::vocab::{EventKind, Hand, MessageId, Position, SettleOutcome, Step};
@@ -158,8 +158,15 @@ pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize
     } else {
         (0..settings.consumers).find(first_free)?
     };
-    let position = (0..state.synced.into()).find(|&position| is_eligible(settings, state, position, consumer))?;
-    Some((position, consumer))
+    let mut unsettled = below(state.synced.into()) & !(state.settled | state.dead);
+    while unsettled != 0 {
+        let position = unsettled.trailing_zeros() as usize;
+        if is_eligible(settings, state, position, consumer) {
+            return Some((position, consumer));
+        }
+        unsettled &= unsettled - 1;
+    }
+    None
 }
 
 fn is_eligible(settings: &Settings, state: &State, position: usize, consumer: u8) -> bool {
@@ -199,7 +206,7 @@ pub(super) fn hand_off(settings: &Settings, state: &mut State, position: Positio
     state.set_holding(Hand { position, late: false }, Some(Holding { stage: Stage::OnWire, consumer }));
 }
 
-pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut Events) {
+pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut impl Witness) {
     let place = position.0 as usize;
     state.dead |= bit(place);
     state.handed.set(place, 0);
@@ -207,7 +214,7 @@ pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut Ev
     events.push(BROKER, EventKind::DeadLetter { message, group: GROUP });
 }
 
-pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, events: &mut Events) {
+pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let holding = state.holding(hand).expect("the settle is on the wire");
     let refused = hand.late && settings.leases_checked;

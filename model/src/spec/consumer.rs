@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::broker::{covered, mark_settled};
 use super::settings::Settings;
 use super::state::{Stage, State, bit, id};
-use super::{CONSUMERS, Events, GROUP};
+use super::{CONSUMERS, GROUP, Witness};
 use crate::pipeline::{Identity, Remembers, Settles};
 use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
 
@@ -30,7 +30,7 @@ pub(super) fn steps(
     ControlFlow::Continue(())
 }
 
-pub(super) fn deliver(state: &mut State, hand: Hand, events: &mut Events) {
+pub(super) fn deliver(state: &mut State, hand: Hand, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let holding = state.holding(hand).expect("the hand-off is on the wire");
     state.set_stage(hand, Stage::AtWork);
@@ -46,7 +46,7 @@ pub(super) fn deliver(state: &mut State, hand: Hand, events: &mut Events) {
     );
 }
 
-pub(super) fn handle(settings: &Settings, state: &mut State, hand: Hand, events: &mut Events) {
+pub(super) fn handle(settings: &Settings, state: &mut State, hand: Hand, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     let message = state.log[place].message();
@@ -88,7 +88,7 @@ pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, plac
 }
 
 /// The position becomes part of the effect's transaction.
-fn store_position(settings: &Settings, state: &mut State, hand: Hand, consumer: usize, events: &mut Events) {
+fn store_position(settings: &Settings, state: &mut State, hand: Hand, consumer: usize, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     state.done[consumer] |= bit(place);
     let settled = covered(settings, state, state.done[consumer]).map_or(bit(place), super::state::below);

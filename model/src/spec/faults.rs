@@ -5,12 +5,15 @@
 use super::broker::slide_dedup_window;
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
-use super::{CONSUMERS, Events, GROUP, producer};
+use super::{CONSUMERS, GROUP, Witness, producer};
 use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
 use crate::vocab::{EventKind, Fault, Hand, MessageId, Position, SettleOutcome, Step};
 
 pub(super) fn steps(settings: &Settings, state: &State, found: &mut impl FnMut(Step)) {
-    for fault in Fault::ALL {
+    if state.fired_total() >= settings.budget_total() {
+        return;
+    }
+    for fault in settings.faults() {
         if may_strike(settings, state, fault) {
             of_kind(settings, state, fault, found);
         }
@@ -33,7 +36,7 @@ pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bo
 
 fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Step)) {
     let oldest = state.wire().next().map(id);
-    let crashable = can_producer_crash(state);
+    let crashable = || can_producer_crash(state);
     match fault {
         Fault::PublishLost => oldest.into_iter().for_each(|message| found(Step::PublishLost { message })),
         Fault::PublishReordered if state.wire().count() > 1 => {
@@ -42,10 +45,10 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
         Fault::PublishDuplicated => {
             state.wire().for_each(|message| found(Step::PublishDuplicated { message: id(message) }));
         }
-        Fault::ProducerZombie if crashable => {
+        Fault::ProducerZombie if crashable() => {
             state.wire().for_each(|message| found(Step::ProducerZombie { message: id(message) }));
         }
-        Fault::ProducerCrash if crashable => found(Step::ProducerCrash),
+        Fault::ProducerCrash if crashable() => found(Step::ProducerCrash),
         Fault::PublishRefused => {
             let received = state.slot.filter(|transmission| !transmission.straggler);
             received.into_iter().for_each(|it| found(Step::PublishRefused { message: id(it.record.message()) }));
@@ -112,7 +115,7 @@ fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: 
         || settings.remembers == Remembers::InMemory && state.seen[place] != 0
 }
 
-pub(super) fn take(settings: &Settings, state: &mut State, step: Step, events: &mut Events) {
+pub(super) fn take(settings: &Settings, state: &mut State, step: Step, events: &mut impl Witness) {
     match step {
         Step::PublishLost { message } | Step::PublishReordered { message } => {
             state.wire_remove(index(message));
@@ -218,7 +221,7 @@ fn dedup_floor_after_restart(settings: &Settings, state: &State) -> u8 {
     rebuilt.dedup_floor
 }
 
-fn lose_settle(state: &mut State, hand: Hand, events: &mut Events) {
+fn lose_settle(state: &mut State, hand: Hand, events: &mut impl Witness) {
     let consumer = usize::from(state.holding(hand).expect("the settle is on the wire").consumer);
     state.set_holding(hand, None);
     events.push(
@@ -260,7 +263,7 @@ fn end_lease(settings: &Settings, state: &mut State, hand: Hand) {
     state.done[usize::from(state.owner)] = 0;
 }
 
-fn rewind(state: &mut State, position: Position, events: &mut Events) {
+fn rewind(state: &mut State, position: Position, events: &mut impl Witness) {
     let kept = super::state::below(position.0 as usize);
     state.settled &= kept;
     state.settled_synced &= kept;

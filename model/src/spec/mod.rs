@@ -32,12 +32,13 @@ mod state;
 
 use std::ops::ControlFlow;
 
-use crate::bits::{Bits, Measure};
+use crate::bits::Bits;
 use crate::pipeline::Pipeline;
 use crate::vocab::{Event, EventKind, Fault, GroupId, Position, ProcessId, Step};
 
 pub use look::Look;
 use packed::Layout;
+pub use packed::WORDS;
 pub use settings::Settings;
 pub use state::{Holding, Phase, Stage, State};
 
@@ -64,12 +65,29 @@ pub struct Events {
     len: usize,
 }
 
-impl Events {
+/// Whoever is told of the events of a step as they happen.
+trait Witness {
+    fn push(&mut self, process: ProcessId, kind: EventKind);
+}
+
+impl Witness for Events {
     fn push(&mut self, process: ProcessId, kind: EventKind) {
         self.events[self.len] = Some(Event { process, kind });
         self.len += 1;
     }
+}
 
+/// Tells somebody at once.
+struct Telling<F>(F);
+
+impl<F: FnMut(&Event)> Witness for Telling<F> {
+    #[inline]
+    fn push(&mut self, process: ProcessId, kind: EventKind) {
+        self.0(&Event { process, kind });
+    }
+}
+
+impl Events {
     /// The events, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Event> {
         self.events[..self.len].iter().flatten()
@@ -116,17 +134,10 @@ impl Spec {
         broker::is_waiting(&self.settings, state, position.0 as usize)
     }
 
-    /// Passes every field of a state to `bits`. How many that are depends on the state, and at most on a full log.
-    pub fn code(&self, state: &mut State, bits: &mut impl Bits) {
-        packed::code(&self.settings, &self.layout, state, bits);
-    }
-
-    /// The most bits that a state of this protocol takes.
-    pub fn bits_max(&self) -> u32 {
-        let mut measure = Measure::default();
-        // What a state has may take a bit to say and some more to tell: so this one has all.
-        self.code(&mut State::full(), &mut measure);
-        measure.bits
+    /// Passes every field of a state to one of these words.
+    #[inline(always)]
+    pub fn code<B: Bits>(&self, state: &mut State, words: [&mut B; WORDS]) {
+        packed::code(&self.layout, state, words);
     }
 
     /// Takes an enabled step and says which events it was.
@@ -135,18 +146,31 @@ impl Spec {
     /// May panic or leave nonsense when the step is not enabled.
     pub fn take(&self, state: &mut State, step: Step) -> Events {
         let mut events = Events::default();
-        match step.fault() {
-            None => self.act(state, step, &mut events),
-            Some(fault) => {
-                events.push(FAULTS, EventKind::Fault { fault });
-                state.mark_fired(fault);
-                faults::take(&self.settings, state, step, &mut events);
-            }
-        }
+        self.witnessed(state, step, &mut events);
         events
     }
 
-    fn act(&self, state: &mut State, step: Step, events: &mut Events) {
+    /// Takes an enabled step and tells of its events as they happen.
+    ///
+    /// # Panics
+    /// May panic or leave nonsense when the step is not enabled.
+    #[inline]
+    pub fn take_telling(&self, state: &mut State, step: Step, tell: impl FnMut(&Event)) {
+        self.witnessed(state, step, &mut Telling(tell));
+    }
+
+    fn witnessed(&self, state: &mut State, step: Step, events: &mut impl Witness) {
+        match step.fault() {
+            None => self.act(state, step, events),
+            Some(fault) => {
+                events.push(FAULTS, EventKind::Fault { fault });
+                state.mark_fired(fault);
+                faults::take(&self.settings, state, step, events);
+            }
+        }
+    }
+
+    fn act(&self, state: &mut State, step: Step, events: &mut impl Witness) {
         use Step::*;
         let settings = &self.settings;
         match step {

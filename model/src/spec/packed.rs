@@ -1,144 +1,259 @@
-//! A state as a row of bits, as short as the settings allow.
+//! A state as a few words, as short as the settings allow.
 //!
-//! What the settings rule out takes no bits, and what belongs to a position takes none behind the log's end. Nothing relies
-//! on that being right: a value that does not fit stops the search. What is read starts as [`State::default`].
+//! What the settings rule out is said not to be used, and takes no bits. Nothing relies on that being right: a value
+//! that does not fit stops the search. Everything has its place, whatever the state and the settings. What is read
+//! starts as [`State::default`].
 
+use super::bounds::{LOG_MAX, MESSAGES_MAX};
 use super::settings::Settings;
 use super::state::{MessageIndex, Nibbles, Phase, Record, State, Transmission};
-use crate::bits::{Bits, Coded, coded};
-use crate::pipeline::{Dedup, Identity, OnRestart, Remembers};
+use crate::bits::{Bits, Lanes, ones};
+use crate::pipeline::{Dedup, Identity, OnRestart, Remembers, Settles};
 use crate::vocab::Fault;
 
-coded!(Phase in 4 bits: Unsubmitted, Queued, OnWire, Received, AckOwed, AckOnWire, RefusalOnWire, Silent, Acked, GivenUp,
-    Forgotten);
+/// The words of a state's image.
+pub const WORDS: usize = 8;
 
-/// Passes every field of the state to `bits`.
-#[inline(always)]
-pub(super) fn code<B: Bits>(settings: &Settings, layout: &Layout, state: &mut State, bits: &mut B) {
-    let messages = usize::from(settings.messages);
-    bits.group(|bits| {
-        bits.byte(&mut state.submitted, 3);
-        state.phases[..messages].iter_mut().for_each(|phase| phase.code(bits));
-        state.wire[..messages].iter_mut().for_each(|message| message_index(message, bits));
-        bits.byte(&mut state.sequence_next, if layout.sequence { 3 } else { 0 });
-        bits.byte(&mut state.epoch, if layout.restart { 2 } else { 0 });
-        layout.transmission(&mut state.slot, bits);
-    });
-    nibbles(&mut state.attempts_left, if settings.attempts_max > 0 { messages } else { 0 }, bits);
-    if layout.straggle {
-        state.stragglers.iter_mut().for_each(|straggler| layout.transmission(straggler, bits));
-    }
-    bits.byte(&mut state.log_len, 4);
-    let records = usize::from(state.log_len);
-    bits.group(|bits| state.log[..records].iter_mut().for_each(|record| layout.record(record, bits)));
-    bits.group(|bits| {
-        state.identities[..messages].iter_mut().for_each(|record| layout.record(record, bits));
-        bits.byte(&mut state.synced, 4);
-        bits.byte(&mut state.dedup_floor, if settings.dedup == Dedup::None { 0 } else { 4 });
-        bits.byte(&mut state.settled, 8);
-        bits.byte(&mut state.settled_synced, 8);
-        bits.byte(&mut state.dead, if settings.deliveries_max > 0 { 8 } else { 0 });
-        bits.flag(&mut state.cut);
-    });
-    hands(settings, layout, state, records, bits);
-    bits.group(|bits| {
-        for &(fault, width) in &layout.faults {
-            let times = bits.code(state.fired(fault).into(), width);
-            if B::READS {
-                state.set_fired(fault, times as u8);
-            }
-        }
-        if layout.poison {
-            message_index(&mut state.poisoned, bits);
-        }
-    });
-}
+const MESSAGES: u32 = MESSAGES_MAX as u32;
+const LOG: u32 = LOG_MAX as u32;
+/// A message with its number and its session.
+const RECORD: u32 = 6;
 
-/// What consumers hold and remember.
+/// Passes every field of the state to one of the words.
 #[inline(always)]
-fn hands<B: Bits>(settings: &Settings, layout: &Layout, state: &mut State, records: usize, bits: &mut B) {
-    let counted = settings.deliveries_max > 0 || settings.delivers_once;
-    let (late, cursor) = (if layout.late { records } else { 0 }, settings.cursor);
-    nibbles(&mut state.handed, if counted { records } else { 0 }, bits);
-    nibbles(&mut state.live, records, bits);
-    nibbles(&mut state.late, late, bits);
-    nibbles(&mut state.live_upto, if cursor { records } else { 0 }, bits);
-    nibbles(&mut state.late_upto, if cursor { late } else { 0 }, bits);
-    bits.group(|bits| {
-        for consumer in 0..usize::from(settings.consumers) {
-            bits.byte(&mut state.seen[consumer], if settings.remembers == Remembers::Nothing { 0 } else { 8 });
-            bits.byte(&mut state.done[consumer], if cursor { 8 } else { 0 });
-        }
-        bits.byte(&mut state.owner, u32::from(settings.consumers) - 1);
-    });
+pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; WORDS]) {
+    let [first, second, third, fourth, fifth, sixth, seventh, eighth] = words;
+    producer_and_slot(layout, state, first);
+    log(layout, state, second);
+    progress(layout, state, third);
+    nibbles(&mut state.live, LOG, LOG, fourth);
+    nibbles(&mut state.late, LOG, layout.late, fourth);
+    consumers(layout, state, fifth);
+    nibbles(&mut state.live_upto, LOG, layout.live_upto, sixth);
+    nibbles(&mut state.late_upto, LOG, layout.late_upto, sixth);
+    faults(layout, state, seventh);
+    let [one, other] = &mut state.stragglers;
+    layout.transmission(one, layout.straggle, eighth);
+    layout.transmission(other, layout.straggle, eighth);
 }
 
 #[inline(always)]
-fn nibbles<B: Bits>(nibbles: &mut Nibbles, count: usize, bits: &mut B) {
-    *nibbles = Nibbles::from_bits(bits.code(nibbles.to_bits().into(), 4 * count as u32) as u32);
-}
-
-#[inline(always)]
-fn message_index<B: Bits>(message: &mut Option<MessageIndex>, bits: &mut B) {
-    let place = bits.code(message.map_or(0, |message| message.index() as u64 + 1), 3);
+fn producer_and_slot<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    let phases = Lanes::<8, 4>::narrow(bytes(state.phases.map(|phase| phase as u8)));
+    let phases = bits.code(phases, 4 * MESSAGES, ones(4 * layout.messages));
+    let wire = Lanes::<8, 3>::narrow(bytes(state.wire.map(MessageIndex::to_byte)));
+    let wire = bits.code(wire, 3 * MESSAGES, ones(3 * layout.messages));
     if B::READS {
-        *message = place.checked_sub(1).map(|index| MessageIndex::new(index as usize));
+        state.phases = each(Lanes::<8, 4>::widen(phases)).map(|place| Phase::ALL[usize::from(place)]);
+        state.wire = each(Lanes::<8, 3>::widen(wire)).map(MessageIndex::from_byte);
+    }
+    bits.byte(&mut state.submitted, 3, 3);
+    bits.byte(&mut state.sequence_next, 3, layout.sequence_next);
+    bits.byte(&mut state.epoch, 2, layout.epoch);
+    layout.transmission(&mut state.slot, true, bits);
+    nibbles(&mut state.attempts_left, MESSAGES, layout.attempts, bits);
+    bits.byte(&mut state.owner, 1, layout.owner);
+}
+
+#[inline(always)]
+fn log<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    let log = layout.narrow(u64::from_le_bytes(state.log.map(Record::to_byte)));
+    let log = bits.code(log, LOG * RECORD, ones(LOG * layout.record));
+    let poisoned = bits.code(MessageIndex::to_byte(state.poisoned).into(), 3, ones(layout.poison));
+    if B::READS {
+        state.log = layout.widen(log).to_le_bytes().map(Record::from_byte);
+        state.poisoned = MessageIndex::from_byte(poisoned as u8);
+    }
+    bits.byte(&mut state.log_len, 4, 4);
+    bits.byte(&mut state.synced, 4, 4);
+    bits.byte(&mut state.dedup_floor, 4, layout.dedup_floor);
+}
+
+#[inline(always)]
+fn progress<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    let identities = layout.narrow(bytes(state.identities.map(Record::to_byte)));
+    let identities = bits.code(identities, MESSAGES * RECORD, ones(layout.messages * layout.record));
+    bits.byte(&mut state.settled, 8, 8);
+    let unsynced = bits.code((state.settled ^ state.settled_synced).into(), 8, ones(layout.unsynced_settles));
+    bits.byte(&mut state.dead, 8, layout.dead);
+    // A state beyond the bounds is never kept.
+    let cut = bits.code(state.cut.into(), 1, 0);
+    if B::READS {
+        state.identities = each(layout.widen(identities)).map(Record::from_byte);
+        state.settled_synced = state.settled ^ unsynced as u8;
+        state.cut = cut != 0;
     }
 }
 
-/// What some settings leave possible, and so needs bits.
+#[inline(always)]
+fn consumers<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    nibbles(&mut state.handed, LOG, layout.handed, bits);
+    let ([seen, seen_by_other], [done, done_by_other]) = (&mut state.seen, &mut state.done);
+    bits.byte(seen, 8, layout.seen);
+    bits.byte(done, 8, layout.done);
+    bits.byte(seen_by_other, 8, layout.seen_by_other);
+    bits.byte(done_by_other, 8, layout.done_by_other);
+}
+
+/// How often each fault struck: four bits each, and no more than the largest budget needs where that is less.
+#[inline(always)]
+fn faults<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    let narrow = match layout.count {
+        1 => Lanes::<4, 1>::narrow(state.fired),
+        2 => Lanes::<4, 2>::narrow(state.fired),
+        _ => state.fired,
+    };
+    let found = bits.code(narrow, 4 * Fault::ALL.len() as u32, layout.fired);
+    if B::READS {
+        state.fired = match layout.count {
+            1 => Lanes::<4, 1>::widen(found),
+            2 => Lanes::<4, 2>::widen(found),
+            _ => found,
+        };
+    }
+}
+
+#[inline(always)]
+fn nibbles<B: Bits>(nibbles: &mut Nibbles, count: u32, used: u32, bits: &mut B) {
+    let found = bits.code(nibbles.to_bits().into(), 4 * count, ones(4 * used));
+    if B::READS {
+        *nibbles = Nibbles::from_bits(found as u32);
+    }
+}
+
+/// What is kept of each message, as the bytes of a word.
+#[inline(always)]
+fn bytes(values: [u8; MESSAGES_MAX]) -> u64 {
+    u32::from_le_bytes(values).into()
+}
+
+#[inline(always)]
+fn each(bytes: u64) -> [u8; MESSAGES_MAX] {
+    (bytes as u32).to_le_bytes()
+}
+
+/// How much of each part is used under some settings: bits, or counters of four bits, or lanes.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
-    /// Messages carry sequence numbers.
-    sequence: bool,
-    /// The producer restarts.
-    restart: bool,
-    /// Identities tell sessions apart.
-    session: bool,
+    messages: u32,
+    /// The bits of a record: which message, its number where there are numbers, its session where there can be several.
+    record: u32,
+    sequence_next: u32,
+    epoch: u32,
+    attempts: u32,
+    owner: u32,
+    poison: u32,
+    dedup_floor: u32,
+    /// Settles that a crash of the broker forgets.
+    unsynced_settles: u32,
+    dead: u32,
+    handed: u32,
+    /// Hand-offs that outlive their lease.
+    late: u32,
+    live_upto: u32,
+    late_upto: u32,
+    seen: u32,
+    seen_by_other: u32,
+    done: u32,
+    done_by_other: u32,
     /// Copies and old attempts come late.
     straggle: bool,
-    /// A hand-off outlives its lease.
-    late: bool,
-    /// A message fails its handler.
-    poison: bool,
-    /// The faults that strike, and the bits that count them.
-    faults: Vec<(Fault, u32)>,
+    /// The bits that count the fault that may strike most often.
+    count: u32,
+    /// The bits that count the faults that strike.
+    fired: u64,
 }
 
 impl Layout {
     pub(super) fn new(settings: &Settings) -> Self {
         let strikes = |fault| settings.budget_of(fault) > 0;
         let restart = strikes(Fault::ProducerCrash) || strikes(Fault::ProducerZombie);
-        let counted = |fault| (fault, u8::BITS - settings.budget_of(fault).leading_zeros());
+        let late = strikes(Fault::LeaseExpiry) || strikes(Fault::BrokerCrash);
+        let counted = settings.deliveries_max > 0 || settings.delivers_once;
+        let lazily = settings.settles_lazily && settings.settles != Settles::WithEffect;
+        let remembers = settings.remembers != Remembers::Nothing;
+        let both = settings.consumers > 1;
+        let used = |bits: u32, needed: bool| if needed { bits } else { 0 };
+        let messages = u32::from(settings.messages);
+        let (count, fired) = counters(settings);
         Layout {
-            sequence: settings.identity == Identity::Sequence,
-            restart,
-            session: restart && settings.identity != Identity::None && settings.on_restart != OnRestart::Outbox,
+            messages,
+            record: record(settings, restart),
+            sequence_next: used(3, settings.identity == Identity::Sequence),
+            epoch: used(2, restart),
+            attempts: used(messages, settings.attempts_max > 0),
+            owner: used(1, both),
+            poison: used(3, strikes(Fault::Poison)),
+            dedup_floor: used(4, settings.dedup != Dedup::None),
+            unsynced_settles: used(8, lazily),
+            dead: used(8, settings.deliveries_max > 0),
+            handed: used(LOG, counted),
+            late: used(LOG, late),
+            live_upto: used(LOG, settings.cursor),
+            late_upto: used(LOG, settings.cursor && late),
+            seen: used(8, remembers),
+            seen_by_other: used(8, remembers && both),
+            done: used(8, settings.cursor),
+            done_by_other: used(8, settings.cursor && both),
             straggle: strikes(Fault::PublishDuplicated) || strikes(Fault::ProducerZombie),
-            late: strikes(Fault::LeaseExpiry) || strikes(Fault::BrokerCrash),
-            poison: strikes(Fault::Poison),
-            faults: settings.faults().map(counted).collect(),
+            count,
+            fired,
         }
     }
 
+    /// All of it, whether there is one or not.
     #[inline(always)]
-    fn record<B: Bits>(&self, record: &mut Record, bits: &mut B) {
-        let message = bits.code(record.message() as u64, 2);
-        let session = bits.code(record.session().into(), if self.session { 2 } else { 0 });
-        let sequence = bits.code(record.sequence().into(), if self.sequence { 2 } else { 0 });
+    fn transmission<B: Bits>(&self, transmission: &mut Option<Transmission>, can_be: bool, bits: &mut B) {
+        let used = |bits: u32| if can_be { ones(bits) } else { 0 };
+        let it = transmission.unwrap_or_default();
+        let is_there = bits.code(transmission.is_some().into(), 1, used(1)) != 0;
+        let record = bits.code(it.record.to_byte().into(), RECORD, used(self.record));
+        let epoch = bits.code(it.epoch.into(), 2, used(self.epoch));
+        let straggler = bits.code(it.straggler.into(), 1, used(self.straggle.into()));
         if B::READS {
-            *record = Record::new(message as usize, session as u8, sequence as u8);
+            let (record, straggler) = (Record::from_byte(record as u8), straggler != 0);
+            *transmission = is_there.then_some(Transmission { record, epoch: epoch as u8, straggler });
+        }
+    }
+
+    /// Records in bytes, moved together.
+    #[inline(always)]
+    fn narrow(&self, records: u64) -> u64 {
+        match self.record {
+            2 => Lanes::<8, 2>::narrow(records),
+            4 => Lanes::<8, 4>::narrow(records),
+            _ => Lanes::<8, RECORD>::narrow(records),
         }
     }
 
     #[inline(always)]
-    fn transmission<B: Bits>(&self, transmission: &mut Option<Transmission>, bits: &mut B) {
-        if bits.code(transmission.is_some().into(), 1) == 0 {
-            return;
+    fn widen(&self, records: u64) -> u64 {
+        match self.record {
+            2 => Lanes::<8, 2>::widen(records),
+            4 => Lanes::<8, 4>::widen(records),
+            _ => Lanes::<8, RECORD>::widen(records),
         }
-        let it = transmission.get_or_insert_default();
-        self.record(&mut it.record, bits);
-        bits.byte(&mut it.epoch, if self.restart { 2 } else { 0 });
-        bits.flag(&mut it.straggler);
     }
+}
+
+/// The bits of a record.
+fn record(settings: &Settings, restart: bool) -> u32 {
+    let sessions = restart && settings.identity != Identity::None && settings.on_restart != OnRestart::Outbox;
+    match (sessions, settings.identity) {
+        (true, _) => RECORD,
+        (false, Identity::Sequence) => 4,
+        (false, _) => 2,
+    }
+}
+
+/// How many bits the largest counter of faults needs, if one or two, and which bits of all of them are used.
+fn counters(settings: &Settings) -> (u32, u64) {
+    let width = |fault| u8::BITS - settings.budget_of(fault).leading_zeros();
+    let count = match settings.faults().map(width).max() {
+        None | Some(1) => 1,
+        Some(2) => 2,
+        Some(_) => 4,
+    };
+    let fired = settings.faults().map(|fault| ones(width(fault)) << (count * fault as u32)).sum();
+    (count, fired)
 }

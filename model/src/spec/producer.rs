@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::settings::Settings;
 use super::state::{Phase, Record, State, id, index};
-use super::{Events, PRODUCER};
+use super::{PRODUCER, Witness};
 use crate::pipeline::Identity;
 use crate::vocab::{EventKind, MessageId, Outcome, Step};
 
@@ -32,7 +32,7 @@ pub(super) fn steps(
     ControlFlow::Continue(())
 }
 
-pub(super) fn submit(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+pub(super) fn submit(settings: &Settings, state: &mut State, message: MessageId, events: &mut impl Witness) {
     state.submitted += 1;
     queue(settings, state, index(message));
     events.push(PRODUCER, EventKind::Submit { message, payload: None });
@@ -52,7 +52,7 @@ pub(super) fn queue(settings: &Settings, state: &mut State, message: usize) {
     state.attempts_left.set(message, settings.attempts_max);
 }
 
-pub(super) fn attempt(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+pub(super) fn attempt(settings: &Settings, state: &mut State, message: MessageId, events: &mut impl Witness) {
     let message_index = index(message);
     state.phases[message_index] = Phase::OnWire;
     state.wire_push(message_index);
@@ -62,7 +62,7 @@ pub(super) fn attempt(settings: &Settings, state: &mut State, message: MessageId
     events.push(PRODUCER, EventKind::Attempt { message, attempt: None, payload: None });
 }
 
-pub(super) fn take_reply(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+pub(super) fn take_reply(settings: &Settings, state: &mut State, message: MessageId, events: &mut impl Witness) {
     let outcome = match state.phases[index(message)] {
         Phase::AckOnWire => Outcome::Acked,
         _ => Outcome::Refused,
@@ -70,11 +70,11 @@ pub(super) fn take_reply(settings: &Settings, state: &mut State, message: Messag
     learn(settings, state, message, outcome, events);
 }
 
-pub(super) fn time_out(settings: &Settings, state: &mut State, message: MessageId, events: &mut Events) {
+pub(super) fn time_out(settings: &Settings, state: &mut State, message: MessageId, events: &mut impl Witness) {
     learn(settings, state, message, Outcome::Unknown, events);
 }
 
-fn learn(settings: &Settings, state: &mut State, message: MessageId, outcome: Outcome, events: &mut Events) {
+fn learn(settings: &Settings, state: &mut State, message: MessageId, outcome: Outcome, events: &mut impl Witness) {
     let may_retry = settings.attempts_max == 0 || state.attempts_left.at(index(message)) > 0;
     match outcome {
         Outcome::Acked => resolve(state, index(message), Phase::Acked),

@@ -36,6 +36,12 @@ pub enum Phase {
 }
 
 impl Phase {
+    #[rustfmt::skip]
+    pub(super) const ALL: [Phase; 11] = {
+        use Phase::*;
+        [Unsubmitted, Queued, OnWire, Received, AckOwed, AckOnWire, RefusalOnWire, Silent, Acked, GivenUp, Forgotten]
+    };
+
     /// An attempt was made and its outcome is not known yet.
     pub(super) fn is_outstanding(self) -> bool {
         use Phase::*;
@@ -91,14 +97,14 @@ impl Holding {
     }
 }
 
-/// A message with the identity it was sent under, in one byte: message, session and sequence number, two bits each.
+/// A message with the identity it was sent under, in one byte: message, sequence number and session, two bits each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Record(u8);
 
 impl Record {
     pub(super) fn new(message: usize, session: u8, sequence: u8) -> Self {
         debug_assert!(message < 4 && session < 4 && sequence < 4, "{message} {session} {sequence}");
-        Record(message as u8 | session << 2 | sequence << 4)
+        Record(message as u8 | sequence << 2 | session << 4)
     }
 
     /// Which message, from 0.
@@ -108,12 +114,20 @@ impl Record {
 
     /// The session its identity belongs to.
     pub(super) fn session(self) -> u8 {
-        self.0 >> 2 & 3
+        self.0 >> 4
     }
 
     /// Its sequence number in that session.
     pub(super) fn sequence(self) -> u8 {
-        self.0 >> 4
+        self.0 >> 2 & 3
+    }
+
+    pub(super) fn to_byte(self) -> u8 {
+        self.0
+    }
+
+    pub(super) fn from_byte(byte: u8) -> Self {
+        Record(byte)
     }
 }
 
@@ -183,7 +197,7 @@ pub struct State {
     pub(super) done: [u8; 2],
     pub(super) owner: u8,
     // Faults.
-    fired: u64,
+    pub(super) fired: u64,
     pub(super) poisoned: Option<MessageIndex>,
     pub(super) cut: bool,
 }
@@ -199,6 +213,15 @@ impl MessageIndex {
 
     pub(super) fn index(self) -> usize {
         usize::from(self.0.get()) - 1
+    }
+
+    /// The message counted from 1, and 0 for none.
+    pub(super) fn to_byte(message: Option<Self>) -> u8 {
+        message.map_or(0, |message| message.0.get())
+    }
+
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        std::num::NonZeroU8::new(byte).map(MessageIndex)
     }
 }
 
@@ -223,20 +246,9 @@ pub(super) fn below(count: usize) -> u8 {
 }
 
 impl State {
-    /// A state, no matter which, with a full log and a transmission wherever there can be one.
-    pub(super) fn full() -> Self {
-        let transmission = Some(Transmission::default());
-        State { log_len: LOG_MAX as u8, slot: transmission, stragglers: [transmission; 2], ..State::default() }
-    }
-
     /// How often this fault has struck: its mark, set by the fault alone.
     pub fn fired(&self, fault: Fault) -> u8 {
         (self.fired >> (4 * fault as u32)) as u8 & 0xf
-    }
-
-    pub(super) fn set_fired(&mut self, fault: Fault, times: u8) {
-        let shift = 4 * fault as u32;
-        self.fired = self.fired & !(0xf << shift) | u64::from(times) << shift;
     }
 
     pub(super) fn mark_fired(&mut self, fault: Fault) {
@@ -274,12 +286,14 @@ impl State {
 
     /// Every hand-off, by position, the late one of a position first.
     pub fn hands(&self) -> impl Iterator<Item = (Hand, Holding)> + '_ {
-        (0..LOG_MAX).flat_map(move |position| {
-            [true, false].into_iter().filter_map(move |late| {
-                let hand = Hand { position: Position(position as u64), late };
-                self.holding(hand).map(|holding| (hand, holding))
-            })
-        })
+        let mut rest = self.live.0 | self.late.0;
+        let positions = std::iter::from_fn(move || {
+            let position = (rest != 0).then_some(rest.trailing_zeros() / 4)?;
+            rest &= !(0xf << (4 * position));
+            Some(Position(position.into()))
+        });
+        let both = |position| [Hand { position, late: true }, Hand { position, late: false }];
+        positions.flat_map(both).filter_map(|hand| Some((hand, self.holding(hand)?)))
     }
 
     /// The positions settled, as the broker (or the consumer's own store) has them, and those dead-lettered, as bits.

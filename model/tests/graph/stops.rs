@@ -25,9 +25,9 @@ fn a_limit_of_states_is_named_and_leaves_claims_open() {
 
 #[test]
 fn depths_are_right_where_a_walk_was_cut_within_a_level() {
-    let model = TwoPhase(6);
+    let model = TwoPhase(7);
     let whole = Walk::new(&model).run().graph;
-    let ours = Walk::new(&model).states_max(20_000).run().graph;
+    let ours = Walk::new(&model).states_max(100_000).run().graph;
     let (last, next) = (StateId(ours.expanded() as u32 - 1), StateId(ours.expanded() as u32));
     assert_eq!(whole.depth_of(last), whole.depth_of(next), "the walk was not cut within a level");
     let deepest = ours.ids().last().expect("there are states");

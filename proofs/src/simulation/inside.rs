@@ -59,8 +59,9 @@ impl Inspector {
         if let Some(before) = before {
             let seen = Seen { world, witness: &self.witness };
             let breaches = &mut self.breaches;
-            self.watch
-                .after(before, step, events.iter(), &seen, |property, message| breaches.push((property, message)));
+            self.watch.after(before, step, events.iter().collect(), &seen, |property, message| {
+                breaches.push((property, message))
+            });
         }
     }
 

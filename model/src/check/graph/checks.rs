@@ -39,6 +39,8 @@ type Conditions<'a, M> = dyn Fn(&<M as Model>::State, &[<M as Model>::Action]) -
 /// The checks of a walk, and one function that answers them all for a state.
 pub struct Checks<'a, M: Model> {
     list: Vec<Check>,
+    /// Those that say `always`, as bits.
+    always: u64,
     conditions: Box<Conditions<'a, M>>,
 }
 
@@ -56,7 +58,9 @@ impl<'a, M: Model> Checks<'a, M> {
     /// If there are more than [`Checks::MOST`].
     pub fn new(list: Vec<Check>, conditions: impl Fn(&M::State, &[M::Action]) -> u64 + Sync + 'a) -> Self {
         assert!(list.len() <= Self::MOST, "at most {} checks in one walk, found {}", Self::MOST, list.len());
-        Checks { list, conditions: Box::new(conditions) }
+        let is_always = |check: &Check| u64::from(check.expects == Expects::Always);
+        let always = list.iter().enumerate().fold(0, |bits, (i, check)| bits | is_always(check) << i);
+        Checks { list, always, conditions: Box::new(conditions) }
     }
 
     /// No checks: the walk only counts, and keeps the graph.
@@ -90,15 +94,11 @@ impl<'a, M: Model> Checks<'a, M> {
 
     /// The checks that this state decides, as bits: an `always` that it violates, a `sometimes` that it shows.
     pub(super) fn decided_by(&self, state: &M::State, actions: &[M::Action]) -> u64 {
-        (self.conditions)(state, actions) & self.all() ^ self.bits(Expects::Always)
+        (self.conditions)(state, actions) & self.all() ^ self.always
     }
 
     /// Every check, as bits.
     pub(super) fn all(&self) -> u64 {
-        self.bits(Expects::Always) | self.bits(Expects::Sometimes)
-    }
-
-    fn bits(&self, expects: Expects) -> u64 {
-        self.list.iter().enumerate().fold(0, |bits, (i, check)| bits | u64::from(check.expects == expects) << i)
+        u64::MAX.checked_shr(u64::BITS - self.list.len() as u32).unwrap_or(0)
     }
 }

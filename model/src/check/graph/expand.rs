@@ -8,8 +8,9 @@ use std::ops::Range;
 use stateright::Model;
 
 use super::checks::Checks;
+use super::number::Named;
 use super::packing::Packing;
-use super::table::{BLOCK, Bucket, Route, Table};
+use super::table::{BLOCK, Bucket, NEW, Route, Table};
 
 /// How an action is classed, for fairness and for export.
 pub(super) type Class<'a, M> = dyn Fn(&<M as Model>::Action) -> u8 + Sync + 'a;
@@ -33,9 +34,25 @@ pub(super) struct Pending {
     pub(super) at: u32,
     pub(super) source: u32,
     pub(super) shard: u8,
+    /// Its place in the bucket.
+    pub(super) nth: u32,
 }
 
-/// Consecutive states' successors. Kept from batch to batch, so that a state costs no allocation.
+/// A successor that is equal to one that waits for an id already.
+struct Again {
+    /// Its place among the successors.
+    at: u32,
+    /// The place of the one that waits, among those.
+    pending: u32,
+}
+
+/// How many of the states that wait are remembered: steps commute, so most states come up again soon after the first
+/// time. What is forgotten is found later, and costs a little more.
+const REMEMBERED: usize = 1 << 11;
+
+/// Consecutive states' successors. Kept from batch to batch, so that a state costs no allocation; and on cache lines of
+/// its own, as every thread writes to another one.
+#[repr(align(128))]
 pub(super) struct Part<K> {
     /// The states that were expanded.
     sources: Range<u32>,
@@ -47,6 +64,11 @@ pub(super) struct Part<K> {
     /// The class of the action that leads to each successor; empty when edges are not kept.
     pub(super) classes: Vec<u8>,
     pub(super) pending: Vec<Pending>,
+    again: Vec<Again>,
+    /// Those of the pending states that another part has too, and before: their places.
+    elsewhere: Vec<u32>,
+    /// Some of the pending states, by a part of their hash: their places, counted from 1.
+    remembered: Vec<u32>,
     /// The pending states, by shard, each in the same order.
     pub(super) buckets: Vec<Bucket<K>>,
     /// The first source that decides a check, by check; only checks that are open.
@@ -67,6 +89,9 @@ impl<K: Clone + Eq + Hash> Part<K> {
             targets: Vec::new(),
             classes: Vec::new(),
             pending: Vec::new(),
+            again: Vec::new(),
+            elsewhere: Vec::new(),
+            remembered: vec![0; REMEMBERED],
             buckets: Bucket::one_a_shard(),
             deciders: Vec::new(),
             beyond: 0,
@@ -78,8 +103,9 @@ impl<K: Clone + Eq + Hash> Part<K> {
     /// Bytes that it holds on to.
     pub(super) fn bytes(&self) -> usize {
         let buckets: usize = self.buckets.iter().map(Bucket::bytes).sum();
-        let words = self.degrees.capacity() + self.targets.capacity();
-        buckets + words * size_of::<u32>() + self.pending.capacity() * size_of::<Pending>() + self.classes.capacity()
+        let words = self.degrees.capacity() + self.targets.capacity() + REMEMBERED;
+        let waiting = self.pending.capacity() * size_of::<Pending>() + self.again.capacity() * size_of::<Again>();
+        buckets + words * size_of::<u32>() + waiting + self.classes.capacity()
     }
 
     fn clear(&mut self, sources: Range<u32>) {
@@ -88,25 +114,46 @@ impl<K: Clone + Eq + Hash> Part<K> {
         self.targets.clear();
         self.classes.clear();
         self.pending.clear();
+        self.again.clear();
+        self.elsewhere.clear();
+        self.remembered.fill(0);
         self.buckets.iter_mut().for_each(Bucket::clear);
         self.deciders.clear();
         self.clipped.clear();
         (self.beyond, self.terminal) = (0, 0);
     }
 
-    /// Takes in a state that has no id yet.
-    fn push(&mut self, source: u32, route: Route, state: &K) {
-        self.pending.push(Pending { at: self.targets.len() as u32, source, shard: route.shard });
-        self.targets.push(u32::MAX);
-        self.buckets[route.shard as usize].push(route.key, state.clone());
-    }
-
     /// Takes in these initial states.
     pub(super) fn fill_with(&mut self, roots: impl Iterator<Item = K>) {
         self.clear(0..0);
         for state in roots {
-            self.push(super::exploration::NO_PARENT, Route::of(&state), &state);
+            let at = self.targets.len() as u32;
+            self.targets.push(u32::MAX);
+            let one = Staged { at, source: super::exploration::NO_PARENT, route: Route::of(&state) };
+            if !self.waits_already(&one, &state) {
+                self.push(&one, &state);
+            }
         }
+    }
+
+    /// Takes in a state that has no id yet.
+    fn push(&mut self, one: &Staged, state: &K) {
+        let Staged { at, source, route } = *one;
+        let bucket = &mut self.buckets[route.shard as usize];
+        self.pending.push(Pending { at, source, shard: route.shard, nth: bucket.keys.len() as u32 });
+        bucket.push(route.key, state.clone());
+        self.remembered[route.key as usize % REMEMBERED] = self.pending.len() as u32;
+    }
+
+    /// Whether an equal state is remembered to wait for an id: then this one waits for it.
+    fn waits_already(&mut self, one: &Staged, state: &K) -> bool {
+        let Some(place) = self.remembered[one.route.key as usize % REMEMBERED].checked_sub(1) else { return false };
+        let Pending { shard, nth, .. } = self.pending[place as usize];
+        let waits = shard == one.route.shard && self.buckets[shard as usize].states[nth as usize] == *state;
+        if waits {
+            self.again.push(Again { at: one.at, pending: place });
+        }
+        waits
     }
 
     /// Expands the states with these ids.
@@ -118,19 +165,51 @@ impl<K: Clone + Eq + Hash> Part<K> {
         self.clear(sources.clone());
         let mut open = task.open;
         let mut actions = Vec::new();
-        let mut staged = Staged::new();
+        let mut block = Block::new();
         for source in sources {
             let state = task.packing.unpack(&task.known[source as usize]);
             task.model.actions(&state, &mut actions);
             if open != 0 {
                 self.decide(&mut open, source, task.checks.decided_by(&state, &actions));
             }
-            self.expand(task, source, &state, &mut actions, &mut staged);
-            if staged.states.len() >= BLOCK {
-                self.look_up(task, &mut staged);
-            }
+            self.expand(task, source, &state, &mut actions, &mut block);
         }
-        self.look_up(task, &mut staged);
+        self.look_up(task, &mut block);
+    }
+
+    /// One of the states that wait for an id.
+    pub(super) fn any_pending(&self) -> Option<&K> {
+        let Pending { shard, nth, .. } = self.pending.first()?;
+        self.buckets[*shard as usize].states.get(*nth as usize)
+    }
+
+    /// Gives the new states among those that wait the ids from `first` on, and puts them and their parents there.
+    pub(super) fn name_new(&mut self, states: &mut [K], parents: &mut [u32], first: u32, known: u32) {
+        let mut places = (first..).zip(states.iter_mut().zip(parents));
+        for (place, pending) in self.pending.iter().enumerate() {
+            let bucket = &mut self.buckets[pending.shard as usize];
+            let (key, state) = (&mut bucket.keys[pending.nth as usize], &bucket.states[pending.nth as usize]);
+            if *key == NEW {
+                let (id, (own_state, parent)) = places.next().expect("as many places as new states");
+                (*key, *own_state, *parent) = (id, state.clone(), pending.source);
+            } else if *key >= known {
+                self.elsewhere.push(place as u32);
+            }
+            self.targets[pending.at as usize] = *key;
+        }
+        debug_assert!(places.next().is_none(), "as many new states as places");
+    }
+
+    /// Fills in the targets that are left, now that every new state has its id.
+    pub(super) fn name_rest(&mut self, named: &Named<'_, K>) {
+        for &place in &self.elsewhere {
+            let Pending { at, shard, .. } = self.pending[place as usize];
+            let target = &mut self.targets[at as usize];
+            *target = named.id_for(shard as usize, *target);
+        }
+        for again in &self.again {
+            self.targets[again.at as usize] = self.targets[self.pending[again.pending as usize].at as usize];
+        }
     }
 
     fn decide(&mut self, open: &mut u64, source: u32, decided: u64) {
@@ -148,12 +227,12 @@ impl<K: Clone + Eq + Hash> Part<K> {
         source: u32,
         state: &M::State,
         actions: &mut Vec<M::Action>,
-        staged: &mut Staged<K>,
+        block: &mut Block<K>,
     ) where
         M: Model,
         P: Packing<M::State, Packed = K>,
     {
-        let (before, beyond) = (staged.states.len(), self.beyond);
+        let (before, beyond) = (self.targets.len(), self.beyond);
         for action in actions.drain(..) {
             let class = task.class.map(|class| class(&action));
             let Some(next) = task.model.next_state(state, action) else { continue };
@@ -161,52 +240,60 @@ impl<K: Clone + Eq + Hash> Part<K> {
                 self.beyond += 1;
                 continue;
             }
+            let next = task.packing.pack(next);
+            let one = Staged { at: self.targets.len() as u32, source, route: Route::of(&next) };
+            self.targets.push(u32::MAX);
             self.classes.extend(class);
-            staged.states.push(task.packing.pack(&next));
-            staged.sources.push(source);
+            if self.waits_already(&one, &next) {
+                continue;
+            }
+            block.states.push(next);
+            block.staged.push(one);
+            if block.states.len() == BLOCK {
+                self.look_up(task, block);
+            }
         }
-        let degree = staged.states.len() - before;
+        let degree = self.targets.len() - before;
         self.degrees.push(degree as u32);
         self.clipped.extend((self.beyond > beyond).then_some(source));
         self.terminal += u64::from(degree == 0 && self.beyond == beyond);
     }
 
     /// Finds out which of the staged states are known, and takes the others in.
-    fn look_up<M, P>(&mut self, task: &Task<'_, M, P>, staged: &mut Staged<K>)
+    fn look_up<M, P>(&mut self, task: &Task<'_, M, P>, block: &mut Block<K>)
     where
         M: Model,
         P: Packing<M::State, Packed = K>,
     {
-        staged.routes.extend(staged.states.iter().map(Route::of));
-        let blocks = staged.states.chunks(BLOCK).zip(staged.routes.chunks(BLOCK)).zip(staged.sources.chunks(BLOCK));
-        for ((states, routes), sources) in blocks {
-            let ids = task.table.find(states, routes, task.known);
-            for (((id, state), &route), &source) in ids.into_iter().zip(states).zip(routes).zip(sources) {
-                match id {
-                    Some(id) => self.targets.push(id),
-                    None => self.push(source, route, state),
-                }
+        let ids = task.table.find(&block.states, block.staged.iter().map(|one| one.route), task.known);
+        for ((id, state), one) in ids.into_iter().zip(&block.states).zip(&block.staged) {
+            match id {
+                Some(id) => self.targets[one.at as usize] = id,
+                None if self.waits_already(one, state) => {}
+                None => self.push(one, state),
             }
         }
-        staged.clear();
+        block.states.clear();
+        block.staged.clear();
     }
 }
 
-/// Successors that were generated and are still to be looked up: about a block.
-struct Staged<K> {
+/// A successor that was generated and is still to be looked up.
+struct Staged {
+    /// Its place among the successors.
+    at: u32,
+    source: u32,
+    route: Route,
+}
+
+/// Successors that are looked up together.
+struct Block<K> {
     states: Vec<K>,
-    sources: Vec<u32>,
-    routes: Vec<Route>,
+    staged: Vec<Staged>,
 }
 
-impl<K> Staged<K> {
+impl<K> Block<K> {
     fn new() -> Self {
-        Staged { states: Vec::new(), sources: Vec::new(), routes: Vec::new() }
-    }
-
-    fn clear(&mut self) {
-        self.states.clear();
-        self.sources.clear();
-        self.routes.clear();
+        Block { states: Vec::with_capacity(BLOCK), staged: Vec::with_capacity(BLOCK) }
     }
 }

@@ -117,7 +117,8 @@ pub struct Exploration<S> {
     pub memory: Memory,
 }
 
-/// Bytes held by a walk, besides what a state may own on the heap.
+/// Bytes that a walk filled, besides what a state may own on the heap. Lists have room beyond that, which takes addresses
+/// and no memory until it is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
     /// The states themselves.
@@ -195,26 +196,11 @@ impl Shape {
         self.parents.len()
     }
 
-    /// Adds the edges of the states that were expanded last: how many each has, and all their targets and classes.
-    pub(super) fn connect(&mut self, degrees: &[u32], targets: &[u32], classes: &[u8]) {
-        let Some(edges) = &mut self.edges else { return };
-        let mut end = edges.targets.len() as u64;
-        reserve(&mut edges.ends, degrees.len());
-        reserve(&mut edges.targets, targets.len());
-        reserve(&mut edges.classes, classes.len());
-        edges.ends.extend(degrees.iter().map(|&degree| {
-            end += u64::from(degree);
-            end
-        }));
-        edges.targets.extend_from_slice(targets);
-        edges.classes.extend_from_slice(classes);
-    }
-
     /// Bytes that paths and edges take.
     pub(super) fn memory(&self) -> Memory {
         Memory {
             states: 0,
-            paths: (self.parents.capacity() + self.levels.capacity() + self.clipped.capacity()) * size_of::<u32>(),
+            paths: (self.parents.len() + self.levels.len() + self.clipped.len()) * size_of::<u32>(),
             table: 0,
             edges: self.edges.as_ref().map_or(0, Edges::bytes),
             batch: 0,
@@ -222,21 +208,11 @@ impl Shape {
     }
 }
 
-/// A list grows by no less.
-const ROOM_MIN: usize = 64;
-
-/// Makes room for so many more, or for an eighth of what there is: doubling would leave up to half of a large graph's
-/// memory empty, and a large block is moved by renaming its pages.
-fn reserve<T>(list: &mut Vec<T>, more: usize) {
-    if list.capacity() - list.len() < more {
-        list.reserve_exact(more.max(list.len() / 8).max(ROOM_MIN));
-    }
-}
-
-/// Adds one at the end.
-pub(super) fn push<T>(list: &mut Vec<T>, item: T) {
-    reserve(list, 1);
-    list.push(item);
+/// Adds so many places at the end, and gives them.
+pub(super) fn extend<T: Clone>(list: &mut Vec<T>, more: usize, filler: T) -> &mut [T] {
+    let length = list.len();
+    list.resize(length + more, filler);
+    &mut list[length..]
 }
 
 impl<S> Graph<S> {
@@ -332,6 +308,6 @@ impl Edges {
     }
 
     fn bytes(&self) -> usize {
-        self.ends.capacity() * size_of::<u64>() + self.targets.capacity() * size_of::<u32>() + self.classes.capacity()
+        size_of_val(&self.ends[..]) + size_of_val(&self.targets[..]) + size_of_val(&self.classes[..])
     }
 }

@@ -1,47 +1,119 @@
 //! Ids in the order in which one thread would have found the states, whatever the number of threads.
 //!
-//! The shards say which of the pending states are new; here these are read once more in the order of their sources and
-//! actions, and the new ones get the next ids. So ids, parents and shortest paths depend on the model alone: not on
-//! threads, not on the hash.
+//! The shards say which of the pending states are new. How many of them each part has says where its ids begin, so that
+//! every part numbers its own, in the order of their sources and actions. So ids, parents and shortest paths depend on the
+//! model alone: not on threads, not on the hash.
+
+use std::hash::Hash;
+use std::mem::take;
 
 use super::expand::Part;
-use super::exploration::{Shape, push};
-use super::table::Shard;
+use super::exploration::{Shape, extend};
+use super::share::Crew;
+use super::table::{Bucket, Fresh, Shard};
 
-/// Numbers the pending states of all parts, whose keys the shards have turned into known or provisional ids, and adds
-/// the new ones and the edges to what is known.
-pub(super) fn number<K: Clone>(shape: &mut Shape, states: &mut Vec<K>, parts: &mut [Part<K>], shards: &mut [Shard]) {
+/// Numbers the pending states of all parts, which the shards have looked at, and adds the new ones and the edges to what
+/// is known.
+pub(super) fn number<K: Clone + Eq + Hash + Send + Sync>(
+    crew: &Crew,
+    shape: &mut Shape,
+    states: &mut Vec<K>,
+    parts: &mut [Part<K>],
+    shards: &mut [Shard],
+) {
     let known = states.len() as u32;
-    let mut given = vec![Vec::new(); shards.len()];
-    for part in parts {
-        let mut next = vec![0; shards.len()];
-        for pending in &part.pending {
-            let shard = pending.shard as usize;
-            let bucket = &part.buckets[shard];
-            let (id, state) = (bucket.keys[next[shard]], &bucket.states[next[shard]]);
-            next[shard] += 1;
-            part.targets[pending.at as usize] = match id.checked_sub(known) {
-                None => id,
-                Some(provisional) => *give(&mut given[shard], provisional, || {
-                    push(states, state.clone());
-                    push(&mut shape.parents, pending.source);
-                    states.len() as u32 - 1
-                }),
-            };
-        }
-        if !part.degrees.is_empty() {
-            shape.connect(&part.degrees, &part.targets, &part.classes);
-        }
+    let news = |part: usize| shards.iter().map(|shard| shard.news(part)).sum();
+    let news: Vec<usize> = (0..parts.len()).map(news).collect();
+    name_new(crew, &mut shape.parents, states, parts, &news);
+    let buckets: Vec<_> = parts.iter_mut().map(|part| take(&mut part.buckets)).collect();
+    let fresh: Vec<_> = shards.iter_mut().map(Shard::take_fresh).collect();
+    let named = Named { known, buckets: &buckets, fresh: &fresh };
+    crew.share_out(shards.iter_mut().zip(&fresh).enumerate(), |(place, (shard, fresh))| {
+        shard.settle(fresh, |fresh| named.id(place, fresh));
+    });
+    connect(crew, shape, parts, &named);
+    for (part, buckets) in parts.iter_mut().zip(buckets) {
+        part.buckets = buckets;
     }
-    for (shard, ids) in shards.iter_mut().zip(given) {
-        shard.settle(ids.into_iter());
+    for (shard, fresh) in shards.iter_mut().zip(fresh) {
+        shard.keep(fresh);
     }
 }
 
-/// The final id for a provisional one: the first of a kind gets a new one.
-fn give(given: &mut Vec<u32>, provisional: u32, new: impl FnOnce() -> u32) -> &u32 {
-    if provisional as usize == given.len() {
-        given.push(new());
+/// Gives the new states their ids, and a place among the known ones.
+fn name_new<K: Clone + Eq + Hash + Send + Sync>(
+    crew: &Crew,
+    parents: &mut Vec<u32>,
+    states: &mut Vec<K>,
+    parts: &mut [Part<K>],
+    news: &[usize],
+) {
+    let Some(any) = parts.iter().find_map(Part::any_pending).cloned() else { return };
+    let (known, total) = (states.len(), news.iter().sum());
+    let (mut states, mut parents) = (extend(states, total, any), extend(parents, total, 0));
+    let mut first = known as u32;
+    let items = parts.iter_mut().zip(news).map(|(part, &news)| {
+        let (own_states, later_states) = take(&mut states).split_at_mut(news);
+        let (own_parents, later_parents) = take(&mut parents).split_at_mut(news);
+        (states, parents) = (later_states, later_parents);
+        let own_first = first;
+        first += news as u32;
+        (part, own_states, own_parents, own_first)
+    });
+    crew.share_out(items, |(part, states, parents, first)| part.name_new(states, parents, first, known as u32));
+}
+
+/// Adds the parts' edges.
+fn connect<K: Clone + Eq + Hash + Send + Sync>(
+    crew: &Crew,
+    shape: &mut Shape,
+    parts: &mut [Part<K>],
+    named: &Named<'_, K>,
+) {
+    // Initial states are no one's successors.
+    let parts = parts.iter_mut().filter(|part| !part.degrees.is_empty());
+    let Some(edges) = &mut shape.edges else { return };
+    let parts: Vec<_> = parts.collect();
+    let mut end = edges.targets.len() as u64;
+    let total = parts.iter().map(|part| part.targets.len()).sum();
+    let mut ends = extend(&mut edges.ends, parts.iter().map(|part| part.degrees.len()).sum(), 0);
+    let (mut targets, mut classes) = (extend(&mut edges.targets, total, 0), extend(&mut edges.classes, total, 0));
+    let items = parts.into_iter().map(|part| {
+        let (own_ends, later_ends) = take(&mut ends).split_at_mut(part.degrees.len());
+        let (own_targets, later_targets) = take(&mut targets).split_at_mut(part.targets.len());
+        let (own_classes, later_classes) = take(&mut classes).split_at_mut(part.targets.len());
+        (ends, targets, classes) = (later_ends, later_targets, later_classes);
+        let begin = end;
+        end += own_targets.len() as u64;
+        (part, own_ends, own_targets, own_classes, begin)
+    });
+    crew.share_out(items, |(part, ends, targets, classes, begin)| {
+        part.name_rest(named);
+        targets.copy_from_slice(&part.targets);
+        classes.copy_from_slice(&part.classes);
+        let mut end = begin;
+        for (own, degree) in ends.iter_mut().zip(&part.degrees) {
+            end += u64::from(*degree);
+            *own = end;
+        }
+    });
+}
+
+/// The ids of new states, wherever they are asked for.
+pub(super) struct Named<'a, K> {
+    known: u32,
+    buckets: &'a [Vec<Bucket<K>>],
+    fresh: &'a [Vec<Fresh>],
+}
+
+impl<K> Named<'_, K> {
+    /// The id of a new state.
+    fn id(&self, shard: usize, fresh: &Fresh) -> u32 {
+        self.buckets[fresh.bucket as usize][shard].keys[fresh.index as usize]
     }
-    &given[provisional as usize]
+
+    /// The id of the new state that has this provisional one.
+    pub(super) fn id_for(&self, shard: usize, provisional: u32) -> u32 {
+        self.id(shard, &self.fresh[shard][(provisional - self.known) as usize])
+    }
 }

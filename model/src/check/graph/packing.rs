@@ -8,7 +8,7 @@ pub trait Packing<S>: Send + Sync + 'static {
     type Packed: Clone + Eq + Hash + Send + Sync + 'static;
 
     /// Packs a state.
-    fn pack(&self, state: &S) -> Self::Packed;
+    fn pack(&self, state: S) -> Self::Packed;
 
     /// The state that was packed.
     fn unpack(&self, packed: &Self::Packed) -> S;
@@ -21,8 +21,8 @@ pub struct AsIs;
 impl<S: Clone + Eq + Hash + Send + Sync + 'static> Packing<S> for AsIs {
     type Packed = S;
 
-    fn pack(&self, state: &S) -> S {
-        state.clone()
+    fn pack(&self, state: S) -> S {
+        state
     }
 
     fn unpack(&self, packed: &S) -> S {

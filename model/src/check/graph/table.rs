@@ -19,7 +19,7 @@ pub(super) const BLOCK: usize = 32;
 /// Into how many shards the states are divided by their hash: more than there are threads to fill them. The result
 /// does not depend on it.
 const SHARDS: usize = 1 << SHARD_BITS;
-const SHARD_BITS: u32 = 5;
+const SHARD_BITS: u32 = 4;
 
 const EMPTY: u64 = 0;
 const SLOTS_AT_FIRST: usize = 64;
@@ -83,9 +83,14 @@ impl Table {
 
     /// Looks for at most [`BLOCK`] states at once. What is found is known; what is not may still be, if another state
     /// has the same 32 bits.
-    pub(super) fn find<S: Eq>(&self, states: &[S], routes: &[Route], known: &[S]) -> [Option<u32>; BLOCK] {
+    pub(super) fn find<S: Eq>(
+        &self,
+        states: &[S],
+        routes: impl Iterator<Item = Route> + Clone,
+        known: &[S],
+    ) -> [Option<u32>; BLOCK] {
         let mut first = [EMPTY; BLOCK];
-        for (slot, route) in first.iter_mut().zip(routes) {
+        for (slot, route) in first.iter_mut().zip(routes.clone()) {
             *slot = self.shards[route.shard as usize].first(route.key);
         }
         let mut ids = [None; BLOCK];
@@ -102,42 +107,59 @@ impl Table {
 }
 
 /// A state that was not known: the slot it was given, and where it stands.
-struct Fresh {
-    slot: usize,
-    bucket: usize,
-    index: usize,
+pub(super) struct Fresh {
+    slot: u32,
+    pub(super) bucket: u32,
+    pub(super) index: u32,
 }
 
-/// The known states whose hash begins with the same bits.
+/// What [`Shard::place`] says of the first state of a kind that is not known.
+pub(super) const NEW: u32 = u32::MAX;
+
+/// The known states whose hash begins with the same bits. On cache lines of its own, as every thread fills another one.
+#[repr(align(128))]
 pub(super) struct Shard {
     slots: Vec<u64>,
+    /// What the slots are to be moved to; empty, if they need not.
+    larger: Vec<u64>,
     used: usize,
     fresh: Vec<Fresh>,
+    /// How many of them came from each bucket.
+    news: Vec<usize>,
 }
 
 impl Shard {
     fn new() -> Self {
-        Shard { slots: vec![EMPTY; SLOTS_AT_FIRST], used: 0, fresh: Vec::new() }
+        Shard { slots: vec![EMPTY; SLOTS_AT_FIRST], larger: Vec::new(), used: 0, fresh: Vec::new(), news: Vec::new() }
     }
 
-    /// Replaces the key of every state in these buckets by an id: that of the equal known state, or a provisional one.
+    /// Replaces the key of every state in these buckets by the id of the equal known state, or by [`NEW`], or, where it
+    /// is equal to a new one before it, by a provisional id.
     ///
-    /// `known` are the states with an id. The first state that equals none of them gets `known.len()`, the next such
-    /// the number after it, and so on; states equal to one of these get the same number. The caller then gives out the
-    /// final ids and tells them to [`Shard::settle`].
+    /// There must be room: [`Shard::reserve`]. `known` are the states with an id. The first state that equals none of them has the provisional id `known.len()`,
+    /// the next such the number after it, and so on. The caller then gives out the ids and tells them to
+    /// [`Shard::settle`].
     pub(super) fn place<S: Eq>(&mut self, buckets: &mut [&mut Bucket<S>], known: &[S]) {
         debug_assert!(self.fresh.is_empty(), "the ids of the last batch were never settled");
+        self.news.clear();
+        self.move_to_larger();
         for bucket in 0..buckets.len() {
+            let before = self.fresh.len();
             let count = buckets[bucket].keys.len();
             for start in (0..count).step_by(BLOCK) {
                 let block = start..count.min(start + BLOCK);
-                self.reserve(block.len(), known.len());
                 self.touch(&buckets[bucket].keys[block.clone()]);
                 for index in block {
                     buckets[bucket].keys[index] = self.find_or_insert(buckets, bucket, index, known);
                 }
             }
+            self.news.push(self.fresh.len() - before);
         }
+    }
+
+    /// How many of the states in this bucket were [`NEW`] to the last [`Shard::place`].
+    pub(super) fn news(&self, bucket: usize) -> usize {
+        self.news[bucket]
     }
 
     /// Brings the slots where these keys are sought into the cache, all at once.
@@ -151,7 +173,7 @@ impl Shard {
             Some(other) => other == state,
             None => {
                 let fresh = &fresh[id as usize - known.len()];
-                buckets[fresh.bucket].states[fresh.index] == *state
+                buckets[fresh.bucket as usize].states[fresh.index as usize] == *state
             }
         };
         let mut at = self.home(key);
@@ -165,25 +187,44 @@ impl Shard {
         let id = (known.len() + self.fresh.len()) as u32;
         self.slots[at] = slot_of(key, id);
         self.used += 1;
-        self.fresh.push(Fresh { slot: at, bucket, index });
-        id
+        self.fresh.push(Fresh { slot: at as u32, bucket: bucket as u32, index: index as u32 });
+        NEW
     }
 
-    /// Gives the states that the last [`Shard::place`] found to be new their final ids, in the order of their
-    /// provisional ones.
-    pub(super) fn settle(&mut self, ids: impl ExactSizeIterator<Item = u32>) {
-        assert_eq!(ids.len(), self.fresh.len(), "every new state gets one id");
-        for (fresh, id) in self.fresh.drain(..).zip(ids) {
-            self.slots[fresh.slot] = slot_of(key_of(self.slots[fresh.slot]), id);
+    /// The states that the last [`Shard::place`] found to be new, in the order of their provisional ids.
+    pub(super) fn take_fresh(&mut self) -> Vec<Fresh> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Gives these their ids.
+    pub(super) fn settle(&mut self, fresh: &[Fresh], id: impl Fn(&Fresh) -> u32) {
+        for fresh in fresh {
+            let slot = &mut self.slots[fresh.slot as usize];
+            *slot = slot_of(key_of(*slot), id(fresh));
         }
     }
 
-    /// Makes room for so many more states: at most three quarters of the slots are used.
-    fn reserve(&mut self, more: usize, known: usize) {
-        if (self.used + more) * 4 <= self.slots.len() * 3 {
+    /// Takes back a list that is no longer needed, for the next ones.
+    pub(super) fn keep(&mut self, mut fresh: Vec<Fresh>) {
+        fresh.clear();
+        self.fresh = fresh;
+    }
+
+    /// Takes memory for so many more states, so that at most three quarters of the slots will be used.
+    ///
+    /// One thread does this for all: whose memory it is matters more than who moves the slots.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let enough = ((self.used + more) * 4).div_ceil(3).next_power_of_two();
+        if enough > self.slots.len() {
+            self.larger = vec![EMPTY; enough];
+        }
+    }
+
+    fn move_to_larger(&mut self) {
+        if self.larger.is_empty() {
             return;
         }
-        let larger = vec![EMPTY; self.slots.len() * 2];
+        let larger = std::mem::take(&mut self.larger);
         for slot in std::mem::replace(&mut self.slots, larger) {
             if slot != EMPTY {
                 let mut at = self.home(key_of(slot));
@@ -191,9 +232,6 @@ impl Shard {
                     at = self.after(at);
                 }
                 self.slots[at] = slot;
-                if id_of(slot) as usize >= known {
-                    self.fresh[id_of(slot) as usize - known].slot = at;
-                }
             }
         }
     }

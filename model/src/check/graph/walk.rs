@@ -13,14 +13,14 @@ use super::expand::{Class, Part, Task};
 use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, Shape, StateId};
 use super::number::number;
 use super::packing::{AsIs, Packed, Packing};
-use super::share::share_out;
+use super::share::Crew;
 use super::table::Table;
 
 /// About how many successors are generated before the caller is asked whether to go on: long enough to be worth sharing
 /// out, short enough to be asked many times a second, and to find the successors still in a cache when they are numbered.
-const BATCH: u64 = 1 << 15;
+const BATCH: u64 = 1 << 16;
 /// Into how many parts a batch is split, so that a slow thread holds up nobody for long.
-const PARTS: u32 = 8;
+const PARTS: u32 = 32;
 /// Below so many states a batch is not worth a second thread.
 const WORTH_SHARING: u32 = 512;
 
@@ -148,6 +148,9 @@ struct Front<'w, 'a, M: Model, P: Packing<M::State>> {
     shape: Shape,
     table: Table,
     parts: Vec<Part<P::Packed>>,
+    /// Who works on a batch that is worth sharing, and on one that is not.
+    crew: Crew,
+    alone: Crew,
     decided_by: Vec<Option<StateId>>,
     /// The checks that are not decided, as bits.
     open: u64,
@@ -170,6 +173,8 @@ where
             shape: Shape::new(walk.class.is_some()),
             table: Table::new(),
             parts: (0..PARTS).map(|_| Part::new()).collect(),
+            crew: Crew::new(walk.threads),
+            alone: Crew::new(1),
             decided_by: vec![None; walk.checks.list().len()],
             open: walk.checks.all(),
             generated: 0,
@@ -183,8 +188,8 @@ where
         let (within, beyond): (Vec<_>, Vec<_>) =
             model.init_states().into_iter().partition(|state| model.within_boundary(state));
         self.beyond = beyond.len() as u64;
-        self.parts[0].fill_with(within.iter().map(|state| self.packing.pack(state)));
-        self.add(1, 1);
+        self.parts[0].fill_with(within.into_iter().map(|state| self.packing.pack(state)));
+        self.add(false, 1);
     }
 
     fn levels(&mut self) -> Result<(), Cut> {
@@ -248,27 +253,27 @@ where
     fn memory(&self) -> Memory {
         let table = self.table.bytes();
         let batch = self.parts.iter().map(Part::bytes).sum();
-        let states = self.states.capacity() * size_of::<P::Packed>();
+        let states = size_of_val(&self.states[..]);
         Memory { states, table, batch, ..self.shape.memory() }
     }
 
     /// Expands these states and adds what they lead to.
     fn batch(&mut self, sources: Range<u32>) -> Result<(), Cut> {
-        let threads = if sources.len() < WORTH_SHARING as usize { 1 } else { self.walk.threads };
+        let shared = sources.len() >= WORTH_SHARING as usize;
         let end = sources.end;
-        let used = self.expand(threads, sources);
+        let used = self.expand(shared, sources);
         let pending: usize = self.parts[..used].iter().map(|part| part.pending.len()).sum();
         if self.shape.len() + pending >= u32::MAX as usize {
             return Err(Cut::States);
         }
         self.tally(used);
-        self.add(threads, used);
+        self.add(shared, used);
         self.shape.expanded = end;
         Ok(())
     }
 
     /// Fills as many parts as needed, and returns their number.
-    fn expand(&mut self, threads: usize, sources: Range<u32>) -> usize {
+    fn expand(&mut self, shared: bool, sources: Range<u32>) -> usize {
         let walk = self.walk;
         let task = Task {
             model: walk.model,
@@ -283,7 +288,8 @@ where
         let ranges =
             sources.clone().step_by(size as usize).map(|start| start..sources.end.min(start.saturating_add(size)));
         let used = ranges.len();
-        share_out(threads, self.parts.iter_mut().zip(ranges), |(part, range)| part.fill(&task, range));
+        let crew = if shared { &self.crew } else { &self.alone };
+        crew.share_out(self.parts.iter_mut().zip(ranges), |(part, range)| part.fill(&task, range));
         used
     }
 
@@ -301,7 +307,7 @@ where
     }
 
     /// Gives the parts' candidates their ids.
-    fn add(&mut self, threads: usize, used: usize) {
+    fn add(&mut self, shared: bool, used: usize) {
         let parts = &mut self.parts[..used];
         self.generated += parts.iter().map(|part| part.targets.len() as u64).sum::<u64>();
         let mut buckets: Vec<Vec<_>> = self.table.shards.iter().map(|_| Vec::with_capacity(used)).collect();
@@ -310,10 +316,14 @@ where
                 buckets.push(bucket);
             }
         }
+        for (shard, buckets) in self.table.shards.iter_mut().zip(&buckets) {
+            shard.reserve(buckets.iter().map(|bucket| bucket.keys.len()).sum());
+        }
         let known = &self.states;
         let shards = self.table.shards.iter_mut();
-        share_out(threads, shards.zip(buckets), |(shard, mut buckets)| shard.place(&mut buckets, known));
-        number(&mut self.shape, &mut self.states, parts, &mut self.table.shards);
+        let crew = if shared { &self.crew } else { &self.alone };
+        crew.share_out(shards.zip(buckets), |(shard, mut buckets)| shard.place(&mut buckets, known));
+        number(crew, &mut self.shape, &mut self.states, parts, &mut self.table.shards);
     }
 
     fn into_exploration(self, cut: Option<Cut>) -> Exploration<M::State> {

@@ -116,6 +116,12 @@ impl Borrow<Moment> for Junction {
     }
 }
 
+impl From<Junction> for Moment {
+    fn from(junction: Junction) -> Self {
+        junction.0
+    }
+}
+
 impl From<Moment> for Junction {
     fn from(moment: Moment) -> Self {
         Junction(moment)

@@ -74,7 +74,7 @@ trait Inspection {
 
 /// What of a step's events matters here.
 #[derive(Clone, Copy, Debug, Default)]
-struct Happened {
+pub struct Happened {
     /// The producer was told that the message is stored.
     acked: Option<MessageId>,
     /// A settle was confirmed.
@@ -84,16 +84,21 @@ struct Happened {
 }
 
 impl Happened {
-    fn of<'a>(events: impl Iterator<Item = &'a Event>) -> Self {
-        let mut happened = Happened::default();
-        for event in events {
-            match event.kind {
-                EventKind::Outcome { message, outcome: Outcome::Acked, .. } => happened.acked = Some(message),
-                EventKind::Settle { message, outcome: SettleOutcome::Ok, .. } => happened.settled = Some(message),
-                EventKind::Effect { message, .. } => happened.effected = Some(message),
-                _ => {}
-            }
+    /// Takes in one event.
+    pub fn note(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Outcome { message, outcome: Outcome::Acked, .. } => self.acked = Some(message),
+            EventKind::Settle { message, outcome: SettleOutcome::Ok, .. } => self.settled = Some(message),
+            EventKind::Effect { message, .. } => self.effected = Some(message),
+            _ => {}
         }
+    }
+}
+
+impl<'a> FromIterator<&'a Event> for Happened {
+    fn from_iter<I: IntoIterator<Item = &'a Event>>(events: I) -> Self {
+        let mut happened = Happened::default();
+        events.into_iter().for_each(|event| happened.note(event));
         happened
     }
 }
@@ -131,15 +136,14 @@ macro_rules! inspections {
             }
 
             /// Looks at the moment after it, and says which properties the step broke, and for which message.
-            pub fn after<'a>(
+            pub fn after(
                 &self,
                 before: Before,
                 step: Step,
-                events: impl Iterator<Item = &'a Event>,
+                happened: Happened,
                 inside: &impl Inside,
                 mut breached: impl FnMut(PropertyId, MessageId),
             ) {
-                let happened = Happened::of(events);
                 $(if self.is_concerned::<$inspection>(step)
                     && let Err(message) = $inspection::after(&self.terms, before.$field, step, happened, inside)
                 {
