@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use delivery_impls::shared::ack_window::{AckWindow, Advance, BITS, ReserveError, SettleError, Snapshot};
+use delivery_impls::shared::ack_window::{
+    AckWindow, Advance, BITS, Marked, ReserveError, Ring, SettleError, Slot, Snapshot, Sound, Steps, Word,
+};
 use delivery_model::vocab::Position;
 use proptest::prelude::*;
 
@@ -174,6 +176,40 @@ fn an_error_names_the_position_and_where_the_window_stands() {
             "position 99 was never reserved: the window ends before 32",
         ]
     );
+}
+
+#[test]
+fn a_mark_tells_a_first_settle_from_a_second_one_and_from_one_that_comes_a_lap_late() {
+    let check = |lap, settled, expected| {
+        let word = AtomicU64::new(Word { lap, settled }.pack());
+        let marked = Sound::mark(&word, Slot { index: 0, lap: 5, bit: 3 });
+        let now = Word::unpack(word.into_inner());
+        assert_eq!((marked, now), expected, "lap {lap}, {settled:b}");
+    };
+    check(5, 0, (Marked::First, Word { lap: 5, settled: 0b1000 }));
+    check(5, 0b1, (Marked::First, Word { lap: 5, settled: 0b1001 }));
+    check(5, 0b1000, (Marked::Again, Word { lap: 5, settled: 0b1000 }));
+    check(4, u32::MAX, (Marked::First, Word { lap: 5, settled: 0b1000 }));
+    check(6, 0b1000, (Marked::LapGone, Word { lap: 6, settled: 0b1000 }));
+    check(6, 0, (Marked::LapGone, Word { lap: 6, settled: 0 }));
+}
+
+/// Takes its snapshot from position 0 on, as a look at the watermark would that is very old by now.
+enum Slow {}
+
+impl Steps for Slow {
+    fn snapshot(ring: &Ring, _watermark: &AtomicU64) -> Snapshot {
+        Snapshot::new(0, ring.settled_from(0))
+    }
+}
+
+#[test]
+fn positions_whose_word_serves_a_later_lap_count_as_settled() {
+    let window = AckWindow::<Slow>::with_steps(Position(0), 1);
+    for position in 0..33 {
+        assert!(window.settle(Position(position)).is_ok());
+    }
+    assert_eq!(window.snapshot(), Snapshot::new(32, vec![]));
 }
 
 const WORKERS: usize = 4;

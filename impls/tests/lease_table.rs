@@ -191,3 +191,15 @@ fn a_lease_of_the_position_before_in_its_slot_can_do_nothing_to_the_next_one() {
     assert!(table.finish_settle(disguised).is_err(), "the window knows that position 0 is settled");
     assert!(table.finish_settle(next).is_ok(), "and position 32 settles all the same");
 }
+
+#[test]
+fn a_table_has_a_slot_for_every_position_that_its_window_has_room_for() {
+    let table = LeaseTable::new(Position(0), 64, 0);
+    let granted: Vec<Granted> =
+        (0..64).map(|p| table.grant(Position(p), Tick(p as u32)).expect("it is free")).collect();
+    assert_eq!(table.expire_due(Tick(39)), 40);
+    for granted in &granted[40..] {
+        assert_eq!(table.release(*granted), Ok(()));
+    }
+    assert!(granted[..40].iter().all(|granted| table.release(*granted).is_err()), "they have expired");
+}

@@ -169,4 +169,44 @@ mod tests {
         leases.end_of_consumer(FIRST);
         assert_eq!((leases.is_leased(P), leases.is_leased(Position(4))), (false, true));
     }
+
+    #[test]
+    fn numbers_that_ended_are_remembered_until_nobody_can_come_with_them() {
+        let mut leases = Leases::new(1);
+        leases.grant(P, FIRST, Millis(10));
+        leases.end(P);
+        let second = leases.grant(P, FIRST, Millis(10));
+        leases.forget(P);
+        leases.give_back(hand(second));
+        assert_eq!(leases.grant(P, FIRST, Millis(10)).number, 2, "while it was leased nothing was forgotten");
+        leases.end(P);
+        leases.forget(P);
+        assert_eq!(leases, Leases::new(1));
+    }
+
+    #[test]
+    fn a_lease_of_an_earlier_incarnation_ends_without_burning_a_number_of_this_one() {
+        let mut leases = Leases::new(2);
+        let old = Lease { incarnation: 1, number: 5 };
+        leases.resume(hand(old), FIRST, Millis(10));
+        assert!(leases.is_live(hand(old)));
+        leases.end_all();
+        assert_eq!((leases.is_leased(P), leases.poll_timeout()), (false, None));
+        assert_eq!(leases.grant(P, FIRST, Millis(10)), Lease { incarnation: 2, number: 1 });
+    }
+
+    #[test]
+    fn the_first_free_position_is_past_the_leased_ones_that_follow_without_a_gap() {
+        let mut leases = Leases::new(1);
+        for position in [3, 4, 6] {
+            leases.grant(Position(position), FIRST, Millis(10));
+        }
+        let check = |from, expected| assert_eq!(leases.first_free(Position(from)), Position(expected), "{from}");
+        check(2, 2);
+        check(3, 5);
+        check(4, 5);
+        check(5, 5);
+        check(6, 7);
+        check(9, 9);
+    }
 }

@@ -136,4 +136,33 @@ mod tests {
         assert_eq!(log.end(), Position(1));
         assert_eq!(log.append(record(9)), Ok(Position(1)));
     }
+
+    #[test]
+    fn a_message_is_found_where_it_stands_last_under_its_own_identity() {
+        let sequence = |number| Identity::Sequence { session: Default::default(), number };
+        let mut log = log(0, 0);
+        for (message, number) in [(1, 0), (2, 0), (1, 1), (1, 0), (3, 1)] {
+            log.append(Record { identity: sequence(number), ..record(message) }).unwrap();
+        }
+        let check = |message, number, expected: Option<u64>| {
+            let found = log.last_of(MessageId(message), sequence(number));
+            assert_eq!(found, expected.map(Position), "message {message}, number {number}");
+        };
+        check(1, 0, Some(3));
+        check(1, 1, Some(2));
+        check(2, 0, Some(1));
+        check(2, 1, None);
+    }
+
+    #[test]
+    fn what_somebody_else_made_durable_counts_and_never_less_again() {
+        let mut log = log(1, 3);
+        assert_eq!(log.synced(), Position(1));
+        log.handle_synced(Position(3));
+        assert_eq!((log.synced(), log.end()), (Position(3), Position(4)));
+        log.handle_synced(Position(2));
+        assert_eq!(log.synced(), Position(3));
+        assert_eq!((log.at(Position(3)), log.at(Position(4))), (Some(&record(3)), None));
+        assert_eq!(log.records().len(), 4);
+    }
 }

@@ -126,6 +126,7 @@ mod tests {
                     prop_assert_eq!(runs.first_missing(Position(p)), Position(missing));
                 }
                 prop_assert_eq!(runs.end().0, plain.last().map_or(0, |last| last + 1));
+                prop_assert_eq!(runs.is_empty(), plain.is_empty());
                 let odd: Vec<u64> = (1..26).step_by(2).collect();
                 let mut without = Positions::default();
                 odd.iter().for_each(|&p| { without.insert(Position(p)); });

@@ -357,4 +357,28 @@ mod tests {
         bytes.extend([7; 17]);
         check(&bytes, DecodeError::Tag { of: "identity", offset: 17, found: 7 });
     }
+
+    /// A store on disk may have these bytes as keys, so they stay as they are.
+    #[test]
+    fn a_key_is_a_tag_and_an_identity_or_a_position() {
+        let check = |key: Key, expected: &[u8]| assert_eq!(key.encode(), expected, "{key:?}");
+        let session = Session { producer: ProducerId(3), session: Epoch(4) };
+        let message = Identity::Message { message: MessageId(5), session };
+        let sequence = Identity::Sequence { session, number: 5 };
+        check(Key::Position(Position(258)), &[2, 2, 1, 0, 0, 0, 0, 0, 0]);
+        check(Key::Identity(message), &[1, 1, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
+        check(Key::Identity(sequence), &[1, 2, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_reader_knows_how_far_it_is() {
+        let mut reader = Reader::new(&[7; 16]);
+        assert_eq!(reader.offset(), 0);
+        assert_eq!((reader.u8(), reader.offset()), (Ok(7), 1));
+        assert_eq!((reader.u32(), reader.offset()), (Ok(0x0707_0707), 5));
+        assert_eq!((reader.u64().is_ok(), reader.offset()), (true, 13));
+        assert_eq!(reader.u64(), Err(DecodeError::Short { offset: 13, expected: 8, found: 3 }));
+        assert_eq!(reader.end(), Err(DecodeError::Long { offset: 13, found: 3 }));
+        assert_eq!((reader.rest(), reader.offset(), reader.end()), (&[7; 3][..], 16, Ok(())));
+    }
 }

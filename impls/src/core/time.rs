@@ -77,4 +77,33 @@ mod tests {
         assert!(waits.iter().all(|wait| (40..=60).contains(&wait.0)), "{waits:?}");
         assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
     }
+
+    #[test]
+    fn jitter_adds_up_to_half_of_the_wait() {
+        let check = |wait, expected: &[u64]| {
+            let back_off = BackOff { base: Millis(wait), max: Millis(wait), seed: 3 };
+            let mut waits: Vec<u64> = (0..64).map(|salt| back_off.after(1, salt).0).collect();
+            waits.sort();
+            waits.dedup();
+            assert_eq!(waits, expected, "{wait}");
+        };
+        check(0, &[0]);
+        check(1, &[1]);
+        check(4, &[4, 5, 6]);
+        check(5, &[5, 6, 7]);
+    }
+
+    /// A recorded run is repeated by a later build only if both wait equally long.
+    #[test]
+    fn the_same_seed_waits_equally_long_in_every_build() {
+        // The first outputs of SplitMix64 from seed 0, each from the state before it.
+        let states = [0_u64, 1, 2].map(|turns| turns.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        assert_eq!(states.map(mix), [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
+        let waits = |seed| {
+            let back_off = BackOff { base: Millis(1_000_000), max: Millis(1_000_000), seed };
+            [(1, 1), (2, 1), (3, 4)].map(|(failed, salt)| back_off.after(failed, salt).0)
+        };
+        assert_eq!(waits(9), [1_261_833, 1_046_161, 1_021_584]);
+        assert_eq!(waits(10), [1_371_998, 1_376_125, 1_027_817]);
+    }
 }

@@ -1,24 +1,24 @@
 //! The consumer's orders of effect, memory and settle, and what its transactions hold.
 
-use delivery_model::pipeline::{Commits, Leases, Pipeline, Remembers, Settles};
+use delivery_model::pipeline::{Leases, Pipeline, Remembers, Settles};
 use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, MessageId, Position, SettleOutcome};
 
 use super::*;
 use crate::core::consumer::{Consumer, HandlerFailed, Task};
 use crate::core::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, Lease};
 use crate::core::positions::Positions;
-use crate::core::record::{Identity, Record, Session};
+use crate::core::record::{Identity, Key, Record, Session};
 use crate::store::simulated::SimulatedInventory;
-use crate::store::{Covers, Generation, InventoryStore};
+use crate::store::{Change, Generation, InventoryStore, StoreError};
 
 const CONSUMER: ConsumerId = ConsumerId(0);
 
-fn consumer(change: impl FnOnce(&mut Pipeline)) -> Consumer {
+pub(super) fn consumer(change: impl FnOnce(&mut Pipeline)) -> Consumer {
     Consumer::new(&pipeline(change), CONSUMER, Mutant::None)
 }
 
 /// The message of this number, at this position.
-fn hand_off(number: u64, position: u64) -> HandOff {
+pub(super) fn hand_off(number: u64, position: u64) -> HandOff {
     let session = Default::default();
     let identity = Identity::Sequence { session, number };
     let (producer, epoch, payload) = (ProducerId(1), Epoch(0), order(number as u32));
@@ -31,18 +31,18 @@ fn hand_off(number: u64, position: u64) -> HandOff {
     }
 }
 
-fn deliver(consumer: &mut Consumer, number: u64, position: u64) -> HandId {
+pub(super) fn deliver(consumer: &mut Consumer, number: u64, position: u64) -> HandId {
     let hand_off = hand_off(number, position);
     let hand = hand_off.hand;
     consumer.deliver(hand_off);
     hand
 }
 
-fn handle(consumer: &mut Consumer, hand: HandId, store: &mut SimulatedInventory) {
+pub(super) fn handle(consumer: &mut Consumer, hand: HandId, store: &mut SimulatedInventory) {
     consumer.handle(hand, &Positions::default(), store, |_| Ok(())).unwrap();
 }
 
-fn outputs(consumer: &mut Consumer) -> Vec<ConsumerOutput> {
+pub(super) fn outputs(consumer: &mut Consumer) -> Vec<ConsumerOutput> {
     std::iter::from_fn(|| consumer.poll_output()).collect()
 }
 
@@ -219,69 +219,94 @@ fn what_came_of_a_settle_decides_what_is_next() {
     check(Settles::BeforeEffect, SettleOutcome::Unknown, None);
 }
 
-/// What is sent for positions that are finished in this order, when the broker has everything below `committed`.
-fn sent(commits: Commits, committed: u64, finished: &[u64]) -> Vec<Option<Covers>> {
-    let mut consumer = consumer(|it| (it.consumer.commits, it.consumer.workers) = (commits, 8));
-    let committed = Positions::below(Position(committed));
-    let mut store = SimulatedInventory::default();
-    let mut send = |position: u64| {
-        let hand = deliver(&mut consumer, position + 1, position);
-        handle(&mut consumer, hand, &mut store);
-        consumer.settle(hand, &committed);
-        match outputs(&mut consumer)[..] {
-            [ConsumerOutput::Settle(request)] => Some(request.covers),
-            [ConsumerOutput::Release(released)] if released == hand => None,
-            ref other => panic!("{other:?}"),
-        }
-    };
-    finished.iter().map(|&position| send(position)).collect()
-}
-
 #[test]
-fn a_cursor_commits_its_prefix_or_the_highest_that_it_has_seen() {
-    let below = |end| Some(Covers::Below(Position(end)));
-    let one = |position| Some(Covers::One(Position(position)));
-    assert_eq!(sent(Commits::Each, 0, &[1, 0]), [one(1), one(0)]);
-    assert_eq!(sent(Commits::Prefix, 0, &[1, 2, 0, 3]), [None, None, below(3), below(4)]);
-    assert_eq!(sent(Commits::Prefix, 2, &[3, 2]), [None, below(4)]);
-    assert_eq!(sent(Commits::Highest, 0, &[1, 0, 2]), [below(2), below(2), below(3)]);
-}
-
-#[test]
-fn stored_positions_are_part_of_the_effects_transaction() {
-    let check = |commits, expected: &[u64]| {
-        let mut consumer = consumer(|it| {
-            (it.consumer.settles, it.consumer.commits, it.consumer.workers) = (Settles::WithEffect, commits, 3);
-        });
+fn the_inbox_holds_what_had_an_effect_and_only_where_the_settings_say() {
+    let check = |remembers, expected: bool| {
+        let mut consumer = consumer(|it| it.consumer.remembers = remembers);
         let mut store = SimulatedInventory::default();
-        // Position 1 is finished before position 0, and 3 is still at work when all is over.
-        let hands = [(2, 1), (1, 0), (3, 2)].map(|(number, position)| deliver(&mut consumer, number, position));
-        let ends = hands.map(|hand| {
-            handle(&mut consumer, hand, &mut store);
-            store.finished_positions().runs().map(|(start, end)| end.0 - start.0).sum::<u64>()
-        });
-        assert_eq!(ends, expected, "{commits:?}");
-        assert_eq!(store.stock(Sku(1)), Ok(-6));
-        assert!(consumer.inbox().is_needless(&Positions::default()), "what is stored needs no note");
+        story(&mut consumer, 3, 0, &mut store);
+        let key = Key::Identity(hand_off(3, 0).record.identity);
+        assert_eq!(store.seen(&key), Ok(expected), "{remembers:?}");
+        assert_eq!(consumer.inbox().has_seen(&key), remembers == Remembers::InMemory, "{remembers:?}");
     };
-    check(Commits::Each, &[1, 2, 3]);
-    check(Commits::Prefix, &[0, 2, 3]);
-    check(Commits::Highest, &[2, 2, 3]);
+    check(Remembers::Nothing, false);
+    check(Remembers::InMemory, false);
+    check(Remembers::WithEffect, true);
+}
+
+/// An inventory that fails to say what became of a transaction.
+struct Mute(SimulatedInventory);
+
+impl InventoryStore for Mute {
+    fn apply(&mut self, _: &Change) -> Result<(), StoreError> {
+        Err(StoreError::Failed { what: "commit", why: "no answer".into() })
+    }
+
+    fn fence(&mut self, generation: Generation) -> Result<(), StoreError> {
+        self.0.fence(generation)
+    }
+
+    fn seen(&self, key: &Key) -> Result<bool, StoreError> {
+        self.0.seen(key)
+    }
+
+    fn finished(&self) -> Result<Positions, StoreError> {
+        self.0.finished()
+    }
+
+    fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
+        self.0.rewind(to)
+    }
+
+    fn stock(&self, sku: Sku) -> Result<i64, StoreError> {
+        self.0.stock(sku)
+    }
 }
 
 #[test]
-fn what_is_done_is_kept_until_nobody_can_forget_it() {
-    let mut consumer = consumer(|it| (it.consumer.commits, it.consumer.workers) = (Commits::Prefix, 4));
-    let mut store = SimulatedInventory::default();
-    for position in [0, 2] {
-        let hand = deliver(&mut consumer, position + 1, position);
-        handle(&mut consumer, hand, &mut store);
-        consumer.settle(hand, &Positions::default());
-    }
-    consumer.handle_committed(&Positions::below(Position(1)));
-    assert!(!consumer.inbox().done().contains(Position(0)) && consumer.inbox().done().contains(Position(2)));
+fn an_effect_that_may_have_happened_is_the_callers_to_find_out_about() {
+    let mut consumer = consumer(|_| {});
+    let hand = deliver(&mut consumer, 3, 0);
     kinds(|| consumer.poll_report());
-    consumer.rewind(Position(1), &mut store).unwrap();
-    assert!(consumer.inbox().done().is_empty());
-    assert!(matches!(kinds(|| consumer.poll_report())[..], [EventKind::Rewind { position: Position(1), .. }]));
+    let failed = consumer.handle(hand, &Positions::default(), &mut Mute(SimulatedInventory::default()), |_| Ok(()));
+    assert!(matches!(failed, Err(StoreError::Failed { .. })));
+    assert_eq!((consumer.task(hand), outputs(&mut consumer)), (Some(Task::Handle), vec![]));
+    assert_eq!(kinds(|| consumer.poll_report()), []);
+}
+
+#[test]
+fn a_consumer_is_who_it_was_made_as_and_as_wide_as_its_settings() {
+    let pipeline = pipeline(|it| it.consumer.workers = 5);
+    let consumer = Consumer::new(&pipeline, ConsumerId(3), Mutant::None);
+    assert_eq!((consumer.id(), consumer.workers(), consumer.busy()), (ConsumerId(3), 5, 0));
+}
+
+#[test]
+fn a_position_may_be_at_work_under_several_leases() {
+    let mut consumer = consumer(|_| {});
+    for (position, number) in [(1, 2), (0, 1), (1, 1), (2, 1)] {
+        let mut hand_off = hand_off(position + 1, position);
+        hand_off.hand.lease.number = number;
+        consumer.deliver(hand_off);
+    }
+    let lease = |number| Lease { incarnation: 1, number };
+    let at = |position| {
+        let hands = consumer.hands_of(Position(position)).map(|(hand, task)| (hand.position, hand.lease, task));
+        hands.collect::<Vec<_>>()
+    };
+    assert_eq!(at(1), [1, 2].map(|number| (Position(1), lease(number), Task::Handle)));
+    assert_eq!((at(0).len(), at(3).len(), consumer.hands().count()), (1, 0, 4));
+    assert_eq!(consumer.record(HandId { position: Position(2), lease: lease(1) }), Some(&hand_off(3, 2).record));
+}
+
+#[test]
+fn a_hand_off_that_was_taken_away_leaves_without_a_word() {
+    let mut consumer = consumer(|_| {});
+    let hand = deliver(&mut consumer, 3, 0);
+    kinds(|| consumer.poll_report());
+    consumer.drop_hand(hand);
+    assert_eq!((consumer.task(hand), consumer.record(hand), consumer.busy()), (None, None, 0));
+    assert_eq!((outputs(&mut consumer), kinds(|| consumer.poll_report())), (vec![], vec![]));
+    consumer.handle_settled(hand, SettleOutcome::Ok);
+    assert_eq!(kinds(|| consumer.poll_report()), []);
 }

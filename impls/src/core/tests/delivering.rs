@@ -1,6 +1,6 @@
 //! From the log to the consumers: who gets what, who may settle, and what a restart still knows of it.
 
-use delivery_model::pipeline::{Commits, Delivers, Leases, Pipeline, RecordsSettles};
+use delivery_model::pipeline::{Commits, Delivers, Leases, Pipeline, RecordsSettles, Settles};
 use delivery_model::vocab::{DeliveryNumber, EventKind, GroupId, Position, SettleOutcome};
 
 use super::*;
@@ -202,4 +202,83 @@ fn deliveries_carry_no_number_beyond_the_count() {
         delivery.map(|number| number.0)
     };
     assert_eq!([(); 4].map(|()| deliver()), [Some(1), Some(2), None, None]);
+}
+
+#[test]
+fn hand_offs_are_in_the_ledger_where_they_happen_once_or_are_counted() {
+    let check = |delivers, max_deliveries, after_crash: Option<u32>| {
+        let pipeline = pipeline(|it| (it.broker.delivers, it.broker.max_deliveries) = (delivers, max_deliveries));
+        let mut broker = broker_with(&pipeline, 1);
+        assert!(!broker.deliveries().was_handed_off(p(0)));
+        let first = hand_off(&mut broker, FIRST);
+        let is_counted = delivers == Delivers::Once || max_deliveries > 0;
+        assert_eq!(broker.deliveries().was_handed_off(p(0)), is_counted, "{delivers:?} {max_deliveries}");
+        assert!(!broker.deliveries().was_handed_off(p(1)));
+        broker.release(first.hand);
+        let mut broker = crash(&pipeline, broker, 0);
+        let second = match broker.next(FIRST, &[]) {
+            Some(Next::HandOff(_)) => hand_off(&mut broker, FIRST).delivery.map(|number| number.0),
+            _ => None,
+        };
+        assert_eq!(second, after_crash, "{delivers:?} {max_deliveries}");
+    };
+    check(Delivers::UntilSettled, 0, Some(1));
+    check(Delivers::UntilSettled, 3, Some(2));
+    check(Delivers::Once, 0, None);
+    check(Delivers::Once, 3, None);
+}
+
+#[test]
+fn a_message_is_set_aside_when_its_deliveries_are_used_up_however_far_they_are_numbered() {
+    let pipeline = pipeline(|it| it.broker.max_deliveries = 3);
+    let journals = broker_with(&pipeline, 1).into_journals();
+    let tuning = Tuning { numbers_max: 1, ..Tuning::default() };
+    let mut broker = Broker::open(&pipeline, tuning, journals, Mutant::None).unwrap();
+    for number in 1..=3 {
+        let HandOff { hand, delivery, .. } = hand_off(&mut broker, FIRST);
+        assert_eq!(delivery, Some(DeliveryNumber(number)));
+        broker.release(hand);
+    }
+    assert_eq!(broker.next(FIRST, &[]), Some(Next::DeadLetter(p(0))));
+}
+
+#[test]
+fn settled_durable_and_dead_positions_are_told_apart() {
+    let pipeline = pipeline(|it| {
+        (it.broker.records_settles, it.broker.max_deliveries) = (RecordsSettles::Lazily, 1);
+    });
+    let mut broker = broker_with(&pipeline, 3);
+    let [first, second, _] = [(); 3].map(|()| hand_off(&mut broker, FIRST).hand);
+    broker.settle(settle(first)).unwrap();
+    broker.sync().unwrap();
+    broker.settle(settle(second)).unwrap();
+    broker.end_lease(p(2));
+    broker.dead_letter(p(2)).unwrap();
+    let deliveries = broker.deliveries();
+    assert_eq!(*deliveries.durable(), Positions::below(p(1)));
+    assert_eq!(*deliveries.settled(), Positions::below(p(2)));
+    assert_eq!(*deliveries.dead(), Positions::below(p(3)).minus(&Positions::below(p(2))));
+    assert_eq!(broker.next(FIRST, &[]), None);
+}
+
+#[test]
+fn every_restart_grants_under_an_incarnation_of_its_own() {
+    let pipeline = Pipeline::default();
+    let mut broker = broker_with(&pipeline, 1);
+    for incarnation in 1..=3 {
+        let hand = hand_off(&mut broker, FIRST).hand;
+        assert_eq!((hand.lease.incarnation, hand.lease.number), (incarnation, 1));
+        broker = crash(&pipeline, broker, 0);
+    }
+}
+
+#[test]
+fn a_consumer_that_stores_its_positions_is_settled_elsewhere() {
+    let check = |settles, expected| {
+        let broker = broker_with(&pipeline(|it| it.consumer.settles = settles), 0);
+        assert_eq!(broker.is_settled_elsewhere(), expected, "{settles:?}");
+    };
+    check(Settles::AfterEffect, false);
+    check(Settles::BeforeEffect, false);
+    check(Settles::WithEffect, true);
 }

@@ -1,6 +1,8 @@
 //! The cores against each other, under a clock that the test moves.
 
+mod confirming;
 mod consuming;
+mod cursors;
 mod delivering;
 mod publishing;
 mod restarts;

@@ -17,7 +17,7 @@ fn outcomes(producer: &mut Producer<SimulatedOutbox>) -> Vec<(MessageId, Option<
     kinds(|| producer.poll_report()).into_iter().filter_map(outcome).collect()
 }
 
-fn of_first(number: u64) -> Submission {
+pub(super) fn of_first(number: u64) -> Submission {
     Submission { producer: ProducerId(1), message: message(number) }
 }
 

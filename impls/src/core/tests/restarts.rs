@@ -18,7 +18,7 @@ fn identities_after_crash(on_restart: OnRestart, identity: By) -> Vec<(u64, Iden
     producer.handle_reply(NOW, Reply { message: message(1), attempt: first.attempt, verdict }).unwrap();
     producer.transmit(NOW).unwrap().unwrap();
     let mut successor = open_producer(&pipeline, producer.into_store());
-    assert_eq!(successor.epoch(), Epoch(1));
+    assert_eq!((successor.id(), successor.epoch()), (ProducerId(1), Epoch(1)));
     successor.submit(message(4), order(4)).unwrap();
     let attempts = std::iter::from_fn(|| successor.transmit(NOW).unwrap());
     let attempts = attempts.inspect(|publish| assert_eq!((publish.record.epoch, publish.attempt.0), (Epoch(1), 1)));
