@@ -2,7 +2,8 @@
 //!
 //! All walk the protocol of one pipeline to its end and evaluate the same properties; the graph checker keeps parents and
 //! edges too. After every timed run the number of unique states must be the one that all searches agree on, so a search
-//! that stops early wins nothing. The last lines put the best times side by side.
+//! that stops early wins nothing. The last lines put the best times side by side, and say how the work grows with
+//! messages and faults.
 //!
 //! Two threads that are no faster than one may share a core with something else: the comparison within one run stands,
 //! the figures do not. Under `--test` a small instance runs once.
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use delivery_model::check::Protocol;
 use delivery_model::check::graph::{Completeness, Exploration, Walk};
+use delivery_model::pipeline::FaultBudget;
 use delivery_model::presets;
 use delivery_model::vocab::Step;
 use stateright::{Checker, Model};
@@ -32,6 +34,7 @@ fn checkers(criterion: &mut Criterion) {
     assert!(is_test() || states >= STATES_MIN, "{states} states are too few");
     compare(criterion, &protocol, states);
     weigh(&walked);
+    grow(messages, faults);
 }
 
 fn is_test() -> bool {
@@ -125,4 +128,24 @@ fn weigh(walked: &Exploration<<Protocol as Model>::State>) {
         walked.graph.transitions() as f64 / states,
     );
     assert!(is_test() || state + path + table <= BYTES_MAX, "more than {BYTES_MAX} bytes a state");
+}
+
+/// How many states, and how long on two threads, for up to so many messages and so many faults in one run.
+fn grow(messages: u32, faults: u32) {
+    println!("  exactly-once: states, and seconds on two threads, by messages and by faults in one run");
+    println!("  {:>8}{}", "messages", (0..=faults).map(|total| format!("{total:>19} ")).collect::<String>());
+    for messages in 1..=messages {
+        let row: String = (0..=faults).map(|total| format!("{:>20}", cell(messages, total))).collect();
+        println!("  {messages:>8}{row}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+fn cell(messages: u32, faults: u32) -> String {
+    let mut pipeline = presets::named("exactly-once").expect("a reference");
+    pipeline.faults = if faults == 0 { FaultBudget::NONE } else { pipeline.faults.capped(faults) };
+    let protocol = Protocol::new(&pipeline, messages).expect("so many messages fit");
+    let start = Instant::now();
+    let states = walk(&protocol, 2).graph.len();
+    format!("{states} {:.3}", start.elapsed().as_secs_f64())
 }
