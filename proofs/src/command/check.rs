@@ -1,6 +1,7 @@
 //! `delivery check`: both worlds on each pipeline, whether they agree, and the shortest story of a broken promise.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use delivery_model::check::{Limits, LivenessFinding, Violation};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
@@ -54,15 +55,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     // All of them are read before the first is checked: bad input is told at once.
     let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
     let interrupt = terminal::Interrupt::install()?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut outcome = Outcome::Kept;
     for (index, pipeline) in pipelines.iter().enumerate() {
-        let verified = verified(pipeline, arguments, &interrupt)?;
+        let (verified, took) = verified(pipeline, arguments, threads, &interrupt)?;
         let kept = verified.claims(pipeline) == Verdict::Holds && verified.disagreements().is_empty();
         outcome = outcome.and(Outcome::kept(kept));
         let gap = if index > 0 && !arguments.json { "\n" } else { "" };
         let told = match arguments.json {
-            true => format!("{}\n", in_json(pipeline, &verified, arguments)),
-            false => in_words(pipeline, &verified, arguments, terminal::ink()),
+            true => format!("{}\n", in_json(pipeline, &verified, took, arguments)),
+            false => {
+                let took = format!("took {:.1} s on {}", took.as_secs_f64(), report::count(threads as u64, "thread"));
+                in_words(pipeline, &verified, &took, arguments, terminal::ink())
+            }
         };
         terminal::print(&format!("{gap}{told}"));
         if let Some(directory) = &arguments.save {
@@ -79,8 +84,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-fn verified(pipeline: &Pipeline, arguments: &Arguments, interrupt: &terminal::Interrupt) -> anyhow::Result<Verified> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+/// What came of checking a pipeline, and how long it took.
+fn verified(
+    pipeline: &Pipeline,
+    arguments: &Arguments,
+    threads: usize,
+    interrupt: &terminal::Interrupt,
+) -> anyhow::Result<(Verified, Duration)> {
     let bounds = Bounds {
         limits: Limits { messages: arguments.messages, threads, reduced: arguments.reduced, ..Limits::default() },
         schedules: arguments.schedules,
@@ -100,11 +110,12 @@ fn verified(pipeline: &Pipeline, arguments: &Arguments, interrupt: &terminal::In
         },
     };
     let verified = verify(pipeline, bounds, watcher);
+    let took = spinner.elapsed();
     spinner.finish_and_clear();
-    Ok(verified?)
+    Ok((verified?, took))
 }
 
-fn in_words(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
+fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Arguments, ink: Ink) -> String {
     let mut out = title(pipeline, verified, ink);
     let mut titles = vec!["world"];
     titles.extend(Semantics::ALL.map(Semantics::word));
@@ -122,6 +133,7 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments, ink
     out += &report::lines(&table);
     out += &whole_runs(verified, arguments, ink);
     out += &agreement(verified, ink);
+    out += &format!("{took}\n");
     for bound in &verified.model.bounds_exceeded {
         out += &format!("{}: {bound}\n", ink.unsure("not looked at in full"));
     }
@@ -256,7 +268,7 @@ fn of_cores(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
     )
 }
 
-fn in_json(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments) -> Value {
+fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: &Arguments) -> Value {
     let (model, campaign) = (&verified.model, &verified.campaign);
     let of_model: Vec<Value> = model
         .violations
@@ -296,6 +308,7 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments) -> V
                 "steps": campaign.steps,
             },
         },
+        "seconds": took.as_secs_f64(),
         "agree": disagreements.is_empty(),
         "disagreements": disagreements,
     })
