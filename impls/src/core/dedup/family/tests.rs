@@ -391,3 +391,58 @@ fn a_snapshot_that_contradicts_itself_is_refused() {
     check::<ProducerTable>([3, 1], &[2, u64::MAX, 0, 0], "fewer times than can be counted");
     check::<ProducerTable>([3, 1], &[0, 9, 0, 0], "no more producers than there is room for");
 }
+
+/// The snapshots of sets are fields of several widths: capacity, whether anything was forgotten, and identities.
+#[test]
+fn a_snapshot_of_sets_that_contradict_themselves_is_refused() {
+    fn check<M: Dedup<Snapshot = Vec<u8>, RecoverError = SnapshotError>>(
+        (tag, capacity, has_forgotten): (u8, u64, u32),
+        sets: &[&[u64]],
+        expected: Option<&str>,
+    ) {
+        let mut bytes = vec![tag, 1];
+        bytes.extend(capacity.to_le_bytes());
+        bytes.extend(has_forgotten.to_le_bytes());
+        for set in sets {
+            bytes.extend((set.len() as u64).to_le_bytes());
+            set.iter().for_each(|message| id(*message).encode(&mut bytes));
+        }
+        let said = M::recover(bytes).err().map(|why| why.to_string());
+        let is_expected = match (&said, expected) {
+            (Some(said), Some(expected)) => said.starts_with(&format!("expected {expected}")),
+            (said, expected) => said.is_none() && expected.is_none(),
+        };
+        assert!(is_expected, "{tag} {sets:?}: {said:?}, expected {expected:?}");
+    }
+    check::<ExactIds>((5, 2, 0), &[&[2, 1]], None);
+    check::<ExactIds>((5, 2, 1), &[&[2, 1]], None);
+    check::<ExactIds>((5, 2, 0), &[&[1, 1]], Some("every identity once"));
+    check::<ExactIds>((5, 1, 0), &[&[1, 2]], Some("no more identities than it remembers"));
+    check::<ExactIds>((5, 0, 0), &[&[]], Some("no more identities than it remembers"));
+    check::<ExactIds>((5, 2, 1), &[&[1]], Some("a full set, or no loss"));
+    check::<ExactIds>((5, 2, 2), &[&[1, 2]], Some("a full set, or no loss"));
+    check::<TwoGenerations>((6, 2, 0), &[&[1, 2], &[3]], None);
+    check::<TwoGenerations>((6, 2, 1), &[&[1, 2], &[3]], None);
+    check::<TwoGenerations>((6, 3, 0), &[&[], &[1, 1]], Some("identities in rising order"));
+    check::<TwoGenerations>((6, 2, 0), &[&[2, 1], &[]], Some("identities in rising order"));
+    check::<TwoGenerations>((6, 2, 0), &[&[], &[1, 2]], Some("a full set, or none"));
+    check::<TwoGenerations>((6, 2, 0), &[&[1], &[]], Some("a full set, or none"));
+    check::<TwoGenerations>((6, 2, 1), &[&[], &[1]], Some("a set that took the place of another, or no loss"));
+}
+
+#[test]
+fn a_producer_table_remembers_nothing_from_beyond_its_window_and_recovers_at_the_last_numbers() {
+    let mut table = ProducerTable::new(PRODUCERS);
+    let remember = |table: &mut ProducerTable, number| table.remember(numbered(0, 0, number)).expect("there is room");
+    remember(&mut table, 0);
+    remember(&mut table, 129);
+    assert_eq!(
+        [1, 2, 129].map(|number| table.judge(numbered(0, 0, number))),
+        [Ok(Answer::New), Ok(Answer::New), Ok(Answer::Gap)]
+    );
+    let last = u64::MAX - 128;
+    let fields = [2, 9, 0, 1, 7, last, 2, 0, 5].into_iter().flat_map(u64::to_le_bytes);
+    let table = ProducerTable::recover([3, 1].into_iter().chain(fields).collect()).expect("it is plausible");
+    assert_eq!(table.judge(numbered(7, 0, last)), Ok(Answer::New));
+    assert_eq!(table.judge(numbered(7, 0, last - 1)), Ok(Answer::Duplicate));
+}
