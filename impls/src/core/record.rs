@@ -381,4 +381,22 @@ mod tests {
         assert_eq!(reader.end(), Err(DecodeError::Long { offset: 13, found: 3 }));
         assert_eq!((reader.rest(), reader.offset(), reader.end()), (&[7; 3][..], 16, Ok(())));
     }
+
+    #[test]
+    fn a_record_is_of_a_producer_whom_nothing_in_it_contradicts() {
+        let check = |sender, identity, expected| {
+            let (message, epoch, payload) = (MessageId(5), Epoch(0), Payload::from([]));
+            let record = Record { message, identity, producer: ProducerId(sender), epoch, payload };
+            assert_eq!(record.is_of(ProducerId(3)), expected, "{record:?}");
+        };
+        let session = |producer| Session { producer: ProducerId(producer), session: Epoch(0) };
+        let id = |producer| Identity::Message { message: MessageId(5), session: session(producer) };
+        let sequence = |producer| Identity::Sequence { session: session(producer), number: 0 };
+        for (sender, named, expected) in [(3, 3, true), (3, 4, false), (4, 3, false), (4, 4, false)] {
+            check(sender, id(named), expected);
+            check(sender, sequence(named), expected);
+        }
+        check(3, Identity::None, true);
+        check(4, Identity::None, false);
+    }
 }

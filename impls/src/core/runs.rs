@@ -162,4 +162,16 @@ mod tests {
         (0..1000).for_each(|number| assert!(runs.insert(number)));
         assert_eq!(runs.iter().collect::<Vec<_>>(), [0..=999]);
     }
+
+    #[test]
+    fn an_empty_run_adds_nothing() {
+        let mut runs = Runs::default();
+        for empty in [RangeInclusive::new(5, 4), RangeInclusive::new(9, 2), RangeInclusive::new(u64::MAX, 0)] {
+            runs.insert_run(empty.clone());
+            assert!(runs.is_empty(), "{empty:?}");
+        }
+        runs.insert(7);
+        runs.insert_run(RangeInclusive::new(20, 19));
+        assert_eq!(runs.iter().collect::<Vec<_>>(), [7..=7]);
+    }
 }

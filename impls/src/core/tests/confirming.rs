@@ -164,3 +164,10 @@ fn a_write_that_may_have_happened_is_neither_confirmed_nor_refused() {
     assert!(matches!(broker.append_next(), Err(StoreError::Failed { .. })));
     assert!(broker.poll_reply().is_none() && !broker.owes_any());
 }
+
+#[test]
+fn a_broker_whose_start_may_be_on_disk_or_not_is_opened_anew() {
+    let journals = Journals { log: Mute { fails: false }, ledger: Mute { fails: true } };
+    let opened = Broker::open(&Pipeline::default(), Tuning::default(), journals, Mutant::None);
+    assert!(matches!(opened, Err(RecoverError::Store(StoreError::Failed { .. }))), "{:?}", opened.err());
+}
