@@ -1,11 +1,16 @@
 //! The model's verdicts on whole pipelines: what holds, what breaks, by which property, and in how few steps.
 
+use std::collections::BTreeSet;
+
+use delivery_model::check::graph::Walk;
 use delivery_model::check::{Limits, Protocol, explore};
 use delivery_model::pipeline::{
-    Acks, Attempts, Dedup, Identity, Level, Obligation, OnRestart, Pipeline, Remembers, Semantics, Settles,
+    Acks, Attempts, Dedup, FaultBudget, Identity, Leases, Level, Obligation, OnRestart, Pipeline, Remembers, Semantics,
+    Settles,
 };
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
+use delivery_model::vocab::Fault;
 use stateright::{Checker, Model};
 
 const AMO: Option<Semantics> = Some(Semantics::AtMostOnce);
@@ -109,4 +114,43 @@ fn more_messages_than_the_encoding_holds_are_refused() {
     let error =
         explore(&pipeline, Limits { messages: 5, ..Limits::default() }, &|_| true).expect_err("five do not fit");
     assert_eq!(error.to_string(), "a model has 1 to 4 messages, not 5");
+}
+
+/// What the walk and Stateright's searches decide: broken properties, and faults that struck. They must agree.
+fn decided_by_all(protocol: &Protocol, name: &str) -> BTreeSet<String> {
+    let walked = protocol.run(Walk::new(protocol).checks(protocol.checks()));
+    let decided = walked.findings.iter().filter(|finding| finding.decided_by.is_some());
+    let decided: BTreeSet<String> = decided.map(|finding| finding.check.name.clone()).collect();
+    let agrees = |checker: &dyn Checker<Protocol>| {
+        assert_eq!(checker.unique_state_count(), walked.graph.len(), "{name}");
+        let theirs: BTreeSet<String> = checker.discoveries().into_keys().map(str::to_owned).collect();
+        assert_eq!(theirs, decided, "{name}");
+    };
+    agrees(&protocol.clone().checker().spawn_bfs().join());
+    agrees(&protocol.clone().checker().spawn_dfs().join());
+    decided
+}
+
+/// Of every preset, with one message and any two faults.
+#[test]
+fn stateright_sees_the_same_states_and_decides_the_same() {
+    for (name, _) in presets::ALL {
+        let each_once = Fault::ALL.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1));
+        let pipeline = preset(name, |it| it.faults = each_once.capped(2));
+        decided_by_all(&Protocol::new(&pipeline, 1).expect("one message fits"), name);
+    }
+}
+
+/// Where leases are not checked nobody claims that stale settles are refused. Claimed all the same, it is found broken,
+/// by a look inside.
+#[test]
+fn stateright_looks_inside_too() {
+    let pipeline = preset("exactly-once", |it| {
+        it.broker.leases = Leases::Unchecked;
+        it.faults = FaultBudget::NONE.with(Fault::LeaseExpiry, 1);
+    });
+    let mut protocol = Protocol::new(&pipeline, 1).expect("one message fits");
+    assert!(!decided_by_all(&protocol, "not claimed").contains("stale-settle-refused"));
+    protocol.watch.watched.insert(PropertyId::StaleSettleRefused);
+    assert!(decided_by_all(&protocol, "claimed").contains("stale-settle-refused"));
 }

@@ -94,16 +94,38 @@ impl Protocol {
 
     /// What taking this step breaks, by what the parties hold before and after it, and for which message.
     pub fn breaks(&self, state: &State, step: Step, breached: impl FnMut(PropertyId, MessageId)) {
-        if !self.watch.concerns(step) {
+        self.breaks_for(&self.watch, state, step, breached);
+    }
+
+    fn breaks_for(&self, watch: &Watch, state: &State, step: Step, breached: impl FnMut(PropertyId, MessageId)) {
+        if !watch.concerns(step) {
             return;
         }
-        let before = self.watch.before(step, &self.spec.look(state));
+        let before = watch.before(step, &self.spec.look(state));
         let mut next = *state;
         let mut happened = Happened::default();
         self.spec.take_telling(&mut next, step, |event| happened.note(event));
         if !next.is_cut() {
-            self.watch.after(before, step, happened, &self.spec.look(&next), breached);
+            watch.after(before, step, happened, &self.spec.look(&next), breached);
         }
+    }
+
+    /// Whether no step that is possible now breaks this white-box property, nor the want of one.
+    fn keeps_inside(&self, state: &State, property: PropertyId) -> bool {
+        let watch = Watch { watched: property.into(), ..self.watch };
+        let (mut rests, mut is_kept) = (true, true);
+        let _ = self.spec.steps(state, &mut |step| {
+            rests = false;
+            self.breaks_for(&watch, state, step, |_, _| is_kept = false);
+            if is_kept { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if is_kept {
+            self.spec.faults(state, &mut |step| self.breaks_for(&watch, state, step, |_, _| is_kept = false));
+        }
+        if rests {
+            watch.at_rest(&self.spec.look(state), |_, _| is_kept = false);
+        }
+        is_kept
     }
 
     /// What the parties still owe in this state, if nothing more can happen.
@@ -166,8 +188,8 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let watched = self.monitor.watched.iter();
-        let always = watched.map(|property| Property::always(property.word(), KEEPS[property as usize]));
+        let watched = self.watched();
+        let always = watched.iter().map(|property| Property::always(property.word(), KEEPS[property as usize]));
         let fired = self.spec.settings().faults().map(|fault| Property::sometimes(fault.word(), FIRED[fault as usize]));
         always.chain(fired).collect()
     }
@@ -181,8 +203,12 @@ type Condition = fn(&Protocol, &Moment) -> bool;
 
 /// Stateright's conditions are plain functions, so each property and each fault has one of its own.
 fn keeps<const PROPERTY: usize>(protocol: &Protocol, moment: &Moment) -> bool {
+    let property = PropertyId::ALL[PROPERTY];
+    if PropertySet::WHITE_BOX.contains(property) {
+        return moment.state.is_cut() || protocol.keeps_inside(&moment.state, property);
+    }
     let quiescent = protocol.spec.is_quiescent(&moment.state);
-    !protocol.broken(moment, quiescent).contains(PropertyId::ALL[PROPERTY])
+    !protocol.broken(moment, quiescent).contains(property)
 }
 
 fn fired<const FAULT: usize>(_: &Protocol, moment: &Moment) -> bool {
@@ -194,5 +220,6 @@ macro_rules! conditions {
 }
 pub(super) use conditions;
 
-pub(super) const KEEPS: [Condition; PropertyId::BLACK_BOX.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8);
+pub(super) const KEEPS: [Condition; PropertyId::ALL.len()] =
+    conditions!(keeps: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
 const FIRED: [Condition; Fault::ALL.len()] = conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
