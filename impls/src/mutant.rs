@@ -20,6 +20,11 @@ pub enum Mutant {
     TimeOutTakenForRefusal,
     /// Producer: the successor of a crashed incarnation takes its epoch.
     EpochReused,
+    /// Producer: an attempt that failed gives its buffer back too early, and the retry carries what was put there since
+    /// (KAFKA-19012).
+    PayloadBufferReused,
+    /// Producer: any answer of the broker is taken for a confirmation.
+    RefusalTakenForAck,
 
     /// Broker: the confirmation goes out when the record is appended, before it is durable.
     AckBeforeSync,
@@ -41,6 +46,8 @@ pub enum Mutant {
     SettleNotPersisted,
     /// Broker: a stale settle is recorded like any other (NATS #4786).
     LeaseUnchecked,
+    /// Broker: what has to be handed off again comes after what was never handed off (RabbitMQ before 2.7.0).
+    RequeuedAtBack,
     /// Broker: a lease that ended under its holder is granted again, so that the old holder has one that is live.
     LeaseReused,
     /// Broker: one delivery more than allowed before a message is set aside.
@@ -64,7 +71,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every seeded bug.
-    pub const ALL: [Mutant; 24] = {
+    pub const ALL: [Mutant; 27] = {
         use Mutant::*;
         [
             OutboxRowRemovedOnAttempt,
@@ -72,6 +79,8 @@ impl Mutant {
             RetryUnderNewIdentity,
             TimeOutTakenForRefusal,
             EpochReused,
+            PayloadBufferReused,
+            RefusalTakenForAck,
             AckBeforeSync,
             DuplicateAckedBeforeSync,
             SeenBeforeStored,
@@ -82,6 +91,7 @@ impl Mutant {
             HandOffNotPersisted,
             SettleNotPersisted,
             LeaseUnchecked,
+            RequeuedAtBack,
             LeaseReused,
             DeadLetterLate,
             SettleBeforeEffect,

@@ -150,7 +150,7 @@ fn telling(how: &Difference) -> Option<StepWord> {
 }
 
 /// The cores with a seeded bug part from the spec on the pipeline of its bait and under the bait's faults, after so many
-/// steps, over this one. Sound cores do not.
+/// steps, over this one. Sound cores do not, and neither do those that mix up bytes, of which the spec knows none.
 #[test]
 fn every_seeded_bug_parts_from_the_spec() {
     let mut parted = Vec::new();
@@ -171,6 +171,7 @@ fn every_seeded_bug_parts_from_the_spec() {
             (RetryUnderNewIdentity, 11, StepWord::Ack),
             (TimeOutTakenForRefusal, 7, StepWord::TimeOut),
             (EpochReused, 9, StepWord::Sync),
+            (RefusalTakenForAck, 4, StepWord::TakeReply),
             (AckBeforeSync, 4, StepWord::Ack),
             (DuplicateAckedBeforeSync, 8, StepWord::Ack),
             (SeenBeforeStored, 8, StepWord::Sync),
@@ -181,6 +182,7 @@ fn every_seeded_bug_parts_from_the_spec() {
             (HandOffNotPersisted, 7, StepWord::HandOff),
             (SettleNotPersisted, 10, StepWord::Sync),
             (LeaseUnchecked, 9, StepWord::RecordSettle),
+            (RequeuedAtBack, 14, StepWord::HandOff),
             (LeaseReused, 8, StepWord::Deliver),
             (DeadLetterLate, 7, StepWord::DeadLetter),
             (SettleBeforeEffect, 7, StepWord::Handle),
@@ -192,5 +194,8 @@ fn every_seeded_bug_parts_from_the_spec() {
             (FenceIgnored, 8, StepWord::Handle),
         ]
     };
+    let unseen = (Mutant::PayloadBufferReused, None);
+    assert!(parted.contains(&unseen));
+    parted.retain(|it| *it != unseen);
     assert_eq!(parted, expected.map(|(mutant, steps, word)| (mutant, Some((steps, Some(word))))));
 }

@@ -179,6 +179,15 @@ impl Deliveries {
         }
     }
 
+    /// What was handed off and is neither settled nor set aside.
+    pub fn in_hand(&self) -> Positions {
+        let mut in_hand = Positions::default();
+        for &position in self.counts.keys() {
+            in_hand.insert(position);
+        }
+        in_hand
+    }
+
     /// Whether the hand-off must be in the ledger before it happens.
     pub fn must_record_hand_off(&self) -> bool {
         self.delivers == Delivers::Once || self.max_deliveries > 0

@@ -150,6 +150,9 @@ impl<S: OutboxStore> Producer<S> {
         if self.mutant == Mutant::OutboxRowRemovedOnAttempt {
             self.store.delete(message)?;
         }
+        if self.mutant == Mutant::PayloadBufferReused && unfinished.attempts > 0 {
+            self.outbox.iter().last().inspect(|(_, other)| unfinished.payload = Payload::clone(&other.payload));
+        }
         unfinished.attempts = unfinished.attempts.saturating_add(1).min(self.attempts_counted());
         let attempt = self.number(unfinished.attempts);
         unfinished.waits = Waits::ForReply(now + self.tuning.reply_timeout);
@@ -170,6 +173,7 @@ impl<S: OutboxStore> Producer<S> {
         let is_awaited = matches!(unfinished.waits, Waits::ForReply(_)) && unfinished.attempts == reply.attempt.0;
         match reply.verdict {
             Verdict::Acked(position) => self.confirm(reply, position),
+            Verdict::Refused if self.mutant == Mutant::RefusalTakenForAck => self.confirm(reply, None),
             Verdict::Refused if is_awaited => self.fail(now, reply.message, Outcome::Refused),
             Verdict::Refused => Ok(()),
         }

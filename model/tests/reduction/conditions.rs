@@ -39,6 +39,13 @@ fn the_conditions_hold_where_two_messages_meet() {
     }
 }
 
+/// Nine acks are lost, and what is sent again is stored again.
+#[test]
+fn the_conditions_hold_where_the_log_is_full() {
+    let overflowing = preset("at-least-once", |it| it.faults = each(&[]).with(Fault::PublishAckLost, 9));
+    check(&overflowing, 1, u32::MAX);
+}
+
 /// Settings that no preset has, each of which some rule looks at.
 #[test]
 fn the_conditions_hold_under_unusual_settings() {

@@ -5,7 +5,7 @@
 
 use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::{
-    Attempts, Commits, Dedup, Delivers, Identity, Level, OnRestart, Pipeline, Remembers, Settles,
+    Attempts, Commits, Dedup, Delivers, Identity, Level, Obligation, OnRestart, Pipeline, Remembers, Settles,
 };
 use delivery_model::presets;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord};
@@ -59,7 +59,9 @@ pub fn bait(mutant: Mutant) -> Option<Bait> {
         | Mutant::AckTakenAsCumulative
         | Mutant::RetryUnderNewIdentity
         | Mutant::TimeOutTakenForRefusal
-        | Mutant::EpochReused => of_producer(mutant, &mut pipeline),
+        | Mutant::EpochReused
+        | Mutant::PayloadBufferReused
+        | Mutant::RefusalTakenForAck => of_producer(mutant, &mut pipeline),
         Mutant::AckBeforeSync
         | Mutant::DuplicateAckedBeforeSync
         | Mutant::SeenBeforeStored
@@ -70,6 +72,7 @@ pub fn bait(mutant: Mutant) -> Option<Bait> {
         | Mutant::HandOffNotPersisted
         | Mutant::SettleNotPersisted
         | Mutant::LeaseUnchecked
+        | Mutant::RequeuedAtBack
         | Mutant::LeaseReused
         | Mutant::DeadLetterLate => of_delivering(mutant, &mut pipeline),
         Mutant::SettleBeforeEffect
@@ -105,6 +108,12 @@ fn of_producer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             pipeline.producer.attempts = Attempts::AtMost(1);
             (1, vec![at(Fault::PublishAckLost, StepWord::Ack, 1)], PropertyId::RefusedNotDelivered)
         }
+        // The first is sent again with the bytes of the second.
+        Mutant::PayloadBufferReused => (2, vec![at(Fault::PublishLost, StepWord::Attempt, 1)], PropertyId::Integrity),
+        Mutant::RefusalTakenForAck => {
+            pipeline.obligation = Obligation::Acked;
+            (1, vec![at(Fault::PublishRefused, StepWord::Append, 1)], PropertyId::AckedNotLost)
+        }
         // Numbers start again in the session that the first message was stored in: the second is taken for it.
         _ => {
             pipeline.producer.on_restart = OnRestart::Resubmits;
@@ -116,7 +125,8 @@ fn of_producer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
 fn of_publishing(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
     match mutant {
         Mutant::AckBeforeSync => {
-            (1, vec![at(Fault::BrokerCrash, StepWord::TakeReply, 1)], PropertyId::SubmittedNotLost)
+            pipeline.obligation = Obligation::Acked;
+            (1, vec![at(Fault::BrokerCrash, StepWord::TakeReply, 1)], PropertyId::AckedNotLost)
         }
         // The successor's attempt finds the record of the first one, which is not durable yet.
         Mutant::DuplicateAckedBeforeSync => {
@@ -164,6 +174,11 @@ fn of_delivering(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             (pipeline.consumer.settles, pipeline.consumer.remembers) = (Settles::BeforeEffect, Remembers::Nothing);
             (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::NoDuplicateEffect)
         }
+        // The first vanishes on its way, and the second is delivered before it is sent again.
+        Mutant::RequeuedAtBack => {
+            pipeline.ordered = true;
+            (2, vec![at(Fault::DeliveryLost, StepWord::HandOff, 1)], PropertyId::Order)
+        }
         Mutant::LeaseReused => (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::LeaseExclusive),
         _ => {
             (pipeline.level, pipeline.broker.max_deliveries) = (Level::Delivery, 1);
@@ -175,7 +190,7 @@ fn of_delivering(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
 fn of_consumer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
     let crash = |step, message| vec![at(Fault::ConsumerCrash, step, message)];
     match mutant {
-        Mutant::SettleBeforeEffect => (1, crash(StepWord::RecordSettle, 1), PropertyId::SubmittedNotLost),
+        Mutant::SettleBeforeEffect => (1, crash(StepWord::RecordSettle, 1), PropertyId::SettledAfterEffect),
         // The second is finished and committed while the first is still at work.
         Mutant::CommitsHighest => {
             (pipeline.consumer.commits, pipeline.consumer.workers) = (Commits::Prefix, 2);
@@ -203,6 +218,8 @@ fn of_consumer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
 
 #[cfg(test)]
 mod tests {
+    use delivery_model::semantics::PropertySet;
+
     use super::*;
 
     #[test]
@@ -216,10 +233,11 @@ mod tests {
         }
     }
 
-    /// What the parties hold gives a bug away on the schedule of its bait, whatever else it breaks there.
+    /// What the parties hold gives a bug away on the schedule of its bait, whatever else it breaks there. Of the properties
+    /// that are judged from outside, each is one that a bait is named for.
     #[test]
-    fn every_white_box_property_catches_a_seeded_bug() {
-        let caught = [
+    fn every_property_catches_a_seeded_bug_by_name() {
+        let inside = [
             (PropertyId::AckHonesty, Mutant::AckBeforeSync),
             (PropertyId::AckHonesty, Mutant::DuplicateAckedBeforeSync),
             (PropertyId::DedupHonesty, Mutant::SeenBeforeStored),
@@ -235,13 +253,15 @@ mod tests {
             (PropertyId::PoisonBounded, Mutant::DeadLetterLate),
             (PropertyId::ReplaySafe, Mutant::PositionsTakenForInbox),
         ];
-        for (property, mutant) in caught {
+        for (property, mutant) in inside {
             let bait = bait(mutant).expect("every bug has a bait");
             assert!(bait.breaks(property, mutant).is_some(), "{mutant:?} keeps {property}");
             assert_eq!(bait.breaks(property, Mutant::None), None, "sound cores break {property} where {mutant:?} does");
         }
-        let catches = |property: &PropertyId| caught.iter().any(|(by, _)| by == property);
-        assert!(PropertyId::WHITE_BOX.iter().all(catches));
+        let outside = Mutant::ALL.into_iter().filter_map(bait).map(|bait| bait.property);
+        let named: PropertySet = inside.into_iter().map(|(property, _)| property).chain(outside).collect();
+        let idle: Vec<PropertyId> = PropertyId::ALL.iter().copied().filter(|it| !named.contains(*it)).collect();
+        assert_eq!(idle, [], "no seeded bug is caught by these");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! `mutants`: every seeded bug is caught by the property that is named for it.
 
+use std::collections::BTreeSet;
+
 use delivery_impls::mutant::Mutant;
+use delivery_model::semantics::PropertyId;
+use serde_json::Value;
 
 use crate::common::{delivery_in, place};
 
@@ -12,8 +16,12 @@ fn every_seeded_bug_is_caught_by_name() {
     let told = ended.json();
     let names: Vec<&str> = told.iter().map(|it| it["mutant"].as_str().unwrap()).collect();
     assert_eq!(names, Mutant::ALL.map(|mutant| format!("{mutant:?}")));
+    let mut broken = BTreeSet::new();
     for it in &told {
         assert_eq!(it["caught"], true, "{it}");
         assert!(it["breaks"].as_array().unwrap().contains(&it["property"]), "{it}");
+        broken.extend(it["breaks"].as_array().unwrap().iter().filter_map(Value::as_str));
     }
+    let all = PropertyId::ALL.iter().map(|property| property.word());
+    assert_eq!(broken, all.collect(), "every property is broken by a seeded bug");
 }

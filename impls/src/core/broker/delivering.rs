@@ -26,7 +26,12 @@ impl<J: Journal> Broker<J> {
         }
         let end = if self.mutant == Mutant::HandsOffUnsynced { self.log.end() } else { self.log.synced() };
         let late_by = u32::from(self.mutant == Mutant::DeadLetterLate);
-        self.deliveries.next(consumer, has, end, late_by)
+        let next = |has: &[&Positions]| self.deliveries.next(consumer, has, end, late_by);
+        if self.mutant == Mutant::RequeuedAtBack {
+            let requeued = self.deliveries.in_hand();
+            return next(&[has, &[&requeued]].concat()).or_else(|| next(has));
+        }
+        next(has)
     }
 
     /// Hands off what [`next`](Broker::next) named. Where hand-offs happen once or are counted, it is in the ledger

@@ -45,13 +45,13 @@
 //!
 //! | pipeline | 2 messages | reduced | 3 messages | reduced |
 //! |---|--:|--:|--:|--:|
-//! | at-most-once | 2,754 | 951 | 20,578 | 3,813 |
-//! | at-least-once | 58,374 | 3,145 | 302,872 | 11,461 |
-//! | exactly-once | 16,993 | 1,444 | 74,100 | 4,862 |
-//! | kafka-idempotent | 113,467 | 5,964 | 3,968,754 | 86,989 |
-//! | rabbitmq-confirms | 889,127 | 31,826 | more than 5,000,000 | 1,394,409 |
-//! | redis-streams | 140,371 | 23,134 | 1,205,458 | 167,671 |
-//! | nats-core | 2,324 | 1,112 | 30,210 | 8,089 |
+//! | at-most-once | 2,754 | 910 | 20,578 | 3,638 |
+//! | at-least-once | 58,374 | 3,011 | 302,872 | 11,018 |
+//! | exactly-once | 16,993 | 1,412 | 74,100 | 4,772 |
+//! | kafka-idempotent | 113,467 | 5,819 | 3,968,754 | 84,463 |
+//! | rabbitmq-confirms | 889,127 | 30,423 | more than 5,000,000 | 1,345,873 |
+//! | redis-streams | 140,371 | 22,684 | 1,205,458 | 165,089 |
+//! | nats-core | 2,324 | 1,090 | 30,210 | 7,971 |
 //!
 //! `cargo run --release -p delivery-model --example reduction` prints all presets' for two messages, with the time they
 //! take; `reduction 3 5000000`, in the same place, for three and at most five million states. Least is saved where

@@ -1,7 +1,6 @@
 //! Rules for the steps from the broker's disk to the settle.
 
 use super::Outlook;
-use crate::pipeline::Commits;
 use crate::pipeline::Settles;
 use crate::spec::broker::{next_hand_off, used_up};
 use crate::spec::state::{Holding, Stage};
@@ -26,15 +25,16 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
         }
     }
 
+    /// A crash of the consumer leaves as much of a settle or a note in memory as if they had not been: nothing.
     fn hand(&self, hand: Hand, holding: Holding, found: &mut impl FnMut(Step)) {
         let settles_first = self.settings.settles == Settles::BeforeEffect;
         match holding.stage {
             Stage::OnWire if self.may_deliver(hand) => found(Step::Deliver { hand }),
-            Stage::AtWork if settles_first && self.may_settle() => found(Step::Settle { hand }),
+            Stage::AtWork if settles_first && self.broker_stays() => found(Step::Settle { hand }),
             Stage::AtWork if !settles_first && self.may_handle(hand) => found(Step::Handle { hand }),
             Stage::Confirmed if self.may_handle(hand) => found(Step::Handle { hand }),
-            Stage::ToRemember if self.may_settle() => found(Step::Remember { hand }),
-            Stage::ToSettle if self.may_settle() => found(Step::Settle { hand }),
+            Stage::ToRemember if self.broker_stays() => found(Step::Remember { hand }),
+            Stage::ToSettle if self.broker_stays() => found(Step::Settle { hand }),
             Stage::Settling if self.may_record(hand) => found(Step::RecordSettle { hand }),
             _ => {}
         }
@@ -54,50 +54,31 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
         self.is_safe_from(&[Fault::Rewind, Fault::ConsumerCrash, Fault::BrokerCrash]) && self.others_will_settle()
     }
 
-    /// Every hand-off that there is will be settled, and its settle covers no position to come.
+    /// Every hand-off that there is will be settled. Its settle covers nothing that is still to be handed off: one worker
+    /// is done with positions in their order.
     fn others_will_settle(&self) -> bool {
         let settles = |(hand, holding): (Hand, Holding)| !hand.late && holding.stage == Stage::Settling;
-        !self.state.has_hands()
-            || self.state.hands().all(settles)
-                && self.settles_cover_what_is_done()
-                && self.is_safe_from(&[Fault::SettleLost])
+        !self.state.has_hands() || self.state.hands().all(settles) && self.is_safe_from(&[Fault::SettleLost])
     }
 
     fn may_deliver(&self, hand: Hand) -> bool {
-        !hand.late
-            && self.is_only_one_of(hand)
-            && self.is_safe_from(&[Fault::DeliveryLost, Fault::ConsumerCrash, Fault::BrokerCrash])
+        self.is_only_one_of(hand) && self.is_safe_from(&[Fault::DeliveryLost, Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
     /// What fails will be handed off for ever.
     fn may_handle(&self, hand: Hand) -> bool {
         let message = self.state.log[hand.position.0 as usize].message();
         let fails = self.state.poisoned.is_some_and(|poisoned| poisoned.index() == message);
-        !fails
-            && !hand.late
-            && self.settles_cover_what_is_done()
-            && self.is_safe_from(&[Fault::ConsumerCrash, Fault::BrokerCrash])
-    }
-
-    /// A crash of the consumer loses the hand-off before as well as after it, and the note in memory.
-    fn may_settle(&self) -> bool {
-        self.broker_stays() && self.settles_cover_what_is_done()
+        !fails && self.is_safe_from(&[Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
     fn may_record(&self, hand: Hand) -> bool {
-        !hand.late
-            && self.is_only_one_of(hand)
+        self.is_only_one_of(hand)
             && !self.settings.settles_lazily
-            && self.settles_cover_what_is_done()
             && self.is_safe_from(&[Fault::SettleLost, Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
-    /// Positions are done one after another, and a settle covers none that is still to be done.
-    fn settles_cover_what_is_done(&self) -> bool {
-        self.settings.commits != Commits::Highest
-    }
-
-    /// The position has no second hand-off, whose lease ended.
+    /// Its lease has not ended, and neither has that of an earlier hand-off of the position that is still about.
     fn is_only_one_of(&self, hand: Hand) -> bool {
         self.state.late.at(hand.position.0 as usize) == 0
     }

@@ -2,7 +2,7 @@
 
 use super::Outlook;
 use crate::inside::Decision;
-use crate::pipeline::{Acks, Identity, OnRestart};
+use crate::pipeline::{Acks, OnRestart};
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::broker::decide;
 use crate::spec::state::{Phase, Record, id};
@@ -39,15 +39,10 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     }
 
     /// Later messages are submitted under later numbers and wait behind it. A crash of the producer makes no difference
-    /// where what was just submitted is as it would be if it were submitted after the crash. Only what is not submitted yet
-    /// can be poisoned.
+    /// where the successor has all that was submitted: it takes this message up as if it were submitted to it. Only what
+    /// is not submitted yet can be poisoned.
     fn may_submit(&self) -> bool {
-        let outlives_crash = match self.settings.on_restart {
-            OnRestart::Outbox => true,
-            OnRestart::Resubmits => self.settings.identity == Identity::None,
-            OnRestart::Forgets => false,
-        };
-        self.is_safe_from(&[Fault::Poison]) && (outlives_crash || self.producer_stays())
+        self.is_safe_from(&[Fault::Poison]) && (self.settings.on_restart != OnRestart::Forgets || self.producer_stays())
     }
 
     /// It is the lowest that waits, and no lower one will come back to wait.
