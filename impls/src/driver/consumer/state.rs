@@ -215,6 +215,9 @@ impl State {
 
     fn deliver(&mut self, run: &Run, hand_off: HandOff) -> Result<(), Interrupt> {
         let (hand, message) = (hand_off.hand, hand_off.record.message);
+        if self.is_cursor && self.has()?.contains(hand.position) {
+            return Ok(self.decline(hand)?);
+        }
         self.core.deliver(hand_off);
         self.tell_reports(run)?;
         run.passed(Role::Consumer, StepWord::Deliver, Some(message))?;
@@ -223,6 +226,16 @@ impl State {
             None => true,
         };
         self.ready.extend(has_room.then_some(hand));
+        Ok(())
+    }
+
+    /// A consumer that follows a position of its own takes nothing twice. The broker goes by what it was last told: its
+    /// lease may have ended while the position was at work, or its word may have been on the way.
+    fn decline(&mut self, hand: HandId) -> Result<(), DriverError> {
+        self.tell_what_it_has()?;
+        if let Some(link) = &self.link {
+            link.send(ToBroker::Release(hand).encode());
+        }
         Ok(())
     }
 

@@ -1,0 +1,159 @@
+//! The consumer on the wire, met by a broker that was written from the table in `wire.rs` and is allowed to be slow of
+//! hearing: it hands off again what the consumer has at work or behind it.
+
+use std::fmt::Display;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease};
+use delivery_impls::core::order::{Order, Sku};
+use delivery_impls::core::record::{Identity, ProducerId, Record};
+use delivery_impls::core::report::Report;
+use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::wire::{FromBroker, ToBroker};
+use delivery_impls::driver::{LOOPBACK, Observer, consumer};
+use delivery_impls::store::Generation;
+use delivery_model::pipeline::Pipeline;
+use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, MessageId, Position};
+
+/// Far longer than anything here takes.
+const HUNG: Duration = Duration::from_secs(20);
+
+/// Passes on what happened.
+struct Events(Mutex<Sender<EventKind>>);
+
+impl Observer for Events {
+    fn observe(&self, _: &str, report: &Report) -> io::Result<()> {
+        let _ = self.0.lock().expect("no panic").send(report.kind);
+        Ok(())
+    }
+
+    fn notice(&self, _: &str, _: &dyn Display) {}
+}
+
+/// A consumer, and the broker's end of its connection.
+struct Served {
+    stream: TcpStream,
+    stop: Arc<AtomicBool>,
+    events: Receiver<EventKind>,
+    consumer: JoinHandle<Result<Ended, DriverError>>,
+}
+
+fn serve(toml: &str) -> Served {
+    let pipeline = Pipeline::from_toml(&format!("name = \"orders\"\n{toml}"), "orders").expect("a pipeline");
+    let directory = tempfile::tempdir().expect("a directory");
+    let (event, events) = channel();
+    let observer = Arc::new(Events(Mutex::new(event)));
+    let stores = Stores::in_directory(directory.path());
+    let run = Run::new(pipeline, loopback_tuning(), stores, observer, Company::Apart);
+    let stop = Arc::clone(&run.stop);
+    let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+    let address: SocketAddr = listener.local_addr().expect("it listens");
+    let consumer = thread::spawn(move || {
+        let _directory = directory;
+        consumer::consume(&run, address)
+    });
+    let (stream, _) = listener.accept().expect("it connects");
+    stream.set_read_timeout(Some(HUNG)).expect("a socket");
+    Served { stream, stop, events, consumer }
+}
+
+impl Served {
+    fn say(&mut self, said: &FromBroker) {
+        self.stream.write_all(&frame(&said.encode())).expect("connected");
+    }
+
+    /// The next thing that is no heartbeat.
+    fn hear(&mut self) -> ToBroker {
+        loop {
+            let mut header = [0; 16];
+            self.stream.read_exact(&mut header).expect("the consumer says something");
+            let length = u32::from_le_bytes(header[4..8].try_into().expect("four"));
+            let mut body = vec![0; length as usize];
+            self.stream.read_exact(&mut body).expect("a whole frame");
+            if !body.is_empty() {
+                return ToBroker::decode(&body).expect("as in the table");
+            }
+        }
+    }
+
+    /// What it says until it subscribes, and what it has then.
+    fn subscribed(&mut self) {
+        while !matches!(self.hear(), ToBroker::Subscribe { .. }) {}
+    }
+
+    /// The messages with an effect, until that of the last one.
+    fn effects_until(&mut self, last: MessageId) -> Vec<MessageId> {
+        let mut effects = Vec::new();
+        while effects.last() != Some(&last) {
+            if let EventKind::Effect { message, .. } = self.events.recv_timeout(HUNG).expect("it goes on") {
+                effects.push(message);
+            }
+        }
+        effects
+    }
+
+    fn end(self) {
+        self.stop.store(true, Ordering::Release);
+        drop(self.stream);
+        self.consumer.join().expect("no panic").expect("no failure");
+    }
+}
+
+fn frame(body: &[u8]) -> Vec<u8> {
+    let mut bytes = b"PoD\x01".to_vec();
+    bytes.extend((body.len() as u32).to_le_bytes());
+    bytes.extend(crc32c::crc32c(body).to_le_bytes());
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+/// The message at this position, whose number is one higher, under this lease.
+fn hand_off(position: u64, lease: u32) -> FromBroker {
+    let record = Record {
+        message: MessageId(position + 1),
+        identity: Identity::None,
+        producer: ProducerId(0),
+        epoch: Epoch(0),
+        payload: Order { sku: Sku(1), quantity: 1 }.encode(),
+    };
+    FromBroker::HandOff(HandOff {
+        hand: HandId { position: Position(position), lease: Lease { incarnation: 1, number: lease } },
+        consumer: ConsumerId(0),
+        generation: Generation(0),
+        delivery: Some(DeliveryNumber(lease)),
+        record,
+    })
+}
+
+/// Every position is handed off three times over, as if its lease had ended while the consumer was at work.
+fn takes_nothing_twice(toml: &str) {
+    let mut served = serve(toml);
+    served.subscribed();
+    for (position, lease) in [(0, 1), (0, 2), (1, 1), (0, 3), (1, 2), (1, 3), (2, 1)] {
+        served.say(&hand_off(position, lease));
+    }
+    assert_eq!(served.effects_until(MessageId(3)), [1, 2, 3].map(MessageId), "{toml}");
+    let mut released = Vec::new();
+    while released.len() < 4 {
+        match served.hear() {
+            ToBroker::Release(hand) if hand.lease.number > 1 => released.push((hand.position.0, hand.lease.number)),
+            _ => {}
+        }
+    }
+    assert_eq!(released, [(0, 2), (0, 3), (1, 2), (1, 3)], "each one declined is given back: {toml}");
+    served.end();
+}
+
+#[test]
+fn a_consumer_that_follows_its_own_position_takes_nothing_twice() {
+    takes_nothing_twice("[consumer]\nsettles = \"with-effect\"\nremembers = \"nothing\"");
+    takes_nothing_twice("[consumer]\nsettles = \"with-effect\"\nremembers = \"nothing\"\ncommits = \"prefix\"");
+    takes_nothing_twice("[consumer]\nremembers = \"nothing\"\ncommits = \"prefix\"");
+}
