@@ -181,4 +181,5 @@ fn a_window_needs_one_message_more_than_it_is_long() {
     };
     assert_eq!([(1, 1), (1, 2)].map(|(window, messages)| evicts(window, messages)), [false, true]);
     assert_eq!([(2, 2), (2, 3)].map(|(window, messages)| evicts(window, messages)), [false, true]);
+    assert_eq!([(3, 3), (3, 4)].map(|(window, messages)| evicts(window, messages)), [false, true]);
 }

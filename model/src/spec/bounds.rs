@@ -1,5 +1,8 @@
 //! The bounds of the state's encoding: every one of them is stated beside a result, and a run that meets one is cut,
 //! never silently narrowed.
+//!
+//! Each is as wide as some bug needs, which `model/tests/bounds.rs` shows, but for two: no bug is known that needs the
+//! log's eighth record (it has room for every message twice), or a counter beyond three.
 
 use crate::pipeline::{Attempts, Pipeline};
 use crate::vocab::Fault;
