@@ -107,7 +107,7 @@ impl Protocol {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::{FaultBudget, Pipeline};
+    use crate::pipeline::{FaultBudget, Level, Obligation, Pipeline};
     use crate::presets;
     use crate::vocab::Fault;
 
@@ -128,7 +128,14 @@ mod tests {
             let preset = presets::named(name).expect("a preset");
             same_graph(&preset, 1);
             let all = Fault::ALL.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1));
-            same_graph(&Pipeline { faults: all.capped(2), ..preset }, 2);
+            let mut pipeline = Pipeline { faults: all.capped(2), ..preset };
+            same_graph(&pipeline, 2);
+            (pipeline.broker.max_deliveries, pipeline.ordered) = (1, true);
+            pipeline.level = if pipeline.level == Level::Effect { Level::Delivery } else { Level::Effect };
+            if pipeline.obligation == Obligation::Acked {
+                pipeline.obligation = Obligation::Submitted;
+            }
+            same_graph(&pipeline, 2);
         }
     }
 
