@@ -1,9 +1,8 @@
-//! The consumer on the wire, met by a broker that was written from the table in `wire.rs` and is allowed to be slow of
-//! hearing: it hands off again what the consumer has at work or behind it.
+//! The consumer, met by a broker that is slow of hearing: it hands off again what the consumer has at work or behind it.
 
 use std::fmt::Display;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,6 +13,7 @@ use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease};
 use delivery_impls::core::order::{Order, Sku};
 use delivery_impls::core::record::{Identity, ProducerId, Record};
 use delivery_impls::core::report::Report;
+use delivery_impls::driver::link::Link;
 use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
 use delivery_impls::driver::{LOOPBACK, Observer, consumer};
@@ -38,7 +38,8 @@ impl Observer for Events {
 
 /// A consumer, and the broker's end of its connection.
 struct Served {
-    stream: TcpStream,
+    link: Link,
+    said: Receiver<ToBroker>,
     stop: Arc<AtomicBool>,
     events: Receiver<EventKind>,
     consumer: JoinHandle<Result<Ended, DriverError>>,
@@ -53,42 +54,35 @@ fn serve(toml: &str) -> Served {
     let run = Run::new(pipeline, loopback_tuning(), stores, observer, Company::Apart);
     let stop = Arc::clone(&run.stop);
     let listener = TcpListener::bind(LOOPBACK).expect("a free port");
-    let address: SocketAddr = listener.local_addr().expect("it listens");
+    let (limits, address) = (run.limits, listener.local_addr().expect("it listens"));
     let consumer = thread::spawn(move || {
         let _directory = directory;
         consumer::consume(&run, address)
     });
     let (stream, _) = listener.accept().expect("it connects");
-    stream.set_read_timeout(Some(HUNG)).expect("a socket");
-    Served { stream, stop, events, consumer }
+    let (heard, said) = channel();
+    let link = Link::start("broker", stream, limits, move |body| {
+        body.is_ok_and(|body| heard.send(ToBroker::decode(&body).expect("as in the table")).is_ok())
+    });
+    Served { link: link.expect("two threads"), said, stop, events, consumer }
 }
 
 impl Served {
-    fn say(&mut self, said: &FromBroker) {
-        self.stream.write_all(&frame(&said.encode())).expect("connected");
+    fn say(&self, said: &FromBroker) {
+        self.link.send(said.encode());
     }
 
-    /// The next thing that is no heartbeat.
-    fn hear(&mut self) -> ToBroker {
-        loop {
-            let mut header = [0; 16];
-            self.stream.read_exact(&mut header).expect("the consumer says something");
-            let length = u32::from_le_bytes(header[4..8].try_into().expect("four"));
-            let mut body = vec![0; length as usize];
-            self.stream.read_exact(&mut body).expect("a whole frame");
-            if !body.is_empty() {
-                return ToBroker::decode(&body).expect("as in the table");
-            }
-        }
+    fn hear(&self) -> ToBroker {
+        self.said.recv_timeout(HUNG).expect("the consumer says something")
     }
 
-    /// What it says until it subscribes, and what it has then.
-    fn subscribed(&mut self) {
+    /// Waits until it subscribes.
+    fn subscribed(&self) {
         while !matches!(self.hear(), ToBroker::Subscribe { .. }) {}
     }
 
     /// The messages with an effect, until that of the last one.
-    fn effects_until(&mut self, last: MessageId) -> Vec<MessageId> {
+    fn effects_until(&self, last: MessageId) -> Vec<MessageId> {
         let mut effects = Vec::new();
         while effects.last() != Some(&last) {
             if let EventKind::Effect { message, .. } = self.events.recv_timeout(HUNG).expect("it goes on") {
@@ -100,18 +94,9 @@ impl Served {
 
     fn end(self) {
         self.stop.store(true, Ordering::Release);
-        drop(self.stream);
+        drop(self.link);
         self.consumer.join().expect("no panic").expect("no failure");
     }
-}
-
-fn frame(body: &[u8]) -> Vec<u8> {
-    let mut bytes = b"PoD\x01".to_vec();
-    bytes.extend((body.len() as u32).to_le_bytes());
-    bytes.extend(crc32c::crc32c(body).to_le_bytes());
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-    bytes.extend(body);
-    bytes
 }
 
 /// The message at this position, whose number is one higher, under this lease.
@@ -134,7 +119,7 @@ fn hand_off(position: u64, lease: u32) -> FromBroker {
 
 /// Every position is handed off three times over, as if its lease had ended while the consumer was at work.
 fn takes_nothing_twice(toml: &str) {
-    let mut served = serve(toml);
+    let served = serve(toml);
     served.subscribed();
     for (position, lease) in [(0, 1), (0, 2), (1, 1), (0, 3), (1, 2), (1, 3), (2, 1)] {
         served.say(&hand_off(position, lease));
