@@ -10,7 +10,7 @@ use stateright::{Model, Property};
 
 fn reference(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
     let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.faults = faults.iter().fold(FaultBudget::NONE, |budget, &fault| budget.with(fault, 1));
+    pipeline.faults = FaultBudget::once_each(faults.iter().copied());
     change(&mut pipeline);
     pipeline
 }

@@ -14,7 +14,7 @@ use delivery_model::vocab::Fault;
 /// The exactly-once reference with some settings changed, under these faults, each once.
 fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
     let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.faults = faults.iter().fold(FaultBudget::NONE, |budget, &fault| budget.with(fault, 1));
+    pipeline.faults = FaultBudget::once_each(faults.iter().copied());
     change(&mut pipeline);
     pipeline
 }

@@ -139,14 +139,10 @@ fn steps(protocol: &Protocol, moment: &Moment) -> Vec<Step> {
     steps
 }
 
-fn each_once(faults: &[Fault]) -> FaultBudget {
-    faults.iter().fold(FaultBudget::NONE, |budget, &fault| budget.with(fault, 1))
-}
-
 /// The combinations that give exactly-once at the level under these faults.
 fn survivors(level: Level, faults: &[Fault]) -> Vec<Pipeline> {
     let mut combinations = combinations();
-    combinations.retain(|pipeline| see(pipeline, level, each_once(faults)).exactly_once);
+    combinations.retain(|pipeline| see(pipeline, level, FaultBudget::once_each(faults.iter().copied())).exactly_once);
     combinations
 }
 
@@ -175,9 +171,9 @@ fn the_combinations_are_all_there_are() {
 fn the_inert_settings_are_inert() {
     for pipeline in combinations().into_iter().step_by(211) {
         for level in Level::ALL {
-            let once = see(&pipeline, level, each_once(&AND_FORGOTTEN));
+            let once = see(&pipeline, level, FaultBudget::once_each(AND_FORGOTTEN));
             for other in varied(vec![pipeline.clone()], INERT) {
-                let seen = see(&other, level, each_once(&AND_FORGOTTEN));
+                let seen = see(&other, level, FaultBudget::once_each(AND_FORGOTTEN));
                 assert_eq!((seen.exactly_once, seen.states), (once.exactly_once, once.states), "{other:?}");
             }
         }

@@ -135,7 +135,7 @@ fn decided_by_all(protocol: &Protocol, name: &str) -> BTreeSet<String> {
 #[test]
 fn stateright_sees_the_same_states_and_decides_the_same() {
     for (name, _) in presets::ALL {
-        let each_once = Fault::ALL.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1));
+        let each_once = FaultBudget::once_each(Fault::ALL);
         let pipeline = preset(name, |it| it.faults = each_once.capped(2));
         decided_by_all(&Protocol::new(&pipeline, 1).expect("one message fits"), name);
     }

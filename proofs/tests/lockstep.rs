@@ -135,7 +135,7 @@ fn a_dead_letter_is_nothing_to_go_back_to_and_nothing_to_lose() {
         (pipeline.broker.leases, pipeline.broker.max_deliveries) = (leases, 1);
         (pipeline.consumer.settles, pipeline.consumer.commits) = (Settles::WithEffect, commits);
         let faults = [Fault::DeliveryLost, Fault::LeaseExpiry, Fault::ConsumerCrash, Fault::Rewind];
-        pipeline.faults = faults.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1)).capped(2);
+        pipeline.faults = FaultBudget::once_each(faults).capped(2);
         check(&pipeline, 2);
     }
 }

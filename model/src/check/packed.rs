@@ -127,7 +127,7 @@ mod tests {
         for (name, _) in presets::ALL {
             let preset = presets::named(name).expect("a preset");
             same_graph(&preset, 1);
-            let all = Fault::ALL.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1));
+            let all = FaultBudget::once_each(Fault::ALL);
             let mut pipeline = Pipeline { faults: all.capped(2), ..preset };
             same_graph(&pipeline, 2);
             (pipeline.broker.max_deliveries, pipeline.ordered) = (1, true);

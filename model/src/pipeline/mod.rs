@@ -148,6 +148,11 @@ impl FaultBudget {
     /// No faults at all: what an empty `[faults]` means.
     pub const NONE: FaultBudget = FaultBudget { total: 0, each: [0; Fault::ALL.len()] };
 
+    /// Each of these kinds once, without a cap.
+    pub fn once_each(faults: impl IntoIterator<Item = Fault>) -> Self {
+        faults.into_iter().fold(Self::NONE, |budget, fault| budget.with(fault, 1))
+    }
+
     /// How often this kind may strike.
     pub fn of(&self, fault: Fault) -> u32 {
         self.each[fault as usize]
@@ -185,6 +190,6 @@ impl Default for FaultBudget {
             SettleLost,
             ConsumerCrash,
         ];
-        points.into_iter().fold(FaultBudget { total: 2, ..FaultBudget::NONE }, |budget, fault| budget.with(fault, 1))
+        FaultBudget::once_each(points).capped(2)
     }
 }

@@ -2,13 +2,13 @@
 
 use delivery_model::check::graph::{Checks, Walk};
 use delivery_model::check::{Moment, Protocol, audit};
-use delivery_model::pipeline::Pipeline;
+use delivery_model::pipeline::{FaultBudget, Pipeline};
 use delivery_model::semantics::{PropertyId, PropertySet};
 use delivery_model::spec::State;
 use delivery_model::vocab::{Fault, Step};
 use stateright::{Model, Property};
 
-use crate::{each, preset, protocol};
+use crate::{preset, protocol};
 
 /// The protocol, reduced by rules that take it that one kind of fault never strikes. Unlike `Reduced`, it stops at every
 /// step.
@@ -65,7 +65,7 @@ impl Model for Blind {
 
 /// With one message and this fault alone: what the pipeline breaks, rules that are blind to the fault miss.
 fn check_missed(fault: Fault, name: &str, missed: PropertyId) {
-    let pipeline = preset(name, |it| it.faults = each(&[fault]));
+    let pipeline = preset(name, |it| it.faults = FaultBudget::once_each([fault]));
     let broken = |to| Blind { protocol: protocol(&pipeline, 1), to }.broken();
     let (sound, blind) = (broken(None), broken(Some(fault)));
     assert_eq!(sound - blind, missed.into(), "{name} under {fault}");
@@ -101,7 +101,7 @@ fn a_rule_that_is_blind_to_a_fault_meets_a_moment_against_the_conditions() {
     for fault in Fault::ALL.into_iter().filter(|&fault| fault != Fault::LeaseExpiry) {
         let pipelined = |it: &mut Pipeline| {
             it.producer.in_flight = 2;
-            it.faults = each(&[fault, Fault::PublishAckLost]);
+            it.faults = FaultBudget::once_each([fault, Fault::PublishAckLost]);
         };
         let is_caught = ["exactly-once", "at-most-once"].iter().any(|name| is_caught(&preset(name, pipelined), fault));
         assert!(is_caught, "{fault}");

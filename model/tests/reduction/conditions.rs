@@ -2,10 +2,10 @@
 
 use delivery_model::check::audit;
 use delivery_model::check::graph::{Checks, Walk};
-use delivery_model::pipeline::{Commits, Identity, OnRestart, Pipeline, Remembers, Settles};
+use delivery_model::pipeline::{Commits, FaultBudget, Identity, OnRestart, Pipeline, Remembers, Settles};
 use delivery_model::vocab::Fault;
 
-use crate::{each, preset, presets, protocol};
+use crate::{preset, presets, protocol};
 
 /// At every moment of the full graph, as far as so many states go.
 fn check(pipeline: &Pipeline, messages: u32, states_max: u32) {
@@ -25,7 +25,7 @@ fn the_conditions_hold_at_every_moment_of_a_preset_under_the_usual_faults() {
 #[test]
 fn the_conditions_hold_under_any_two_faults() {
     for preset in presets() {
-        check(&Pipeline { faults: each(&Fault::ALL).capped(2), ..preset }, 1, 40_000);
+        check(&Pipeline { faults: FaultBudget::once_each(Fault::ALL).capped(2), ..preset }, 1, 40_000);
     }
 }
 
@@ -35,14 +35,14 @@ fn the_conditions_hold_where_two_messages_meet() {
     check(&preset("kafka-transactional", |_| {}), 2, u32::MAX);
     for pipeline in presets() {
         let faults = [Fault::PublishReordered, Fault::PublishDuplicated, Fault::BrokerCrash, Fault::ConsumerCrash];
-        check(&Pipeline { faults: each(&faults).capped(2), ordered: true, ..pipeline }, 2, 10_000);
+        check(&Pipeline { faults: FaultBudget::once_each(faults).capped(2), ordered: true, ..pipeline }, 2, 10_000);
     }
 }
 
 /// Nine acks are lost, and what is sent again is stored again.
 #[test]
 fn the_conditions_hold_where_the_log_is_full() {
-    let overflowing = preset("at-least-once", |it| it.faults = each(&[]).with(Fault::PublishAckLost, 9));
+    let overflowing = preset("at-least-once", |it| it.faults = FaultBudget::NONE.with(Fault::PublishAckLost, 9));
     check(&overflowing, 1, u32::MAX);
 }
 

@@ -6,9 +6,8 @@ mod conditions;
 mod verdicts;
 
 use delivery_model::check::Protocol;
-use delivery_model::pipeline::{FaultBudget, Pipeline};
+use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
-use delivery_model::vocab::Fault;
 
 fn preset(name: &str, change: impl FnOnce(&mut Pipeline)) -> Pipeline {
     let mut pipeline = presets::named(name).expect("the preset exists");
@@ -22,9 +21,4 @@ fn presets() -> impl Iterator<Item = Pipeline> {
 
 fn protocol(pipeline: &Pipeline, messages: u32) -> Protocol {
     Protocol::new(pipeline, messages).expect("so many messages fit")
-}
-
-/// Each of these faults once.
-fn each(faults: &[Fault]) -> FaultBudget {
-    faults.iter().fold(FaultBudget::NONE, |budget, &fault| budget.with(fault, 1))
 }

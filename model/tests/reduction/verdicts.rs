@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use delivery_model::check::graph::{Checks, Walk};
 use delivery_model::check::{Explored, Limits, Reduced, explore};
-use delivery_model::pipeline::{Dedup, Identity, Pipeline};
+use delivery_model::pipeline::{Dedup, FaultBudget, Identity, Pipeline};
 use delivery_model::vocab::Fault;
 use stateright::{Checker, Model};
 
-use crate::{each, preset, presets, protocol};
+use crate::{preset, presets, protocol};
 
 fn explored(pipeline: &Pipeline, messages: u32, reduced: bool) -> Explored {
     explore(pipeline, Limits { messages, reduced, ..Limits::default() }, &|_| true).expect("so many messages fit")
@@ -55,12 +55,12 @@ fn a_reduced_search_says_the_same_under_pairs_of_faults() {
     ];
     for pipeline in presets() {
         for pair in pairs {
-            check(&Pipeline { faults: each(&pair), ..pipeline.clone() }, 1);
+            check(&Pipeline { faults: FaultBudget::once_each(pair), ..pipeline.clone() }, 1);
         }
     }
     let reordered = preset("at-least-once", |it| {
         (it.producer.in_flight, it.ordered) = (2, true);
-        it.faults = each(&[PublishReordered, PublishAckLost]);
+        it.faults = FaultBudget::once_each([PublishReordered, PublishAckLost]);
     });
     check(&reordered, 2);
 }
@@ -70,7 +70,7 @@ fn a_reduced_search_says_the_same_under_pairs_of_faults() {
 fn a_reduced_search_meets_the_bounds_of_the_encoding_too() {
     let overflowing = preset("at-least-once", |it| {
         (it.producer.identity, it.broker.dedup) = (Identity::None, Dedup::None);
-        it.faults = each(&[]).with(Fault::PublishAckLost, 9);
+        it.faults = FaultBudget::NONE.with(Fault::PublishAckLost, 9);
     });
     let [full, reduced] = check(&overflowing, 1);
     assert!(!full.is_complete() && !reduced.is_complete());

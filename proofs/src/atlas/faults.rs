@@ -76,7 +76,7 @@ impl FaultSet {
 
     /// The budget that lets each of them strike once.
     pub fn budget(self) -> FaultBudget {
-        self.iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1))
+        FaultBudget::once_each(self.iter())
     }
 }
 

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn named() -> Pipeline {
-        let faults = Fault::ALL.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 1));
+        let faults = FaultBudget::once_each(Fault::ALL);
         Pipeline { name: "drawn".to_owned(), faults, ..Pipeline::default() }
     }
 

@@ -263,7 +263,7 @@ fn under_every_fault_the_cores_keep_what_is_claimed_of_their_inside() {
     ] {
         let mut pipeline = presets::named("exactly-once").expect("the preset exists");
         (pipeline.producer.in_flight, pipeline.broker.max_deliveries) = (3, 4);
-        pipeline.faults = Fault::ALL.iter().fold(FaultBudget::NONE, |budget, &fault| budget.with(fault, 1));
+        pipeline.faults = FaultBudget::once_each(Fault::ALL);
         pipeline.faults = pipeline.faults.with(Fault::DedupForgotten, 0);
         change(&mut pipeline);
         let report = campaign(&pipeline, Mutant::None, 400, 5, &mut |_| true);
