@@ -50,7 +50,7 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: Hand, events:
     let place = hand.position.0 as usize;
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     let message = state.log[place].message();
-    let fails = state.poisoned.is_some_and(|poisoned| poisoned.index() == message);
+    let fails = state.fails(message + 1);
     let fenced = settings.settles == Settles::WithEffect && settings.leases_checked && hand.late;
     if fails || fenced {
         return state.set_holding(hand, None);

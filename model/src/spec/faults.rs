@@ -31,7 +31,12 @@ pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bo
         Fault::ProducerZombie => has_room() && may_restart(),
         _ => true,
     };
-    fits && state.fired(fault) < settings.budget_of(fault) && state.fired_total() < settings.budget_total()
+    fits && is_in_budget(settings, state, fault)
+}
+
+/// The budget has a fault of this kind left, whether or not it can strike now.
+pub(super) fn is_in_budget(settings: &Settings, state: &State, fault: Fault) -> bool {
+    state.fired(fault) < settings.budget_of(fault) && state.fired_total() < settings.budget_total()
 }
 
 fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Step)) {

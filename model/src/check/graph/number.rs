@@ -53,12 +53,9 @@ fn name_new<K: Clone + Eq + Hash + Send + Sync>(
     let (mut states, mut parents) = (extend(states, total, any), extend(parents, total, 0));
     let mut first = known as u32;
     let items = parts.iter_mut().zip(news).map(|(part, &news)| {
-        let (own_states, later_states) = take(&mut states).split_at_mut(news);
-        let (own_parents, later_parents) = take(&mut parents).split_at_mut(news);
-        (states, parents) = (later_states, later_parents);
         let own_first = first;
         first += news as u32;
-        (part, own_states, own_parents, own_first)
+        (part, cut(&mut states, news), cut(&mut parents, news), own_first)
     });
     crew.share_out(items, |(part, states, parents, first)| part.name_new(states, parents, first, known as u32));
 }
@@ -70,22 +67,17 @@ fn connect<K: Clone + Eq + Hash + Send + Sync>(
     parts: &mut [Part<K>],
     named: &Named<'_, K>,
 ) {
-    // Initial states are no one's successors.
-    let parts = parts.iter_mut().filter(|part| !part.degrees.is_empty());
     let Some(edges) = &mut shape.edges else { return };
-    let parts: Vec<_> = parts.collect();
+    // Initial states are no one's successors.
+    let parts: Vec<_> = parts.iter_mut().filter(|part| !part.degrees.is_empty()).collect();
     let mut end = edges.targets.len() as u64;
     let total = parts.iter().map(|part| part.targets.len()).sum();
     let mut ends = extend(&mut edges.ends, parts.iter().map(|part| part.degrees.len()).sum(), 0);
     let (mut targets, mut classes) = (extend(&mut edges.targets, total, 0), extend(&mut edges.classes, total, 0));
     let items = parts.into_iter().map(|part| {
-        let (own_ends, later_ends) = take(&mut ends).split_at_mut(part.degrees.len());
-        let (own_targets, later_targets) = take(&mut targets).split_at_mut(part.targets.len());
-        let (own_classes, later_classes) = take(&mut classes).split_at_mut(part.targets.len());
-        (ends, targets, classes) = (later_ends, later_targets, later_classes);
-        let begin = end;
-        end += own_targets.len() as u64;
-        (part, own_ends, own_targets, own_classes, begin)
+        let (sources, successors, begin) = (part.degrees.len(), part.targets.len(), end);
+        end += successors as u64;
+        (part, cut(&mut ends, sources), cut(&mut targets, successors), cut(&mut classes, successors), begin)
     });
     crew.share_out(items, |(part, ends, targets, classes, begin)| {
         part.name_rest(named);
@@ -97,6 +89,11 @@ fn connect<K: Clone + Eq + Hash + Send + Sync>(
             *own = end;
         }
     });
+}
+
+/// Cuts so many places off the beginning.
+fn cut<'a, T>(places: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    places.split_off_mut(..count).expect("room was made for all")
 }
 
 /// The ids of new states, wherever they are asked for.

@@ -136,9 +136,9 @@ impl Shard {
     /// Replaces the key of every state in these buckets by the id of the equal known state, or by [`NEW`], or, where it
     /// is equal to a new one before it, by a provisional id.
     ///
-    /// There must be room: [`Shard::reserve`]. `known` are the states with an id. The first state that equals none of them has the provisional id `known.len()`,
-    /// the next such the number after it, and so on. The caller then gives out the ids and tells them to
-    /// [`Shard::settle`].
+    /// There must be room: [`Shard::reserve`]. `known` are the states with an id. The first state that equals none of
+    /// them has the provisional id `known.len()`, the next such the number after it, and so on. The caller then gives
+    /// out the ids and tells them to [`Shard::settle`].
     pub(super) fn place<S: Eq>(&mut self, buckets: &mut [&mut Bucket<S>], known: &[S]) {
         debug_assert!(self.fresh.is_empty(), "the ids of the last batch were never settled");
         self.news.clear();

@@ -68,8 +68,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// What fails will be handed off for ever.
     fn may_handle(&self, hand: Hand) -> bool {
         let message = self.state.log[hand.position.0 as usize].message();
-        let fails = self.state.poisoned.is_some_and(|poisoned| poisoned.index() == message);
-        !fails && self.is_safe_from(&[Fault::ConsumerCrash, Fault::BrokerCrash])
+        !self.state.fails(message + 1) && self.is_safe_from(&[Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
     fn may_record(&self, hand: Hand) -> bool {

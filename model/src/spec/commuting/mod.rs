@@ -18,9 +18,9 @@
 mod delivering;
 mod publishing;
 
-use super::Spec;
 use super::settings::Settings;
 use super::state::State;
+use super::{Spec, faults};
 use crate::vocab::{Fault, Step};
 
 impl Spec {
@@ -35,7 +35,7 @@ impl Spec {
 
     /// The budget has a fault of this kind left, whether or not it can strike now.
     pub fn is_in_budget(&self, state: &State, fault: Fault) -> bool {
-        state.fired(fault) < self.settings.budget_of(fault) && state.fired_total() < self.settings.budget_total()
+        faults::is_in_budget(&self.settings, state, fault)
     }
 }
 
