@@ -13,9 +13,10 @@
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use delivery_benches::is_test;
 use delivery_model::check::Protocol;
 use delivery_model::check::graph::{Completeness, Exploration, Walk};
-use delivery_model::pipeline::FaultBudget;
+use delivery_model::pipeline::{FaultBudget, Pipeline};
 use delivery_model::presets;
 use delivery_model::semantics::Rules;
 use delivery_model::vocab::Step;
@@ -29,8 +30,7 @@ const STATES_MIN: usize = 1_000_000;
 
 fn checkers(criterion: &mut Criterion) {
     let (messages, faults) = if is_test() { (1, 1) } else { (4, 3) };
-    let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.faults = pipeline.faults.capped(faults);
+    let pipeline = reference(faults);
     let protocol = Protocol::new(&pipeline, messages).expect("so many messages fit");
     let from_outside = Protocol::watching(&pipeline, messages, Rules::from(&pipeline).applicable());
     let walked = walk(&protocol, 1);
@@ -42,8 +42,12 @@ fn checkers(criterion: &mut Criterion) {
     grow(messages, faults);
 }
 
-fn is_test() -> bool {
-    std::env::args().any(|argument| argument == "--test")
+/// The exactly-once reference, with so many of its faults in one run.
+fn reference(faults: u32) -> Pipeline {
+    let pipeline = presets::named("exactly-once").expect("a reference");
+    // A total of 0 is no cap.
+    let faults = if faults == 0 { FaultBudget::NONE } else { pipeline.faults.capped(faults) };
+    Pipeline { faults, ..pipeline }
 }
 
 /// Whether a step is a fault, so that edges carry a class.
@@ -145,12 +149,9 @@ fn grow(messages: u32, faults: u32) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn cell(messages: u32, faults: u32) -> String {
-    let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.faults = if faults == 0 { FaultBudget::NONE } else { pipeline.faults.capped(faults) };
-    let protocol = Protocol::new(&pipeline, messages).expect("so many messages fit");
-    let start = Instant::now();
-    let states = walk(&protocol, 2).graph.len();
-    format!("{states} {:.3}", start.elapsed().as_secs_f64())
+    let protocol = Protocol::new(&reference(faults), messages).expect("so many messages fit");
+    let mut states = 0;
+    let took = delivery_benches::time(|| states = walk(&protocol, 2).graph.len());
+    format!("{states} {:.3}", took.as_secs_f64())
 }

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use delivery_benches::time;
+use delivery_benches::{is_test, time};
 use delivery_impls::core::order::{Order, Sku};
 use delivery_impls::core::record::{Identity, ProducerId, Publish, Record, Session, Verdict};
 use delivery_impls::core::report::Report;
@@ -202,7 +202,7 @@ fn report(each: u64, tries: u32) {
 }
 
 fn group_sync(criterion: &mut Criterion) {
-    let is_test = std::env::args().any(|argument| argument == "--test");
+    let is_test = is_test();
     report(if is_test { EACH } else { 10 * EACH }, if is_test { 1 } else { 20 });
     let mut group = criterion.benchmark_group("durable confirmations");
     group.sample_size(10);

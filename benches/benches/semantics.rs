@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use delivery_benches::time;
+use delivery_benches::{is_test, time};
 use delivery_impls::core::broker::{Broker, Journals, Peer};
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
@@ -241,7 +241,7 @@ fn report(tries: u32) {
 }
 
 fn semantics(criterion: &mut Criterion) {
-    let is_test = std::env::args().any(|argument| argument == "--test");
+    let is_test = is_test();
     let mut group = criterion.benchmark_group("semantics");
     group.throughput(Throughput::Elements(BATCH));
     for name in NAMES {

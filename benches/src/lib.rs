@@ -9,13 +9,18 @@
 //!
 //! Each timed run is followed by a check of what it computed, so a figure never belongs to code that skipped its work. Times are of
 //! batches: a clock read costs more than one of these operations. Here stands what the benches share: the
-//! clock, and the control that says whether two threads really have a core each.
+//! clock, the mode, and the control that says whether two threads really have a core each.
 
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Whether the benches run once, as tests, and not to measure.
+pub fn is_test() -> bool {
+    std::env::args().any(|argument| argument == "--test")
+}
 
 /// How long the work takes.
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]

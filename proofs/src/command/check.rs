@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use delivery_model::check::{Limits, LivenessFinding, Violation};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
-use delivery_model::semantics::{PropertyId, PropertySet, Verdict};
+use delivery_model::semantics::{PropertySet, Verdict};
 use delivery_model::story::Ink;
 use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::{Bounds, Broken, Verified, Watcher, verify};
@@ -219,14 +219,9 @@ fn agreement(verified: &Verified, ink: Ink) -> String {
     disagreements.iter().map(tell).collect()
 }
 
-/// A broken promise is told by the story of each property that it needs; where nothing is promised, all that stands
-/// between the pipeline and exactly-once is. What is broken of the inside is told in any case: it was claimed.
+/// A broken promise is told by the story of each property that is wanted.
 fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
-    let promised = verified.rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
-    let mut wanted = promised | PropertySet::WHITE_BOX;
-    if pipeline.ordered {
-        wanted.insert(PropertyId::Order);
-    }
+    let wanted = tell::wanted(pipeline, &verified.rules);
     let in_model = verified.model.violations.iter().filter(|violation| wanted.contains(violation.property));
     let told: PropertySet = in_model.clone().map(|violation| violation.property).collect();
     let only_in_cores = verified.broken.iter().filter(|it| wanted.contains(it.property) && !told.contains(it.property));

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use delivery_impls::mutant::Mutant;
-use delivery_model::pipeline::{Pipeline, Semantics};
-use delivery_model::semantics::{PropertyId, PropertySet, Verdict};
+use delivery_model::pipeline::Pipeline;
+use delivery_model::semantics::{PropertyId, Verdict};
 use delivery_model::story::Ink;
 use delivery_model::vocab::Fault;
 use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, campaign};
@@ -98,11 +98,8 @@ fn in_words(pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -
     if pipeline.faults.kinds().next().is_some() {
         out += &format!("\n{}", report::lines(&table));
     }
-    let promised = report.rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
-    let wanted = promised | PropertySet::WHITE_BOX;
-    let is_wanted = |found: &&Counterexample| {
-        wanted.contains(found.property) || pipeline.ordered && found.property == PropertyId::Order
-    };
+    let wanted = tell::wanted(pipeline, &report.rules);
+    let is_wanted = |found: &&Counterexample| wanted.contains(found.property);
     report.counterexamples.iter().filter(is_wanted).for_each(|found| out += &counterexample(found, ink));
     out
 }

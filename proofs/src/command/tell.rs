@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use delivery_model::check::EndlessRun;
-use delivery_model::pipeline::Pipeline;
+use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::schedule::Schedule;
-use delivery_model::semantics::PropertyId;
+use delivery_model::semantics::{PropertyId, PropertySet, Rules};
 use delivery_model::story::{self, Ink};
 use delivery_model::vocab::{MessageId, Step};
 
@@ -33,6 +33,14 @@ pub fn endless(pipeline: &Pipeline, run: &EndlessRun, ink: Ink) -> String {
     let path: Vec<Step> = run.stem.iter().chain(&run.cycle).copied().collect();
     let spec = story::spec_for(pipeline, run.messages, &path).expect("the model found it");
     story::endless_text(&story::story(&spec, &path), run.stem.len(), ink)
+}
+
+/// The properties whose stories are told: those of the promise, or, where nothing is promised, all that stands between the
+/// pipeline and exactly-once; order where it is claimed; and what is claimed of the inside in any case.
+pub fn wanted(pipeline: &Pipeline, rules: &Rules) -> PropertySet {
+    let promised = rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
+    let order = if pipeline.ordered { PropertyId::Order.into() } else { PropertySet::EMPTY };
+    promised | order | PropertySet::WHITE_BOX
 }
 
 /// "no-duplicate-effect, broken for message 1".
