@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease};
 use delivery_impls::core::order::{Order, Sku};
 use delivery_impls::core::record::{Identity, ProducerId, Record};
 use delivery_impls::core::report::Report;
+use delivery_impls::core::time::{BackOff, Millis};
+use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::link::Link;
 use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
@@ -115,6 +117,29 @@ fn hand_off(position: u64, lease: u32) -> FromBroker {
         delivery: Some(DeliveryNumber(lease)),
         record,
     })
+}
+
+/// As it does when it has no room for a registration, or when two processes take turns in the same role.
+#[test]
+fn a_broker_that_hangs_up_at_once_is_called_again_ever_more_slowly() {
+    const CALLS: u64 = 12;
+    let directory = tempfile::tempdir().expect("a directory");
+    let observer = Arc::new(Events(Mutex::new(channel().0)));
+    let stores = Stores::in_directory(directory.path());
+    let tuning = Tuning { back_off: BackOff { base: Millis(4), max: Millis(4), seed: 0 }, ..loopback_tuning() };
+    let run = Run::new(Pipeline::default(), tuning, stores, observer, Company::Apart);
+    let stop = Arc::clone(&run.stop);
+    let listener = TcpListener::bind(LOOPBACK).expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    let consumer = thread::spawn(move || consumer::consume(&run, address));
+    #[expect(clippy::disallowed_methods, reason = "it is about waits")]
+    let began = Instant::now();
+    (0..CALLS).for_each(|_| drop(listener.accept().expect("it calls")));
+    // The first cut is like any other; after the others it waits.
+    assert!(began.elapsed() >= Duration::from_millis(4 * (CALLS - 2)), "{:?}", began.elapsed());
+    stop.store(true, Ordering::Release);
+    drop(listener);
+    consumer.join().expect("no panic").expect("no failure");
 }
 
 /// Every position is handed off three times over, as if its lease had ended while the consumer was at work.

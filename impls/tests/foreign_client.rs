@@ -79,9 +79,13 @@ impl Served {
     }
 
     fn producer(&self, producer: u32) -> Client {
+        self.incarnation(producer, 0)
+    }
+
+    fn incarnation(&self, producer: u32, epoch: u32) -> Client {
         let mut client = self.client();
         client.say(&[7]);
-        client.say(&register(producer));
+        client.say(&[&[1][..], &producer.to_le_bytes(), &epoch.to_le_bytes()].concat());
         assert_eq!(client.hear(), Some(vec![1]), "registered");
         client
     }
@@ -139,7 +143,11 @@ impl Client {
 
     /// Publishes, and gives the verdict's tag: 0 refused, 2 acked.
     fn published(&mut self, producer: u32, number: u64) -> u8 {
-        self.say(&publish(producer, number));
+        self.published_as(&publish(producer, number), number)
+    }
+
+    fn published_as(&mut self, body: &[u8], number: u64) -> u8 {
+        self.say(body);
         let reply = self.hear().expect("a reply");
         assert_eq!((reply[0], &reply[1..9]), (2, &number.to_le_bytes()[..]), "a reply to this message");
         reply[13]
@@ -169,6 +177,15 @@ fn publish(producer: u32, number: u64) -> Vec<u8> {
 }
 
 const ORDER: [u8; 9] = [1, 9, 0, 0, 0, 3, 0, 0, 0];
+
+/// The same of another epoch, with a payload of this length.
+fn publish_of(producer: u32, epoch: u32, number: u64, payload: usize) -> Vec<u8> {
+    let mut body = publish(producer, number);
+    body[18..22].copy_from_slice(&epoch.to_le_bytes());
+    body.truncate(body.len() - ORDER.len());
+    body.resize(body.len() + payload, 1);
+    body
+}
 
 /// How many records the broker's log holds.
 fn stored(directory: &TempDir) -> usize {
@@ -259,10 +276,58 @@ fn what_makes_no_sense_or_comes_out_of_turn_is_cut_off() {
     );
     check(&said(&[hello, &register(2), &settle(0)]), "sent `settle`, expected `publish`");
     check(&said(&[hello, subscribe, &publish(1, 7)]), "sent `publish`, expected `has`");
-    check(
-        &said(&[hello, subscribe, &settle(u64::MAX)]),
-        "settles up to position 18446744073709551615, but the log ends at 1",
-    );
+    check(&said(&[hello, subscribe, &settle(5)]), "a settle of position 5 alone, under a lease of position 0");
+    let below = [&[4][..], &[0; 16], &[1], &u64::MAX.to_le_bytes(), &[1]].concat();
+    check(&said(&[hello, subscribe, &below]), "settles up to position 18446744073709551615, but the log ends at 1");
+}
+
+/// One that fits into a `publish` and not into a `hand off` was stored once, and then ended the broker.
+#[test]
+fn a_payload_is_handed_off_or_cut_off_however_long_it_is() {
+    const LONGEST: usize = 255 << 10;
+    let too_long = [frame(&[7]), frame(&register(2)), frame(&publish_of(2, 0, 0, LONGEST + 1))].concat();
+    check(&too_long, "nonsense: a payload of 261121 bytes, at most 261120 are allowed");
+    let served = serve(|_| ());
+    assert_eq!(served.producer(1).published_as(&publish_of(1, 0, 0, LONGEST), 0), 2);
+    let hand_off = served.consumer(1).hear().expect("a hand-off");
+    assert!(hand_off.ends_with(&[1; LONGEST]));
+    served.end();
+}
+
+#[test]
+fn a_connection_is_cut_off_when_another_comes_in_its_place() {
+    let served = serve(|_| ());
+    let mut first = served.producer(1);
+    assert_eq!(first.published(1, 0), 2);
+    let mut second = served.producer(1);
+    assert_eq!(first.hear(), None, "cut off");
+    assert!(served.notice().contains("another connection came in its place"));
+    assert_eq!(second.published(1, 1), 2);
+
+    let mut first = served.consumer(1);
+    let hand_off = first.hear().expect("a hand-off");
+    let mut second = served.consumer(1);
+    assert_eq!(first.hear(), None, "cut off");
+    assert!(served.notice().contains("another connection came in its place"));
+    let again = second.hear().expect("the same message");
+    assert_eq!((&again[1..9], &again[42..]), (&hand_off[1..9], &hand_off[42..]));
+    drop((second, first));
+    served.end();
+}
+
+/// An old incarnation that was thought dead connects last. Its successor is served as before; it is refused.
+#[test]
+fn an_older_incarnation_that_comes_late_is_refused_and_does_not_silence_its_successor() {
+    let served = serve(|_| ());
+    let mut successor = served.incarnation(1, 2);
+    assert_eq!(successor.published_as(&publish_of(1, 2, 0, 9), 0), 2);
+    let mut zombie = served.incarnation(1, 1);
+    assert_eq!(zombie.published_as(&publish_of(1, 1, 1, 9), 1), 0, "refused");
+    assert_eq!(successor.published_as(&publish_of(1, 2, 1, 9), 1), 2);
+    drop((zombie, successor));
+    let directory = Arc::clone(&served.directory);
+    served.end();
+    assert_eq!(stored(&directory), 2);
 }
 
 #[test]

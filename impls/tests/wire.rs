@@ -2,9 +2,11 @@
 
 use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease, SettleRequest};
 use delivery_impls::core::positions::Positions;
+use delivery_impls::core::producer::PAYLOAD_MAX;
 use delivery_impls::core::record::{DecodeError, Identity, ProducerId, Publish, Record, Reply, Session, Verdict};
+use delivery_impls::driver::frame::BODY_MAX;
 use delivery_impls::driver::secret::Secret;
-use delivery_impls::driver::wire::{FromBroker, ToBroker};
+use delivery_impls::driver::wire::{FromBroker, ToBroker, WireError};
 use delivery_impls::store::{Covers, Generation};
 use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Epoch, MessageId, Position, SettleOutcome};
 use proptest::collection::vec;
@@ -46,10 +48,7 @@ fn positions() -> impl Strategy<Value = Positions> {
 }
 
 fn to_broker() -> impl Strategy<Value = ToBroker> {
-    let covers = prop_oneof![
-        any::<u64>().prop_map(|position| Covers::One(Position(position))),
-        any::<u64>().prop_map(|end| Covers::Below(Position(end))),
-    ];
+    let below = prop::option::of(any::<u64>().prop_map(|end| Covers::Below(Position(end))));
     prop_oneof![
         any::<(u32, u32)>()
             .prop_map(|(producer, epoch)| ToBroker::Register { producer: ProducerId(producer), epoch: Epoch(epoch) }),
@@ -59,9 +58,9 @@ fn to_broker() -> impl Strategy<Value = ToBroker> {
             ToBroker::Subscribe { consumer: ConsumerId(consumer), workers, hands, has }
         }),
         positions().prop_map(ToBroker::Has),
-        (hand(), covers, any::<bool>()).prop_map(|(hand, covers, finishes)| ToBroker::Settle(SettleRequest {
+        (hand(), below, any::<bool>()).prop_map(|(hand, below, finishes)| ToBroker::Settle(SettleRequest {
             hand,
-            covers,
+            covers: below.unwrap_or(Covers::One(hand.position)),
             finishes
         })),
         hand().prop_map(ToBroker::Release),
@@ -122,22 +121,73 @@ proptest! {
         let body = ToBroker::Release(hand).encode();
         prop_assert!(ToBroker::decode(&body[..body.len() - more]).is_err());
         let longer = [&body[..], &vec![0; more]].concat();
-        prop_assert_eq!(ToBroker::decode(&longer), Err(DecodeError::Long { offset: body.len(), found: more }));
+        prop_assert_eq!(ToBroker::decode(&longer), Err(DecodeError::Long { offset: body.len(), found: more }.into()));
     }
 }
 
 #[test]
 fn errors_say_what_was_found_and_where() {
     let error = ToBroker::decode(&[9]).map(drop);
-    assert_eq!(error, Err(DecodeError::Tag { of: "message to the broker", offset: 0, found: 9 }));
+    assert_eq!(error, Err(DecodeError::Tag { of: "message to the broker", offset: 0, found: 9 }.into()));
     let error = FromBroker::decode(&[9]).map(drop);
     assert_eq!(error, Err(DecodeError::Tag { of: "message from the broker", offset: 0, found: 9 }));
-    assert_eq!(ToBroker::decode(&[]), Err(DecodeError::Short { offset: 0, expected: 1, found: 0 }));
+    assert_eq!(ToBroker::decode(&[]), Err(DecodeError::Short { offset: 0, expected: 1, found: 0 }.into()));
 }
 
 #[test]
 fn many_hands_are_claimed_and_none_come_without_much_being_allocated() {
     let mut body = vec![3, 0, 1, 0, 0, 0];
     body.extend(u32::MAX.to_le_bytes());
-    assert!(matches!(ToBroker::decode(&body), Err(DecodeError::Short { offset: 10, .. })));
+    assert!(matches!(ToBroker::decode(&body), Err(WireError::Decode(DecodeError::Short { offset: 10, .. }))));
+}
+
+/// A record that fits into a `publish` and not into a `hand off`, which says more besides, would be stored, and would
+/// end the broker whenever it came to be handed off.
+#[test]
+fn the_longest_payload_that_is_let_in_can_be_handed_off() {
+    let session = Session { producer: ProducerId(1), session: Epoch(1) };
+    let publish = |length: usize| {
+        let (message, producer, epoch) = (MessageId(1), ProducerId(1), Epoch(1));
+        let identity = Identity::Sequence { session, number: 1 };
+        Publish {
+            record: Record { message, identity, producer, epoch, payload: vec![7; length].into() },
+            attempt: AttemptNumber(1),
+        }
+    };
+    let longest = ToBroker::Publish(publish(PAYLOAD_MAX));
+    assert_eq!(ToBroker::decode(&longest.encode()), Ok(longest));
+    let too_long = ToBroker::Publish(publish(PAYLOAD_MAX + 1)).encode();
+    assert_eq!(ToBroker::decode(&too_long), Err(WireError::PayloadTooLong { found: PAYLOAD_MAX + 1 }));
+    let (consumer, generation, delivery) = (ConsumerId(0), Generation(0), Some(DeliveryNumber(1)));
+    let record = publish(PAYLOAD_MAX).record;
+    let hand_off = FromBroker::HandOff(HandOff { hand: HandId::default(), consumer, generation, delivery, record });
+    assert!(hand_off.encode().len() <= BODY_MAX);
+}
+
+#[test]
+fn a_lease_of_one_position_does_not_settle_another_alone() {
+    let settle = |hand: u64, covers| {
+        let hand = HandId { position: Position(hand), ..HandId::default() };
+        ToBroker::decode(&ToBroker::Settle(SettleRequest { hand, covers, finishes: true }).encode())
+    };
+    let refused = WireError::OtherPosition { found: Position(4), leased: Position(3) };
+    assert_eq!(settle(3, Covers::One(Position(4))), Err(refused));
+    assert!(settle(3, Covers::One(Position(3))).is_ok());
+    assert!(settle(3, Covers::Below(Position(4))).is_ok());
+}
+
+/// The lowest of them: the rest counts as not said, which both sides can bear.
+#[test]
+fn positions_full_of_holes_are_said_as_far_as_a_body_has_room() {
+    let mut positions = Positions::default();
+    for number in 0..20_000 {
+        positions.insert(Position(2 * number));
+    }
+    let body = FromBroker::Committed(positions.clone()).encode();
+    assert!(body.len() <= BODY_MAX);
+    let Ok(FromBroker::Committed(told)) = FromBroker::decode(&body) else { panic!("positions") };
+    assert_eq!(told.minus(&positions), Positions::default());
+    let end = told.runs().last().expect("some").1;
+    positions.truncate(end);
+    assert_eq!(told, positions);
 }

@@ -18,12 +18,23 @@ use super::tuning::Tuning;
 use crate::mutant::Mutant;
 use crate::store::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
 
+/// The longest payload, in bytes: what it becomes on the wire must fit into a frame, with room for what goes with it.
+pub const PAYLOAD_MAX: usize = 255 << 10;
+
 /// Why a message was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// The application used this id before, and the message is unfinished.
     #[error("message {0} is unfinished already: every message needs an id of its own")]
     Unfinished(MessageId),
+    /// It could never be transmitted.
+    #[error("message {message} has a payload of {found} bytes, at most {PAYLOAD_MAX} are allowed")]
+    TooLong {
+        /// Which.
+        message: MessageId,
+        /// The payload's length in bytes.
+        found: usize,
+    },
     /// It could not be kept.
     #[error("the outbox did not take message {message}: {why}")]
     Store {
@@ -101,6 +112,9 @@ impl<S: OutboxStore> Producer<S> {
     pub fn submit(&mut self, message: MessageId, payload: Payload) -> Result<(), SubmitError> {
         if self.outbox.of(message).is_some() {
             return Err(SubmitError::Unfinished(message));
+        }
+        if payload.len() > PAYLOAD_MAX {
+            return Err(SubmitError::TooLong { message, found: payload.len() });
         }
         let before = self.next_number;
         let identity = self.next_identity(message);

@@ -175,8 +175,8 @@ struct Incarnation<'a> {
     /// The attempts that wait for a reply, by connection and message, where others may have joined them.
     leads: BTreeMap<(u64, MessageId), Lead>,
     connections: BTreeMap<u64, Connection>,
-    /// Each producer's newest connection; an older one is not listened to any more.
-    producers: BTreeMap<ProducerId, u64>,
+    /// Each producer's newest incarnation that is connected, and its connection.
+    producers: BTreeMap<ProducerId, (Epoch, u64)>,
     subscriber: Option<Subscriber>,
 }
 
@@ -333,8 +333,8 @@ impl<'a> Incarnation<'a> {
     fn register(&mut self, connection: u64, producer: ProducerId, epoch: Epoch) -> Result<(), Interrupt> {
         match self.core.register(producer, epoch) {
             Ok(()) => {
-                self.producers.insert(producer, connection);
                 self.becomes(connection, Standing::Producer(producer));
+                self.turn_to(connection, producer, epoch);
                 self.say(connection, &FromBroker::Registered);
             }
             // It will come again.
@@ -344,11 +344,21 @@ impl<'a> Incarnation<'a> {
         Ok(())
     }
 
-    /// A producer is listened to over its newest connection. Where the attempt leads others, it does until it has a reply.
-    fn publish(&mut self, connection: u64, publish: Publish, lead: Option<Lead>) -> Result<(), Interrupt> {
-        if self.producers.get(&publish.record.producer) != Some(&connection) {
-            return Ok(());
+    /// The newest incarnation that is connected is the producer, over its newest connection. An older one that comes late
+    /// is heard beside it, and fenced off where the settings say so: it must not silence its successor.
+    fn turn_to(&mut self, connection: u64, producer: ProducerId, epoch: Epoch) {
+        let known = self.producers.get(&producer).copied();
+        if known.is_some_and(|(current, _)| epoch < current) {
+            return;
         }
+        self.producers.insert(producer, (epoch, connection));
+        if let Some((_, replaced)) = known {
+            self.cut_off(replaced, &Reason::Replaced);
+        }
+    }
+
+    /// Where the attempt leads others, it does until it has a reply.
+    fn publish(&mut self, connection: u64, publish: Publish, lead: Option<Lead>) -> Result<(), Interrupt> {
         let message = publish.record.message;
         self.leads.extend(lead.map(|lead| ((connection, message), lead)));
         self.core.receive(publish, Some(Peer(connection))).expect("each attempt is decided about at once");

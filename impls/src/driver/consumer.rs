@@ -13,7 +13,7 @@ use std::thread;
 
 use self::state::{Shared, State};
 use super::link::Link;
-use super::run::{DriverError, Ended, Interrupt, Run};
+use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
 use crate::core::hand::ConsumerId;
 
@@ -50,9 +50,10 @@ pub fn consume(run: &Run, broker: SocketAddr) -> Result<Ended, DriverError> {
 
 /// Keeps a connection to the broker for as long as there is one to be had.
 fn talk(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<(), DriverError> {
+    let mut calls = Calls::default();
     loop {
         let life = shared.lock().life();
-        let Some(incoming) = connect(run, broker, shared)? else {
+        let Some(incoming) = connect(run, broker, &mut calls, shared)? else {
             return Ok(());
         };
         if converse(run, shared, life, &incoming)? == Next::Leave {
@@ -62,9 +63,14 @@ fn talk(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<(), DriverErro
 }
 
 /// Connects and subscribes. None if the run would rather end than wait for the broker.
-fn connect(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<Option<Receiver<FromBroker>>, DriverError> {
+fn connect(
+    run: &Run,
+    broker: SocketAddr,
+    calls: &mut Calls,
+    shared: &Shared,
+) -> Result<Option<Receiver<FromBroker>>, DriverError> {
     let mut incoming = None;
-    let link = run.reach(NAME, broker, |stream| {
+    let link = run.reach(NAME, broker, calls, |stream| {
         let (to_loop, said) = sync_channel(INCOMING);
         incoming = Some(said);
         Link::start(NAME, stream, run.limits, move |body| {

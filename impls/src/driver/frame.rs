@@ -6,9 +6,22 @@
 //! |---|---|---|
 //! | 0 | 3 | `PoD` |
 //! | 3 | 1 | version, 1 |
-//! | 4 | 4 | body's length, at most [`BODY_MAX`] |
+//! | 4 | 4 | body's length, at most [`BODY_MAX`]: 262,144 bytes |
 //! | 8 | 4 | CRC-32C of the body |
 //! | 12 | 4 | CRC-32C of the twelve bytes before it |
+//!
+//! CRC-32C is Castagnoli's, as in iSCSI (RFC 3720): polynomial 0x1EDC6F41, bits reflected in and out (so 0x82F63B78 in a
+//! table), begun with all ones, inverted at the end. That of nothing is 0, that of `123456789` is 0xE3069283.
+//!
+//! ```
+//! # use delivery_impls::driver::frame::encode;
+//! let mut heartbeat = Vec::new();
+//! encode(b"", &mut heartbeat).unwrap();
+//! assert_eq!(heartbeat, [b'P', b'o', b'D', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0xdb, 0x62, 0x32]);
+//! let mut hello = Vec::new();
+//! encode(b"\x07", &mut hello).unwrap();
+//! assert_eq!(hello, [b'P', b'o', b'D', 1, 1, 0, 0, 0, 0xba, 0x37, 0xb7, 0x86, 0xd1, 0x95, 0x3d, 0xde, 7]);
+//! ```
 //!
 //! The header has a checksum of its own, so that a damaged length is noticed before anybody waits, or makes room, for
 //! that many bytes. CRC-32C notices every single flipped bit, and every burst of up to 32.

@@ -8,7 +8,9 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -32,7 +34,8 @@ pub struct Limits {
     pub silence: Duration,
     /// A frame that began must be complete after this time.
     pub frame: Duration,
-    /// How long the kernel may refuse to take more bytes before the peer counts as gone.
+    /// How long the kernel may refuse to take more bytes before the peer counts as gone. It may have taken some once, so
+    /// that a peer which stopped reading is gone after twice as long.
     pub write: Duration,
     /// How long a new peer may take to say who it is.
     pub hello: Duration,
@@ -70,6 +73,9 @@ pub enum Cut {
     /// A frame began and did not end.
     #[error("the peer did not finish a frame in {} ms", .0.as_millis())]
     Unfinished(Duration),
+    /// What was to be said to the peer found no room any more.
+    #[error("the peer did not read what it was sent")]
+    Deaf,
     /// The operating system says so.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
@@ -80,6 +86,7 @@ pub enum Cut {
 pub struct Link {
     queue: Option<SyncSender<Vec<u8>>>,
     stream: TcpStream,
+    deaf: Deaf,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -99,19 +106,24 @@ impl Link {
         let (mut inward, outward) = (stream.try_clone()?, stream.try_clone()?);
         // The reader is not joined: it ends when the connection does, and it may be waiting for room in a queue that
         // the thread which drops this link would have to empty.
-        let read = move || read_all(&mut inward, limits, incoming);
+        let deaf = Deaf::default();
+        let (told, noticed) = (deaf.clone(), deaf.clone());
+        let read = move || read_all(&mut inward, limits, &told, incoming);
         thread::Builder::new().name(format!("{name} in")).spawn(read)?;
-        let write = move || write_all(outward, &queued, limits.heartbeat);
+        let write = move || write_all(outward, &queued, limits.heartbeat, &noticed);
         let writer = thread::Builder::new().name(format!("{name} out")).spawn(write)?;
-        Ok(Link { queue: Some(queue), stream, writer: Some(writer) })
+        Ok(Link { queue: Some(queue), stream, deaf, writer: Some(writer) })
     }
 
     /// Queues one body, of at most [`BODY_MAX`] bytes. A full queue, or a connection that has ended, cuts the link and
     /// loses the body: the reading half learns of it, and the protocol's retries take it from there.
     pub fn send(&self, body: Vec<u8>) {
         assert!(body.len() <= BODY_MAX, "messages are bounded where they are submitted");
-        let queued = self.queue.as_ref().is_some_and(|queue| queue.try_send(body).is_ok());
-        if !queued {
+        let queued = self.queue.as_ref().map(|queue| queue.try_send(body));
+        if let Some(Err(TrySendError::Full(_))) = queued {
+            self.deaf.note();
+        }
+        if queued.is_none_or(|queued| queued.is_err()) {
             self.cut();
         }
     }
@@ -139,11 +151,30 @@ impl Drop for Link {
     }
 }
 
-fn read_all(stream: &mut TcpStream, limits: Limits, mut incoming: impl FnMut(Result<Vec<u8>, Cut>) -> bool) {
+/// Whether the sending half gave the peer up. The receiving half, which then sees the connection end, says so.
+#[derive(Clone, Debug, Default)]
+struct Deaf(Arc<AtomicBool>);
+
+impl Deaf {
+    fn note(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+fn read_all(
+    stream: &mut TcpStream,
+    limits: Limits,
+    deaf: &Deaf,
+    mut incoming: impl FnMut(Result<Vec<u8>, Cut>) -> bool,
+) {
     let reason = read_until_cut(stream, limits, &mut incoming);
     let _ = stream.shutdown(Shutdown::Both);
     if let Some(reason) = reason {
-        incoming(Err(reason));
+        incoming(Err(if deaf.is_noted() { Cut::Deaf } else { reason }));
     }
 }
 
@@ -225,7 +256,7 @@ fn now() -> Instant {
 }
 
 /// Writes what is queued, gathering what is there into one write, until the link is finished or the connection ends.
-fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Duration) {
+fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Duration, deaf: &Deaf) {
     let mut bytes = Vec::new();
     loop {
         let mut next = match queued.recv_timeout(heartbeat) {
@@ -238,7 +269,10 @@ fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Durat
             frame::encode(&body, &mut bytes).expect("`send` lets no longer body in");
             next = if bytes.len() < GATHER_BYTES { queued.try_recv().ok() } else { None };
         }
-        if stream.write_all(&bytes).is_err() {
+        if let Err(error) = stream.write_all(&bytes) {
+            if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+                deaf.note();
+            }
             // The reader sees the end and reports it.
             let _ = stream.shutdown(Shutdown::Both);
             return;
@@ -307,7 +341,15 @@ mod tests {
         let (link, inbox, far) = pair();
         // More than the kernel's buffers and the queue take together.
         (0..2 * QUEUE_FRAMES).for_each(|_| link.send(vec![0; 64 << 10]));
-        assert!(inbox.recv().expect("a reason").is_err());
+        assert_eq!(end_of(&inbox), "the peer did not read what it was sent");
+        drop(far);
+    }
+
+    #[test]
+    fn a_peer_that_reads_too_slowly_is_cut_off_though_the_queue_has_room() {
+        let (link, inbox, far) = pair_with(Limits { write: SOON, ..Limits::default() });
+        (0..QUEUE_FRAMES / 2).for_each(|_| link.send(vec![0; 64 << 10]));
+        assert_eq!(end_of(&inbox), "the peer did not read what it was sent");
         drop(far);
     }
 

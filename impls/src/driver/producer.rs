@@ -9,7 +9,7 @@ use delivery_model::vocab::{EventKind, MessageId, Outcome};
 
 use super::faults::Role;
 use super::link::Link;
-use super::run::{DriverError, Ended, Interrupt, Run};
+use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
 use crate::core::record::{Payload, ProducerId};
@@ -53,6 +53,7 @@ struct Incarnation<'a> {
     name: String,
     broker: SocketAddr,
     core: Producer<EmbeddedOutbox>,
+    calls: Calls,
     connection: Option<Connection>,
 }
 
@@ -68,7 +69,8 @@ impl<'a> Incarnation<'a> {
         let recover = |why| DriverError::Recover { role: name.clone(), why };
         let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
         let core = Producer::open(&run.pipeline, run.tuning, id, store, Mutant::None).map_err(recover)?;
-        Ok(Incarnation { run, name, broker, core, connection: None })
+        let (calls, connection) = Default::default();
+        Ok(Incarnation { run, name, broker, core, calls, connection })
     }
 
     /// Loses the core, and what is on its way on the connection; the store closes as it is.
@@ -107,9 +109,9 @@ impl<'a> Incarnation<'a> {
     }
 
     /// None if the run would rather end than wait for the broker.
-    fn connect(&self) -> Result<Option<Connection>, DriverError> {
+    fn connect(&mut self) -> Result<Option<Connection>, DriverError> {
         let mut incoming = None;
-        let link = self.run.reach(&self.name, self.broker, |stream| {
+        let link = self.run.reach(&self.name, self.broker, &mut self.calls, |stream| {
             let (to_loop, replies) = sync_channel(REPLIES);
             incoming = Some(replies);
             Link::start(&self.name, stream, self.run.limits, move |body| {
@@ -128,11 +130,14 @@ impl<'a> Incarnation<'a> {
             let Some((message, payload)) = orders.pop_front() else {
                 return Ok(());
             };
-            self.step(|core| match core.submit(message, payload) {
-                Err(SubmitError::Store { why, .. }) => Err(why),
+            match self.core.submit(message, payload) {
                 // A restart found it in the store already.
-                Ok(()) | Err(SubmitError::Unfinished(_)) => Ok(()),
-            })?;
+                Ok(()) | Err(SubmitError::Unfinished(_)) => self.drain()?,
+                Err(SubmitError::Store { why, .. }) => return Err(self.failed(why).into()),
+                Err(why @ SubmitError::TooLong { .. }) => {
+                    return Err(DriverError::Submit { role: self.name.clone(), why }.into());
+                }
+            }
         }
         Ok(())
     }

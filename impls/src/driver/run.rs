@@ -22,6 +22,7 @@ use super::faults::{Injector, Role};
 use super::link::{Limits, Link};
 use super::secret::Secret;
 use super::wire::ToBroker;
+use crate::core::producer::SubmitError;
 use crate::core::record::ProducerId;
 use crate::core::report::Report;
 use crate::core::time::{BackOff, Millis};
@@ -53,6 +54,14 @@ pub enum DriverError {
         role: String,
         /// Why.
         why: RecoverError,
+    },
+    /// The application submits what cannot be sent.
+    #[error("{role}: {why}")]
+    Submit {
+        /// Whose.
+        role: String,
+        /// Why.
+        why: SubmitError,
     },
     /// The operating system refused a socket or a thread.
     #[error("{role}: {why}")]
@@ -148,6 +157,24 @@ pub fn loopback_tuning() -> Tuning {
         ..Tuning::default()
     }
 }
+
+/// Waits for parties that have processes, and perhaps machines, of their own. A connection that ends takes its leases with
+/// it, so that they need not be short; and a handler must have the time to finish before its lease ends.
+pub fn apart_tuning() -> Tuning {
+    Tuning { lease: Tuning::default().lease, ..loopback_tuning() }
+}
+
+/// What a role's connections to the broker have come to so far.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// When the last one stood.
+    last: Option<Millis>,
+    /// How many in a row did not last.
+    short: u32,
+}
+
+/// A connection that did not last so long was cut off rather than lost.
+const BRIEF: Millis = Millis(1_000);
 
 /// Whether the roles of a run share a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,13 +309,16 @@ impl Run {
         &self,
         name: &str,
         broker: SocketAddr,
+        calls: &mut Calls,
         mut start: impl FnMut(TcpStream) -> io::Result<Link>,
     ) -> Result<Option<Link>, DriverError> {
+        self.wait_after(calls);
         let mut failures = 0;
         while !self.is_leaving() && !self.is_ending() {
             match TcpStream::connect(broker).and_then(&mut start) {
                 Ok(link) => {
                     link.send(ToBroker::Hello(self.secret.clone()).encode());
+                    calls.last = Some(self.now());
                     return Ok(Some(link));
                 }
                 Err(_) if self.is_ending() => break,
@@ -301,13 +331,40 @@ impl Run {
         Ok(None)
     }
 
+    /// A connection that ended as soon as it stood is not followed by the next one at once: a broker without room, or a
+    /// second process in the same role, would make that an endless loop.
+    fn wait_after(&self, calls: &mut Calls) {
+        let was_short = calls.last.is_some_and(|last| self.now() < last + BRIEF);
+        calls.short = if was_short { calls.short.saturating_add(1) } else { 0 };
+        // The first one is a cut like any other.
+        if calls.short > 1 {
+            self.rest(calls.short - 1);
+        }
+    }
+
     fn wait_for_broker(&self, name: &str, why: &io::Error, failures: &mut u32) {
         if *failures == 0 {
             self.notice(name, &format_args!("the broker cannot be reached, trying on: {why}"));
         }
         *failures = failures.saturating_add(1);
-        let wait = self.tuning.back_off.after(*failures, u64::from(std::process::id()));
+        self.rest(*failures);
+    }
+
+    fn rest(&self, failures: u32) {
+        let wait = self.tuning.back_off.after(failures, u64::from(std::process::id()));
         // Nobody unparks it: a role that is asked to leave looks up soon enough.
         thread::park_timeout(Duration::from_millis(wait.0).min(LOOK_UP));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between processes a handler may take its time; and what a vanished consumer held is freed by the end of its
+    /// connection, not by the end of its leases.
+    #[test]
+    fn between_processes_a_lease_outlasts_the_wait_for_a_silent_peer() {
+        assert!(Duration::from_millis(apart_tuning().lease.0) > Limits::default().silence);
     }
 }

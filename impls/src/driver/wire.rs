@@ -4,23 +4,89 @@
 //!
 //! TCP, one connection a client. Each direction is a sequence of frames (see [`frame`](super::frame): magic, version,
 //! length, two CRC-32C, then the body). A frame with an empty body is a heartbeat: it means nothing, and keeps a
-//! connection alive. Both ends send one when they have been silent for a while, and both cut off a peer that was silent
-//! for too long, that does not finish a frame it began, or that does not read ([`Limits`](super::link::Limits)).
+//! connection alive. The broker sends one whenever it was silent for 3 s; a client does likewise, even while it waits for
+//! an answer.
 //!
-//! A client says `hello` first, with the shared secret or none; the broker answers only if it is wrong, with `denied`,
-//! and closes. Then the client becomes a producer with `register`, or a consumer with `subscribe`, and stays one. Either
-//! may follow `hello` at once. Whatever else comes, or comes out of turn, ends the connection.
+//! A client says `hello` first, with the shared secret or none (where the broker has none, any will do); the broker
+//! answers only if it is wrong, with `denied`, and closes. Then the client becomes a producer with `register`, or a
+//! consumer with `subscribe`, and stays one. Either may follow `hello` at once. Whatever else comes, or comes out of
+//! turn, ends the connection.
 //!
-//! * A producer waits for `registered`, then sends `publish`; every `reply` names message and attempt. After a cut it
-//!   connects anew, registers the same epoch, and sends what was not confirmed again, under the same identity. A new
-//!   incarnation takes a higher epoch. A producer's id is its alone: of several connections that register it, the newest
-//!   is listened to. Message ids need to be unique with one producer only; its id is part of every identity, and a
-//!   record or an identity in another one's name ends the connection.
-//! * A consumer gets up to `workers` `hand off`s at once. Each ends with a `settle` that finishes it, answered by
-//!   `settled`, or with a `release`. After a cut, whatever it held is handed off again. Before it goes it says `leave`,
-//!   finishes what it has until `left` comes, and closes.
+//! | who | may say |
+//! |---|---|
+//! | who has said nothing | `hello` |
+//! | who has said hello | `register` or `subscribe` |
+//! | a producer | `publish`, in its own name |
+//! | a consumer | `settle`, `release`, `has`, `leave` |
 //!
 //! A client closes by closing. The broker, when it stops, closes its sending half, and waits for the client to close.
+//!
+//! # A producer
+//!
+//! It waits for `registered`, then sends `publish`, as many ahead of their replies as its pipeline's `in-flight` says.
+//! Every `reply` names message and attempt, and replies come in any order. What comes under which settings:
+//!
+//! * `acks = "after-sync"`: one `reply` to each attempt, once the message is on disk or it is refused. Of attempts at a
+//!   message that is under way, each gets its reply when the first one does.
+//! * `acks = "on-receipt"`: `acked` at once, without a position, and nothing if it could not be stored after all.
+//! * `acks = "never"`: none.
+//!
+//! No reply for a while (the clients here wait 200 ms): unknown; send it again, under the same identity and the next
+//! attempt number (attempts count from 1 for each message). `refused` means that this attempt is not stored: it comes
+//! from an older epoch than one that registered, or is numbered past the next number, or the disk is full.
+//!
+//! The identity must be of the kind that the broker's `dedup` goes by; it recognises nothing by another one, and stores
+//! every attempt then.
+//!
+//! * Sequence numbers count from 0 in each session, by one a message: the next one is stored, an older one confirmed
+//!   again, a later one refused. A number belongs to one message for ever; an attempt that gives it to another message is
+//!   never answered.
+//! * A producer that keeps its unfinished messages over restarts uses session 0 for ever, and goes on counting. One that
+//!   does not takes its epoch for the session.
+//!
+//! Epochs count incarnations: a producer that restarts registers a higher one than ever before, and where the broker
+//! fences, numbered messages of lower ones are refused from then on. `registered` says that the epoch was noted, not that
+//! it is the newest. After a cut a producer connects anew, registers the same epoch, and sends what was not confirmed
+//! again. Its id is its alone: when a connection registers an id and an epoch that is no older, the one before is cut off.
+//! Message ids need to be unique with one producer only; its id is part of every identity, and a record or an identity in
+//! another one's name ends the connection.
+//!
+//! # A consumer
+//!
+//! `subscribe` has no answer but `hand off`s, up to `workers` at once (512 at most; 0: none). Each ends with a `settle`
+//! that finishes it, answered by `settled`, with a `release`, or with its lease: after 30 s, or with the connection. A
+//! position that is not settled by then is handed off again, under another lease; whoever settles under the old one is
+//! told `refused`. A settle frees the worker before it is answered, so that the next `hand off` may come before `settled`.
+//! A settle without an answer may have happened, or the disk was full: release the hand, and it comes again if it is not
+//! settled.
+//!
+//! There is one consumer at a time. When another connection subscribes, the one before is cut off.
+//!
+//! Where the pipeline settles single positions (`commits = "each"`, and not `settles = "with-effect"`), the settle's flag
+//! is 0, its position the hand's, and `hands`, `has` and `committed` are empty or do not come. Otherwise the consumer
+//! follows a cursor: its settles may cover every position below one (no further than the log's end), it says with `has`
+//! which positions it has behind it or at work, with `hands` on which it is at work while it subscribes, and is told what
+//! is settled or set aside with `committed`. Each of these replaces what was said before; at most 8,192 runs of positions
+//! are said, the lowest.
+//!
+//! Before it goes a consumer says `leave`, finishes what it has until `left` comes, and closes.
+//!
+//! # Limits
+//!
+//! | what | limit |
+//! |---|---|
+//! | body of a frame | 262,144 bytes |
+//! | payload | 261,120 bytes |
+//! | from connecting to `register` or `subscribe` | 5 s |
+//! | without a byte, a heartbeat at least | 15 s |
+//! | from a frame's first byte to its last | 10 s |
+//! | not reading, with the system's buffers full | 10 to 20 s, or 1,024 frames that wait |
+//! | connections | 512; one more is closed at once, and may try again |
+//!
+//! Who exceeds one, sends what is no frame, no message, or out of turn, is cut off: what was queued for it is written as
+//! far as it reads, then the connection closes, without a word about why. The broker tells its operators (on standard
+//! error), and goes on serving everybody else. A client that was cut off waits a little longer each time before it comes
+//! again.
 //!
 //! # Bodies
 //!
@@ -29,9 +95,9 @@
 //! | to the broker | tag | fields |
 //! |---|---|---|
 //! | `register` | 1 | producer u32, epoch u32 |
-//! | `publish` | 2 | attempt u32, record |
-//! | `subscribe` | 3 | consumer u8, workers u32, count u32, so many hands, positions |
-//! | `settle` | 4 | hand, flag (0: one position, 1: every position below), position u64, flag (finishes) |
+//! | `publish` | 2 | attempt u32 (from 1), record |
+//! | `subscribe` | 3 | consumer u8 (0), workers u32, count u32, so many hands, positions |
+//! | `settle` | 4 | hand, flag (0: this position, 1: every position below it), position u64, flag (1: finishes) |
 //! | `release` | 5 | hand |
 //! | `has` | 6 | positions |
 //! | `hello` | 7 | secret, up to the end |
@@ -41,7 +107,7 @@
 //! |---|---|---|
 //! | `registered` | 1 | |
 //! | `reply` | 2 | message u64, attempt u32, verdict |
-//! | `hand off` | 3 | hand, consumer u8, generation u32, delivery u32 (0: not counted), record |
+//! | `hand off` | 3 | hand, consumer u8, generation u32 (0), delivery u32 (from 1; 0: not counted), record |
 //! | `settled` | 4 | hand, outcome u8 (0 ok, 1 refused, 2 unknown) |
 //! | `committed` | 5 | positions |
 //! | `denied` | 6 | |
@@ -51,23 +117,80 @@
 //! |---|---|
 //! | record | version u8 (1), message u64, producer u32, epoch u32, identity, payload up to the end |
 //! | identity | 0; or 1, producer u32, session u32, message id u64; or 2, producer u32, session u32, sequence number u64 |
-//! | hand | position u64, lease: incarnation u32, number u32 |
+//! | hand | position u64, lease: incarnation u32, number u32; said back as it came |
 //! | positions | runs up to the end: first u64, first after u64 |
 //! | verdict | 0: refused; 1: acked; 2: acked, position u64 |
 //! | flag | 0 or 1 |
+//!
+//! A `settle` that does not finish leaves the worker busy: it is for consumers that settle before they handle, and
+//! `release` the hand after that.
 //!
 //! The payload of the order service is its own affair ([`Order`](crate::core::order::Order)): version u8 (1), article
 //! u32, quantity u32.
 //!
 //! Decoding is validation: a body that is too short, too long or has an unknown tag is an error that says where.
+//!
+//! The first attempt of producer 3, epoch 2, at its message 7, an order for 3 of article 9, numbered 0 in session 2:
+//!
+//! ```
+//! # use delivery_impls::core::{order::{Order, Sku}, record::*};
+//! # use delivery_impls::driver::wire::ToBroker;
+//! # use delivery_model::vocab::{AttemptNumber, Epoch, MessageId};
+//! # let session = Session { producer: ProducerId(3), session: Epoch(2) };
+//! # let record = Record {
+//! #     message: MessageId(7), identity: Identity::Sequence { session, number: 0 }, producer: ProducerId(3),
+//! #     epoch: Epoch(2), payload: Order { sku: Sku(9), quantity: 3 }.encode(),
+//! # };
+//! # let publish = ToBroker::Publish(Publish { record, attempt: AttemptNumber(1) });
+//! assert_eq!(publish.encode(), [
+//!     2, 1, 0, 0, 0,                                          // publish, attempt
+//!     1, 7, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0,      // record: version, message, producer, epoch
+//!     2, 3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,      // identity: numbered, producer, session, number
+//!     1, 9, 0, 0, 0, 3, 0, 0, 0,                              // payload: version, article, quantity
+//! ]);
+//! ```
 
 use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Epoch, MessageId, Position, SettleOutcome};
 
+use thiserror::Error;
+
+use super::frame::BODY_MAX;
 use super::secret::Secret;
 use crate::core::hand::{ConsumerId, HandId, HandOff, Lease, SettleRequest};
 use crate::core::positions::Positions;
+use crate::core::producer::PAYLOAD_MAX;
 use crate::core::record::{DecodeError, ProducerId, Publish, Reader, Record, Reply, Verdict};
 use crate::store::{Covers, Generation};
+
+/// What a hand-off says besides the payload: its own fields, and those of a record with the longest identity.
+const HAND_OFF_HEAD: usize = 26 + 34;
+const _: () = assert!(HAND_OFF_HEAD + PAYLOAD_MAX <= BODY_MAX, "what is stored can be handed off");
+
+/// How many runs of positions are said at most, the lowest ones: half of a body. Whoever is not told of a position takes
+/// it for not settled, or not there yet, and learns better later.
+const RUNS_MAX: usize = BODY_MAX / 2 / 16;
+
+/// Why a body holds nothing that a client may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum WireError {
+    /// It is no message.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// What is stored must fit into a hand-off, or nobody could ever be handed it.
+    #[error("a payload of {found} bytes, at most {PAYLOAD_MAX} are allowed")]
+    PayloadTooLong {
+        /// Its length in bytes.
+        found: usize,
+    },
+    /// A lease gives the right to settle its own position.
+    #[error("a settle of position {found} alone, under a lease of position {leased}")]
+    OtherPosition {
+        /// What it would settle.
+        found: Position,
+        /// What was handed off.
+        leased: Position,
+    },
+}
 
 /// What a client says to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,13 +316,17 @@ impl ToBroker {
     }
 
     /// Reads what [`ToBroker::encode`] wrote.
-    pub fn decode(body: &[u8]) -> Result<ToBroker, DecodeError> {
+    pub fn decode(body: &[u8]) -> Result<ToBroker, WireError> {
         let mut reader = Reader::new(body);
         let message = match reader.u8()? {
             1 => ToBroker::Register { producer: ProducerId(reader.u32()?), epoch: Epoch(reader.u32()?) },
             2 => {
                 let attempt = AttemptNumber(reader.u32()?);
-                ToBroker::Publish(Publish { attempt, record: Record::decode(reader.rest())? })
+                let record = Record::decode(reader.rest())?;
+                if record.payload.len() > PAYLOAD_MAX {
+                    return Err(WireError::PayloadTooLong { found: record.payload.len() });
+                }
+                ToBroker::Publish(Publish { attempt, record })
             }
             3 => {
                 let (consumer, workers) = (ConsumerId(reader.u8()?), reader.u32()?);
@@ -209,6 +336,9 @@ impl ToBroker {
             4 => {
                 let hand = decode_hand(&mut reader)?;
                 let covers = match (flag(&mut reader)?, Position(reader.u64()?)) {
+                    (false, found) if found != hand.position => {
+                        return Err(WireError::OtherPosition { found, leased: hand.position });
+                    }
                     (false, position) => Covers::One(position),
                     (true, end) => Covers::Below(end),
                 };
@@ -218,7 +348,7 @@ impl ToBroker {
             6 => ToBroker::Has(decode_positions(&mut reader)?),
             7 => ToBroker::Hello(Secret::new(reader.rest())),
             8 => ToBroker::Leave,
-            found => return Err(DecodeError::Tag { of: "message to the broker", offset: 0, found }),
+            found => return Err(DecodeError::Tag { of: "message to the broker", offset: 0, found }.into()),
         };
         reader.end()?;
         Ok(message)
@@ -327,9 +457,10 @@ fn decode_hand(reader: &mut Reader<'_>) -> Result<HandId, DecodeError> {
     Ok(HandId { position, lease: Lease { incarnation: reader.u32()?, number: reader.u32()? } })
 }
 
-/// Positions as their runs, so that a long history with few holes is a short body.
+/// Positions as their runs, so that a long history with few holes is a short body, and never a longer one than a body
+/// may be.
 fn encode_positions(positions: &Positions, body: &mut Vec<u8>) {
-    for (start, end) in positions.runs() {
+    for (start, end) in positions.runs().take(RUNS_MAX) {
         body.extend(start.0.to_le_bytes());
         body.extend(end.0.to_le_bytes());
     }

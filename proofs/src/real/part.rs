@@ -20,7 +20,7 @@ use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::Observer;
 use delivery_impls::driver::faults::owner;
 use delivery_impls::driver::producer::Orders;
-use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, apart_tuning};
 use delivery_impls::driver::secret::Secret;
 use delivery_impls::driver::{broker, consumer, producer};
 use delivery_model::pipeline::Pipeline;
@@ -108,7 +108,7 @@ impl Part {
     pub fn new(role: Role, directory: PathBuf) -> Part {
         let record = directory.join(format!("{}.jsonl", role.name()));
         let (secret, listeners, stop) = Default::default();
-        Part { role, directory, record, secret, tuning: loopback_tuning(), listeners, stop }
+        Part { role, directory, record, secret, tuning: apart_tuning(), listeners, stop }
     }
 
     /// Takes part, until nothing is left to do or the party is asked to leave. `listening` is told where a broker listens.

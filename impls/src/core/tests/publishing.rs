@@ -5,7 +5,7 @@ use delivery_model::vocab::{AttemptNumber, EventKind, MessageId, Outcome, Positi
 
 use super::*;
 use crate::core::broker::Received;
-use crate::core::producer::SubmitError;
+use crate::core::producer::{PAYLOAD_MAX, SubmitError};
 use crate::core::record::{Submission, Verdict};
 use crate::store::StoreError;
 
@@ -164,6 +164,18 @@ fn a_message_that_the_outbox_refused_leaves_no_gap() {
     assert_eq!(producer.submit(message(2), order(2)), Err(SubmitError::Unfinished(message(2))));
     let mut broker = open_broker(&Pipeline::default(), Journals::default());
     store_and_check(&mut broker, producer.transmit(NOW).unwrap().unwrap(), 1);
+}
+
+/// On the wire it would never fit into a frame: it would be kept, and tried for ever.
+#[test]
+fn a_message_that_is_too_long_to_be_transmitted_is_not_taken() {
+    let mut producer = open_producer(&Pipeline::default(), SimulatedOutbox::default());
+    let found = PAYLOAD_MAX + 1;
+    let refused = producer.submit(message(1), vec![7; found].into());
+    assert_eq!(refused, Err(SubmitError::TooLong { message: message(1), found }));
+    assert_eq!(kinds(|| producer.poll_report()), []);
+    producer.submit(message(2), vec![7; PAYLOAD_MAX].into()).unwrap();
+    assert_eq!(producer.outbox().iter().map(|(message, _)| message).collect::<Vec<_>>(), [message(2)]);
 }
 
 fn store_and_check(broker: &mut Broker<SimulatedJournal>, publish: Publish, records: u64) {

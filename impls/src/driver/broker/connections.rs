@@ -8,10 +8,10 @@ use thiserror::Error;
 
 use super::super::link::{Cut, Link};
 use super::super::secret::Secret;
-use super::super::wire::{FromBroker, ToBroker};
+use super::super::wire::{FromBroker, ToBroker, WireError};
 use super::{CONNECTIONS, Incarnation, Input, NAME};
 use crate::core::broker::Peer;
-use crate::core::record::{DecodeError, ProducerId};
+use crate::core::record::ProducerId;
 use crate::core::time::Millis;
 use crate::store::StoreError;
 
@@ -26,7 +26,7 @@ pub(in super::super) enum Reason {
     Cut(#[from] Cut),
     /// A frame holds no message.
     #[error("the peer sent nonsense: {0}")]
-    Nonsense(#[from] DecodeError),
+    Nonsense(#[from] WireError),
     /// A message that this peer may not send now.
     #[error("the peer sent `{found}`, expected {expected}")]
     OutOfTurn { found: &'static str, expected: &'static str },
@@ -42,6 +42,9 @@ pub(in super::super) enum Reason {
     /// The store has no room for what it needs.
     #[error("it cannot be served now: {0}")]
     NoRoom(StoreError),
+    /// The same party has connected anew.
+    #[error("another connection came in its place")]
+    Replaced,
     /// There are too many already.
     #[error("there are {CONNECTIONS} connections already")]
     Crowded,
@@ -175,7 +178,7 @@ impl Incarnation<'_> {
         }
         self.leads.retain(|(its, _), _| *its != connection);
         self.core.disconnect(Peer(connection));
-        self.producers.retain(|_, its| *its != connection);
+        self.producers.retain(|_, (_, its)| *its != connection);
         if let Some(gone) = self.subscriber.take_if(|subscriber| subscriber.connection == connection) {
             self.core.end_leases_of(gone.consumer);
         }

@@ -38,6 +38,10 @@ pub(super) struct Subscriber {
 impl Incarnation<'_> {
     pub(super) fn hear_consumer(&mut self, connection: u64, said: ToBroker) -> Result<(), Interrupt> {
         if let ToBroker::Subscribe { consumer, workers, hands, has } = said {
+            // There is one consumer: a second one takes over, and the first must not wait for ever for what never comes.
+            if let Some(replaced) = self.subscriber.as_ref().map(|subscriber| subscriber.connection) {
+                self.cut_off(replaced, &Reason::Replaced);
+            }
             let (workers, committed) = (workers.min(WORKERS) as usize, Positions::default());
             let at_work = self.take_over(consumer, hands);
             self.becomes(connection, Standing::Consumer);
