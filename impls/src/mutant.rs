@@ -52,6 +52,11 @@ pub enum Mutant {
     LeaseReused,
     /// Broker: one delivery more than allowed before a message is set aside.
     DeadLetterLate,
+    /// Broker: retention drops by count alone, whether the group is done with a record or not.
+    RetentionIgnoresGroup,
+    /// Broker: after a restart it recognises retries of the records that are left only, and not of those that retention
+    /// dropped (NATS JetStream makes its ids anew from stored messages).
+    RetentionForgetsSeen,
 
     /// Consumer: the settle is sent before the effect is made.
     SettleBeforeEffect,
@@ -71,7 +76,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every seeded bug.
-    pub const ALL: [Mutant; 27] = {
+    pub const ALL: [Mutant; 29] = {
         use Mutant::*;
         [
             OutboxRowRemovedOnAttempt,
@@ -94,6 +99,8 @@ impl Mutant {
             RequeuedAtBack,
             LeaseReused,
             DeadLetterLate,
+            RetentionIgnoresGroup,
+            RetentionForgetsSeen,
             SettleBeforeEffect,
             CommitsHighest,
             InboxAfterEffect,

@@ -119,6 +119,7 @@ enum JournalOp {
     Append(Vec<u8>),
     Sync,
     SyncSlowly(usize),
+    Rewrite(Vec<Vec<u8>>),
     Limit(u64),
     Crash,
 }
@@ -127,12 +128,12 @@ fn check_journal<S: Subject<Store: Disk>>(subject: &S, ops: &[JournalOp]) {
     let mut journal = subject.fresh();
     assert_eq!(journal.recover(), Ok(vec![]), "a new journal is empty");
     let (mut synced, mut unsynced) = (Vec::<Vec<u8>>::new(), Vec::<Vec<u8>>::new());
+    let size = |record: &Vec<u8>| (HEADER_BYTES + record.len()) as u64;
     let mut capacity = u64::from(u32::MAX);
     journal.limit(capacity);
     for op in ops {
         match op {
             JournalOp::Append(record) => {
-                let size = |record: &Vec<u8>| (HEADER_BYTES + record.len()) as u64;
                 let taken: u64 = synced.iter().chain(&unsynced).map(size).sum();
                 let full = StoreError::Full { needed: size(record), free: capacity.saturating_sub(taken), capacity };
                 let fits = taken + size(record) <= capacity;
@@ -142,6 +143,18 @@ fn check_journal<S: Subject<Store: Disk>>(subject: &S, ops: &[JournalOp]) {
             JournalOp::SyncSlowly(records) => {
                 journal.sync_slowly(*records);
                 synced.extend(unsynced.drain(..unsynced.len().min(*records)));
+            }
+            JournalOp::Rewrite(records) => {
+                let rewritten = journal.rewrite(records.iter().cloned());
+                if records.iter().map(size).sum::<u64>() <= capacity {
+                    assert_eq!(rewritten, Ok(()));
+                    (synced, unsynced) = (records.clone(), Vec::new());
+                } else {
+                    let Err(StoreError::Full { needed, free, capacity: found }) = rewritten else {
+                        panic!("it is full, not {rewritten:?}");
+                    };
+                    assert!(needed > capacity && (free, found) == (capacity, capacity));
+                }
             }
             JournalOp::Limit(bytes) => {
                 capacity = *bytes;
@@ -267,6 +280,7 @@ fn journal_op() -> impl Strategy<Value = JournalOp> {
         4 => vec(any::<u8>(), 1..40).prop_map(JournalOp::Append),
         2 => Just(JournalOp::Sync),
         1 => (0..4usize).prop_map(JournalOp::SyncSlowly),
+        1 => vec(vec(any::<u8>(), 1..40), 0..4).prop_map(JournalOp::Rewrite),
         1 => (0..200u64).prop_map(JournalOp::Limit),
         1 => Just(JournalOp::Crash),
     ]
@@ -306,7 +320,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_journal_keeps_what_was_synced_and_a_crash_loses_the_rest(ops in vec(journal_op(), 0..24)) {
+    fn a_journal_keeps_what_was_synced_or_rewritten_and_a_crash_loses_the_rest(ops in vec(journal_op(), 0..24)) {
         check_journal(&Simulated(|journal: &mut SimulatedJournal| journal.crash(0, Tear::Torn)), &ops);
         check_journal(&Crashing(Embedded::new(open_journal)), &ops);
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use delivery_impls::mutant::Mutant;
-use delivery_model::pipeline::{FaultBudget, Pipeline};
+use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Schedule, StepWord};
 use delivery_model::spec::bounds::MESSAGES_MAX;
 use delivery_model::vocab::{Fault, Step};
@@ -83,13 +83,10 @@ fn drawn_runs_do_everything() {
 fn the_run_of_a_seeded_bug_is_not_accepted() {
     for mutant in Mutant::ALL {
         let bait = bait(mutant).expect("every bug has a bait");
-        let Schedule { mut pipeline, messages, faults, interleaving } =
-            bait.catches(mutant).expect("the bug is caught");
-        let struck = faults.iter().map(|planned| planned.fault);
-        pipeline.faults = struck.fold(FaultBudget::NONE, |budget, fault| budget.with(fault, budget.of(fault) + 1));
-        let schedule = Schedule { pipeline: pipeline.clone(), messages, faults, interleaving };
+        let mut schedule = bait.catches(mutant).expect("the bug is caught");
+        schedule.pipeline.faults = bait.budget();
         let run = run(&schedule, mutant).expect("a seeded run takes only what is offered");
-        let followed = follow(&pipeline, messages, mutant, &run.steps).expect("so few fit");
+        let followed = follow(&schedule.pipeline, schedule.messages, mutant, &run.steps).expect("so few fit");
         let is_of_bytes = mutant == Mutant::PayloadBufferReused;
         assert_eq!(followed.parted.is_none(), is_of_bytes, "{mutant:?}: {:?}", run.steps);
     }

@@ -7,6 +7,7 @@
 //! tells this state afterwards, and a restart replays the ledger into it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use delivery_model::pipeline::{Commits, Delivers, Pipeline, Settles};
 use delivery_model::vocab::{DeliveryNumber, Position};
@@ -102,7 +103,35 @@ impl Deliveries {
             }
             Entry::Rewound(to) => self.rewind(to),
             Entry::Owned(consumer, generation) => (self.owner, self.generation) = (consumer, generation),
+            Entry::Counted(position, times) => drop(self.counts.insert(position, times.min(self.counts_max))),
+            Entry::HandedOffOnce(start, end) => self.handed.insert_run(start.0, end.0),
         }
+    }
+
+    /// What a ledger must have to amount to this, as far as it was recorded there.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = runs(&self.durable);
+        let dead = self.dead.runs().flat_map(|(start, end)| start.0..end.0);
+        entries.extend(dead.map(|position| Entry::DeadLettered(Position(position))));
+        if self.must_record_hand_off() {
+            entries.extend(self.handed.runs().map(|(start, end)| Entry::HandedOffOnce(start, end)));
+            entries.extend(self.counts.iter().map(|(&position, &times)| Entry::Counted(position, times)));
+        }
+        if self.owner() != Default::default() {
+            entries.push(Entry::Owned(self.owner, self.generation));
+        }
+        entries
+    }
+
+    /// The first position, from this one on, that may have to be handed off (again) after a restart. `elsewhere`: what
+    /// consumers who keep their own positions have finished for good.
+    pub fn first_open(&self, from: Position, elsewhere: &Positions) -> Position {
+        first_in_none(from, [&self.durable, &self.dead, &self.handed, elsewhere].into_iter())
+    }
+
+    /// Forgets how often positions before this one were handed off.
+    pub fn forget_counts_below(&mut self, start: Position) {
+        self.counts = self.counts.split_off(&start);
     }
 
     fn settle_run(&mut self, start: Position, end: Position) {
@@ -153,29 +182,29 @@ impl Deliveries {
         self.settled != self.durable
     }
 
-    /// The lowest position before `end` that this consumer may have and does not have (`has`: what it holds, has done
-    /// or keeps as finished), and what to do about it.
-    pub fn next(&self, consumer: ConsumerId, has: &[&Positions], end: Position, late_by: u32) -> Option<Next> {
+    /// The lowest of the positions that this consumer may have and does not have (`has`: what it holds, has done or keeps
+    /// as finished), and what to do about it.
+    pub fn next(&self, consumer: ConsumerId, has: &[&Positions], of: Range<Position>, late_by: u32) -> Option<Next> {
         if self.subscription == Subscription::Cursor && consumer != self.owner {
             return None;
         }
-        let position = self.first_eligible(has).filter(|position| *position < end)?;
+        let position = Some(self.first_eligible(of.start, has)).filter(|position| *position < of.end)?;
         let count = self.counts.get(&position).copied().unwrap_or_default();
         let is_used_up = self.max_deliveries > 0 && count >= self.max_deliveries + late_by;
         Some(if is_used_up { Next::DeadLetter(position) } else { Next::HandOff(position) })
     }
 
-    /// The first position that nothing speaks against; it may lie beyond the log.
-    fn first_eligible(&self, has: &[&Positions]) -> Option<Position> {
+    /// The first position from here on that nothing speaks against; it may lie beyond the log.
+    fn first_eligible(&self, from: Position, has: &[&Positions]) -> Position {
         let own = [&self.settled, &self.dead, &self.handed];
-        let mut position = Position(0);
+        let mut position = from;
         loop {
-            let later = own.iter().chain(has).fold(position, |at, marks| marks.first_missing(at));
-            let later = self.leases.first_free(later);
-            if later == position {
-                return Some(position);
+            let later = first_in_none(position, own.into_iter().chain(has.iter().copied()));
+            let free = self.leases.first_free(later);
+            if free == later {
+                return free;
             }
-            position = later;
+            position = free;
         }
     }
 
@@ -241,6 +270,18 @@ impl Deliveries {
     /// How the group follows the log.
     pub fn subscription(&self) -> Subscription {
         self.subscription
+    }
+}
+
+/// The first position from here on that none of the sets has.
+fn first_in_none<'a>(from: Position, sets: impl Iterator<Item = &'a Positions> + Clone) -> Position {
+    let mut position = from;
+    loop {
+        let later = sets.clone().fold(position, |at, marks| marks.first_missing(at));
+        if later == position {
+            return position;
+        }
+        position = later;
     }
 }
 

@@ -33,6 +33,11 @@ impl Leases {
         Leases { incarnation, ..Leases::default() }
     }
 
+    /// Which incarnation of the broker grants.
+    pub fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
     /// Grants a lease of a position that has none.
     pub fn grant(&mut self, position: Position, consumer: ConsumerId, ends: Millis) -> Lease {
         let number = self.burnt.get(&position).copied().unwrap_or_default() + 1;

@@ -4,7 +4,7 @@
 //! What is recorded together is one record of the journal, under one checksum: it is on disk as a whole or not at all,
 //! whether the disk is full or the machine loses power.
 //!
-//! Left out: compaction. The ledger grows with every settle until retention cuts both files.
+//! It grows with every settle. What all of its entries amount to can take their place: a few runs of positions.
 
 use delivery_model::vocab::{Epoch, Position};
 
@@ -30,6 +30,10 @@ pub enum Entry {
     Rewound(Position),
     /// The group's work passed to this consumer.
     Owned(ConsumerId, Generation),
+    /// The position was handed off so often.
+    Counted(Position, u32),
+    /// The positions from the first to before the second were handed off, which may not happen again.
+    HandedOffOnce(Position, Position),
 }
 
 impl Entry {
@@ -45,6 +49,8 @@ impl Entry {
             Entry::DeadLettered(position) => (5, position.0, 0),
             Entry::Rewound(position) => (6, position.0, 0),
             Entry::Owned(consumer, generation) => (7, consumer.0.into(), generation.0.into()),
+            Entry::Counted(position, times) => (8, position.0, times.into()),
+            Entry::HandedOffOnce(start, end) => (9, start.0, end.0),
         };
         let mut bytes = [tag; Entry::BYTES];
         bytes[1..9].copy_from_slice(&u64::to_le_bytes(first));
@@ -79,6 +85,8 @@ impl Entry {
             5 => Entry::DeadLettered(Position(first)),
             6 => Entry::Rewound(Position(first)),
             7 => Entry::Owned(ConsumerId(first as u8), Generation(second as u32)),
+            8 => Entry::Counted(Position(first), second as u32),
+            9 => Entry::HandedOffOnce(Position(first), Position(second)),
             found => return Err(DecodeError::Tag { of: "ledger entry", offset, found }),
         })
     }
@@ -88,6 +96,8 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger<J> {
     journal: J,
+    /// How many entries it has.
+    entries: u64,
     /// The record that is being written; empty between two calls, and kept for its memory.
     record: Vec<u8>,
 }
@@ -102,7 +112,13 @@ impl<J: Journal> Ledger<J> {
             Entry::decode_all(&bytes).map_err(|why| RecoverError::Undecodable { record: record as u64, why })
         };
         let records = journal.recover()?.into_iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?;
-        Ok((Ledger { journal, record: Vec::new() }, records.concat()))
+        let entries = records.concat();
+        Ok((Ledger { journal, entries: entries.len() as u64, record: Vec::new() }, entries))
+    }
+
+    /// How many entries it has.
+    pub fn entries(&self) -> u64 {
+        self.entries
     }
 
     /// Writes entries, all or none; they are durable when it returns. Without entries, nothing happens.
@@ -117,7 +133,20 @@ impl<J: Journal> Ledger<J> {
         let appended = self.journal.append(&self.record);
         self.record.clear();
         appended?;
+        self.entries += entries.len() as u64;
         self.journal.sync()
+    }
+
+    /// Puts these entries in the place of all that there are, durably and at once. After a definite error it is as it was.
+    pub fn rewrite(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        let record = |entries: &[Entry]| {
+            let mut record = Vec::new();
+            Entry::encode_all(entries, &mut record);
+            record
+        };
+        self.journal.rewrite(entries.chunks(TOGETHER_MAX).map(record))?;
+        self.entries = entries.len() as u64;
+        Ok(())
     }
 
     /// The journal, as a crash leaves it.
@@ -132,7 +161,7 @@ mod tests {
     use crate::store::frame::HEADER_BYTES;
     use crate::store::simulated::{SimulatedJournal, Tear};
 
-    const ENTRIES: [Entry; 7] = [
+    const ENTRIES: [Entry; 9] = [
         Entry::Started(3),
         Entry::Registered(ProducerId(4), Epoch(5)),
         Entry::Settled(Position(1), Position(u64::MAX)),
@@ -140,6 +169,8 @@ mod tests {
         Entry::DeadLettered(Position(9)),
         Entry::Rewound(Position(7)),
         Entry::Owned(ConsumerId(1), Generation(2)),
+        Entry::Counted(Position(6), 3),
+        Entry::HandedOffOnce(Position(3), Position(8)),
     ];
 
     fn found(journal: SimulatedJournal) -> Vec<Entry> {
@@ -179,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_crash_in_the_middle_of_a_write_leaves_all_entries_or_none() {
-        for (keeps, tear, expected) in [(0, Tear::Clean, 1), (0, Tear::Torn, 1), (1, Tear::Clean, 7)] {
+        for (keeps, tear, expected) in [(0, Tear::Clean, 1), (0, Tear::Torn, 1), (1, Tear::Clean, ENTRIES.len())] {
             let mut journal = SimulatedJournal::default();
             let mut record = Vec::new();
             for (entries, syncs) in [(&ENTRIES[..1], true), (&ENTRIES[1..], false)] {

@@ -1,44 +1,77 @@
 //! The message log: records in the order in which they were stored, and how many of them are durable.
 //!
-//! Left out: retention and segments; the whole log is in memory and in one journal.
+//! Records at its front may be dropped when nobody needs them any more; what is kept of them is its [`Past`].
+//!
+//! Left out: segments. The log is in memory and in one journal, which is written anew when records are dropped.
 
+use std::collections::VecDeque;
+
+use delivery_model::pipeline;
 use delivery_model::vocab::{MessageId, Position};
 
+use super::dedup::Memory;
+use super::past::Past;
 use super::record::{Identity, Record};
 use crate::store::{Journal, RecoverError, StoreError};
 
 /// The log of one topic.
 ///
 /// Calling contract: [`append`](Log::append) records, then [`sync`](Log::sync); only what is
-/// [`synced`](Log::synced) survives a crash for sure.
+/// [`synced`](Log::synced) survives a crash for sure. [`drop_below`](Log::drop_below) when all of it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Log<J> {
-    records: Vec<Record>,
+    past: Past,
+    /// From where the past ends.
+    records: VecDeque<Record>,
     synced: u64,
     journal: J,
 }
 
 impl<J: Journal> Log<J> {
     /// Reads what survived. All of it is durable.
-    pub fn open(mut journal: J) -> Result<Self, RecoverError> {
-        let decode = |(record, bytes): (usize, Vec<u8>)| {
-            Record::decode(&bytes).map_err(|why| RecoverError::Undecodable { record: record as u64, why })
+    pub fn open(settings: &pipeline::Broker, mut journal: J) -> Result<Self, RecoverError> {
+        let mut found = journal.recover()?;
+        let count = found.len();
+        let past = Past::decode(settings, &mut found)?;
+        let parts = count - found.len();
+        let decode = |(place, bytes): (usize, Vec<u8>)| {
+            Record::decode(&bytes).map_err(|why| RecoverError::Undecodable { record: (parts + place) as u64, why })
         };
-        let records = journal.recover()?.into_iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?;
-        Ok(Log { synced: records.len() as u64, records, journal })
+        let records = found.into_iter().enumerate().map(decode).collect::<Result<VecDeque<_>, _>>()?;
+        Ok(Log { synced: past.start().0 + records.len() as u64, past, records, journal })
     }
 
     /// Puts a record at the end.
     pub fn append(&mut self, record: Record) -> Result<Position, StoreError> {
         self.journal.append(&record.encode())?;
-        self.records.push(record);
-        Ok(Position(self.records.len() as u64 - 1))
+        let position = self.end();
+        self.records.push_back(record);
+        Ok(position)
     }
 
     /// Makes every record durable.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.journal.sync()?;
-        self.synced = self.records.len() as u64;
+        self.synced = self.end().0;
+        Ok(())
+    }
+
+    /// Drops every record below this position, durably; dead letters stay to be looked at. After a definite error
+    /// everything is as it was.
+    ///
+    /// Call it when everything is durable, as whatever is not would become so.
+    ///
+    /// # Panics
+    /// If the log ends before the position.
+    pub fn drop_below(&mut self, start: Position, is_dead: impl Fn(Position) -> bool) -> Result<(), StoreError> {
+        debug_assert_eq!(self.synced(), self.end(), "what is not durable shall not become so by the way");
+        let count = start.0.saturating_sub(self.start().0) as usize;
+        let mut past = self.past.clone();
+        self.records.iter().take(count).for_each(|record| past.take_in(record, is_dead(past.start())));
+        let left = self.records.range(count..).map(Record::encode);
+        self.journal.rewrite(past.encode().into_iter().chain(left))?;
+        self.past = past;
+        drop(self.records.drain(..count));
         Ok(())
     }
 
@@ -48,9 +81,14 @@ impl<J: Journal> Log<J> {
         self.synced = self.synced.max(end.0);
     }
 
+    /// The first record that was not dropped.
+    pub fn start(&self) -> Position {
+        self.past.start()
+    }
+
     /// One past the last record.
     pub fn end(&self) -> Position {
-        Position(self.records.len() as u64)
+        Position(self.start().0 + self.records.len() as u64)
     }
 
     /// One past the last durable record.
@@ -58,20 +96,37 @@ impl<J: Journal> Log<J> {
         Position(self.synced)
     }
 
-    /// The record at a position.
+    /// The record at a position, if it was not dropped; a dead letter never is.
     pub fn at(&self, position: Position) -> Option<&Record> {
-        self.records.get(usize::try_from(position.0).ok()?)
+        match position.0.checked_sub(self.start().0) {
+            Some(place) => self.records.get(usize::try_from(place).ok()?),
+            None => self.past.dead_letter(position),
+        }
     }
 
-    /// Every record, oldest first.
-    pub fn records(&self) -> &[Record] {
-        &self.records
+    /// The records that were not dropped, oldest first.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = (Position, &Record)> + DoubleEndedIterator {
+        let start = self.start().0;
+        self.records.iter().enumerate().map(move |(place, record)| (Position(start + place as u64), record))
     }
 
-    /// The last place of a message under this identity. It looks from the end, where retries find it soon.
+    /// What is kept of those that were dropped.
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// A memory of every record that was ever stored here, as far as it reaches.
+    pub fn remembered(&self) -> Memory {
+        let mut memory = self.past.memory().clone();
+        self.records().for_each(|(position, record)| memory.remember(position, record.identity));
+        memory
+    }
+
+    /// The last place of a message under this identity, among the records that were not dropped. It looks from the end,
+    /// where retries find it soon.
     pub fn last_of(&self, message: MessageId, identity: Identity) -> Option<Position> {
-        let is_it = |record: &Record| record.message == message && record.identity == identity;
-        self.records.iter().rposition(is_it).map(|place| Position(place as u64))
+        let is_it = |(_, record): &(Position, &Record)| record.message == message && record.identity == identity;
+        self.records().rev().find(is_it).map(|(position, _)| position)
     }
 
     /// The journal, as a crash leaves it.
@@ -95,8 +150,12 @@ mod tests {
         Record { message: MessageId(message), identity: Identity::None, producer, epoch, payload }
     }
 
+    fn open(journal: SimulatedJournal) -> Result<Log<SimulatedJournal>, RecoverError> {
+        Log::open(&pipeline::Broker::default(), journal)
+    }
+
     fn log(synced: u64, unsynced: u64) -> Log<SimulatedJournal> {
-        let mut log = Log::open(SimulatedJournal::default()).unwrap();
+        let mut log = open(SimulatedJournal::default()).unwrap();
         for message in 0..synced + unsynced {
             log.append(record(message)).unwrap();
             if message + 1 == synced {
@@ -111,7 +170,7 @@ mod tests {
         let check = |keeps, tear, expected| {
             let mut journal = log(2, 2).into_journal();
             journal.crash(keeps, tear);
-            let log = Log::open(journal).unwrap();
+            let log = open(journal).unwrap();
             assert_eq!((log.end(), log.synced()), (Position(expected), Position(expected)), "{keeps} {tear:?}");
         };
         check(0, Tear::Clean, 2);
@@ -123,7 +182,7 @@ mod tests {
     fn a_corrupt_middle_is_refused_with_its_position() {
         let mut journal = log(3, 0).into_journal();
         journal.corrupt(40);
-        assert!(matches!(Log::open(journal), Err(RecoverError::Corrupt { record: 1, .. })));
+        assert!(matches!(open(journal), Err(RecoverError::Corrupt { record: 1, .. })));
     }
 
     #[test]

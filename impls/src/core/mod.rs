@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod log;
 pub mod order;
 pub mod outbox;
+pub mod past;
 pub mod positions;
 pub mod producer;
 pub mod record;

@@ -284,6 +284,16 @@ impl<'a> Reader<'a> {
         if found == expected { Ok(()) } else { Err(DecodeError::Tag { of, offset, found }) }
     }
 
+    /// So many bytes.
+    pub fn bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+        let rest = &self.bytes[self.offset..];
+        let Some(bytes) = rest.get(..length) else {
+            return Err(DecodeError::Short { offset: self.offset, expected: length, found: rest.len() });
+        };
+        self.offset += length;
+        Ok(bytes)
+    }
+
     /// Everything that is left.
     pub fn rest(&mut self) -> &'a [u8] {
         let rest = &self.bytes[self.offset..];
@@ -300,11 +310,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let rest = &self.bytes[self.offset..];
-        let Some(field) = rest.first_chunk::<N>() else {
-            return Err(DecodeError::Short { offset: self.offset, expected: N, found: rest.len() });
-        };
-        self.offset += N;
+        let field = self.bytes(N)?.first_chunk().expect("as many bytes as were asked for");
         Ok(*field)
     }
 }

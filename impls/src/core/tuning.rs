@@ -14,6 +14,17 @@ pub struct Tuning {
     /// Attempts and deliveries are numbered up to here and carry no number beyond. An explorer sets it low, so that an
     /// endless loop of retries closes instead of counting on for ever.
     pub numbers_max: u32,
+    /// What the broker drops that nobody needs any more; none: nothing, ever.
+    pub retention: Option<Retention>,
+}
+
+/// How much the broker keeps although nobody needs it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Retention {
+    /// So many of the latest records stay in the log, whatever became of them: so far back a group can be rewound.
+    pub records: u64,
+    /// What may go waits until it is so many: to drop a single record, all that stay are written anew.
+    pub batch: u64,
 }
 
 impl Default for Tuning {
@@ -23,6 +34,7 @@ impl Default for Tuning {
             back_off: BackOff::default(),
             lease: Millis(30_000),
             numbers_max: u32::MAX,
+            retention: None,
         }
     }
 }

@@ -5,14 +5,15 @@
 //! definitely, and what it took of the frame is cut off again. A sync makes everything that was appended durable.
 //!
 //! A file suits what is only ever appended better than a database does: one write and one sync for a group of records,
-//! and nothing to repair after a kill.
+//! and nothing to repair after a kill. To drop what nobody needs any more it is written anew beside itself and renamed, so
+//! that whoever opens it finds all of the old file or all of the new one.
 //!
-//! Left out: segments and retention; the file is read as a whole when it is opened.
+//! Left out: segments. The file is read as a whole when it is opened, and written as a whole when records are dropped.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::{self, HEADER_BYTES};
@@ -44,6 +45,7 @@ impl Room {
 /// A journal in a file, which nobody else may open meanwhile.
 #[derive(Debug)]
 pub struct FileJournal {
+    path: PathBuf,
     file: File,
     room: Room,
     bytes: Vec<u8>,
@@ -52,6 +54,8 @@ pub struct FileJournal {
     synced: u64,
     /// Where each record ends that is not synced.
     unsynced_ends: VecDeque<u64>,
+    /// How many records were appended since it was opened.
+    appended: u64,
 }
 
 impl FileJournal {
@@ -61,16 +65,20 @@ impl FileJournal {
         let is_new = !path.exists();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(failed("open its file"))?;
-        file.try_lock().map_err(|refused| match refused {
-            TryLockError::Error(why) => failed("lock its file")(why),
-            TryLockError::WouldBlock => failed("lock its file")(io::Error::other("another process has it open")),
-        })?;
-        if let Some(directory) = path.parent().filter(|_| is_new) {
-            File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(failed("make its file durable"))?;
+        lock(&file)?;
+        if !is_at(&file, path).map_err(failed("open its file"))? {
+            return Err(failed("lock its file")(io::Error::other("another process has just rewritten it")));
         }
-        Ok(FileJournal { file, room, bytes: Vec::new(), end: 0, synced: 0, unsynced_ends: VecDeque::new() })
+        // What a rewrite left that did not come to its end.
+        match fs::remove_file(beside(path)) {
+            Err(why) if why.kind() != ErrorKind::NotFound => return Err(failed("remove an unfinished rewrite")(why)),
+            Ok(()) | Err(_) => {}
+        }
+        if is_new {
+            sync_directory(path)?;
+        }
+        let (path, bytes, unsynced_ends) = (path.to_owned(), Vec::new(), VecDeque::new());
+        Ok(FileJournal { path, file, room, bytes, end: 0, synced: 0, unsynced_ends, appended: 0 })
     }
 
     /// Ends as a crash would that let so many of the unsynced records survive, or all there are.
@@ -90,6 +98,11 @@ impl FileJournal {
         self.file.try_clone().map_err(failed("share its file"))
     }
 
+    /// How many of the records that were appended since it was opened are durable.
+    pub fn synced_records(&self) -> u64 {
+        self.appended - self.unsynced_ends.len() as u64
+    }
+
     /// The oldest so many records that were appended before a sync began are durable.
     pub fn synced_more(&mut self, records: usize) {
         let count = records.min(self.unsynced_ends.len());
@@ -107,26 +120,91 @@ impl FileJournal {
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&self.bytes)
     }
+
+    /// Writes records into a file of their own, durably. Gives it, and its length.
+    fn write_beside(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(File, u64), StoreError> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(beside(&self.path));
+        let file = file.map_err(failed("begin to rewrite its file"))?;
+        lock(&file)?;
+        let capacity = self.room.bytes();
+        let (mut end, mut writer) = (0_u64, BufWriter::new(&file));
+        for record in records {
+            end += (HEADER_BYTES + record.len()) as u64;
+            if end > capacity {
+                return Err(StoreError::Full { needed: end, free: capacity, capacity });
+            }
+            self.bytes.clear();
+            frame::write(&mut self.bytes, &record);
+            writer.write_all(&self.bytes).map_err(|why| full_or_failed(why, end, self.end, "rewrite its file"))?;
+        }
+        let written = writer.flush().and_then(|()| file.sync_data());
+        drop(writer);
+        written.map_err(|why| full_or_failed(why, end, self.end, "rewrite its file"))?;
+        Ok((file, end))
+    }
+}
+
+/// Where a journal is written anew.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn lock(file: &File) -> Result<(), StoreError> {
+    file.try_lock().map_err(|refused| match refused {
+        TryLockError::Error(why) => failed("lock its file")(why),
+        TryLockError::WouldBlock => failed("lock its file")(io::Error::other("another process has it open")),
+    })
+}
+
+/// Whether this very file is the one at the path: whoever held the lock before may have put another one there.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (held, there) = (file.metadata()?, fs::metadata(path)?);
+    Ok((held.dev(), held.ino()) == (there.dev(), there.ino()))
+}
+
+/// Where a file that is open cannot be replaced, it is.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Makes it durable that there is such a file.
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(failed("make its file durable"))
+}
+
+/// An error under a write that left the journal as it was: a want of room is definite.
+fn full_or_failed(why: io::Error, needed: u64, capacity: u64, what: &'static str) -> StoreError {
+    match why.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            StoreError::Full { needed, free: 0, capacity }
+        }
+        _ => failed(what)(why),
+    }
 }
 
 impl Journal for FileJournal {
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
         let needed = (HEADER_BYTES + record.len()) as u64;
         let capacity = self.room.bytes();
-        let full = |capacity: u64, end| StoreError::Full { needed, free: capacity.saturating_sub(end), capacity };
         if self.end.saturating_add(needed) > capacity {
-            return Err(full(capacity, self.end));
+            return Err(StoreError::Full { needed, free: capacity.saturating_sub(self.end), capacity });
         }
         self.bytes.clear();
         frame::write(&mut self.bytes, record);
         if let Err(why) = self.write() {
-            let is_full =
-                matches!(why.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge);
             // A part of the frame may have been written, and must not be taken for a torn tail with records behind it.
             self.file.set_len(self.end).map_err(failed("cut off what was written in part"))?;
-            return Err(if is_full { full(self.end, self.end) } else { failed("append")(why) });
+            return Err(full_or_failed(why, needed, self.end, "append"));
         }
         self.end += needed;
+        self.appended += 1;
         self.unsynced_ends.push_back(self.end);
         Ok(())
     }
@@ -136,6 +214,22 @@ impl Journal for FileJournal {
             self.file.sync_data().map_err(failed("sync"))?;
             self.synced_more(usize::MAX);
         }
+        Ok(())
+    }
+
+    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+        let (file, end) = match self.write_beside(records) {
+            Ok(written) => written,
+            Err(why) => {
+                // If it stays, the next opening removes it.
+                let _ = fs::remove_file(beside(&self.path));
+                return Err(why);
+            }
+        };
+        fs::rename(beside(&self.path), &self.path).map_err(failed("put its new file in place"))?;
+        sync_directory(&self.path)?;
+        (self.file, self.end, self.synced) = (file, end, end);
+        self.unsynced_ends.clear();
         Ok(())
     }
 
@@ -221,6 +315,41 @@ mod tests {
         check(0, &RECORDS[..1]);
         check(1, &RECORDS[..2]);
         check(9, &RECORDS);
+    }
+
+    #[test]
+    fn a_rewrite_that_did_not_come_to_its_end_is_no_part_of_the_journal_and_goes() {
+        let (directory, path) = place();
+        let mut journal = open(&path);
+        journal.append(RECORDS[0]).unwrap();
+        journal.sync().unwrap();
+        drop(journal);
+        let unfinished = directory.path().join("journal.new");
+        fs::write(&unfinished, b"the machine failed here").unwrap();
+        let mut journal = open(&path);
+        assert_eq!(journal.recover().unwrap(), RECORDS[..1]);
+        assert!(!unfinished.exists());
+        journal.room().limit(4);
+        assert!(matches!(journal.rewrite([RECORDS[1].to_vec()]), Err(StoreError::Full { needed: 11, .. })));
+        assert!(!unfinished.exists(), "nor does what found no room stay");
+    }
+
+    #[test]
+    fn what_was_rewritten_is_the_journal_for_everybody_who_appends_syncs_or_opens_it() {
+        let (_directory, path) = place();
+        let mut journal = open(&path);
+        RECORDS[..2].iter().for_each(|record| journal.append(record).unwrap());
+        assert_eq!(journal.synced_records(), 0);
+        journal.rewrite([RECORDS[1].to_vec()]).unwrap();
+        assert_eq!(journal.synced_records(), 2, "what was appended before is behind it");
+        journal.append(RECORDS[2]).unwrap();
+        assert_eq!(journal.synced_records(), 2);
+        let locked = FileJournal::open(&path, Room::default()).map(drop);
+        assert!(matches!(locked, Err(StoreError::Failed { what: "lock its file", .. })), "{locked:?}");
+        journal.syncs().unwrap().sync_data().unwrap();
+        journal.synced_more(1);
+        journal.crash(0).unwrap();
+        assert_eq!(open(&path).recover().unwrap(), RECORDS[1..]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
+use crate::core::dedup::snapshot::SnapshotError;
 use crate::core::order::{Order, Sku};
 use crate::core::positions::Positions;
 use crate::core::record::{DecodeError, Key, Payload};
@@ -75,6 +76,9 @@ pub enum RecoverError {
         /// Why.
         why: DecodeError,
     },
+    /// What a log keeps of the records that it dropped means nothing.
+    #[error("the snapshot before the records cannot be read: {0}")]
+    Snapshot(#[from] SnapshotError),
     /// The store itself failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,6 +92,10 @@ pub trait Journal {
 
     /// Makes everything appended durable. After an error nobody knows how much of it is.
     fn sync(&mut self) -> Result<(), StoreError>;
+
+    /// Puts these records in the place of everything, durably and at once: a crash leaves all of the old ones or all of
+    /// the new ones. After a definite error it is the old ones.
+    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError>;
 
     /// Reads every record in order, first to last; what it returns is durable. A torn tail is cut off.
     fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError>;

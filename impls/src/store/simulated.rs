@@ -1,7 +1,8 @@
 //! A disk in memory that forgets what was not synced.
 //!
 //! It is a plain value: clone it and the copy is another disk with the same bytes. Faults are asked for, never drawn:
-//! [`SimulatedJournal::crash`] says how much survives, `refuse_next` and `capacity_bytes` say what fails.
+//! [`SimulatedJournal::crash`] says how much survives, `refuse_next`, `capacity_bytes` and `fail_next_rewrite` say what
+//! fails.
 //!
 //! Left out: writes that reach the disk out of order, and synced bytes that rot (flip them with
 //! [`SimulatedJournal::corrupt`]).
@@ -39,6 +40,17 @@ pub struct SimulatedJournal {
     pub refuse_next: bool,
     /// Appends beyond so many bytes find it full; none: no limit.
     pub capacity_bytes: Option<usize>,
+    /// The next rewrite fails half-way; none: it succeeds.
+    pub fail_next_rewrite: Option<Halfway>,
+}
+
+/// Where a rewrite failed whose result nobody learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Halfway {
+    /// Before the new records took the place of the old ones.
+    Before,
+    /// After it.
+    After,
 }
 
 impl SimulatedJournal {
@@ -99,6 +111,24 @@ impl Journal for SimulatedJournal {
         self.synced_bytes = self.bytes.len();
         self.unsynced_ends.clear();
         Ok(())
+    }
+
+    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+        let mut bytes = Vec::new();
+        records.into_iter().for_each(|record| frame::write(&mut bytes, &record));
+        if let Some(capacity) = self.capacity_bytes.filter(|capacity| bytes.len() > *capacity) {
+            let (needed, capacity) = (bytes.len() as u64, capacity as u64);
+            return Err(StoreError::Full { needed, free: capacity, capacity });
+        }
+        let fails = self.fail_next_rewrite.take();
+        if fails != Some(Halfway::Before) {
+            self.bytes = bytes;
+            self.sync()?;
+        }
+        match fails {
+            Some(_) => Err(StoreError::Failed { what: "rewrite", why: "asked to".into() }),
+            None => Ok(()),
+        }
     }
 
     fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError> {

@@ -5,7 +5,8 @@
 
 use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::{
-    Attempts, Commits, Dedup, Delivers, Identity, Level, Obligation, OnRestart, Pipeline, Remembers, Settles,
+    Attempts, Commits, Dedup, Delivers, FaultBudget, Identity, Level, Obligation, OnRestart, Pipeline, Remembers,
+    Settles,
 };
 use delivery_model::presets;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord};
@@ -31,6 +32,14 @@ impl Bait {
     /// The first schedule, among the interleavings of this one, of which the cores with this bug break the property.
     pub fn catches(&self, mutant: Mutant) -> Option<Schedule> {
         self.breaks(self.property, mutant)
+    }
+
+    /// The schedule's faults as a budget, beside those that its pipeline must allow for.
+    pub fn budget(&self) -> FaultBudget {
+        let Schedule { pipeline, faults, .. } = &self.schedule;
+        let allowed = FaultBudget::NONE.with(Fault::Rewind, pipeline.faults.of(Fault::Rewind));
+        let struck = faults.iter().map(|planned| planned.fault);
+        struck.fold(allowed, |budget, fault| budget.with(fault, budget.of(fault) + 1))
     }
 
     /// The same for any property that the bait is not named for.
@@ -74,7 +83,9 @@ pub fn bait(mutant: Mutant) -> Option<Bait> {
         | Mutant::LeaseUnchecked
         | Mutant::RequeuedAtBack
         | Mutant::LeaseReused
-        | Mutant::DeadLetterLate => of_delivering(mutant, &mut pipeline),
+        | Mutant::DeadLetterLate
+        | Mutant::RetentionIgnoresGroup
+        | Mutant::RetentionForgetsSeen => of_delivering(mutant, &mut pipeline),
         Mutant::SettleBeforeEffect
         | Mutant::CommitsHighest
         | Mutant::InboxAfterEffect
@@ -162,7 +173,9 @@ fn of_delivering(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             (pipeline.producer.identity, pipeline.broker.dedup) = (Identity::None, Dedup::None);
             (2, vec![at(Fault::BrokerCrash, StepWord::Handle, 1)], PropertyId::SubmittedNotLost)
         }
+        // Where a rewind may come nothing is dropped; else the record leaves with its first hand-off, and that hides the bug.
         Mutant::HandOffNotPersisted => {
+            pipeline.faults = pipeline.faults.with(Fault::Rewind, 1);
             (pipeline.broker.delivers, pipeline.consumer.remembers) = (Delivers::Once, Remembers::Nothing);
             (1, vec![at(Fault::BrokerCrash, StepWord::Handle, 1)], PropertyId::NoDuplicateEffect)
         }
@@ -180,6 +193,14 @@ fn of_delivering(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             (2, vec![at(Fault::DeliveryLost, StepWord::HandOff, 1)], PropertyId::Order)
         }
         Mutant::LeaseReused => (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::LeaseExclusive),
+        // It is gone before it was handed off for the first time: no fault is needed.
+        Mutant::RetentionIgnoresGroup => (1, vec![], PropertyId::SubmittedNotLost),
+        // The producer, which was never told, tries again when the record is long settled and dropped.
+        Mutant::RetentionForgetsSeen => {
+            pipeline.consumer.remembers = Remembers::Nothing;
+            let faults = [(Fault::PublishAckLost, StepWord::Ack), (Fault::BrokerCrash, StepWord::RecordSettle)];
+            (1, faults.map(|(fault, step)| at(fault, step, 1)).to_vec(), PropertyId::NoDuplicateEffect)
+        }
         _ => {
             (pipeline.level, pipeline.broker.max_deliveries) = (Level::Delivery, 1);
             (1, vec![at(Fault::ConsumerCrash, StepWord::Deliver, 1)], PropertyId::NoDuplicateDelivery)

@@ -136,19 +136,22 @@ impl Running {
 
 /// The world in which a schedule starts.
 pub(super) fn world_of(schedule: &Schedule, mutant: Mutant) -> World {
-    World::new(&with_heir(schedule), schedule.messages, mutant)
+    World::new(&with_room(schedule), schedule.messages, mutant)
 }
 
-/// The schedule's pipeline, with a second consumer where the schedule lets a lease expire, whatever the budgets say.
-fn with_heir(schedule: &Schedule) -> Pipeline {
+/// The schedule's pipeline, with all that its faults need, whatever the budgets say: a second consumer where a lease
+/// expires, and records to go back to where the group is rewound.
+fn with_room(schedule: &Schedule) -> Pipeline {
     let mut pipeline = schedule.pipeline.clone();
-    let mut exact = match &schedule.interleaving {
-        Interleaving::Exact(steps) => steps.iter(),
-        Interleaving::Seeded(_) => [].iter(),
+    let exact = match &schedule.interleaving {
+        Interleaving::Exact(steps) => steps.as_slice(),
+        Interleaving::Seeded(_) => &[],
     };
-    let planned = schedule.faults.iter().any(|planned| planned.fault == Fault::LeaseExpiry);
-    if planned || exact.any(|step| step.fault() == Some(Fault::LeaseExpiry)) {
-        pipeline.faults = pipeline.faults.with(Fault::LeaseExpiry, pipeline.faults.of(Fault::LeaseExpiry).max(1));
+    let planned = schedule.faults.iter().map(|planned| planned.fault);
+    for fault in planned.chain(exact.iter().filter_map(|step| step.fault())) {
+        if matches!(fault, Fault::LeaseExpiry | Fault::Rewind) {
+            pipeline.faults = pipeline.faults.with(fault, pipeline.faults.of(fault).max(1));
+        }
     }
     pipeline
 }

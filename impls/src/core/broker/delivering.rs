@@ -3,7 +3,7 @@
 use delivery_model::pipeline::{self, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, GroupId, Position, SettleOutcome};
 
-use super::Broker;
+use super::{Broker, RewindError};
 use crate::core::deliveries::{Next, Subscription};
 use crate::core::hand::{ConsumerId, HandId, HandOff, SettleRequest};
 use crate::core::ledger::Entry;
@@ -26,7 +26,7 @@ impl<J: Journal> Broker<J> {
         }
         let end = if self.mutant == Mutant::HandsOffUnsynced { self.log.end() } else { self.log.synced() };
         let late_by = u32::from(self.mutant == Mutant::DeadLetterLate);
-        let next = |has: &[&Positions]| self.deliveries.next(consumer, has, end, late_by);
+        let next = |has: &[&Positions]| self.deliveries.next(consumer, has, self.log.start()..end, late_by);
         if self.mutant == Mutant::RequeuedAtBack {
             let requeued = self.deliveries.in_hand();
             return next(&[has, &[&requeued]].concat()).or_else(|| next(has));
@@ -123,8 +123,12 @@ impl<J: Journal> Broker<J> {
 
     /// The group is reset: this position and all later ones are to be delivered again. Nobody of the group may hold
     /// anything.
-    pub fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
-        self.note(&[Entry::Rewound(to)])
+    pub fn rewind(&mut self, to: Position) -> Result<(), RewindError> {
+        let earliest = self.log.start();
+        if to < earliest {
+            return Err(RewindError::Gone { to, earliest });
+        }
+        Ok(self.note(&[Entry::Rewound(to)])?)
     }
 
     /// Whether the group's consumers store finished positions themselves.

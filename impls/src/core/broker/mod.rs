@@ -1,12 +1,14 @@
 //! The broker: takes messages in, keeps them, and hands them on until they are settled.
 //!
 //! Its two sides share the log: `publishing` receives, recognises, stores and confirms; `delivering` hands off,
-//! records settles and sets aside. Each writes a journal of its own, the message log and the ledger.
+//! records settles and sets aside. Each writes a journal of its own, the message log and the ledger; `retaining` keeps
+//! them from growing for ever.
 //!
 //! Left out: more than one topic and one group.
 
 mod delivering;
 mod publishing;
+mod retaining;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,7 +17,8 @@ use delivery_model::vocab::{Epoch, Position};
 
 use self::publishing::Owed;
 pub use self::publishing::{Busy, Decision, Peer, Received};
-use super::dedup::{self, Memory};
+pub use self::retaining::RewindError;
+use super::dedup::Memory;
 use super::deliveries::Deliveries;
 use super::ledger::{Entry, Ledger, TOGETHER_MAX};
 use super::log::Log;
@@ -43,7 +46,9 @@ pub struct Journals<J> {
 /// should get, and [`hand_off`](Broker::hand_off) or [`dead_letter`](Broker::dead_letter) it; pass in what the consumer
 /// says with [`settle`](Broker::settle) and [`release`](Broker::release), and the time with
 /// [`handle_timeout`](Broker::handle_timeout) when [`poll_timeout`](Broker::poll_timeout) says so. Drain
-/// [`poll_report`](Broker::poll_report) after every call.
+/// [`poll_report`](Broker::poll_report) after every call. Now and then: [`drop_below`](Broker::drop_below) what is
+/// [`droppable`](Broker::droppable), and [`compact_ledger`](Broker::compact_ledger) if it
+/// [`is_ledger_long`](Broker::is_ledger_long).
 ///
 /// An error that is not definite means that nobody knows what is on disk: drop the broker and open it anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +65,8 @@ pub struct Broker<J> {
     owed: BTreeMap<Submission, Owed>,
     replies: VecDeque<(Peer, Reply)>,
     ledger: Ledger<J>,
+    /// With more entries than that it is worthwhile to compact it.
+    ledger_max: u64,
     /// The ledger had no room yet for this incarnation's start.
     start: Option<Entry>,
     deliveries: Deliveries,
@@ -78,17 +85,14 @@ impl<J: Journal> Broker<J> {
         journals: Journals<J>,
         mutant: Mutant,
     ) -> Result<Self, RecoverError> {
-        let log = Log::open(journals.log)?;
-        let (ledger, entries) = Ledger::open(journals.ledger)?;
-        let started = entries.iter().filter(|entry| matches!(entry, Entry::Started(_))).count() as u32;
-        let incarnation = started + 1;
         let settings = pipeline.broker.clone();
-        let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
-        let memory = if is_rebuilt {
-            dedup::rebuild(&settings, log.records().iter().map(|record| record.identity))
-        } else {
-            Memory::new(&settings, log.end())
-        };
+        let log = Log::open(&settings, journals.log)?;
+        let (ledger, entries) = Ledger::open(journals.ledger)?;
+        let started = entries.iter().filter_map(|entry| match *entry {
+            Entry::Started(incarnation) => Some(incarnation),
+            _ => None,
+        });
+        let incarnation = started.max().unwrap_or_default() + 1;
         let epochs = entries.iter().filter_map(|entry| match *entry {
             Entry::Registered(producer, epoch) => Some((producer, epoch)),
             _ => None,
@@ -97,7 +101,7 @@ impl<J: Journal> Broker<J> {
             settles: pipeline.consumer.settles,
             tuning,
             mutant,
-            memory,
+            memory: memory_at_start(&settings, &log, mutant),
             epochs: epochs.collect(),
             slot: None,
             owed: BTreeMap::new(),
@@ -107,8 +111,10 @@ impl<J: Journal> Broker<J> {
             settings,
             log,
             ledger,
+            ledger_max: tuning.retention.map_or(0, |retention| retention.batch),
             start: Some(Entry::Started(incarnation)),
         };
+        broker.deliveries.forget_counts_below(broker.log.start());
         match broker.record_start() {
             Err(why) if !why.is_definite() => Err(why.into()),
             Err(_) | Ok(()) => Ok(broker),
@@ -192,4 +198,17 @@ impl<J: Journal> Broker<J> {
     pub fn into_journals(self) -> Journals<J> {
         Journals { log: self.log.into_journal(), ledger: self.ledger.into_journal() }
     }
+}
+
+fn memory_at_start<J: Journal>(settings: &pipeline::Broker, log: &Log<J>, mutant: Mutant) -> Memory {
+    let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
+    if !is_rebuilt {
+        return Memory::new(settings, log.end());
+    }
+    if mutant == Mutant::RetentionForgetsSeen {
+        let mut memory = Memory::new(settings, log.start());
+        log.records().for_each(|(position, record)| memory.remember(position, record.identity));
+        return memory;
+    }
+    log.remembered()
 }

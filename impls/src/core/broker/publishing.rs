@@ -29,9 +29,19 @@ pub(super) struct Owed {
     to: Peer,
     attempt: AttemptNumber,
     identity: Identity,
-    /// The last record of the message; none if a duplicate was recognised by number and its record does not exist.
-    stored: Option<Position>,
+    stored: Stored,
     is_duplicate: bool,
+}
+
+/// Where the last record of a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stored {
+    /// A duplicate was recognised by number, and its record does not exist.
+    Nowhere,
+    /// It was durable, and was dropped.
+    Gone,
+    /// Here in the log.
+    At(Position),
 }
 
 /// The broker has not decided about an earlier attempt yet.
@@ -95,12 +105,12 @@ impl<J: Journal> Broker<J> {
         self.note_early(&publish, decision);
         match decision {
             Decision::Store => match self.store(&publish) {
-                Ok(position) => self.owe(from, &publish, Some(position), false),
+                Ok(position) => self.owe(from, &publish, Stored::At(position), false),
                 Err(error) if error.is_definite() => self.refuse(from, &publish),
                 Err(error) => return Err(error),
             },
             Decision::Duplicate => {
-                let stored = self.log.last_of(publish.record.message, publish.record.identity);
+                let stored = self.whereabouts(&publish);
                 self.owe(from, &publish, stored, true);
             }
             Decision::Refuse => self.refuse(from, &publish),
@@ -147,13 +157,22 @@ impl<J: Journal> Broker<J> {
         }
         // A confirmation that is owed for the same message now waits for this record too.
         if let Some(owed) = self.owed.get_mut(&record.submission()).filter(|owed| owed.identity == record.identity) {
-            owed.stored = Some(position);
+            owed.stored = Stored::At(position);
         }
         Ok(position)
     }
 
+    fn whereabouts(&self, publish: &Publish) -> Stored {
+        let identity = publish.record.identity;
+        match self.log.last_of(publish.record.message, identity) {
+            Some(position) => Stored::At(position),
+            None if self.log.past().holds(identity) => Stored::Gone,
+            None => Stored::Nowhere,
+        }
+    }
+
     /// Notes that a confirmation is due when the record is durable, if anybody waits for one.
-    fn owe(&mut self, from: Option<Peer>, publish: &Publish, stored: Option<Position>, is_duplicate: bool) {
+    fn owe(&mut self, from: Option<Peer>, publish: &Publish, stored: Stored, is_duplicate: bool) {
         if let (Acks::AfterSync, Some(to)) = (self.settings.acks, from) {
             let Publish { record, attempt } = publish;
             let owed = Owed { to, attempt: *attempt, identity: record.identity, stored, is_duplicate };
@@ -186,7 +205,11 @@ impl<J: Journal> Broker<J> {
             Mutant::DuplicateAckedBeforeSync => owed.is_duplicate,
             _ => false,
         };
-        owed.stored.is_some_and(|position| is_early || position < self.log.synced())
+        match owed.stored {
+            Stored::Nowhere => false,
+            Stored::Gone => true,
+            Stored::At(position) => is_early || position < self.log.synced(),
+        }
     }
 
     /// Whether this producer is owed a confirmation of this message, due or not.
@@ -205,7 +228,11 @@ impl<J: Journal> Broker<J> {
             return false;
         };
         self.owed.remove(&submission);
-        let reply = Reply { message: submission.message, attempt: owed.attempt, verdict: Verdict::Acked(owed.stored) };
+        let position = match owed.stored {
+            Stored::At(position) => Some(position),
+            Stored::Nowhere | Stored::Gone => None,
+        };
+        let reply = Reply { message: submission.message, attempt: owed.attempt, verdict: Verdict::Acked(position) };
         self.replies.push_back((owed.to, reply));
         true
     }

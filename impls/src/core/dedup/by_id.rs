@@ -3,11 +3,13 @@
 //! Exact: nothing that is not remembered is ever called a duplicate. It costs an entry for every record it covers.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use delivery_model::vocab::Position;
 
 use super::Familiarity;
-use crate::core::record::Identity;
+use super::snapshot::{self, SnapshotError, Writer};
+use crate::core::record::{Identity, Reader};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ById {
@@ -27,6 +29,29 @@ impl ById {
             self.last.insert(identity, position);
             self.order.push_back((position, identity));
         }
+    }
+
+    /// Where the latest record of this identity stands.
+    pub(super) fn position_of(&self, identity: Identity) -> Option<Position> {
+        self.last.get(&identity).copied()
+    }
+
+    pub(super) fn write(&self, writer: Writer) -> Writer {
+        writer.list(self.order.iter(), |writer, (position, identity)| writer.u64(position.0).identity(*identity))
+    }
+
+    /// Reads what [`ById::write`] wrote, of positions from the floor to before the end.
+    pub(super) fn read(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<ById, SnapshotError> {
+        let mut table = ById::default();
+        let mut next = covered.start;
+        snapshot::list(reader, |reader| {
+            let position = reader.u64()?;
+            snapshot::expect(reader, (next..covered.end).contains(&position), "covered positions in rising order")?;
+            next = position + 1;
+            table.remember(Position(position), Identity::decode(reader)?);
+            Ok(())
+        })?;
+        Ok(table)
     }
 
     pub(super) fn forget_below(&mut self, floor: Position) {

@@ -6,12 +6,14 @@
 //! was skipped there is called a duplicate later), and a number below the highest is called a duplicate although its
 //! own record was forgotten.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use delivery_model::vocab::Position;
 
 use super::Familiarity;
-use crate::core::record::{Identity, Session};
+use super::snapshot::{self, SnapshotError, Writer};
+use crate::core::record::{Identity, Reader, Session};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct BySequence {
@@ -25,6 +27,18 @@ pub(super) struct BySequence {
 /// Numbers fall strictly from front to back while positions rise; in the usual run of consecutive numbers there is
 /// one entry.
 type Highest = VecDeque<(u64, Position)>;
+
+fn read_highest(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<Highest, SnapshotError> {
+    let highest = snapshot::list(reader, |reader| Ok((reader.u64()?, Position(reader.u64()?))))?;
+    let falls = highest.windows(2).all(|pair| pair[0].0 > pair[1].0 && pair[0].1 < pair[1].1);
+    let is_covered = highest.iter().all(|(_, position)| covered.contains(&position.0));
+    snapshot::expect(
+        reader,
+        falls && is_covered && !highest.is_empty(),
+        "falling numbers at rising covered positions",
+    )?;
+    Ok(highest.into())
+}
 
 impl BySequence {
     /// `is_whole`: nothing was ever forgotten, so that a session without an entry has no record.
@@ -50,6 +64,28 @@ impl BySequence {
         }
         while highest.pop_back_if(|(other, _)| *other <= number).is_some() {}
         highest.push_back((number, position));
+    }
+
+    pub(super) fn write(&self, writer: Writer) -> Writer {
+        let place = |writer: Writer, (number, position): &(u64, Position)| writer.u64(*number).u64(position.0);
+        let sessions = self.sessions.iter().map(|(&session, highest)| (session, highest)).collect();
+        let writer = writer.by_session(sessions, |writer, highest: &Highest| writer.list(highest.iter(), place));
+        writer.list(self.order.iter(), |writer, (position, session)| writer.u64(position.0).session(*session))
+    }
+
+    /// Reads what [`BySequence::write`] wrote, of positions from the floor to before the end.
+    pub(super) fn read(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<BySequence, SnapshotError> {
+        let sessions = snapshot::by_session(reader, |reader| read_highest(reader, covered.clone()))?;
+        let order = snapshot::list(reader, |reader| Ok((Position(reader.u64()?), snapshot::session(reader)?)))?;
+        let ordered: BTreeSet<Session> = order.iter().map(|(_, session)| *session).collect();
+        let is_one_each = ordered.len() == order.len() && ordered.iter().eq(sessions.keys());
+        snapshot::expect(reader, is_one_each, "each session once in the order in which they are forgotten")?;
+        let is_in_time = |(position, session): &(Position, Session)| {
+            covered.start <= position.0 && sessions[session].front().is_some_and(|(_, first)| position <= first)
+        };
+        let is_rising = order.is_sorted_by_key(|(position, _)| *position);
+        snapshot::expect(reader, is_rising && order.iter().all(is_in_time), "no session forgotten too late")?;
+        Ok(BySequence { sessions, order: order.into() })
     }
 
     pub(super) fn forget_below(&mut self, floor: Position) {

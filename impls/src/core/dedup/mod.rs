@@ -8,13 +8,15 @@
 mod by_id;
 mod by_sequence;
 pub mod family;
+pub mod snapshot;
 
 use delivery_model::pipeline::{self, Dedup};
 use delivery_model::vocab::Position;
 
 use self::by_id::ById;
 use self::by_sequence::BySequence;
-use super::record::Identity;
+use self::snapshot::{SnapshotError, Writer};
+use super::record::{Identity, Reader};
 
 /// What the memory says to an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +49,17 @@ enum Table {
     Nothing,
     ById(ById),
     BySequence(BySequence),
+}
+
+impl Table {
+    /// By what it is told apart in a snapshot.
+    fn kind(&self) -> u32 {
+        match self {
+            Table::Nothing => 0,
+            Table::ById(_) => 1,
+            Table::BySequence(_) => 2,
+        }
+    }
 }
 
 impl Memory {
@@ -101,6 +114,50 @@ impl Memory {
         }
     }
 
+    /// One past the last position that it was told of.
+    pub fn end(&self) -> Position {
+        Position(self.end)
+    }
+
+    /// Where the latest record of this identity stands, if it goes by identities and remembers it.
+    pub fn position_of(&self, identity: Identity) -> Option<Position> {
+        match &self.table {
+            Table::ById(table) => table.position_of(identity),
+            Table::Nothing | Table::BySequence(_) => None,
+        }
+    }
+
+    /// Whether it recognises by number, and so remembers no more of a session than where it is.
+    pub fn goes_by_number(&self) -> bool {
+        matches!(self.table, Table::BySequence(_))
+    }
+
+    /// Writes what it remembers.
+    pub(super) fn write(&self, writer: Writer) -> Writer {
+        let writer = writer.u32(self.table.kind()).u64(self.floor).u64(self.end);
+        match &self.table {
+            Table::Nothing => writer,
+            Table::ById(table) => table.write(writer),
+            Table::BySequence(table) => table.write(writer),
+        }
+    }
+
+    /// Reads what [`Memory::write`] wrote with the same way to recognise retries. The window may be another one.
+    pub(super) fn read(settings: &pipeline::Broker, reader: &mut Reader<'_>) -> Result<Memory, SnapshotError> {
+        let mut memory = Memory::new(settings, Position(0));
+        let is_same = reader.u32()? == memory.table.kind();
+        snapshot::expect(reader, is_same, "retries recognised in the way that the pipeline says")?;
+        (memory.floor, memory.end) = (reader.u64()?, reader.u64()?);
+        let covered = memory.floor..memory.end;
+        snapshot::expect(reader, covered.start <= covered.end, "a floor that is not beyond the end")?;
+        match &mut memory.table {
+            Table::Nothing => {}
+            Table::ById(table) => *table = ById::read(reader, covered)?,
+            Table::BySequence(table) => *table = BySequence::read(reader, covered)?,
+        }
+        Ok(memory)
+    }
+
     fn forget_below(&mut self, floor: u64) {
         self.floor = floor;
         match &mut self.table {
@@ -109,15 +166,6 @@ impl Memory {
             Table::BySequence(table) => table.forget_below(Position(floor)),
         }
     }
-}
-
-/// A memory of the same settings, filled with a log's identities from its first record on.
-pub fn rebuild(settings: &pipeline::Broker, identities: impl Iterator<Item = Identity>) -> Memory {
-    let mut memory = Memory::new(settings, Position(0));
-    for (position, identity) in identities.enumerate() {
-        memory.remember(Position(position as u64), identity);
-    }
-    memory
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ fn id(message: u64) -> Identity {
 }
 
 fn check(settings: &pipeline::Broker, stored: &[Identity], asked: Identity, expected: Familiarity) {
-    let memory = rebuild(settings, stored.iter().copied());
+    let mut memory = Memory::new(settings, Position(0));
+    (0..).map(Position).zip(stored).for_each(|(position, identity)| memory.remember(position, *identity));
     assert_eq!(memory.judge(asked), expected, "{asked:?} after {stored:?}");
 }
 

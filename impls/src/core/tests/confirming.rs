@@ -150,6 +150,10 @@ impl Journal for Mute {
         Ok(())
     }
 
+    fn rewrite(&mut self, _: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+        unreachable!("nobody rewrites it")
+    }
+
     fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError> {
         Ok(vec![])
     }

@@ -6,6 +6,7 @@ mod cursors;
 mod delivering;
 mod publishing;
 mod restarts;
+mod retaining;
 mod together;
 
 use delivery_model::pipeline::Pipeline;

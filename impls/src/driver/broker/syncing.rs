@@ -27,8 +27,8 @@ pub(super) struct SharedJournal(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     disk: Mutex<FileJournal>,
-    /// By which the file is synced while the loop appends to it.
-    syncs: File,
+    /// By which the file is synced while the loop appends to it. Taken before the disk.
+    syncs: Mutex<File>,
 }
 
 impl Shared {
@@ -37,11 +37,19 @@ impl Shared {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the oldest `count` records durable that are not, or all there are.
-    fn sync(&self, count: usize) -> Result<(), StoreError> {
+    fn syncs(&self) -> MutexGuard<'_, File> {
+        self.syncs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the first `records` durable of those that were appended since the journal was opened.
+    fn sync(&self, records: u64) -> Result<(), StoreError> {
         let failed = |why: io::Error| StoreError::Failed { what: "sync", why: why.to_string() };
-        self.syncs.sync_data().map_err(failed)?;
-        self.disk().synced_more(count);
+        // Held to the end, so that no rewrite comes in between: what follows it is not what was synced.
+        let syncs = self.syncs();
+        syncs.sync_data().map_err(failed)?;
+        let mut disk = self.disk();
+        let count = records.saturating_sub(disk.synced_records());
+        disk.synced_more(count as usize);
         Ok(())
     }
 }
@@ -49,7 +57,7 @@ impl Shared {
 impl SharedJournal {
     pub fn new(disk: FileJournal) -> Result<SharedJournal, StoreError> {
         let syncs = disk.syncs()?;
-        Ok(SharedJournal(Arc::new(Shared { disk: Mutex::new(disk), syncs })))
+        Ok(SharedJournal(Arc::new(Shared { disk: Mutex::new(disk), syncs: Mutex::new(syncs) })))
     }
 
     /// Ends as a crash would that let so many of the unsynced records survive, or all there are. Its syncer has stopped.
@@ -69,6 +77,15 @@ impl Journal for SharedJournal {
         self.0.disk().sync()
     }
 
+    /// Waits for a sync that is under way.
+    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+        let mut syncs = self.0.syncs();
+        let mut disk = self.0.disk();
+        disk.rewrite(records)?;
+        *syncs = disk.syncs()?;
+        Ok(())
+    }
+
     fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError> {
         self.0.disk().recover()
     }
@@ -84,6 +101,8 @@ pub(super) struct Syncer {
 #[derive(Debug)]
 struct Work {
     journal: Arc<Shared>,
+    /// Where the log ended when the journal was opened.
+    start: Position,
     group: GroupSync,
     /// Why the syncer gave up, or that it is to stop.
     ended: Mutex<Option<Result<(), StoreError>>>,
@@ -93,7 +112,7 @@ impl Syncer {
     /// Syncs this journal, of which everything below `synced` is durable, whenever it is asked to. `to_broker` hears of it.
     pub fn start(journal: SharedJournal, synced: Position, to_broker: SyncSender<Input>) -> io::Result<Syncer> {
         let group = GroupSync::new(synced);
-        let work = Arc::new(Work { journal: journal.0, group, ended: Mutex::default() });
+        let work = Arc::new(Work { journal: journal.0, start: synced, group, ended: Mutex::default() });
         let works = Arc::clone(&work);
         let thread = thread::Builder::new().name("broker syncs".into()).spawn(move || works.run(&to_broker))?;
         Ok(Syncer { work, thread: Some(thread) })
@@ -135,7 +154,7 @@ impl Work {
                 thread::park();
                 continue;
             };
-            match self.journal.sync((end.0 - self.group.synced().0) as usize) {
+            match self.journal.sync(end.0 - self.start.0) {
                 Ok(()) => self.group.finish(end),
                 Err(why) => self.end(Err(why)),
             }

@@ -159,7 +159,8 @@ impl World {
             || self.inventory.finished_positions().contains(to);
         // A dead letter stays one: to go back to it is to go back to the position after it.
         let is_repeated = is_marked && !deliveries.dead().contains(to);
-        nobody_has_any && is_repeated && to < self.broker.log().synced()
+        let log = self.broker.log();
+        nobody_has_any && is_repeated && (log.start()..log.synced()).contains(&to)
     }
 
     fn leave_straggler(&mut self, wanted: MessageId) {

@@ -14,7 +14,7 @@ impl World {
 
     /// The memory of the consumer that would get the position, or that of its database, knows the message there.
     pub fn remembers(&self, position: Position) -> bool {
-        let Some(record) = self.broker.log().at(position) else { return false };
+        let Some(record) = self.record_at(position) else { return false };
         let key = record.key(position);
         let (owner, _) = self.broker.deliveries().owner();
         match self.constants.pipeline.consumer.remembers {

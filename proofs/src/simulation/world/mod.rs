@@ -9,6 +9,9 @@
 //! them may arrive next. Everything on a wire to or from a party vanishes when that party crashes; stragglers (late
 //! copies, and what an old incarnation left) do not.
 //!
+//! Retention is no step: the broker drops whatever it may as soon as it may, and nobody can tell. Only where a group may
+//! be rewound it keeps everything, as there is no telling how far.
+//!
 //! Left out: bytes on the wire, which are the drivers' to frame and check.
 
 mod faults;
@@ -26,10 +29,10 @@ use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, SettleRequest};
 use delivery_impls::core::positions::Positions;
 use delivery_impls::core::producer::Producer;
-use delivery_impls::core::record::{ProducerId, Publish, Reply, Submission};
+use delivery_impls::core::record::{ProducerId, Publish, Record, Reply, Submission};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::time::Millis;
-use delivery_impls::core::tuning::Tuning;
+use delivery_impls::core::tuning::{Retention, Tuning};
 use delivery_impls::mutant::Mutant;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
 use delivery_model::history::Names;
@@ -85,6 +88,8 @@ pub struct World {
     stragglers: Vec<Publish>,
     replies: BTreeMap<MessageId, Reply>,
     broker: Broker<SimulatedJournal>,
+    /// What the broker's log held and does not hold any more, from its first position on.
+    dropped: Vec<Record>,
     hand_offs: BTreeMap<HandId, HandOff>,
     settles: BTreeMap<HandId, SettleRequest>,
     consumers: Vec<Consumer>,
@@ -105,7 +110,9 @@ impl World {
     ///
     /// Its events carry a message's payload as one of [`names`](World::names).
     pub fn new(pipeline: &Pipeline, messages: u32, mutant: Mutant) -> World {
-        let tuning = Tuning { numbers_max: NUMBERS_MAX, ..Tuning::default() };
+        let drops_all = Retention { records: 0, batch: 1 };
+        let retention = (pipeline.faults.of(Fault::Rewind) == 0).then_some(drops_all);
+        let tuning = Tuning { numbers_max: NUMBERS_MAX, retention, ..Tuning::default() };
         let constants = Constants { pipeline: pipeline.clone(), messages: messages.into(), tuning, mutant };
         let consumers = if pipeline.faults.of(Fault::LeaseExpiry) > 0 { 2 } else { 1 };
         let mut world = World {
@@ -115,6 +122,7 @@ impl World {
             stragglers: Vec::new(),
             replies: BTreeMap::new(),
             broker: constants.broker(Journals::default()),
+            dropped: Vec::new(),
             hand_offs: BTreeMap::new(),
             settles: BTreeMap::new(),
             consumers: (0..consumers).map(|id| constants.consumer(ConsumerId(id))).collect(),
@@ -152,6 +160,7 @@ impl World {
             }
         }
         self.drain(events);
+        self.retain();
         Ok(())
     }
 
@@ -194,7 +203,12 @@ impl World {
 
     /// The message at a position of the log.
     pub fn message_at(&self, position: Position) -> Option<MessageId> {
-        self.broker.log().at(position).map(|record| record.message)
+        self.record_at(position).map(|record| record.message)
+    }
+
+    /// The record at a position of the log, dropped or not.
+    fn record_at(&self, position: Position) -> Option<&Record> {
+        self.dropped.get(position.0 as usize).or_else(|| self.broker.log().at(position))
     }
 
     /// The consumer that has a hand-off, or to which it is on its way.

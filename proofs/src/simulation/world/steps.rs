@@ -116,6 +116,19 @@ impl World {
         }
     }
 
+    /// The broker drops what it may, where nothing is lost by it that a crash could still lose.
+    pub(super) fn retain(&mut self) {
+        let is_durable = !self.broker.needs_sync();
+        if let Some(start) = self.broker.droppable(self.inventory.finished_positions()).filter(|_| is_durable) {
+            let leaving = self.broker.log().records().take_while(|(position, _)| *position < start);
+            self.dropped.extend(leaving.map(|(_, record)| record.clone()));
+            self.broker.drop_below(start).expect(WORKS);
+        }
+        if self.broker.is_ledger_long() {
+            self.broker.compact_ledger().expect(WORKS);
+        }
+    }
+
     /// The hand-off that a consumer has, and which consumer.
     pub(super) fn held(&self, hand: Hand) -> (HandId, ConsumerId) {
         match self.find(hand) {

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::snapshot::{self, SnapshotError, Writer};
 use super::{Answer, Dedup, Errs, Numbered};
+use crate::core::dedup::snapshot::{self, SnapshotError, Writer};
 use crate::core::record::Session;
 
 const TAG: u8 = 4;

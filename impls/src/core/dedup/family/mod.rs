@@ -23,7 +23,6 @@ mod exact_ids;
 mod high_water;
 mod last_five;
 mod producer_table;
-mod snapshot;
 mod two_generations;
 
 use std::fmt::Debug;
@@ -34,8 +33,8 @@ pub use self::exact_ids::ExactIds;
 pub use self::high_water::HighWater;
 pub use self::last_five::LastFive;
 pub use self::producer_table::ProducerTable;
-pub use self::snapshot::SnapshotError;
 pub use self::two_generations::TwoGenerations;
+pub use super::snapshot::SnapshotError;
 use crate::core::record::Session;
 
 /// What a memory says to a name.

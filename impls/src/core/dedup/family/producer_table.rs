@@ -15,8 +15,8 @@ use std::convert::Infallible;
 
 use delivery_model::vocab::Epoch;
 
-use super::snapshot::{self, SnapshotError, Writer};
 use super::{Answer, Dedup, Errs, Numbered};
+use crate::core::dedup::snapshot::{self, SnapshotError, Writer};
 use crate::core::record::{ProducerId, Session};
 
 const TAG: u8 = 3;

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::mem;
 
-use super::snapshot::{self, SnapshotError, Writer};
 use super::{Answer, Dedup, Errs};
+use crate::core::dedup::snapshot::{self, SnapshotError, Writer};
 use crate::core::record::Identity;
 
 const TAG: u8 = 6;

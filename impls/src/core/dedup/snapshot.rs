@@ -1,5 +1,6 @@
 //! The bytes of a snapshot: a tag that says whose they are, a version, and fixed-width fields, little-endian; the frame
-//! around them has the checksum. Equal memories have equal bytes, and decoding is validation.
+//! around them has the checksum. Equal memories have equal bytes, and decoding is validation. A count of what follows
+//! reserves nothing: every entry must be there.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub enum SnapshotError {
 }
 
 /// Writes a snapshot.
-pub(super) struct Writer(Vec<u8>);
+pub(in crate::core) struct Writer(Vec<u8>);
 
 impl Writer {
     pub fn new(tag: u8) -> Writer {
@@ -48,19 +49,36 @@ impl Writer {
         self
     }
 
+    pub fn session(self, session: Session) -> Writer {
+        self.u32(session.producer.0).u32(session.session.0)
+    }
+
+    pub fn identity(mut self, identity: Identity) -> Writer {
+        identity.encode(&mut self.0);
+        self
+    }
+
+    /// Bytes of any length.
+    pub fn bytes(self, bytes: &[u8]) -> Writer {
+        let mut writer = self.u64(bytes.len() as u64);
+        writer.0.extend_from_slice(bytes);
+        writer
+    }
+
+    /// Entries, in this order, after how many there are.
+    pub fn list<T>(self, entries: impl ExactSizeIterator<Item = T>, each: impl Fn(Writer, T) -> Writer) -> Writer {
+        let counted = self.u64(entries.len() as u64);
+        entries.fold(counted, each)
+    }
+
     /// An entry for every session.
     pub fn by_session<V>(self, entries: BTreeMap<Session, V>, each: impl Fn(Writer, V) -> Writer) -> Writer {
-        let counted = self.u64(entries.len() as u64);
-        entries.into_iter().fold(counted, |writer, (session, entry)| {
-            each(writer.u32(session.producer.0).u32(session.session.0), entry)
-        })
+        self.list(entries.into_iter(), |writer, (session, entry)| each(writer.session(session), entry))
     }
 
     /// Identities, in this order.
     pub fn identities(self, identities: impl ExactSizeIterator<Item = Identity>) -> Writer {
-        let mut writer = self.u64(identities.len() as u64);
-        identities.for_each(|identity| identity.encode(&mut writer.0));
-        writer
+        self.list(identities, Writer::identity)
     }
 
     pub fn finish(self) -> Vec<u8> {
@@ -69,7 +87,7 @@ impl Writer {
 }
 
 /// Reads a snapshot, all of it, by this.
-pub(super) fn read<T>(
+pub(in crate::core) fn read<T>(
     tag: u8,
     bytes: &[u8],
     of: impl FnOnce(&mut Reader<'_>) -> Result<T, SnapshotError>,
@@ -82,14 +100,31 @@ pub(super) fn read<T>(
     Ok(value)
 }
 
-/// Reads what [`Writer::by_session`] wrote. The count reserves nothing: every entry must be there.
-pub(super) fn by_session<V>(
+/// Reads what [`Writer::session`] wrote.
+pub(in crate::core) fn session(reader: &mut Reader<'_>) -> Result<Session, DecodeError> {
+    Ok(Session { producer: ProducerId(reader.u32()?), session: Epoch(reader.u32()?) })
+}
+
+/// Reads what [`Writer::list`] wrote.
+pub(in crate::core) fn list<T>(
+    reader: &mut Reader<'_>,
+    mut each: impl FnMut(&mut Reader<'_>) -> Result<T, SnapshotError>,
+) -> Result<Vec<T>, SnapshotError> {
+    let mut entries = Vec::new();
+    for _ in 0..reader.u64()? {
+        entries.push(each(reader)?);
+    }
+    Ok(entries)
+}
+
+/// Reads what [`Writer::by_session`] wrote.
+pub(in crate::core) fn by_session<V>(
     reader: &mut Reader<'_>,
     mut each: impl FnMut(&mut Reader<'_>) -> Result<V, SnapshotError>,
 ) -> Result<BTreeMap<Session, V>, SnapshotError> {
     let mut entries = BTreeMap::new();
     for _ in 0..reader.u64()? {
-        let session = Session { producer: ProducerId(reader.u32()?), session: Epoch(reader.u32()?) };
+        let session = session(reader)?;
         let is_next = entries.last_key_value().is_none_or(|(last, _)| *last < session);
         expect(reader, is_next, "sessions in rising order")?;
         entries.insert(session, each(reader)?);
@@ -98,20 +133,16 @@ pub(super) fn by_session<V>(
 }
 
 /// Reads what [`Writer::identities`] wrote.
-pub(super) fn identities(reader: &mut Reader<'_>) -> Result<Vec<Identity>, SnapshotError> {
-    let mut identities = Vec::new();
-    for _ in 0..reader.u64()? {
-        identities.push(Identity::decode(reader)?);
-    }
-    Ok(identities)
+pub(in crate::core) fn identities(reader: &mut Reader<'_>) -> Result<Vec<Identity>, SnapshotError> {
+    list(reader, |reader| Ok(Identity::decode(reader)?))
 }
 
 /// Reads what [`Writer::u128`] wrote.
-pub(super) fn u128(reader: &mut Reader<'_>) -> Result<u128, DecodeError> {
+pub(in crate::core) fn u128(reader: &mut Reader<'_>) -> Result<u128, DecodeError> {
     Ok(u128::from(reader.u64()?) | u128::from(reader.u64()?) << 64)
 }
 
 /// Says what must hold of what was read so far.
-pub(super) fn expect(reader: &Reader<'_>, holds: bool, expected: &'static str) -> Result<(), SnapshotError> {
+pub(in crate::core) fn expect(reader: &Reader<'_>, holds: bool, expected: &'static str) -> Result<(), SnapshotError> {
     if holds { Ok(()) } else { Err(SnapshotError::Implausible { expected, offset: reader.offset() }) }
 }

@@ -1,0 +1,79 @@
+//! Retention: what nobody needs any more leaves the log, and what the ledger amounts to takes the place of its entries.
+//!
+//! A record is needed until it is settled for good, set aside, or handed off where that may happen only once. What leaves
+//! is remembered as far as retries and dead letters go ([`Past`](crate::core::past::Past)), so that nobody can tell that it
+//! left but who wants to go back to it.
+//!
+//! The two journals are written anew one at a time, each at once. A crash between them does no harm: either journal
+//! amounts to the same before and after.
+
+use delivery_model::vocab::Position;
+
+use super::Broker;
+use crate::core::ledger::Entry;
+use crate::core::positions::Positions;
+use crate::mutant::Mutant;
+use crate::store::{Journal, StoreError};
+
+/// Why a group cannot be reset.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RewindError {
+    /// The records there were dropped.
+    #[error("position {to} is no longer in the log: {earliest} is the earliest to go back to")]
+    Gone {
+        /// Where it was to go.
+        to: Position,
+        /// Where it may go.
+        earliest: Position,
+    },
+    /// It could not be recorded.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<J: Journal> Broker<J> {
+    /// Up to where the log may be dropped, if that is worthwhile. `elsewhere`: what consumers who keep their own positions
+    /// have finished for good.
+    pub fn droppable(&self, elsewhere: &Positions) -> Option<Position> {
+        let retention = self.tuning.retention?;
+        let start = self.log.start();
+        let open = match self.mutant {
+            Mutant::RetentionIgnoresGroup => self.log.synced(),
+            _ => self.deliveries.first_open(start, elsewhere),
+        };
+        let end = open.0.min(self.log.end().0.saturating_sub(retention.records));
+        (end >= start.0 + retention.batch.max(1)).then_some(Position(end))
+    }
+
+    /// Drops what [`droppable`](Broker::droppable) named. Call it when everything is durable
+    /// ([`sync`](Broker::sync)). After a definite error everything is as it was.
+    pub fn drop_below(&mut self, start: Position) -> Result<(), StoreError> {
+        let deliveries = &self.deliveries;
+        self.log.drop_below(start, |position| deliveries.dead().contains(position))?;
+        self.deliveries.forget_counts_below(start);
+        Ok(())
+    }
+
+    /// Whether the ledger has grown well beyond what it amounts to.
+    pub fn is_ledger_long(&self) -> bool {
+        self.tuning.retention.is_some() && self.ledger.entries() > self.ledger_max
+    }
+
+    /// Puts what the ledger amounts to in the place of its entries, this incarnation's start included. After a definite
+    /// error everything is as it was.
+    pub fn compact_ledger(&mut self) -> Result<(), StoreError> {
+        let incarnation = Entry::Started(self.deliveries.leases().incarnation());
+        let registered = self.epochs.iter().map(|(&producer, &epoch)| Entry::Registered(producer, epoch));
+        let mut entries: Vec<Entry> = registered.chain([incarnation]).collect();
+        entries.extend(self.deliveries.entries());
+        if self.mutant == Mutant::HandOffNotPersisted {
+            entries.retain(|entry| !matches!(entry, Entry::Counted(..) | Entry::HandedOffOnce(..)));
+        }
+        let compacted = self.ledger.rewrite(&entries);
+        // A ledger that finds no room is tried again when it has grown as much once more.
+        self.ledger_max = 2 * self.ledger.entries() + self.tuning.retention.map_or(0, |retention| retention.batch);
+        compacted?;
+        self.start = None;
+        Ok(())
+    }
+}
