@@ -58,6 +58,7 @@ fn to_broker() -> impl Strategy<Value = ToBroker> {
             ToBroker::Subscribe { consumer: ConsumerId(consumer), workers, hands, has }
         }),
         positions().prop_map(ToBroker::Has),
+        any::<u64>().prop_map(|end| ToBroker::Finished(Position(end))),
         (hand(), below, any::<bool>()).prop_map(|(hand, below, finishes)| ToBroker::Settle(SettleRequest {
             hand,
             covers: below.unwrap_or(Covers::One(hand.position)),

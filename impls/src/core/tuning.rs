@@ -27,6 +27,13 @@ pub struct Retention {
     pub batch: u64,
 }
 
+impl Retention {
+    /// Keeps so many of the latest records, and waits for a quarter as many to go, 256 at least.
+    pub fn of(records: u64) -> Retention {
+        Retention { records, batch: (records / 4).max(256) }
+    }
+}
+
 impl Default for Tuning {
     fn default() -> Self {
         Tuning {

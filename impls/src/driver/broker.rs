@@ -31,6 +31,7 @@ use super::faults::Role;
 use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::broker::{Broker, Journals, Peer};
+use crate::core::positions::Positions;
 use crate::core::record::{ProducerId, Publish, Reply, Verdict};
 use crate::core::time::Millis;
 use crate::mutant::Mutant;
@@ -268,7 +269,31 @@ impl<'a> Incarnation<'a> {
         self.cut_off_the_nameless();
         self.take_synced()?;
         self.hand_off()?;
+        self.retain()?;
         self.ask_for_sync()
+    }
+
+    /// Drops what nobody needs any more, where that has become much. A disk without room is asked again later.
+    fn retain(&mut self) -> Result<(), Interrupt> {
+        let nothing = Positions::default();
+        let elsewhere = match &self.subscriber {
+            Some(subscriber) if self.core.is_settled_elsewhere() => &subscriber.finished,
+            _ => &nothing,
+        };
+        if let Some(start) = self.core.droppable(elsewhere) {
+            self.sync()?;
+            self.core.drop_below(start).or_else(definite)?;
+        }
+        if self.core.is_ledger_long() {
+            self.core.compact_ledger().or_else(definite)?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable without the syncer's help.
+    fn sync(&mut self) -> Result<(), Interrupt> {
+        self.core.sync().or_else(definite)?;
+        self.run.passed(Role::Broker, StepWord::Sync, None)
     }
 
     /// Confirms what has become durable since.
@@ -288,8 +313,7 @@ impl<'a> Incarnation<'a> {
             self.syncer.request(log.end());
         } else if self.core.needs_sync() {
             // Settles alone, which are none of the syncer's business.
-            self.core.sync().or_else(definite)?;
-            self.run.passed(Role::Broker, StepWord::Sync, None)?;
+            self.sync()?;
         }
         Ok(())
     }

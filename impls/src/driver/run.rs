@@ -26,7 +26,7 @@ use crate::core::producer::SubmitError;
 use crate::core::record::ProducerId;
 use crate::core::report::Report;
 use crate::core::time::{BackOff, Millis};
-use crate::core::tuning::Tuning;
+use crate::core::tuning::{Retention, Tuning};
 use crate::store::file::Room;
 use crate::store::{RecoverError, StoreError};
 
@@ -147,6 +147,9 @@ impl Stores {
     }
 }
 
+/// How many of the latest records a broker keeps unless it is told otherwise.
+pub const RETAINED: u64 = 100_000;
+
 /// Waits that suit the loopback: long against a sync and a turn of a busy loop, short against a run of seconds.
 /// Expiring early does no harm that the pipeline's settings do not allow for anyway.
 pub fn loopback_tuning() -> Tuning {
@@ -154,6 +157,7 @@ pub fn loopback_tuning() -> Tuning {
         reply_timeout: Millis(200),
         back_off: BackOff { base: Millis(2), max: Millis(100), seed: 1 },
         lease: Millis(100),
+        retention: Some(Retention::of(RETAINED)),
         ..Tuning::default()
     }
 }

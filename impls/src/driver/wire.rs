@@ -17,7 +17,7 @@
 //! | who has said nothing | `hello` |
 //! | who has said hello | `register` or `subscribe` |
 //! | a producer | `publish`, in its own name |
-//! | a consumer | `settle`, `release`, `has`, `leave` |
+//! | a consumer | `settle`, `release`, `has`, `finished`, `leave` |
 //!
 //! A client closes by closing. The broker, when it stops, closes its sending half, and waits for the client to close.
 //!
@@ -40,7 +40,7 @@
 //!
 //! * Sequence numbers count from 0 in each session, by one a message: the next one is stored, an older one confirmed
 //!   again, a later one refused. A number belongs to one message for ever; an attempt that gives it to another message is
-//!   never answered.
+//!   never answered, or, when the record that has it was dropped, taken for a retry of that one.
 //! * A producer that keeps its unfinished messages over restarts uses session 0 for ever, and goes on counting. One that
 //!   does not takes its epoch for the session.
 //!
@@ -67,7 +67,8 @@
 //! follows a cursor: its settles may cover every position below one (no further than the log's end), it says with `has`
 //! which positions it has behind it or at work, with `hands` on which it is at work while it subscribes, and is told what
 //! is settled or set aside with `committed`. Each of these replaces what was said before; at most 8,192 runs of positions
-//! are said, the lowest.
+//! are said, the lowest. A consumer that stores its positions with its effects says with `finished`, now and then, below
+//! which one nobody needs the records any more; the broker, which has no other way to know, may drop them.
 //!
 //! Before it goes a consumer says `leave`, finishes what it has until `left` comes, and closes.
 //!
@@ -102,6 +103,7 @@
 //! | `has` | 6 | positions |
 //! | `hello` | 7 | secret, up to the end |
 //! | `leave` | 8 | |
+//! | `finished` | 9 | position u64 |
 //!
 //! | from the broker | tag | fields |
 //! |---|---|---|
@@ -225,6 +227,9 @@ pub enum ToBroker {
     Release(HandId),
     /// A consumer will go: it wants no more hand-offs.
     Leave,
+    /// A consumer that keeps its positions with its effects has every position below this one behind it for good: nobody
+    /// needs those records any more.
+    Finished(Position),
 }
 
 /// What the broker says to a client.
@@ -263,6 +268,7 @@ impl ToBroker {
             ToBroker::Settle(_) => "settle",
             ToBroker::Release(_) => "release",
             ToBroker::Leave => "leave",
+            ToBroker::Finished(_) => "finished",
         }
     }
 
@@ -311,6 +317,10 @@ impl ToBroker {
                 body.extend(secret.bytes());
             }
             ToBroker::Leave => body.push(8),
+            ToBroker::Finished(end) => {
+                body.push(9);
+                body.extend(end.0.to_le_bytes());
+            }
         }
         body
     }
@@ -348,6 +358,7 @@ impl ToBroker {
             6 => ToBroker::Has(decode_positions(&mut reader)?),
             7 => ToBroker::Hello(Secret::new(reader.rest())),
             8 => ToBroker::Leave,
+            9 => ToBroker::Finished(Position(reader.u64()?)),
             found => return Err(DecodeError::Tag { of: "message to the broker", offset: 0, found }.into()),
         };
         reader.end()?;

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use delivery_impls::core::tuning::{Retention, Tuning};
+use delivery_impls::driver::run::RETAINED;
 use delivery_proofs::real::Role;
 
 use super::{Outcome, role};
@@ -14,9 +16,13 @@ pub struct Arguments {
     /// Where to listen; beyond the loopback address only with a secret
     #[arg(long, value_name = "ADDR", default_value = role::BROKER)]
     listen: SocketAddr,
+    /// How many of the latest records it keeps although they are delivered for good
+    #[arg(long, value_name = "N", default_value_t = RETAINED)]
+    retain: u64,
 }
 
 /// Serves. Ctrl-C: producers get what they are owed, a consumer that is there gets what is left.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    role::run(&arguments.common, Role::Broker { listen: arguments.listen })
+    let retention = Some(Retention::of(arguments.retain));
+    role::run(&arguments.common, Role::Broker { listen: arguments.listen }, |tuning| Tuning { retention, ..tuning })
 }

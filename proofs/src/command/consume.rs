@@ -18,5 +18,5 @@ pub struct Arguments {
 
 /// Takes deliveries until Ctrl-C: then it wants no more, and finishes those that came.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    role::run(&arguments.common, Role::Consumer { broker: arguments.connect })
+    role::run(&arguments.common, Role::Consumer { broker: arguments.connect }, |tuning| tuning)
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use delivery_impls::driver::run::Ended;
+use delivery_impls::core::tuning::Retention;
+use delivery_impls::driver::run::{Ended, RETAINED};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::semantics::{Question, judge};
 use delivery_model::story::Ink;
@@ -30,6 +31,9 @@ pub struct Arguments {
     /// Where the points come from at which they strike
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// How many of the latest records the broker keeps although they are delivered for good
+    #[arg(long, value_name = "N", default_value_t = RETAINED)]
+    retain: u64,
     /// The history's file [default: history.jsonl in the directory; none, if there is no directory either]
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -80,6 +84,7 @@ fn options(arguments: &Arguments, temporary: &tempfile::TempDir, interrupt: &ter
     options.producers = arguments.producers;
     options.directory.clone_from(&arguments.directory);
     options.plan = Plan::Generated { each: arguments.faults, seed: arguments.seed };
+    options.tuning.retention = Some(Retention::of(arguments.retain));
     options.stop = interrupt.flag();
     options.progress = Some(Arc::new(move |progress| bar.set_position(progress.effects)));
     options

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use delivery_impls::core::ledger::Entry;
-use delivery_impls::core::record::{DecodeError, ProducerId, Record};
+use delivery_impls::core::ledger::{Entry, Ledger};
+use delivery_impls::core::log::Log;
+use delivery_impls::core::record::ProducerId;
 use delivery_impls::core::report::Report;
 use delivery_impls::driver::Observer;
 use delivery_impls::driver::broker;
@@ -17,17 +18,23 @@ use delivery_impls::driver::producer;
 use delivery_impls::driver::run::{DriverError, Stores};
 use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
 use delivery_impls::store::file::{FileJournal, Room};
-use delivery_impls::store::{Journal, OutboxRow, OutboxStore, RecoverError, StoreError};
+use delivery_impls::store::{OutboxRow, OutboxStore, RecoverError, StoreError};
+use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{EventKind, GroupId, MessageId, Position};
 
 use super::record::Recorder;
 use super::{Options, RealError, order};
 
 /// Writes what the stores of all three parties know and the history does not. Gives how many events that took.
-pub(super) fn mend(stores: &Stores, options: &Options, recorder: &Recorder) -> Result<u64, RealError> {
+pub(super) fn mend(
+    stores: &Stores,
+    pipeline: &Pipeline,
+    options: &Options,
+    recorder: &Recorder,
+) -> Result<u64, RealError> {
     let producers = (0..options.producers).map(|id| mend_submits(stores, ProducerId(id), recorder));
     let submits = producers.sum::<Result<u64, _>>()?;
-    Ok(submits + mend_dead_letters(stores, recorder)? + mend_effects(stores, recorder)?)
+    Ok(submits + mend_dead_letters(stores, pipeline, recorder)? + mend_effects(stores, recorder)?)
 }
 
 /// The rows of an outbox whose submit was not told.
@@ -53,20 +60,17 @@ pub(super) fn mend_effects(stores: &Stores, recorder: &Recorder) -> Result<u64, 
 }
 
 /// What the ledger knows to be set aside.
-pub(super) fn mend_dead_letters(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
-    let dead: Vec<Position> = decoded(&stores.ledger(), Entry::decode_all)?
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| match entry {
-            Entry::DeadLettered(position) => Some(position),
-            _ => None,
-        })
-        .collect();
-    if dead.is_empty() {
+pub(super) fn mend_dead_letters(stores: &Stores, pipeline: &Pipeline, recorder: &Recorder) -> Result<u64, RealError> {
+    let entries = opened(&stores.ledger(), Ledger::open)?.map_or(Vec::new(), |(_, entries)| entries);
+    let dead = entries.into_iter().filter_map(|entry| match entry {
+        Entry::DeadLettered(position) => Some(position),
+        _ => None,
+    });
+    let Some(log) = opened(&stores.log(), |journal| Log::open(&pipeline.broker, journal))? else {
         return Ok(0);
-    }
-    let (log, told) = (decoded(&stores.log(), Record::decode)?, recorder.dead_lettered());
-    let messages: BTreeSet<MessageId> = dead.iter().map(|position| log[position.0 as usize].message).collect();
+    };
+    let message = |position: Position| log.at(position).expect("a dead letter is never dropped").message;
+    let (messages, told) = (dead.map(message).collect::<BTreeSet<MessageId>>(), recorder.dead_lettered());
     let kind = |message: &MessageId| EventKind::DeadLetter { message: *message, group: GroupId(0) };
     tell_all(recorder, broker::NAME, messages.difference(&told).map(|message| Report::of(kind(message))))
 }
@@ -80,16 +84,13 @@ fn tell_all(recorder: &Recorder, process: &str, reports: impl Iterator<Item = Re
     Ok(told)
 }
 
-/// Every record of a journal; none, if there is no file.
-fn decoded<T>(path: &Path, decode: impl Fn(&[u8]) -> Result<T, DecodeError>) -> Result<Vec<T>, RealError> {
+/// What a journal holds; none, if there is no file.
+fn opened<T>(path: &Path, open: impl FnOnce(FileJournal) -> Result<T, RecoverError>) -> Result<Option<T>, RealError> {
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let unusable = |why| RealError::Store { path: path.to_owned(), why };
-    let mut journal = FileJournal::open(path, Room::default()).map_err(|why| unreadable(path, why))?;
-    let records = journal.recover().map_err(unusable)?.into_iter().enumerate();
-    let undecodable = |record, why| unusable(RecoverError::Undecodable { record: record as u64, why });
-    records.map(|(record, bytes)| decode(&bytes).map_err(|why| undecodable(record, why))).collect()
+    let journal = FileJournal::open(path, Room::default()).map_err(|why| unreadable(path, why))?;
+    open(journal).map(Some).map_err(|why| RealError::Store { path: path.to_owned(), why })
 }
 
 /// Whether stock and history agree about every message.
@@ -130,7 +131,7 @@ fn rows(path: &Path) -> Result<Vec<OutboxRow>, RealError> {
 }
 
 /// A history that is to begin cannot be of stores that hold messages; and every outbox must be gone on with.
-pub(super) fn check_same_run(stores: &Stores, options: &Options) -> Result<(), RealError> {
+pub(super) fn check_same_run(stores: &Stores, pipeline: &Pipeline, options: &Options) -> Result<(), RealError> {
     let more = stores.outbox(ProducerId(options.producers));
     if more.exists() {
         return Err(RealError::OtherRun {
@@ -144,10 +145,10 @@ pub(super) fn check_same_run(stores: &Stores, options: &Options) -> Result<(), R
     if !begins {
         return Ok(());
     }
-    match decoded(&path, Record::decode)?.len() {
+    match opened(&path, |journal| Log::open(&pipeline.broker, journal))?.map_or(0, |log| log.end().0) {
         0 => Ok(()),
         records => Err(RealError::OtherRun {
-            found: format!("{}'s log holds {records} records", broker::NAME),
+            found: format!("{}'s log has had {records} records", broker::NAME),
             expected: format!("none, as the history {} is to begin", options.record.display()),
             path,
         }),

@@ -206,10 +206,10 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
     };
     std::fs::create_dir_all(directory).map_err(|why| RealError::File { path: directory.clone(), why })?;
     let stores = Stores::in_directory(directory);
-    mend::check_same_run(&stores, options)?;
+    mend::check_same_run(&stores, pipeline, options)?;
     let (recorder, before) = Recorder::open(&options.record, pipeline, Timing::Own, options.listeners())?;
     let recorder = Arc::new(recorder);
-    let mended = mend::mend(&stores, options, &recorder)?;
+    let mended = mend::mend(&stores, pipeline, options, &recorder)?;
     let part = Whole { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
     let (ended, tally) = part.drive()?;

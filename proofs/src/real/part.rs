@@ -118,7 +118,7 @@ impl Part {
         let stores = Stores::in_directory(&self.directory);
         let (recorder, before) = Recorder::open(&self.record, pipeline, Timing::Machine, self.listeners.clone())?;
         let recorder = Arc::new(recorder);
-        let mended = self.mend(&stores, &recorder)?;
+        let mended = self.mend(&stores, pipeline, &recorder)?;
         if !before.events.is_empty() {
             tell(&recorder, EventKind::Fault { fault: self.role.crash() })?;
         }
@@ -136,9 +136,9 @@ impl Part {
         Ok(PartReport { ended, progress: recorder.progress(), mended })
     }
 
-    fn mend(&self, stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
+    fn mend(&self, stores: &Stores, pipeline: &Pipeline, recorder: &Recorder) -> Result<u64, RealError> {
         match self.role {
-            Role::Broker { .. } => mend::mend_dead_letters(stores, recorder),
+            Role::Broker { .. } => mend::mend_dead_letters(stores, pipeline, recorder),
             Role::Producer { id, .. } => mend::mend_submits(stores, id, recorder),
             Role::Consumer { .. } => mend::mend_effects(stores, recorder),
         }

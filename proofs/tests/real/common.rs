@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use delivery_impls::core::tuning::Retention;
 use delivery_model::history::{History, ReadOptions};
 use delivery_model::pipeline::{Level, Pipeline};
 use delivery_model::presets;
@@ -34,11 +35,12 @@ impl Place {
         self.path().join("history.jsonl")
     }
 
-    /// A run here, with each kind of fault at least so many times.
+    /// A run here, with each kind of fault at least so many times, and a broker that soon drops what it may.
     pub fn options(&self, messages: u64, each: u32) -> Options {
         let mut options = Options::new(messages, &self.history());
         options.directory = Some(self.path().to_owned());
         options.producers = 4;
+        options.tuning.retention = Some(Retention { records: 16, batch: 16 });
         options.plan = Plan::Generated { each, seed: 42 };
         options
     }

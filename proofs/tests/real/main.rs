@@ -6,5 +6,6 @@ mod parties;
 mod parties_killed;
 mod refused;
 mod resumed;
+mod retained;
 mod same_ids;
 mod settings;

@@ -56,7 +56,7 @@ fn exactly_once_stays_so_while_every_process_is_killed_again_and_again() {
     let messages = MESSAGES.to_string();
     let produce = ["produce", "--connect", &address, "--messages", &messages, "--producers", "2", "--producer"];
     let arguments = [
-        vec!["broker", "--listen", &address],
+        vec!["broker", "--listen", &address, "--retain", "0"],
         vec!["consume", "--connect", &address],
         [&produce[..], &["0"]].concat(),
         [&produce[..], &["1"]].concat(),

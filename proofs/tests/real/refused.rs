@@ -53,7 +53,7 @@ fn a_history_that_is_not_this_runs() {
 fn stores_that_are_not_this_histories() {
     check(
         |place, options| options.record = place.path().join("new.jsonl"),
-        "broker-0's log holds 10 records; expected none",
+        "broker-0's log has had 10 records; expected none",
     );
     check(|_, options| options.producers = 3, "the run had more producers; expected 3 as asked for now");
 }

@@ -4,14 +4,15 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use delivery_impls::core::record::{ProducerId, Record};
+use delivery_impls::core::log::Log;
+use delivery_impls::core::record::ProducerId;
 use delivery_impls::driver::run::{Ended, Stores};
 use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
 use delivery_impls::store::file::{FileJournal, Room};
-use delivery_impls::store::{Change, InventoryStore, Journal, OutboxStore};
+use delivery_impls::store::{Change, InventoryStore, OutboxStore};
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Doubt, Verdict};
-use delivery_model::vocab::{EventKind, MessageId, Position};
+use delivery_model::vocab::{EventKind, MessageId};
 use delivery_proofs::real::{Plan, Progress, RealError, order};
 
 use crate::common::{Place, preset};
@@ -90,11 +91,11 @@ fn an_effect_that_the_history_had_no_time_to_tell_is_told_from_the_stock() {
     let place = stopped();
     let told = place.messages(|kind| matches!(kind, EventKind::Effect { .. }));
     let stores = Stores::in_directory(place.path());
-    let log = FileJournal::open(&stores.log(), Room::default()).map(|mut log| log.recover().expect("readable"));
-    let mut records = log.expect("a log").into_iter().map(|bytes| Record::decode(&bytes).expect("a record")).zip(0..);
-    let (record, position) = records.find(|(record, _)| !told.contains(&record.message)).expect("some are left");
-    let change =
-        Change { order: Some(order(record.message)), inbox: Some(record.key(Position(position))), ..Change::default() };
+    let journal = FileJournal::open(&stores.log(), Room::default()).expect("nobody else has it");
+    let log = Log::open(&preset("exactly-once").broker, journal).expect("a log");
+    let (position, record) = log.records().find(|(_, record)| !told.contains(&record.message)).expect("some are left");
+    let change = Change { order: Some(order(record.message)), inbox: Some(record.key(position)), ..Change::default() };
+    drop(log);
     EmbeddedInventory::open(&stores.inventory()).expect("an inventory").apply(&change).expect("room");
     assert_eq!(resume(&place), 1);
 }

@@ -67,6 +67,8 @@ pub struct Broker<J> {
     ledger: Ledger<J>,
     /// With more entries than that it is worthwhile to compact it.
     ledger_max: u64,
+    /// Nothing is dropped below here any more: there was no room for what would have stayed.
+    drops_from: Position,
     /// The ledger had no room yet for this incarnation's start.
     start: Option<Entry>,
     deliveries: Deliveries,
@@ -112,6 +114,7 @@ impl<J: Journal> Broker<J> {
             log,
             ledger,
             ledger_max: tuning.retention.map_or(0, |retention| retention.batch),
+            drops_from: Position(0),
             start: Some(Entry::Started(incarnation)),
         };
         broker.deliveries.forget_counts_below(broker.log.start());

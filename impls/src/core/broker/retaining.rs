@@ -42,12 +42,14 @@ impl<J: Journal> Broker<J> {
             _ => self.deliveries.first_open(start, elsewhere),
         };
         let end = open.0.min(self.log.end().0.saturating_sub(retention.records));
-        (end >= start.0 + retention.batch.max(1)).then_some(Position(end))
+        let from = start.max(self.drops_from);
+        (end >= from.0 + retention.batch.max(1)).then_some(Position(end))
     }
 
     /// Drops what [`droppable`](Broker::droppable) named. Call it when everything is durable
-    /// ([`sync`](Broker::sync)). After a definite error everything is as it was.
+    /// ([`sync`](Broker::sync)). After a definite error everything is as it was, and the next batch is waited for.
     pub fn drop_below(&mut self, start: Position) -> Result<(), StoreError> {
+        self.drops_from = start;
         let deliveries = &self.deliveries;
         self.log.drop_below(start, |position| deliveries.dead().contains(position))?;
         self.deliveries.forget_counts_below(start);

@@ -33,6 +33,8 @@ pub(super) struct Subscriber {
     has: Positions,
     /// What it was told is committed.
     committed: Positions,
+    /// What it has finished for good, where it keeps that itself.
+    pub finished: Positions,
 }
 
 impl Incarnation<'_> {
@@ -45,7 +47,8 @@ impl Incarnation<'_> {
             let (workers, committed) = (workers.min(WORKERS) as usize, Positions::default());
             let at_work = self.take_over(consumer, hands);
             self.becomes(connection, Standing::Consumer);
-            self.subscriber = Some(Subscriber { connection, consumer, workers, at_work, has, committed });
+            let finished = Positions::default();
+            self.subscriber = Some(Subscriber { connection, consumer, workers, at_work, has, committed, finished });
             return Ok(());
         }
         // What a replaced connection still says comes too late: its leases have ended.
@@ -76,6 +79,10 @@ impl Incarnation<'_> {
             }
             ToBroker::Has(positions) => {
                 subscriber.has = positions;
+                Ok(())
+            }
+            ToBroker::Finished(end) => {
+                subscriber.finished.insert_below(end);
                 Ok(())
             }
             ToBroker::Leave => {

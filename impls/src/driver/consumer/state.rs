@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use delivery_model::pipeline::Commits;
+use delivery_model::pipeline::{Commits, Settles};
 use delivery_model::schedule::{PlannedFault, StepWord};
-use delivery_model::vocab::{Fault, SettleOutcome};
+use delivery_model::vocab::{Fault, Position, SettleOutcome};
 
 use super::super::faults::Role;
 use super::super::link::Link;
@@ -64,12 +64,16 @@ impl Shared {
     }
 }
 
+/// So many positions are finished before the broker hears of it: it needs to know only what it may drop.
+const FINISHED_STEP: u64 = 64;
+
 const OPEN: &str = "the inventory is open while the consumer lives";
 
 /// One life of the consumer after another.
 pub(super) struct State {
     core: Consumer,
     is_cursor: bool,
+    settles: Settles,
     /// Open while the consumer lives; only [`State::crash`] closes it, to open it anew.
     store: Option<EmbeddedInventory>,
     link: Option<Link>,
@@ -77,6 +81,8 @@ pub(super) struct State {
     committed: Positions,
     /// What it last told the broker to have behind it.
     told: Positions,
+    /// Up to where it last told the broker to have finished for good.
+    told_finished: Position,
     prefix: Option<Prefix>,
     /// Hand-offs that a worker can go on with.
     ready: VecDeque<HandId>,
@@ -104,14 +110,16 @@ impl State {
 
     fn begin(run: &Run, life: u64) -> Result<State, DriverError> {
         let recover = |why| DriverError::Recover { role: NAME.into(), why: RecoverError::Store(why) };
-        let (committed, told, ready, awaited) = Default::default();
+        let (committed, told, told_finished, ready, awaited) = Default::default();
         Ok(State {
             core: Consumer::new(&run.pipeline, ID, Mutant::None),
             is_cursor: Subscription::of(&run.pipeline) == Subscription::Cursor,
+            settles: run.pipeline.consumer.settles,
             store: Some(EmbeddedInventory::open(&run.stores.inventory()).map_err(recover)?),
             link: None,
             committed,
             told,
+            told_finished,
             prefix: (run.pipeline.consumer.commits == Commits::Prefix).then(Prefix::default),
             ready,
             awaited,
@@ -143,6 +151,7 @@ impl State {
     pub fn attach(&mut self, run: &Run, link: Link) -> Result<(), DriverError> {
         let hands = self.core.hands().map(|(hand, _)| hand).collect();
         self.told = if self.is_cursor { self.has()? } else { Positions::default() };
+        self.told_finished = Position(0);
         let (workers, has) = (run.pipeline.consumer.workers, self.told.clone());
         link.send(ToBroker::Subscribe { consumer: ID, workers, hands, has }.encode());
         self.link = Some(link);
@@ -333,6 +342,22 @@ impl State {
         if let Some(link) = self.link.as_ref().filter(|_| has != self.told) {
             link.send(ToBroker::Has(has.clone()).encode());
             self.told = has;
+            return self.tell_what_is_finished();
+        }
+        Ok(())
+    }
+
+    /// Tells the broker now and then how far it has finished everything for good, where only its own store says so.
+    fn tell_what_is_finished(&mut self) -> Result<(), DriverError> {
+        if self.settles != Settles::WithEffect {
+            return Ok(());
+        }
+        let mut finished = self.store.as_ref().expect(OPEN).finished().map_err(failed)?;
+        finished.extend(&self.committed);
+        let end = finished.first_missing(Position(0));
+        if let Some(link) = self.link.as_ref().filter(|_| end.0 >= self.told_finished.0 + FINISHED_STEP) {
+            link.send(ToBroker::Finished(end).encode());
+            self.told_finished = end;
         }
         Ok(())
     }
