@@ -6,7 +6,9 @@
 //! memory anew from the records that are left takes such a retry for new: NATS JetStream does.) And dead letters stay,
 //! for whoever comes to look at what nobody could handle.
 //!
-//! As bytes it is the first of a log's journal, in as many records as it takes.
+//! As bytes it is the first of a log's journal, in as many records as it takes, and is written anew whenever records are
+//! dropped. An unbounded memory of ids that nobody numbers grows with every message, and so does this: such a broker wants
+//! a window.
 
 use std::collections::BTreeMap;
 

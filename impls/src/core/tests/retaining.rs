@@ -129,6 +129,7 @@ enum Op {
     EndLease(prop::sample::Index),
     Register(u32),
     PassTo(u8),
+    Rewind(prop::sample::Index),
     Crash(usize),
     Forget,
 }
@@ -144,6 +145,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<prop::sample::Index>().prop_map(Op::EndLease),
         1 => (0..2u32).prop_map(Op::Register),
         1 => (0..2u8).prop_map(Op::PassTo),
+        1 => any::<prop::sample::Index>().prop_map(Op::Rewind),
         1 => (0..3usize).prop_map(Op::Crash),
         1 => Just(Op::Forget),
     ]
@@ -244,6 +246,16 @@ proptest! {
                 }
                 Op::PassTo(consumer) => {
                     on_both(&mut twins, |twin| twin.broker.pass_to(ConsumerId(consumer)).unwrap());
+                }
+                // No further back than both can go, and nobody holds anything.
+                Op::Rewind(which) => {
+                    let log = twins[1].broker.log();
+                    let to = Position(log.start().0 + which.index(log.records().len() + 1) as u64);
+                    on_both(&mut twins, |twin| {
+                        twin.broker.handle_timeout(Millis(u64::MAX));
+                        twin.finished.truncate(to);
+                        twin.broker.rewind(to).unwrap();
+                    });
                 }
                 Op::Crash(keeps) => on_both(&mut twins, |twin| twin.crash(keeps)),
                 Op::Forget => on_both(&mut twins, |twin| twin.broker.forget_seen()),
