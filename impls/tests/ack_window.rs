@@ -140,6 +140,23 @@ proptest! {
 }
 
 #[test]
+fn a_snapshot_of_runs_has_what_they_hold_as_far_as_there_is_room() {
+    let check = |runs: &[(u64, u64)], room, expected_offset, expected_ahead: &[u64]| {
+        let runs = runs.iter().map(|&(start, end)| (Position(start), Position(end)));
+        let snapshot = Snapshot::of(runs, room);
+        assert_eq!(snapshot.offset(), Position(expected_offset));
+        assert_eq!(snapshot.ahead().map(|position| position.0).collect::<Vec<_>>(), expected_ahead);
+        assert_eq!(AckWindow::resume(&snapshot, room).snapshot(), snapshot, "it fits");
+    };
+    check(&[], 8, 0, &[]);
+    check(&[(0, 5)], 8, 5, &[]);
+    check(&[(2, 4)], 8, 0, &[2, 3]);
+    check(&[(0, 30), (32, 33), (36, 40)], 8, 30, &[32, 36, 37]);
+    check(&[(0, 30), (32, 33), (94, u64::MAX)], 66, 30, &[32, 94, 95]);
+    check(&[(1, u64::MAX)], 3, 0, &[1, 2]);
+}
+
+#[test]
 fn a_snapshot_that_starts_with_settled_bits_moves_its_offset_over_them() {
     let check = |offset, bitmap: &[u32], expected_offset, expected_ahead: &[u64]| {
         let snapshot = Snapshot::new(offset, bitmap.to_vec());

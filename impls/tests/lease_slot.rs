@@ -58,7 +58,9 @@ enum Call {
     BeginSettle { ago: usize },
     FinishSettle { ago: usize },
     AbandonSettle { ago: usize },
+    WithdrawSettle { ago: usize },
     Release { ago: usize },
+    Revoke { ago: usize },
     Expire { ago: usize, now: u32 },
 }
 
@@ -66,10 +68,12 @@ fn call() -> impl Strategy<Value = Call> {
     let ago = || prop_oneof![4 => Just(0_usize), 1 => 1..4_usize];
     prop_oneof![
         3 => (0..100u32).prop_map(|deadline| Call::Grant { deadline }),
-        1 => ago().prop_map(|ago| Call::BeginSettle { ago }),
+        2 => ago().prop_map(|ago| Call::BeginSettle { ago }),
         1 => ago().prop_map(|ago| Call::FinishSettle { ago }),
         2 => ago().prop_map(|ago| Call::AbandonSettle { ago }),
+        1 => ago().prop_map(|ago| Call::WithdrawSettle { ago }),
         2 => ago().prop_map(|ago| Call::Release { ago }),
+        1 => ago().prop_map(|ago| Call::Revoke { ago }),
         2 => (ago(), 0..100u32).prop_map(|(ago, now)| Call::Expire { ago, now }),
     ]
 }
@@ -101,6 +105,14 @@ proptest! {
                 },
                 Call::AbandonSettle { ago } => if let Some(lease) = lease(&reference, ago) {
                     prop_assert_eq!(slot.abandon_settle(lease), reference.step(lease, Phase::Settling, Phase::Free));
+                },
+                Call::WithdrawSettle { ago } => if let Some(lease) = lease(&reference, ago) {
+                    prop_assert_eq!(slot.withdraw_settle(lease), reference.step(lease, Phase::Settling, Phase::Held));
+                },
+                Call::Revoke { ago } => if let Some(lease) = lease(&reference, ago) {
+                    let found = reference.phase();
+                    let expected = if found == Phase::Settling { found } else { Phase::Held };
+                    prop_assert_eq!(slot.revoke(lease), reference.step(lease, expected, Phase::Free));
                 },
                 Call::Release { ago } => if let Some(lease) = lease(&reference, ago) {
                     prop_assert_eq!(slot.release(lease), reference.step(lease, Phase::Held, Phase::Free));
@@ -143,6 +155,30 @@ fn more_grants_than_the_word_counts_still_tell_leases_apart() {
     }
     assert_eq!((slot.state().phase, slot.state().deliveries), (Phase::Free, DeliveryNumber(1023)));
     assert_eq!(slot.state().deadline, Tick(u32::MAX));
+}
+
+#[test]
+fn a_slot_goes_on_counting_where_another_stopped() {
+    for (before, grants) in [(0, 3), (1, 2), (3, 0), (2000, 0)] {
+        let slot = LeaseSlot::delivered(3, DeliveryNumber(before));
+        for number in before + 1..=before + grants {
+            let lease = slot.grant(Tick(9)).expect("it may be delivered three times");
+            assert_eq!(lease.delivery, DeliveryNumber(number));
+            slot.release(lease).expect("it is current");
+        }
+        assert!(matches!(slot.grant(Tick(9)), Err(GrantError::Exhausted { .. })), "{before}");
+    }
+}
+
+#[test]
+fn a_lease_whose_settle_was_withdrawn_ends_at_its_own_deadline() {
+    let slot = LeaseSlot::new(0);
+    let lease = slot.grant(Tick(7)).expect("it is free");
+    slot.begin_settle(lease).expect("it is held");
+    assert!(slot.expire(lease, Tick(7)).is_err(), "its settle is under way");
+    slot.withdraw_settle(lease).expect("its settle is under way");
+    assert!(slot.expire(lease, Tick(6)).is_err(), "it lasts");
+    assert_eq!(slot.expire(lease, Tick(7)), Ok(()));
 }
 
 #[test]

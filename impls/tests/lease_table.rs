@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use delivery_impls::shared::ack_window::ReserveError;
+use delivery_impls::shared::ack_window::{ReserveError, Snapshot};
 use delivery_impls::shared::lease_slot::{self, LeaseError, Tick};
 use delivery_impls::shared::lease_table::{GrantError, Granted, LeaseTable, SetAsideError};
 use delivery_model::vocab::{DeliveryNumber, Position};
@@ -14,9 +14,24 @@ use proptest::prelude::*;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stands {
     Free,
-    Held { deadline: u32 },
-    Settling,
+    Held {
+        deadline: u32,
+    },
+    /// No deadline: it is being set aside.
+    Settling {
+        deadline: Option<u32>,
+    },
     Settled,
+}
+
+impl Stands {
+    fn is_live(self) -> bool {
+        matches!(self, Stands::Held { .. } | Stands::Settling { .. })
+    }
+
+    fn is_settling(self) -> bool {
+        matches!(self, Stands::Settling { .. })
+    }
 }
 
 /// A window of 32 positions, as plain records.
@@ -50,7 +65,7 @@ impl Reference {
             }
             _ if at >= end => Some(ReserveError::Full { position: at, end }.into()),
             Stands::Settled => refused(lease_slot::GrantError::Settled),
-            Stands::Held { .. } | Stands::Settling => {
+            Stands::Held { .. } | Stands::Settling { .. } => {
                 refused(lease_slot::GrantError::Leased { delivery: DeliveryNumber(deliveries) })
             }
             Stands::Free => None,
@@ -74,9 +89,11 @@ enum Call {
     BeginSettle,
     FinishSettle,
     AbandonSettle,
+    WithdrawSettle,
     Release,
+    Revoke,
     SetAside,
-    ExpireDue { now: u32 },
+    Expire { now: u32 },
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -85,14 +102,12 @@ fn call() -> impl Strategy<Value = Call> {
         6 => Just(Call::BeginSettle),
         6 => Just(Call::FinishSettle),
         1 => Just(Call::AbandonSettle),
+        1 => Just(Call::WithdrawSettle),
         1 => Just(Call::Release),
+        1 => Just(Call::Revoke),
         2 => Just(Call::SetAside),
-        1 => (0..100u32).prop_map(|now| Call::ExpireDue { now }),
+        2 => (0..100u32).prop_map(|now| Call::Expire { now }),
     ]
-}
-
-fn is_held(stands: Stands) -> bool {
-    matches!(stands, Stands::Held { .. })
 }
 
 proptest! {
@@ -105,7 +120,7 @@ proptest! {
             // Close to the watermark, so that it moves and slots are used again; now and then behind or beyond.
             let position = (reference.watermark() + ahead * ahead * 4).saturating_sub(ahead % 2);
             let at = Position(position);
-            let (_, deliveries, _) = reference.of(position);
+            let (stands, deliveries, granted) = reference.of(position);
             match call {
                 Call::Grant { deadline } => {
                     let expected = reference.refuses(position).or_else(|| (deliveries >= DELIVERIES_MAX).then(|| {
@@ -123,7 +138,7 @@ proptest! {
                     let taken = table.begin_set_aside(at);
                     match (taken, expected) {
                         (Ok(granted), None) if deliveries >= DELIVERIES_MAX => {
-                            reference.positions.insert(position, (Stands::Settling, deliveries, Some(granted)));
+                            reference.positions.insert(position, (Stands::Settling { deadline: None }, deliveries, Some(granted)));
                         }
                         (Err(SetAsideError::NotExhausted(said)), None) => {
                             prop_assert_eq!(said.deliveries, DeliveryNumber(deliveries));
@@ -132,26 +147,36 @@ proptest! {
                         (taken, expected) => prop_assert_eq!(taken.err(), expected),
                     }
                 }
-                Call::ExpireDue { now } => {
-                    let is_due = |stands: Stands| matches!(stands, Stands::Held { deadline } if deadline <= now);
-                    let due: Vec<u64> = reference.positions.iter().filter(|(_, (stands, ..))| is_due(*stands))
-                        .map(|(&position, _)| position).collect();
-                    prop_assert_eq!(table.expire_due(Tick(now)), due.len());
-                    due.into_iter().for_each(|position| reference.stand(position, Stands::Free));
-                }
-                Call::BeginSettle => if let Some(granted) = reference.lease(position, is_held) {
-                    prop_assert_eq!(table.begin_settle(granted), Ok(()));
-                    reference.stand(position, Stands::Settling);
+                Call::Expire { now } => if let Some(granted) = reference.lease(position, Stands::is_live) {
+                    let is_due = matches!(stands, Stands::Held { deadline } if deadline <= now);
+                    prop_assert_eq!(table.expire(granted, Tick(now)).is_ok(), is_due);
+                    if is_due {
+                        reference.stand(position, Stands::Free);
+                    }
                 },
-                Call::Release => if let Some(granted) = reference.lease(position, is_held) {
+                Call::Revoke => if let Some(granted) = reference.lease(position, Stands::is_live) {
+                    prop_assert_eq!(table.revoke(granted), Ok(()));
+                    reference.stand(position, Stands::Free);
+                },
+                Call::BeginSettle => if let (Stands::Held { deadline }, _, Some(granted)) = reference.of(position) {
+                    prop_assert_eq!(table.begin_settle(granted), Ok(()));
+                    reference.stand(position, Stands::Settling { deadline: Some(deadline) });
+                },
+                Call::WithdrawSettle => {
+                    if let (Stands::Settling { deadline: Some(deadline) }, _, Some(granted)) = reference.of(position) {
+                        prop_assert_eq!(table.withdraw_settle(granted), Ok(()));
+                        reference.stand(position, Stands::Held { deadline });
+                    }
+                }
+                Call::Release => if let (Stands::Held { .. }, _, Some(granted)) = reference.of(position) {
                     prop_assert_eq!(table.release(granted), Ok(()));
                     reference.stand(position, Stands::Free);
                 },
-                Call::AbandonSettle => if let Some(granted) = reference.lease(position, |s| s == Stands::Settling) {
+                Call::AbandonSettle => if let Some(granted) = reference.lease(position, Stands::is_settling) {
                     prop_assert_eq!(table.abandon_settle(granted), Ok(()));
                     reference.stand(position, Stands::Free);
                 },
-                Call::FinishSettle => if let Some(granted) = reference.lease(position, |s| s == Stands::Settling) {
+                Call::FinishSettle => if let Some(granted) = reference.lease(position, Stands::is_settling) {
                     let before = reference.watermark();
                     reference.stand(position, Stands::Settled);
                     let moved = (reference.watermark() > before)
@@ -160,6 +185,9 @@ proptest! {
                     prop_assert_eq!(advance.map(|advance| (advance.from, advance.to)), moved);
                     prop_assert!(table.finish_settle(granted).is_err(), "a settle finishes once");
                 },
+            }
+            if let Some(granted) = granted {
+                prop_assert_eq!(table.is_settling(granted), reference.lease(position, Stands::is_settling) == Some(granted));
             }
             prop_assert_eq!(table.watermark(), Position(reference.watermark()));
         }
@@ -197,9 +225,24 @@ fn a_table_has_a_slot_for_every_position_that_its_window_has_room_for() {
     let table = LeaseTable::new(Position(0), 64, 0);
     let granted: Vec<Granted> =
         (0..64).map(|p| table.grant(Position(p), Tick(p as u32)).expect("it is free")).collect();
-    assert_eq!(table.expire_due(Tick(39)), 40);
-    for granted in &granted[40..] {
-        assert_eq!(table.release(*granted), Ok(()));
+    for (deadline, granted) in granted.into_iter().enumerate() {
+        assert_eq!(table.expire(granted, Tick(39)).is_ok(), deadline < 40, "{deadline}");
+        assert_eq!(table.release(granted).is_ok(), deadline >= 40, "{deadline}");
     }
-    assert!(granted[..40].iter().all(|granted| table.release(*granted).is_err()), "they have expired");
+}
+
+/// What is settled, what was delivered how often, and what is beyond: all as another table left it.
+#[test]
+fn a_table_goes_on_where_another_stopped() {
+    let runs = [(0, 5), (7, 8), (40, 50)].map(|(start, end)| (Position(start), Position(end)));
+    let counted = [(5, 1), (6, 2), (51, 3)].map(|(position, count)| (Position(position), DeliveryNumber(count)));
+    let table = LeaseTable::resume(&Snapshot::of(runs, 60), 60, 3, counted);
+    assert_eq!(table.watermark(), Position(5));
+    let grant = |position| table.grant(Position(position), Tick(9)).map(|granted| granted.lease.delivery.0);
+    let settled = |position| Err(GrantError::Refused(lease_slot::GrantError::Settled)) == grant(position);
+    assert!([7, 40, 49].into_iter().all(settled));
+    assert_eq!((grant(5), grant(6), grant(8), grant(50)), (Ok(2), Ok(3), Ok(1), Ok(1)));
+    let exhausted = lease_slot::GrantError::Exhausted { deliveries: DeliveryNumber(3) };
+    assert_eq!(grant(51), Err(exhausted.into()));
+    assert!(table.begin_set_aside(Position(51)).is_ok());
 }

@@ -257,6 +257,11 @@ impl Deliveries {
         &self.dead
     }
 
+    /// Everything handed off, where that happens only once.
+    pub fn handed(&self) -> &Positions {
+        &self.handed
+    }
+
     /// Whether the position was ever handed off since it was last settled or rewound, as far as that is counted.
     pub fn was_handed_off(&self, position: Position) -> bool {
         self.handed.contains(position) || self.max_deliveries > 0 && self.counts.contains_key(&position)

@@ -69,6 +69,11 @@ impl Leases {
         free
     }
 
+    /// The leases that are live, by position.
+    pub fn live(&self) -> impl Iterator<Item = HandId> + '_ {
+        self.live.iter().map(|(&position, grant)| HandId { position, lease: grant.lease })
+    }
+
     /// Whether this very lease is live.
     pub fn is_live(&self, hand: HandId) -> bool {
         self.live.get(&hand.position).is_some_and(|grant| grant.lease == hand.lease)

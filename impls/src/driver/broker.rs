@@ -10,6 +10,7 @@
 mod connections;
 mod delivering;
 mod joining;
+mod leasing;
 mod syncing;
 
 use std::collections::BTreeMap;
@@ -26,11 +27,13 @@ use delivery_model::vocab::{Epoch, Fault, MessageId};
 use self::connections::{Connection, Reason, Standing};
 use self::delivering::Subscriber;
 use self::joining::{Entrance, Lead};
+use self::leasing::{Begun, Leasing};
 use self::syncing::{SharedJournal, Syncer};
 use super::faults::Role;
 use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::broker::{Broker, Journals, Peer};
+use crate::core::hand::SettleRequest;
 use crate::core::positions::Positions;
 use crate::core::record::{ProducerId, Publish, Reply, Verdict};
 use crate::core::time::Millis;
@@ -64,6 +67,8 @@ pub(super) enum Input {
     Said(u64, ToBroker),
     /// A connection brought an attempt that leads: retries of it join it until it has a reply.
     Leads(u64, Publish, Lead),
+    /// A connection brought a settle whose lease does not end until this is dealt with.
+    Settles(u64, SettleRequest, Begun),
     /// A connection ended, or must end.
     Closed(u64, Reason),
     /// More of the log is durable, or it cannot be synced any more.
@@ -173,6 +178,7 @@ struct Incarnation<'a> {
     core: Broker<SharedJournal>,
     syncer: Syncer,
     entrance: Entrance,
+    leasing: Leasing,
     /// The attempts that wait for a reply, by connection and message, where others may have joined them.
     leads: BTreeMap<(u64, MessageId), Lead>,
     connections: BTreeMap<u64, Connection>,
@@ -205,6 +211,7 @@ impl<'a> Incarnation<'a> {
             to_broker,
             next_connection,
             draining,
+            leasing: Leasing::new(&run.pipeline, core.log().start(), core.deliveries()),
             core,
             syncer,
             entrance: Entrance::new(&run.pipeline.broker, to_broker.clone()),
@@ -259,10 +266,10 @@ impl<'a> Incarnation<'a> {
     }
 
     fn turn(&mut self) -> Result<(), Interrupt> {
-        let patience = self.run.patience(self.core.poll_timeout());
+        let patience = self.run.patience(self.next_lease_ends());
         let inputs = self.inputs;
         let first = inputs.recv_timeout(patience).ok();
-        self.core.handle_timeout(self.run.now());
+        self.end_leases();
         for input in first.into_iter().chain(inputs.try_iter().take(TURN)) {
             self.take(input)?;
         }
@@ -270,6 +277,7 @@ impl<'a> Incarnation<'a> {
         self.take_synced()?;
         self.hand_off()?;
         self.retain()?;
+        debug_assert!(self.leasing.agrees_with(self.core.deliveries()));
         self.ask_for_sync()
     }
 
@@ -323,6 +331,7 @@ impl<'a> Incarnation<'a> {
             Input::Opened(stream, peer) => self.welcome(stream, peer),
             Input::Said(connection, said) => return self.hear(connection, said),
             Input::Leads(connection, publish, lead) => return self.hear_lead(connection, publish, lead),
+            Input::Settles(connection, request, begun) => return self.hear_settle(connection, request, begun),
             Input::Closed(connection, reason) => self.cut_off(connection, &reason),
             // The turn looks for itself.
             Input::Synced => {}
@@ -342,8 +351,13 @@ impl<'a> Incarnation<'a> {
             }
             ToBroker::Register { producer, epoch } => self.register(connection, producer, epoch),
             ToBroker::Publish(publish) => self.publish(connection, publish, None),
-            to_deliver => self.hear_consumer(connection, to_deliver),
+            to_deliver => self.hear_consumer(connection, to_deliver, None),
         }
+    }
+
+    fn hear_settle(&mut self, connection: u64, request: SettleRequest, begun: Begun) -> Result<(), Interrupt> {
+        let said = ToBroker::Settle(request);
+        if self.is_heard(connection, &said) { self.hear_consumer(connection, said, Some(begun)) } else { Ok(()) }
     }
 
     fn hear_lead(&mut self, connection: u64, publish: Publish, lead: Lead) -> Result<(), Interrupt> {

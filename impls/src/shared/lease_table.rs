@@ -17,10 +17,10 @@
 
 use std::marker::PhantomData;
 
-use delivery_model::vocab::Position;
+use delivery_model::vocab::{DeliveryNumber, Position};
 use thiserror::Error;
 
-use super::ack_window::{AckWindow, Advance, BITS, ReserveError};
+use super::ack_window::{AckWindow, Advance, BITS, ReserveError, Snapshot};
 use super::lease_slot::{self, Lease, LeaseError, LeaseSlot, NotExhausted, Phase, State, Tick, current};
 
 /// The leases of the positions in a window. Any thread may call anything.
@@ -85,12 +85,36 @@ impl LeaseTable {
     pub fn new(start: Position, capacity: u32, deliveries_max: u32) -> LeaseTable {
         LeaseTable::with_steps(start, capacity, deliveries_max)
     }
+
+    /// A table in which those positions are settled that the snapshot has, and those were delivered before that
+    /// `deliveries` lists, each so often. Nobody holds a lease.
+    ///
+    /// # Panics
+    ///
+    /// As [`LeaseTable::new`], and if the snapshot or the list reaches beyond the capacity.
+    pub fn resume(
+        snapshot: &Snapshot,
+        capacity: u32,
+        deliveries_max: u32,
+        deliveries: impl IntoIterator<Item = (Position, DeliveryNumber)>,
+    ) -> LeaseTable {
+        let mut table = LeaseTable::over(AckWindow::resume(snapshot, capacity), deliveries_max);
+        for (position, deliveries) in deliveries {
+            table.window.try_reserve(position).expect("what was delivered lies in the window");
+            let index = table.index(position);
+            table.slots[index] = LeaseSlot::delivered(deliveries_max, deliveries);
+        }
+        table
+    }
 }
 
 impl<S: Steps> LeaseTable<S> {
     /// [`LeaseTable::new`], with the steps of the caller's choice.
     pub fn with_steps(start: Position, capacity: u32, deliveries_max: u32) -> Self {
-        let window = AckWindow::new(start, capacity);
+        LeaseTable::over(AckWindow::new(start, capacity), deliveries_max)
+    }
+
+    fn over(window: AckWindow, deliveries_max: u32) -> Self {
         let slots = (0..window.words() * BITS as usize).map(|_| LeaseSlot::new(deliveries_max)).collect();
         LeaseTable { window, slots, steps: PhantomData }
     }
@@ -98,6 +122,11 @@ impl<S: Steps> LeaseTable<S> {
     /// Every position below is settled or set aside.
     pub fn watermark(&self) -> Position {
         self.window.watermark()
+    }
+
+    /// Asks whether the window has room for a position, before anything is done about it. The room stays.
+    pub fn try_reserve(&self, position: Position) -> Result<(), ReserveError> {
+        self.window.try_reserve(position)
     }
 
     /// Grants a position, until the deadline.
@@ -147,18 +176,32 @@ impl<S: Steps> LeaseTable<S> {
         Ok(Granted { position, lease })
     }
 
-    /// Ends every lease in the window whose time is up. How many there were.
-    pub fn expire_due(&self, now: Tick) -> usize {
-        let is_ended = |slot: &&LeaseSlot| {
-            let state = slot.state();
-            // By the lease that was seen: a newer one is not ended, though the slot may hold it by now.
-            state.phase == Phase::Held && slot.expire(state.lease(), now).is_ok()
-        };
-        self.slots.iter().filter(is_ended).count()
+    /// Nobody will write the settle, and the lease goes on until its deadline.
+    pub fn withdraw_settle(&self, granted: Granted) -> Result<(), LeaseError> {
+        self.slot(granted.position).withdraw_settle(granted.lease)
+    }
+
+    /// Whether the lease's settle is under way now.
+    pub fn is_settling(&self, granted: Granted) -> bool {
+        current(self.slot(granted.position).state(), granted.lease, Phase::Settling).is_ok()
+    }
+
+    /// Ends a lease whose time is up: the position is to be delivered again.
+    pub fn expire(&self, granted: Granted, now: Tick) -> Result<(), LeaseError> {
+        self.slot(granted.position).expire(granted.lease, now)
+    }
+
+    /// Ends a lease whose holder is gone, whether or not its settle is under way. For the one who writes settles.
+    pub fn revoke(&self, granted: Granted) -> Result<(), LeaseError> {
+        self.slot(granted.position).revoke(granted.lease)
     }
 
     fn slot(&self, position: Position) -> &LeaseSlot {
-        &self.slots[(position.0 % self.slots.len() as u64) as usize]
+        &self.slots[self.index(position)]
+    }
+
+    fn index(&self, position: Position) -> usize {
+        (position.0 % self.slots.len() as u64) as usize
     }
 }
 

@@ -8,14 +8,14 @@
 //! broken twin in `proofs/loom` replaces one of them, and loom must catch it by the assertion that guards it.
 
 //!
-//! | piece | between whom | loom |
-//! |---|---|---|
-//! | [`ack_window`] | workers that settle in any order; its snapshot, with whoever stores it | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
-//! | [`lease_slot`] | workers, timers and dispatchers of one position | `lease_slot.rs` |
-//! | [`lease_table`] | the same, of a window of positions | `lease_table.rs` |
-//! | [`in_flight`] | attempts at one message, and whoever stores it | `in_flight.rs` |
-//! | [`group_sync`] | those who append, and the one who syncs | `group_sync.rs` |
-//! | [`handle`] | the clones of a delivery's handle | `handle.rs` |
+//! | piece | between whom | in which driver | loom |
+//! |---|---|---|---|
+//! | [`ack_window`] | workers that settle in any order; its snapshot, with whoever stores it | consumer (`prefix`), and under the lease table | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
+//! | [`lease_slot`] | workers, timers and dispatchers of one position | under the lease table | `lease_slot.rs` |
+//! | [`lease_table`] | the same, of a window of positions | broker (`leasing`) | `lease_table.rs` |
+//! | [`in_flight`] | attempts at one message, and whoever stores it | broker (`joining`) | `in_flight.rs` |
+//! | [`group_sync`] | those who append, and the one who syncs | broker (`syncing`) | `group_sync.rs` |
+//! | [`handle`] | the clones of a delivery's handle | broker (`joining`, `leasing`) | `handle.rs` |
 
 pub mod ack_window;
 pub mod group_sync;

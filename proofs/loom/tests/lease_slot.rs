@@ -161,6 +161,77 @@ fn a_lease_that_runs_out_under_a_settle_delivers_what_was_settled() {
     is_caught("settle under way, expired", complaint, settle_on_its_way_to_the_disk::<ExpiresPending>);
 }
 
+/// A worker is gone, and whoever learns of it ends its lease, while the settle that it left behind begins.
+fn a_settle_of_one_who_is_gone<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let (slot, begun, again) = race::<S, _, _>(
+        |slot, lease| slot.begin_settle(lease),
+        |slot, lease| {
+            slot.revoke(lease).expect("held or settling, its lease ends");
+            slot.grant(LATER).expect("the position is free")
+        },
+    );
+    assert_eq!(current(slot.state(), again, Phase::Held).err(), None, "the new lease is held");
+    seen.note(if begun.is_ok() { "begun, and revoked" } else { "revoked before" });
+}
+
+/// Looks what the lease is at, and then ends it as if it still were.
+enum RevokesWhatItSaw {}
+
+impl Steps for RevokesWhatItSaw {
+    fn revoke(word: &AtomicU64, lease: Lease) -> Result<State, LeaseError> {
+        let seen = State::unpack(word.load(Ordering::Acquire)).phase;
+        Self::change(word, |state| current(state, lease, seen).map(|state| State { phase: Phase::Free, ..state }))
+    }
+}
+
+#[test]
+fn a_lease_whose_holder_is_gone_ends_whether_or_not_its_settle_has_begun() {
+    let ways = ["begun, and revoked", "revoked before"];
+    holds("holder gone", &ways, a_settle_of_one_who_is_gone::<Sound>);
+    let complaint = "held or settling, its lease ends";
+    is_caught("holder gone, seen and then ended", complaint, a_settle_of_one_who_is_gone::<RevokesWhatItSaw>);
+}
+
+/// A settle that nobody will write is withdrawn, while its lease is revoked and the next one's settle begins.
+fn old_settle_and_new_lease<S: Steps + Send + Sync + 'static>(seen: &Seen) {
+    let slot = Arc::new(LeaseSlot::<S>::with_steps(0));
+    let old = slot.grant(SOON).expect("it is free");
+    slot.begin_settle(old).expect("it is held");
+    let turnstile = Turnstile::new();
+    let dropped = {
+        let (slot, turnstile) = (Arc::clone(&slot), turnstile.clone());
+        thread::spawn(move || {
+            turnstile.pass();
+            slot.withdraw_settle(old)
+        })
+    };
+    turnstile.pass();
+    slot.revoke(old).expect("held or settling, its lease ends");
+    let new = slot.grant(LATER).expect("the position is free");
+    turnstile.pass();
+    slot.begin_settle(new).expect("it is held");
+    let withdrawn = dropped.join().expect("a thread ends");
+    assert_eq!(slot.finish_settle(new), Ok(()), "the new settle is under way");
+    seen.note(if withdrawn.is_ok() { "withdrawn, then revoked" } else { "revoked before" });
+}
+
+/// Withdraws whatever settle is under way.
+enum WithdrawsAnySettle {}
+
+impl Steps for WithdrawsAnySettle {
+    fn withdrawn(state: State, lease: Lease) -> Result<State, LeaseError> {
+        Sound::withdrawn(state, Lease { generation: state.generation, ..lease })
+    }
+}
+
+#[test]
+fn a_settle_that_is_withdrawn_late_withdraws_no_other() {
+    let ways = ["withdrawn, then revoked", "revoked before"];
+    holds("old settle, new lease", &ways, old_settle_and_new_lease::<Sound>);
+    let complaint = "the new settle is under way";
+    is_caught("old settle, no generation", complaint, old_settle_and_new_lease::<WithdrawsAnySettle>);
+}
+
 /// A worker's effect, and the next holder of the lease that its predecessor gave back.
 fn what_the_last_holder_did<S: Steps + Send + Sync + 'static>(seen: &Seen) {
     let half_done = Arc::new(AtomicU64::new(0));

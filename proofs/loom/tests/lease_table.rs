@@ -155,23 +155,44 @@ fn a_poisoned_position_that_is_marked_in_its_slot_first_is_granted_again() {
     is_caught("poison, slot first", complaint, poison::<FinishesSlotFirst>);
 }
 
-/// A worker gives its lease back and the position is granted again, while the timer sweeps.
-fn sweep<S: Steps + Send + Sync + 'static>(seen: &Seen) {
-    let (table, ended, again) = race::<S, _, _>(
-        0,
-        grant,
-        |table| table.expire_due(SOON),
-        |table, granted| {
-            // Refused where the timer came first: the position is free then, too.
-            let _ = table.release(granted);
-            table.grant(FIRST, Tick(20)).expect("given back or expired, the position is free")
-        },
-    );
-    assert_eq!(table.begin_settle(again), Ok(()), "the new lease lives until its own deadline");
-    seen.note(if ended == 1 { "expired" } else { "given back" });
+/// One thread reads a settle, begins it, and passes it on; the other ends the lease by time first, and grants anew what
+/// that frees. Then it deals with what was passed on.
+fn settle_read_while_time_is_up(seen: &Seen, ends: impl Fn(&LeaseTable, Granted) -> bool) {
+    let table = Arc::new(LeaseTable::new(FIRST, 1, 0));
+    let granted = grant(&table);
+    let turnstile = Turnstile::new();
+    let reader = {
+        let (table, turnstile) = (Arc::clone(&table), turnstile.clone());
+        thread::spawn(move || {
+            turnstile.pass();
+            table.begin_settle(granted)
+        })
+    };
+    turnstile.pass();
+    let again = ends(&table, granted).then(|| grant(&table));
+    let begun = reader.join().expect("a thread ends");
+    assert_ne!(begun.is_ok(), again.is_some(), "a lease is settled or ends");
+    match again {
+        None => {
+            let advance = table.finish_settle(granted).expect("its settle is under way");
+            assert!(advance.is_some(), "and moves the prefix");
+        }
+        Some(again) => assert!(settle(&table, again).is_some(), "the new lease settles"),
+    }
+    assert_eq!(table.grant(NEXT, SOON).map(|granted| granted.lease.delivery), Ok(DeliveryNumber(1)));
+    seen.note(if again.is_none() { "read in time" } else { "read too late" });
 }
 
 #[test]
-fn a_sweep_ends_the_leases_that_it_saw_and_no_newer_one() {
-    holds("sweep", &["expired", "given back"], sweep::<Sound>);
+fn a_settle_that_was_read_in_time_is_finished_and_one_that_was_not_is_refused() {
+    let ways = ["read in time", "read too late"];
+    holds("settle read while time is up", &ways, |seen| {
+        settle_read_while_time_is_up(seen, |table, granted| table.expire(granted, SOON).is_ok());
+    });
+    let complaint = "a lease is settled or ends";
+    is_caught("settle read while time is up, asked and then ended", complaint, |seen| {
+        settle_read_while_time_is_up(seen, |table, granted| {
+            !table.is_settling(granted) && table.revoke(granted).is_ok()
+        });
+    });
 }

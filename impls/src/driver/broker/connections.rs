@@ -39,6 +39,9 @@ pub(in super::super) enum Reason {
     /// It speaks of a place that the log does not have.
     #[error("the peer settles up to position {found}, but the log ends at {end}")]
     BeyondTheLog { found: Position, end: Position },
+    /// It settles what its lease is not of.
+    #[error("the peer settles something else than position {leased}, under the lease of that one")]
+    NotItsOwn { leased: Position },
     /// The store has no room for what it needs.
     #[error("it cannot be served now: {0}")]
     NoRoom(StoreError),
@@ -104,7 +107,7 @@ impl Incarnation<'_> {
         }
         let number = *self.next_connection;
         *self.next_connection += 1;
-        let (to_broker, entrance) = (self.to_broker.clone(), self.entrance.clone());
+        let (to_broker, entrance, leasing) = (self.to_broker.clone(), self.entrance.clone(), self.leasing.clone());
         // Only what a producer says in its own name may join what is under way; the rest is for the loop to refuse.
         let mut registered = None;
         let link = Link::start(&format!("broker {number}"), stream, self.run.limits, move |body| {
@@ -117,6 +120,7 @@ impl Incarnation<'_> {
                 Ok(ToBroker::Publish(publish)) if registered.is_some_and(|producer| publish.record.is_of(producer)) => {
                     entrance.admit(number, publish)
                 }
+                Ok(ToBroker::Settle(request)) => Some(leasing.admit(number, request)),
                 Ok(said) => Some(Input::Said(number, said)),
                 Err(reason) => Some(Input::Closed(number, reason)),
             };
@@ -180,7 +184,7 @@ impl Incarnation<'_> {
         self.core.disconnect(Peer(connection));
         self.producers.retain(|_, (_, its)| *its != connection);
         if let Some(gone) = self.subscriber.take_if(|subscriber| subscriber.connection == connection) {
-            self.core.end_leases_of(gone.consumer);
+            self.end_leases_of(gone.consumer);
         }
     }
 

@@ -6,17 +6,19 @@
 use std::collections::BTreeSet;
 
 use delivery_model::schedule::StepWord;
-use delivery_model::vocab::{MessageId, Position};
+use delivery_model::vocab::{MessageId, Position, SettleOutcome};
 
 use super::super::faults::Role;
 use super::super::link::QUEUE_FRAMES;
 use super::super::run::Interrupt;
 use super::super::wire::{FromBroker, ToBroker};
 use super::connections::{Reason, Standing};
+use super::leasing::Begun;
 use super::{Incarnation, failed};
 use crate::core::deliveries::{Next, Subscription};
 use crate::core::hand::{ConsumerId, HandId, SettleRequest};
 use crate::core::positions::Positions;
+use crate::core::time::Millis;
 use crate::store::Covers;
 
 /// More hand-offs at once than a link's queue has room for would cut off the consumer that asked for them.
@@ -38,7 +40,13 @@ pub(super) struct Subscriber {
 }
 
 impl Incarnation<'_> {
-    pub(super) fn hear_consumer(&mut self, connection: u64, said: ToBroker) -> Result<(), Interrupt> {
+    /// Takes in what a consumer says. A settle may have begun as it came in ([`Leasing::admit`](super::leasing::Leasing::admit)).
+    pub(super) fn hear_consumer(
+        &mut self,
+        connection: u64,
+        said: ToBroker,
+        begun: Option<Begun>,
+    ) -> Result<(), Interrupt> {
         if let ToBroker::Subscribe { consumer, workers, hands, has } = said {
             // There is one consumer: a second one takes over, and the first must not wait for ever for what never comes.
             if let Some(replaced) = self.subscriber.as_ref().map(|subscriber| subscriber.connection) {
@@ -56,25 +64,11 @@ impl Incarnation<'_> {
             return Ok(());
         };
         match said {
-            ToBroker::Settle(request) => {
-                let end = self.core.log().end();
-                let found = match request.covers {
-                    Covers::One(position) => Position(position.0.saturating_add(1)),
-                    Covers::Below(found) => found,
-                };
-                if found > end {
-                    self.cut_off(connection, &Reason::BeyondTheLog { found, end });
-                    return Ok(());
-                }
-                if request.finishes {
-                    subscriber.at_work.remove(&request.hand);
-                }
-                self.hand_off()?;
-                self.settle(connection, request)
-            }
+            ToBroker::Settle(request) => self.hear_of_settle(connection, request, begun),
             ToBroker::Release(hand) => {
                 subscriber.at_work.remove(&hand);
                 self.core.release(hand);
+                self.leasing.end(hand);
                 Ok(())
             }
             ToBroker::Has(positions) => {
@@ -96,9 +90,40 @@ impl Incarnation<'_> {
         }
     }
 
+    fn hear_of_settle(
+        &mut self,
+        connection: u64,
+        request: SettleRequest,
+        begun: Option<Begun>,
+    ) -> Result<(), Interrupt> {
+        if let Err(reason) = self.may_settle(&request) {
+            self.cut_off(connection, &reason);
+            return Ok(());
+        }
+        if let Some(subscriber) = self.subscriber.as_mut().filter(|_| request.finishes) {
+            subscriber.at_work.remove(&request.hand);
+        }
+        self.hand_off()?;
+        self.settle(connection, request, begun)
+    }
+
+    /// Whether a settle is of positions that there are and that its lease is of.
+    fn may_settle(&self, request: &SettleRequest) -> Result<(), Reason> {
+        let (end, leased) = (self.core.log().end(), request.hand.position);
+        let found = match request.covers {
+            Covers::One(position) => Position(position.0.saturating_add(1)),
+            Covers::Below(found) => found,
+        };
+        if found > end {
+            return Err(Reason::BeyondTheLog { found, end });
+        }
+        let is_its_own = self.is_cursor() || request.covers == Covers::One(leased);
+        if is_its_own { Ok(()) } else { Err(Reason::NotItsOwn { leased }) }
+    }
+
     /// A consumer comes, or comes back. One that follows a cursor goes on with what it has at work.
     fn take_over(&mut self, consumer: ConsumerId, hands: Vec<HandId>) -> BTreeSet<HandId> {
-        self.core.end_leases_of(consumer);
+        self.end_leases_of(consumer);
         if !self.is_cursor() {
             return BTreeSet::new();
         }
@@ -106,6 +131,26 @@ impl Incarnation<'_> {
         let hands: Vec<HandId> = hands.into_iter().filter(|hand| hand.position < end).collect();
         hands.iter().for_each(|hand| self.core.resume(now, *hand, consumer));
         hands.into_iter().collect()
+    }
+
+    /// A consumer is gone, and everything that it held is free.
+    pub(super) fn end_leases_of(&mut self, consumer: ConsumerId) {
+        self.core.end_leases_of(consumer);
+        self.leasing.end_where(|hand| !self.core.is_live(*hand));
+    }
+
+    /// Ends the leases whose time is over.
+    pub(super) fn end_leases(&mut self) {
+        let now = self.run.now();
+        match self.leasing.expire(now) {
+            Some(ended) => ended.into_iter().for_each(|hand| self.core.end_lease(hand.position)),
+            None => self.core.handle_timeout(now),
+        }
+    }
+
+    /// When the next lease ends.
+    pub(super) fn next_lease_ends(&self) -> Option<Millis> {
+        if self.leasing.is_used() { self.leasing.next_ends() } else { self.core.poll_timeout() }
     }
 
     fn is_cursor(&self) -> bool {
@@ -129,7 +174,7 @@ impl Incarnation<'_> {
 
     /// False if the ledger has no room for it: a later turn tries again.
     fn dead_letter(&mut self, position: Position) -> Result<bool, Interrupt> {
-        match self.core.dead_letter(position) {
+        match self.leasing.set_aside(position, || self.core.dead_letter(position)) {
             Err(why) if why.is_definite() => return Ok(false),
             recorded => recorded.map_err(failed)?,
         }
@@ -145,7 +190,9 @@ impl Incarnation<'_> {
         if subscriber.at_work.len() >= subscriber.workers {
             return None;
         }
-        self.core.next(subscriber.consumer, &[&subscriber.has])
+        let next = self.core.next(subscriber.consumer, &[&subscriber.has])?;
+        let (Next::HandOff(position) | Next::DeadLetter(position)) = next;
+        self.leasing.has_room(position).then_some(next)
     }
 
     /// As [`dead_letter`](Incarnation::dead_letter).
@@ -154,10 +201,12 @@ impl Incarnation<'_> {
             return Ok(false);
         };
         let connection = subscriber.connection;
-        let hand_off = match self.core.hand_off(self.run.now(), position, subscriber.consumer) {
+        let now = self.run.now();
+        let hand_off = match self.core.hand_off(now, position, subscriber.consumer) {
             Err(why) if why.is_definite() => return Ok(false),
             handed_off => handed_off.map_err(failed)?,
         };
+        self.leasing.grant(connection, hand_off.hand, now + self.run.tuning.lease);
         subscriber.at_work.insert(hand_off.hand);
         let message = hand_off.record.message;
         let (lost, crash) = self.run.reached(Role::Broker, StepWord::HandOff, Some(message))?;
@@ -167,7 +216,7 @@ impl Incarnation<'_> {
         crash.map(|()| true)
     }
 
-    fn settle(&mut self, connection: u64, request: SettleRequest) -> Result<(), Interrupt> {
+    fn settle(&mut self, connection: u64, request: SettleRequest, begun: Option<Begun>) -> Result<(), Interrupt> {
         let hand = request.hand;
         let outcome = match self.core.settle(request) {
             // Without an answer the consumer stops waiting after a while, and the message comes again: as slowly as
@@ -175,6 +224,9 @@ impl Incarnation<'_> {
             Err(why) if why.is_definite() => return Ok(()),
             settled => settled.map_err(failed)?,
         };
+        if outcome == SettleOutcome::Ok {
+            self.leasing.finish(&request, begun);
+        }
         self.tell_reports()?;
         self.run.passed(Role::Broker, StepWord::RecordSettle, self.message_at(hand.position))?;
         self.tell_committed();

@@ -31,6 +31,21 @@ impl Snapshot {
         Snapshot { offset: Position(offset), bitmap }
     }
 
+    /// What these runs hold, lowest first, each as its first position and the first one after it. Leaves out what does
+    /// not lie within `room` positions from the offset on: a window of that capacity has no place for it.
+    pub fn of(runs: impl IntoIterator<Item = (Position, Position)>, room: u32) -> Snapshot {
+        let mut runs = runs.into_iter().peekable();
+        let offset = runs.next_if(|(start, _)| start.0 == 0).map_or(0, |(_, end)| end.0);
+        let end = offset.saturating_add(u64::from(room));
+        let mut bitmap = Vec::new();
+        for ahead in runs.flat_map(|(start, after)| start.0..after.0.min(end)).map(|position| position - offset) {
+            let word = (ahead / u64::from(BITS)) as usize;
+            bitmap.resize(bitmap.len().max(word + 1), 0);
+            bitmap[word] |= 1 << (ahead % u64::from(BITS));
+        }
+        Snapshot::new(offset, bitmap)
+    }
+
     /// The lowest position that is not settled.
     pub fn offset(&self) -> Position {
         self.offset

@@ -3,8 +3,9 @@
 //! ```text
 //!            grant               begin_settle              finish_settle
 //!   Free ------------> Held ----------------> Settling ----------------> Settled
-//!     ^   release, expire |                       |
+//!     ^   release, expire | <--withdraw_settle--- |
 //!     +-------------------+---- abandon_settle ---+
+//!                revoke                revoke
 //! ```
 //!
 //! Every grant is a new generation, and everything that speaks for a lease names it: a timer that was armed for an old
@@ -30,9 +31,10 @@ use crate::sync::{AtomicU64, Ordering};
 /// Calling contract: [`grant`](Self::grant) gives a [`Lease`], which goes to the worker with the position and to the timer. The worker ends
 /// it in one of three ways: [`begin_settle`](Self::begin_settle), then, when the settle is durable,
 /// [`finish_settle`](Self::finish_settle) or, when writing it failed, [`abandon_settle`](Self::abandon_settle); or
-/// [`release`](Self::release), when the effect was not made. The timer calls [`expire`](Self::expire). Of calls that
-/// race, one wins, and the others are told what they found. Who gets a lease sees what its predecessor did before it
-/// lost it.
+/// [`release`](Self::release), when the effect was not made. A settle that comes to nothing without having failed is
+/// [withdrawn](Self::withdraw_settle), and the lease goes on. The timer calls [`expire`](Self::expire), and who learns
+/// that the worker is gone [`revoke`](Self::revoke). Of calls that race, one wins, and the others are told what they
+/// found. Who gets a lease sees what its predecessor did before it lost it.
 ///
 /// `S` is [`Sound`] wherever the slot is used; the loom proofs put broken steps in its place.
 #[derive(Debug)]
@@ -124,6 +126,16 @@ impl LeaseSlot {
     pub fn new(deliveries_max: u32) -> LeaseSlot {
         LeaseSlot::with_steps(deliveries_max)
     }
+
+    /// A slot that was granted so often before, by an owner that is gone.
+    ///
+    /// # Panics
+    ///
+    /// As [`LeaseSlot::new`].
+    pub fn delivered(deliveries_max: u32, deliveries: DeliveryNumber) -> LeaseSlot {
+        let slot = LeaseSlot::new(deliveries_max);
+        LeaseSlot { word: AtomicU64::new(State::NEW.delivered(deliveries).pack()), ..slot }
+    }
 }
 
 impl<S: Steps> LeaseSlot<S> {
@@ -195,6 +207,12 @@ impl<S: Steps> LeaseSlot<S> {
         self.step(lease, Phase::Settling, Phase::Free)
     }
 
+    /// Nobody will write the settle, and the worker may try again: the lease goes on until its deadline, which may have
+    /// come meanwhile.
+    pub fn withdraw_settle(&self, lease: Lease) -> Result<(), LeaseError> {
+        S::change(&self.word, |state| S::withdrawn(state, lease)).map(drop)
+    }
+
     /// The effect was not made: the position is to be delivered again.
     pub fn release(&self, lease: Lease) -> Result<(), LeaseError> {
         self.step(lease, Phase::Held, Phase::Free)
@@ -203,6 +221,12 @@ impl<S: Steps> LeaseSlot<S> {
     /// Ends a lease whose time is up: the position is to be delivered again.
     pub fn expire(&self, lease: Lease, now: Tick) -> Result<(), LeaseError> {
         S::change(&self.word, |state| S::expired(state, lease, now)).map(drop)
+    }
+
+    /// Ends a lease whose holder is gone, whether or not its settle is under way: the position is to be delivered again.
+    /// For the one who writes settles, and so knows that this one will not be written.
+    pub fn revoke(&self, lease: Lease) -> Result<(), LeaseError> {
+        S::revoke(&self.word, lease).map(drop)
     }
 
     fn step(&self, lease: Lease, from: Phase, to: Phase) -> Result<(), LeaseError> {
@@ -253,6 +277,19 @@ pub trait Steps {
             return Err(LeaseError::NotDue { delivery: lease.delivery, deadline: state.deadline, now });
         }
         Ok(state.to(Phase::Free))
+    }
+
+    /// What the withdrawal of this lease's settle makes of the state.
+    fn withdrawn(state: State, lease: Lease) -> Result<State, LeaseError> {
+        current(state, lease, Phase::Settling).map(|state| state.to(Phase::Held))
+    }
+
+    /// Ends the lease whatever it is at, in one exchange.
+    fn revoke(word: &AtomicU64, lease: Lease) -> Result<State, LeaseError> {
+        Self::change(word, |state| {
+            let expected = if state.phase == Phase::Settling { Phase::Settling } else { Phase::Held };
+            current(state, lease, expected).map(|state| state.to(Phase::Free))
+        })
     }
 }
 

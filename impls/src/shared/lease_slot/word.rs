@@ -73,14 +73,15 @@ impl State {
         State { phase, ..self }
     }
 
+    /// The same, delivered so often.
+    pub(super) fn delivered(self, deliveries: DeliveryNumber) -> State {
+        State { deliveries: DeliveryNumber(deliveries.0.min(DELIVERIES_MAX)), ..self }
+    }
+
     /// Granted once more.
     pub(super) fn granted_until(self, deadline: Tick) -> State {
-        State {
-            deadline,
-            generation: self.generation.next(),
-            deliveries: DeliveryNumber((self.deliveries.0 + 1).min(DELIVERIES_MAX)),
-            phase: Phase::Held,
-        }
+        let once_more = self.delivered(DeliveryNumber(self.deliveries.0 + 1));
+        State { deadline, generation: self.generation.next(), phase: Phase::Held, ..once_more }
     }
 
     /// Taken to be set aside: that is no delivery.
