@@ -1,4 +1,5 @@
-//! The consumer, met by a broker that is slow of hearing: it hands off again what the consumer has at work or behind it.
+//! The consumer, met by brokers of another kind: one that is slow of hearing hands off again what the consumer has at
+//! work or behind it, one that has been at it for long hands off what is far along.
 
 use std::fmt::Display;
 use std::io;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease};
 use delivery_impls::core::order::{Order, Sku};
+use delivery_impls::core::positions::Positions;
 use delivery_impls::core::record::{Identity, ProducerId, Record};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::time::{BackOff, Millis};
@@ -19,7 +21,8 @@ use delivery_impls::driver::link::Link;
 use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
 use delivery_impls::driver::{LOOPBACK, Observer, consumer};
-use delivery_impls::store::Generation;
+use delivery_impls::store::embedded::EmbeddedInventory;
+use delivery_impls::store::{Change, Covers, Generation, InventoryStore};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, MessageId, Position};
 
@@ -48,11 +51,17 @@ struct Served {
 }
 
 fn serve(toml: &str) -> Served {
+    serve_on(toml, |_| ())
+}
+
+/// A consumer whose stores are as they were left.
+fn serve_on(toml: &str, leave: impl FnOnce(&Stores)) -> Served {
     let pipeline = Pipeline::from_toml(&format!("name = \"orders\"\n{toml}"), "orders").expect("a pipeline");
     let directory = tempfile::tempdir().expect("a directory");
     let (event, events) = channel();
     let observer = Arc::new(Events(Mutex::new(event)));
     let stores = Stores::in_directory(directory.path());
+    leave(&stores);
     let run = Run::new(pipeline, loopback_tuning(), stores, observer, Company::Apart);
     let stop = Arc::clone(&run.stop);
     let listener = TcpListener::bind(LOOPBACK).expect("a free port");
@@ -166,4 +175,53 @@ fn a_consumer_that_follows_its_own_position_takes_nothing_twice() {
     takes_nothing_twice("[consumer]\nsettles = \"with-effect\"\nremembers = \"nothing\"");
     takes_nothing_twice("[consumer]\nsettles = \"with-effect\"\nremembers = \"nothing\"\ncommits = \"prefix\"");
     takes_nothing_twice("[consumer]\nremembers = \"nothing\"\ncommits = \"prefix\"");
+}
+
+const STORES_ITS_POSITION: &str =
+    "[consumer]\nsettles = \"with-effect\"\nremembers = \"nothing\"\ncommits = \"prefix\"";
+
+/// Once, a consumer that stores its position with its effects counted none of them as finished: after 8192 positions
+/// what it was handed waited for room for ever.
+#[test]
+fn a_consumer_that_stores_its_position_has_room_for_what_comes_next() {
+    let served = serve(STORES_ITS_POSITION);
+    served.subscribed();
+    // The first word of the window, and then the first position for which it has no room before that is finished.
+    for position in (0..32).chain([8192]) {
+        served.say(&hand_off(position, 1));
+        served.effects_until(MessageId(position + 1));
+    }
+    served.end();
+}
+
+/// As before, over a restart with more behind it than there is room for.
+#[test]
+fn a_consumer_that_comes_back_has_room_beyond_what_it_stored() {
+    let served = serve_on(STORES_ITS_POSITION, |stores| {
+        let mut inventory = EmbeddedInventory::open(&stores.inventory()).expect("a new one");
+        let finished = Some(Covers::Below(Position(9000)));
+        inventory.apply(&Change { finished, ..Change::default() }).expect("it is stored");
+    });
+    served.subscribed();
+    served.say(&hand_off(9000, 1));
+    served.effects_until(MessageId(9001));
+    served.end();
+}
+
+/// Position 7 was set aside before this consumer came. Once, it was told so and forgot it, until it was told again.
+#[test]
+fn a_prefix_reaches_over_what_was_set_aside_ahead_of_it() {
+    let served = serve("[consumer]\ncommits = \"prefix\"");
+    served.subscribed();
+    let mut committed = Positions::below(Position(6));
+    committed.insert(Position(7));
+    served.say(&FromBroker::Committed(committed));
+    served.say(&hand_off(6, 1));
+    let covers = loop {
+        if let ToBroker::Settle(request) = served.hear() {
+            break request.covers;
+        }
+    };
+    assert_eq!(covers, Covers::Below(Position(8)));
+    served.end();
 }

@@ -1,4 +1,4 @@
-//! How far the contiguous prefix of finished positions reaches, where that is what the consumer commits.
+//! How far the contiguous prefix of finished positions reaches, where that is what the consumer commits or stores.
 //!
 //! An [`AckWindow`] keeps it, and its room bounds how far workers may run ahead of a position that does not finish.
 
@@ -6,7 +6,7 @@ use delivery_model::vocab::Position;
 
 use crate::core::hand::HandId;
 use crate::core::positions::Positions;
-use crate::shared::ack_window::{AckWindow, ReserveError};
+use crate::shared::ack_window::{AckWindow, ReserveError, Snapshot};
 
 /// How far ahead of the lowest unfinished position workers may be.
 const ROOM: u32 = 4096;
@@ -14,16 +14,24 @@ const ROOM: u32 = 4096;
 /// The window, and the hand-offs that wait for room in it.
 #[derive(Debug, Default)]
 pub(super) struct Prefix {
-    /// Starts where the broker says that the group is, with the first hand-off.
+    /// Begins with the first hand-off of a life, when it is known what is behind the consumer.
     window: Option<AckWindow>,
     parked: Vec<HandId>,
 }
 
 impl Prefix {
+    pub fn has_begun(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// These positions are behind the consumer, some perhaps ahead of one that is not.
+    pub fn begin(&mut self, behind: &Positions) {
+        self.window = Some(AckWindow::resume(&Snapshot::of(behind.runs(), ROOM), ROOM));
+    }
+
     /// Whether a worker may have this hand-off now; otherwise it waits for room.
-    pub fn admit(&mut self, hand: HandId, committed: &Positions) -> bool {
-        let start = || AckWindow::new(committed.first_missing(Position(0)), ROOM);
-        match self.window.get_or_insert_with(start).try_reserve(hand.position) {
+    pub fn admit(&mut self, hand: HandId) -> bool {
+        match self.window.as_ref().map_or(Ok(()), |window| window.try_reserve(hand.position)) {
             // What was finished before is delivered again after a broker forgot it: that takes no room.
             Ok(()) | Err(ReserveError::Stale { .. }) => true,
             Err(ReserveError::Full { .. }) => {

@@ -230,12 +230,19 @@ impl State {
         self.core.deliver(hand_off);
         self.tell_reports(run)?;
         run.passed(Role::Consumer, StepWord::Deliver, Some(message))?;
-        let has_room = match &mut self.prefix {
-            Some(prefix) => prefix.admit(hand, &self.committed),
-            None => true,
-        };
+        let has_room = self.admit(hand)?;
         self.ready.extend(has_room.then_some(hand));
         Ok(())
+    }
+
+    /// Whether a worker may have this hand-off now, as far as the prefix goes.
+    fn admit(&mut self, hand: HandId) -> Result<bool, DriverError> {
+        if self.prefix.as_ref().is_some_and(|prefix| !prefix.has_begun()) {
+            let mut behind = self.done()?;
+            behind.extend(&self.committed);
+            self.prefix.iter_mut().for_each(|prefix| prefix.begin(&behind));
+        }
+        Ok(self.prefix.as_mut().is_none_or(|prefix| prefix.admit(hand)))
     }
 
     /// A consumer that follows a position of its own takes nothing twice. The broker goes by what it was last told: its
@@ -289,10 +296,7 @@ impl State {
         };
         self.tell_reports(run)?;
         let (lost, crash) = run.reached(Role::Consumer, step, message)?;
-        let is_done = self.prefix.is_some() && step == StepWord::Settle;
-        if let Some(prefix) = self.prefix.as_mut().filter(|_| is_done) {
-            self.ready.extend(prefix.finish(hand.position));
-        }
+        self.move_prefix(hand, step)?;
         if step == StepWord::Settle {
             self.send(run, lost)?;
             crash?;
@@ -302,6 +306,18 @@ impl State {
             self.send(run, None)?;
         }
         Ok(true)
+    }
+
+    /// A position is finished when its settle is on its way, or when it was stored with its effect.
+    fn move_prefix(&mut self, hand: HandId, step: StepWord) -> Result<(), DriverError> {
+        if self.prefix.is_none() {
+            return Ok(());
+        }
+        let is_over = || self.core.task(hand).is_none();
+        if step == StepWord::Settle || is_over() && self.done()?.contains(hand.position) {
+            self.ready.extend(self.prefix.iter_mut().flat_map(|prefix| prefix.finish(hand.position)));
+        }
+        Ok(())
     }
 
     /// Sends what the core has to say. A settle that is lost is awaited like any other.
@@ -364,12 +380,18 @@ impl State {
 
     /// The positions that are not to be handed off to this consumer: at work, done, or finished in the store.
     fn has(&self) -> Result<Positions, DriverError> {
-        let mut has = self.store.as_ref().expect(OPEN).finished().map_err(failed)?;
-        has.extend(self.core.inbox().done());
+        let mut has = self.done()?;
         for (hand, _) in self.core.hands() {
             has.insert(hand.position);
         }
         Ok(has)
+    }
+
+    /// The positions that this consumer has done, or finished in the store.
+    fn done(&self) -> Result<Positions, DriverError> {
+        let mut done = self.store.as_ref().expect(OPEN).finished().map_err(failed)?;
+        done.extend(self.core.inbox().done());
+        Ok(done)
     }
 
     fn tell_reports(&mut self, run: &Run) -> Result<(), DriverError> {
