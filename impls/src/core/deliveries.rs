@@ -77,7 +77,8 @@ impl Deliveries {
             subscription: Subscription::of(pipeline),
             delivers: pipeline.broker.delivers,
             max_deliveries,
-            counts_max: if max_deliveries > 0 { max_deliveries.saturating_add(1) } else { numbers_max },
+            // A limit on the deliveries is one on their count.
+            counts_max: if max_deliveries > 0 { u32::MAX } else { numbers_max },
             settled: Positions::default(),
             durable: Positions::default(),
             dead: Positions::default(),

@@ -281,11 +281,11 @@ impl<S: OutboxStore> Producer<S> {
         (attempt < self.attempts_counted()).then_some(AttemptNumber(attempt))
     }
 
-    /// Where the count of attempts stops.
+    /// Where the count of attempts stops. Where there are only so many, it ends before.
     fn attempts_counted(&self) -> u32 {
         match self.settings.attempts {
             Attempts::UntilAcked => self.tuning.numbers_max,
-            Attempts::AtMost(attempts) => attempts.saturating_add(1),
+            Attempts::AtMost(_) => u32::MAX,
         }
     }
 

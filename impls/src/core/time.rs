@@ -45,7 +45,7 @@ impl BackOff {
         if self.seed == 0 {
             return Millis(wait);
         }
-        let spread = mix(self.seed ^ mix(salt ^ u64::from(failed)));
+        let spread = mix(self.seed ^ mix(mix(salt) ^ u64::from(failed)));
         Millis(wait + spread % (wait / 2 + 1))
     }
 }
@@ -78,6 +78,17 @@ mod tests {
         assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
     }
 
+    /// Where one message fails the second time and another the first, their waits have nothing to do with each other.
+    #[test]
+    fn the_attempt_and_the_message_do_not_stand_for_each_other() {
+        let back_off = BackOff { base: Millis(1_000_000), max: Millis(1_000_000), seed: 9 };
+        let mut waits: Vec<u64> =
+            (1..9).flat_map(|failed| (1..9).map(move |salt| back_off.after(failed, salt).0)).collect();
+        waits.sort();
+        waits.dedup();
+        assert_eq!(waits.len(), 64, "{waits:?}");
+    }
+
     #[test]
     fn jitter_adds_up_to_half_of_the_wait() {
         let check = |wait, expected: &[u64]| {
@@ -103,7 +114,7 @@ mod tests {
             let back_off = BackOff { base: Millis(1_000_000), max: Millis(1_000_000), seed };
             [(1, 1), (2, 1), (3, 4)].map(|(failed, salt)| back_off.after(failed, salt).0)
         };
-        assert_eq!(waits(9), [1_261_833, 1_046_161, 1_021_584]);
-        assert_eq!(waits(10), [1_371_998, 1_376_125, 1_027_817]);
+        assert_eq!(waits(9), [1_137_755, 1_154_366, 1_378_802]);
+        assert_eq!(waits(10), [1_044_987, 1_101_177, 1_396_134]);
     }
 }

@@ -53,6 +53,19 @@ fn an_id_is_a_duplicate_while_the_window_covers_it() {
     check(&settings(Dedup::None, 0), &stored, id(1), Familiarity::New);
 }
 
+/// A session may never come back, so what is left of it would stay for ever.
+#[test]
+fn nothing_is_kept_of_what_is_forgotten() {
+    let check = |dedup, identity: fn(u32) -> Identity| {
+        let mut memory = Memory::new(&settings(dedup, 0), Position(0));
+        (0..9).for_each(|number| memory.remember(Position(number.into()), identity(number)));
+        memory.forget();
+        assert_eq!(memory, Memory::new(&settings(dedup, 0), Position(9)), "{dedup:?}");
+    };
+    check(Dedup::Sequence, |number| sequence(number % 3, (number / 3).into()));
+    check(Dedup::MessageId, |number| id(number.into()));
+}
+
 /// A plain list of identities that answers from the definition.
 fn by_definition(dedup: Dedup, covered: &[Identity], is_whole: bool, asked: Identity) -> Familiarity {
     let Identity::Sequence { session, number } = asked else {

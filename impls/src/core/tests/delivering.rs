@@ -153,6 +153,22 @@ fn a_message_that_nobody_manages_is_set_aside_and_blocks_no_other() {
     assert_eq!(*broker.deliveries().settled(), Positions::below(p(2)).minus(&Positions::below(p(1))));
 }
 
+/// The broker dies between the record of the hand-off and the hand-off, or after it: nobody can tell which.
+#[test]
+fn a_message_with_one_delivery_is_set_aside_after_a_crash_and_never_handed_off_again() {
+    let pipeline = pipeline(|it| it.broker.max_deliveries = 1);
+    let mut broker = broker_with(&pipeline, 2);
+    assert_eq!(hand_off(&mut broker, FIRST).delivery, Some(DeliveryNumber(1)));
+    let mut broker = crash(&pipeline, broker, 0);
+    assert_eq!(broker.next(FIRST, &[]), Some(Next::DeadLetter(p(0))));
+    broker.dead_letter(p(0)).unwrap();
+    assert_eq!(hand_off(&mut broker, FIRST).hand.position, p(1));
+    let mut broker = crash(&pipeline, broker, 0);
+    assert_eq!(broker.next(FIRST, &[]), Some(Next::DeadLetter(p(1))));
+    broker.dead_letter(p(1)).unwrap();
+    assert_eq!(broker.next(FIRST, &[]), None);
+}
+
 #[test]
 fn a_rewind_delivers_again_what_was_settled_and_survives_a_crash() {
     let pipeline = pipeline(|it| (it.broker.delivers, it.broker.max_deliveries) = (Delivers::Once, 1));
