@@ -382,13 +382,14 @@ mod tests {
         assert!(drip.join().expect("no panic") < 1 << 10);
     }
 
+    /// A heartbeat may come a hundred times later than it should, as it may where many want the processor.
     #[test]
     fn heartbeats_keep_a_silent_connection_alive_and_nobody_sees_them() {
-        let limits = Limits { heartbeat: SOON / 8, silence: 5 * SOON, ..Limits::default() };
+        let limits = Limits { heartbeat: SOON / 8, silence: 25 * SOON, ..Limits::default() };
         let (near, near_inbox, far) = pair_with(limits);
         let (to_far_inbox, far_inbox) = channel();
         let far = Link::start("far", far, limits, move |body| to_far_inbox.send(body).is_ok()).expect("threads");
-        let quiet = near_inbox.recv_timeout(8 * SOON);
+        let quiet = near_inbox.recv_timeout(40 * SOON);
         assert!(quiet.is_err(), "{quiet:?}");
         far.send(vec![1]);
         assert_eq!(near_inbox.recv().expect("alive").expect("a body"), [1]);

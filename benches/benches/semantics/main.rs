@@ -1,15 +1,18 @@
 //! What each delivery semantics costs a message: the three reference pipelines from submit to settle, in memory.
 //!
-//! There are two sides: the producer with the broker's publishing half, and the consumer with its delivering half. With a
-//! core each they would wait for each other and for the broker between them, and what is measured would be the waiting. So
-//! that nothing but the mechanisms differs, both run on one thread, in rounds of [`ROUND`] messages, over stores in memory:
-//! no sockets, no disk, no waiting. Each side's work is timed by itself. Their sum is all the work that a semantics makes
-//! for everybody; the slower side is the time of a message where each has a core and neither ever waits.
+//! There are two sides: the producer with the broker's publishing half, and the consumer with its delivering half. Both run
+//! on one thread, in rounds of [`ROUND`] messages, over stores in memory: no sockets, no disk, no waiting, so that nothing
+//! but the mechanisms differs. Each side's work is timed by itself. Their sum is all the work that a semantics makes for
+//! everybody; the slower side is the time of a message where each has a core and neither ever waits.
+//!
+//! Then with a thread for the consumer ([`two_threads`]): what a message takes where the two sides do wait for each other.
 //!
 //! Exactly-once is at-least-once with a number for each message, the broker's memory of the numbers and the consumer's
 //! inbox. The report adds them one after the other ([`STAGES`]), so what each costs is the difference of two figures.
 //!
 //! Every timed run ends with a look at the stock: each order was taken once, by any semantics, as nothing fails here.
+
+mod two_threads;
 
 use std::time::Duration;
 
@@ -18,11 +21,11 @@ use delivery_benches::{is_test, time};
 use delivery_impls::core::broker::{Broker, Journals, Peer};
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
-use delivery_impls::core::hand::{ConsumerId, ConsumerOutput};
+use delivery_impls::core::hand::{ConsumerId, ConsumerOutput, HandId};
 use delivery_impls::core::order::{Order, Sku};
 use delivery_impls::core::positions::Positions;
 use delivery_impls::core::producer::Producer;
-use delivery_impls::core::record::{Payload, ProducerId};
+use delivery_impls::core::record::ProducerId;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::mutant::Mutant;
@@ -63,16 +66,80 @@ impl Sides {
     }
 }
 
-/// All three parties.
-struct Whole {
+/// The broker's core, over journals in memory.
+type MemoryBroker = Broker<SimulatedJournal>;
+
+/// What the stores in memory do not do.
+const FAILS: &str = "memory does not fail";
+
+/// The producer, and what it is to submit.
+struct Ordering {
     is_acked: bool,
     producer: Producer<SimulatedOutbox>,
-    broker: Broker<SimulatedJournal>,
+    submitted: u64,
+}
+
+impl Ordering {
+    fn publish_round(&mut self, broker: &mut MemoryBroker) {
+        for _ in 0..ROUND {
+            self.submitted += 1;
+            // Each has its own: one that all share would have both threads count on one cache line.
+            let payload = Order { sku: SKU, quantity: 1 }.encode();
+            self.producer.submit(MessageId(self.submitted), payload).expect(FAILS);
+        }
+        while let Some(publish) = self.producer.transmit(NOW).expect(FAILS) {
+            let message = publish.record.message;
+            broker.receive(publish, Some(Peer(0))).expect("one after another");
+            broker.append_next().expect(FAILS);
+            if !self.is_acked {
+                self.producer.time_out(NOW, message).expect(FAILS);
+            }
+        }
+        broker.sync().expect(FAILS);
+        broker.confirm_due();
+        while let Some((_, reply)) = broker.poll_reply() {
+            self.producer.handle_reply(NOW, reply).expect(FAILS);
+        }
+        while self.producer.poll_report().is_some() {}
+    }
+}
+
+/// The consumer with its inventory.
+struct Stocking {
     consumer: Consumer,
     inventory: SimulatedInventory,
     committed: Positions,
-    payload: Payload,
-    submitted: u64,
+}
+
+impl Stocking {
+    /// Works on a hand-off as far as it can be without an answer of the broker.
+    fn work(&mut self, hand: HandId) {
+        while let Some(task) = self.consumer.task(hand) {
+            match task {
+                Task::Handle => {
+                    let handled = self.consumer.handle(hand, &self.committed, &mut self.inventory, |_| Ok(()));
+                    handled.expect(FAILS);
+                }
+                Task::Remember => self.consumer.remember(hand, &mut self.inventory).expect(FAILS),
+                Task::Settle => self.consumer.settle(hand, &self.committed),
+                Task::AwaitSettled => return,
+            }
+            while self.consumer.poll_report().is_some() {}
+        }
+    }
+
+    /// Every one of so many orders was taken from the stock once.
+    fn check(&self, orders: u64) {
+        let left = self.inventory.stock(SKU).expect(FAILS);
+        assert_eq!(left, -(orders as i64));
+    }
+}
+
+/// All three parties.
+struct Whole {
+    ordering: Ordering,
+    broker: MemoryBroker,
+    stocking: Stocking,
 }
 
 impl Whole {
@@ -83,88 +150,57 @@ impl Whole {
         let outbox = SimulatedOutbox::default();
         let producer = Producer::open(&pipeline, tuning, ProducerId(0), outbox, Mutant::None).expect(open);
         let mut broker = Broker::open(&pipeline, tuning, Journals::default(), Mutant::None).expect(open);
-        broker.register(producer.id(), producer.epoch()).expect("room");
+        broker.register(producer.id(), producer.epoch()).expect(FAILS);
+        let consumer = Consumer::new(&pipeline, CONSUMER, Mutant::None);
+        let (inventory, committed) = Default::default();
         Whole {
-            is_acked: pipeline.broker.acks != Acks::Never,
-            producer,
+            ordering: Ordering { is_acked: pipeline.broker.acks != Acks::Never, producer, submitted: 0 },
             broker,
-            consumer: Consumer::new(&pipeline, CONSUMER, Mutant::None),
-            inventory: SimulatedInventory::default(),
-            committed: Positions::default(),
-            payload: Order { sku: SKU, quantity: 1 }.encode(),
-            submitted: 0,
+            stocking: Stocking { consumer, inventory, committed },
         }
     }
 
     fn run(&mut self, messages: u64) -> Sides {
         let mut sides = Sides::default();
         for _ in 0..messages / ROUND {
-            sides.publishing += time(|| self.publish_round());
+            sides.publishing += time(|| self.ordering.publish_round(&mut self.broker));
             sides.delivering += time(|| self.deliver_all());
         }
         sides
     }
 
-    fn publish_round(&mut self) {
-        for _ in 0..ROUND {
-            self.submitted += 1;
-            self.producer.submit(MessageId(self.submitted), Payload::clone(&self.payload)).expect("room");
-        }
-        while let Some(publish) = self.producer.transmit(NOW).expect("room") {
-            let message = publish.record.message;
-            self.broker.receive(publish, Some(Peer(0))).expect("one after another");
-            self.broker.append_next().expect("room");
-            if !self.is_acked {
-                self.producer.time_out(NOW, message).expect("room");
-            }
-        }
-        self.broker.sync().expect("memory does not fail");
-        self.broker.confirm_due();
-        while let Some((_, reply)) = self.broker.poll_reply() {
-            self.producer.handle_reply(NOW, reply).expect("room");
-        }
-        while self.producer.poll_report().is_some() {}
-    }
-
     fn deliver_all(&mut self) {
         while let Some(Next::HandOff(position)) = self.broker.next(CONSUMER, &[]) {
-            let hand_off = self.broker.hand_off(NOW, position, CONSUMER).expect("room");
+            let hand_off = self.broker.hand_off(NOW, position, CONSUMER).expect(FAILS);
             let hand = hand_off.hand;
-            self.consumer.deliver(hand_off);
-            while let Some(task) = self.consumer.task(hand) {
-                match task {
-                    Task::Handle => {
-                        let handled = self.consumer.handle(hand, &self.committed, &mut self.inventory, |_| Ok(()));
-                        handled.expect("memory does not fail");
-                    }
-                    Task::Remember => self.consumer.remember(hand, &mut self.inventory).expect("memory does not fail"),
-                    Task::Settle => self.consumer.settle(hand, &self.committed),
-                    Task::AwaitSettled => {}
-                }
-                self.pass_on();
+            self.stocking.consumer.deliver(hand_off);
+            self.stocking.work(hand);
+            while self.pass_on() {
+                self.stocking.work(hand);
             }
         }
-        self.pass_on();
     }
 
-    /// What the consumer says reaches the broker, and the answer the consumer.
-    fn pass_on(&mut self) {
-        while let Some(output) = self.consumer.poll_output() {
+    /// What the consumer says reaches the broker, and the answer the consumer. False if it said nothing.
+    fn pass_on(&mut self) -> bool {
+        let mut is_said = false;
+        while let Some(output) = self.stocking.consumer.poll_output() {
+            is_said = true;
             match output {
                 ConsumerOutput::Settle(request) => {
-                    let outcome = self.broker.settle(request).expect("room");
-                    self.consumer.handle_settled(request.hand, outcome);
+                    let outcome = self.broker.settle(request).expect(FAILS);
+                    self.stocking.consumer.handle_settled(request.hand, outcome);
                 }
                 ConsumerOutput::Release(hand) => self.broker.release(hand),
             }
         }
-        while self.consumer.poll_report().is_some() || self.broker.poll_report().is_some() {}
+        while self.broker.poll_report().is_some() {}
+        is_said
     }
 
     /// Every order that was submitted was taken from the stock once.
     fn check(&self) {
-        let left = self.inventory.stock(SKU).expect("memory does not fail");
-        assert_eq!(left, -(self.submitted as i64));
+        self.stocking.check(self.ordering.submitted);
     }
 }
 
@@ -253,6 +289,7 @@ fn semantics(criterion: &mut Criterion) {
     }
     group.finish();
     report(if is_test { 1 } else { 400 });
+    two_threads::report(is_test);
 }
 
 criterion_group!(benches, semantics);

@@ -1,0 +1,158 @@
+//! A core for each side: the producer and the broker's core on one thread, the consumer with its inventory on the other.
+//!
+//! They say to each other what they would over a connection, in batches of up to a round, through bounded queues, so that
+//! both work at once: the broker goes on publishing and handing off while up to [`AHEAD`] batches wait for the consumer.
+//! A try is a batch of messages as a whole, from the first submit to the last release: about a millisecond, so that some
+//! fall between the turns of whoever else wants the cores. It takes two cores that nobody else wants to show a gain, so
+//! the control is told beside the figures.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use delivery_benches::{report_speed_beside_another, time_at_once};
+use delivery_impls::core::deliveries::Next;
+use delivery_impls::core::hand::{ConsumerOutput, HandId, HandOff};
+use delivery_model::pipeline::Pipeline;
+use delivery_model::vocab::SettleOutcome;
+
+use super::{BATCH, CONSUMER, FAILS, MemoryBroker, NAMES, NOW, Ordering, ROUND, Stocking, Whole, reference};
+
+/// Batches that the consumer has not answered yet: enough that neither side waits for the other to wake up.
+const AHEAD: usize = 8;
+
+/// How often one who waits looks before it offers its core to others: for about as long as a batch takes.
+const SPINS: u32 = 1_000;
+
+/// What the broker says at once.
+#[derive(Default)]
+struct Batch {
+    settled: Vec<(HandId, SettleOutcome)>,
+    hand_offs: Vec<HandOff>,
+}
+
+/// What the consumer says to each batch, if only that it has nothing to say.
+type Answer = Vec<ConsumerOutput>;
+
+/// The first thread, until every message was published and its hand-off is over.
+fn serve(
+    ordering: &mut Ordering,
+    broker: &mut MemoryBroker,
+    messages: u64,
+    to_consumer: SyncSender<Batch>,
+    answers: Receiver<Answer>,
+) {
+    let (mut over, mut ahead, mut settled) = (0, 0, Vec::new());
+    while over < messages {
+        let publishes = ordering.submitted < messages && ahead < AHEAD;
+        if publishes {
+            ordering.publish_round(broker);
+        }
+        let batch = Batch { settled: std::mem::take(&mut settled), hand_offs: hand_off(broker) };
+        if !(batch.settled.is_empty() && batch.hand_offs.is_empty()) {
+            to_consumer.send(batch).expect("the consumer is there");
+            ahead += 1;
+        }
+        // Waits where there is nothing else to do.
+        let first = if publishes { answers.try_recv().ok() } else { next(&answers) };
+        for answer in first.into_iter().chain(answers.try_iter()) {
+            ahead -= 1;
+            over += take(broker, answer, &mut settled);
+        }
+    }
+}
+
+/// The next that comes; none if nothing will. To be woken by the operating system takes longer than a batch, so who waits
+/// keeps its core, unless somebody else wants it.
+fn next<T>(queue: &Receiver<T>) -> Option<T> {
+    loop {
+        for _ in 0..SPINS {
+            match queue.try_recv() {
+                Ok(next) => return Some(next),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => std::hint::spin_loop(),
+            }
+        }
+        thread::yield_now();
+    }
+}
+
+fn hand_off(broker: &mut MemoryBroker) -> Vec<HandOff> {
+    let mut hand_offs = Vec::with_capacity(ROUND as usize);
+    while let Some(Next::HandOff(position)) = broker.next(CONSUMER, &[]) {
+        hand_offs.push(broker.hand_off(NOW, position, CONSUMER).expect(FAILS));
+    }
+    hand_offs
+}
+
+/// What the consumer says reaches the broker. How many hand-offs are over.
+fn take(broker: &mut MemoryBroker, answer: Answer, settled: &mut Vec<(HandId, SettleOutcome)>) -> u64 {
+    let mut over = 0;
+    for output in answer {
+        match output {
+            ConsumerOutput::Settle(request) => settled.push((request.hand, broker.settle(request).expect(FAILS))),
+            ConsumerOutput::Release(hand) => {
+                broker.release(hand);
+                over += 1;
+            }
+        }
+    }
+    while broker.poll_report().is_some() {}
+    over
+}
+
+/// The second thread, until nothing more comes.
+fn consume(stocking: &mut Stocking, batches: Receiver<Batch>, to_broker: SyncSender<Answer>) {
+    while let Some(Batch { settled, hand_offs }) = next(&batches) {
+        for (hand, outcome) in settled {
+            stocking.consumer.handle_settled(hand, outcome);
+            stocking.work(hand);
+        }
+        for hand_off in hand_offs {
+            let hand = hand_off.hand;
+            stocking.consumer.deliver(hand_off);
+            stocking.work(hand);
+        }
+        let answer = std::iter::from_fn(|| stocking.consumer.poll_output()).collect();
+        if to_broker.send(answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// How long so many messages take from end to end.
+fn timed(pipeline: &Pipeline, messages: u64) -> Duration {
+    let Whole { mut ordering, mut broker, mut stocking } = Whole::new(pipeline.clone());
+    let (to_consumer, batches) = sync_channel(AHEAD);
+    let (to_broker, answers) = sync_channel(AHEAD);
+    let (ordering, broker, consumer) = (&mut ordering, &mut broker, &mut stocking);
+    let sides: [Box<dyn FnOnce() + Send>; 2] = [
+        Box::new(move || serve(ordering, broker, messages, to_consumer, answers)),
+        Box::new(move || consume(consumer, batches, to_broker)),
+    ];
+    let took = time_at_once(sides);
+    stocking.check(messages);
+    took
+}
+
+/// Says on standard error what each semantics costs a message, beside the control. The best of a few tries of each, taken
+/// in turn: whatever else runs only takes away, and meets all alike.
+pub fn report(is_test: bool) {
+    let tries = if is_test { 1 } else { 2_000 };
+    let pipelines = NAMES.map(reference);
+    let mut best = [Duration::MAX; NAMES.len()];
+    for _ in 0..tries {
+        for (best, pipeline) in best.iter_mut().zip(&pipelines) {
+            *best = timed(pipeline, BATCH).min(*best);
+        }
+    }
+    report_speed_beside_another();
+    let [_, least, _] = best;
+    for (name, took) in NAMES.iter().zip(best) {
+        eprintln!(
+            "{name}, a thread for each side: {:.0} ns a message, {:.2} times at-least-once",
+            took.as_nanos() as f64 / BATCH as f64,
+            took.as_secs_f64() / least.as_secs_f64(),
+        );
+    }
+}
