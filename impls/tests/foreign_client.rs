@@ -278,6 +278,8 @@ fn what_makes_no_sense_or_comes_out_of_turn_is_cut_off() {
     check(&said(&[hello, subscribe, &publish(1, 7)]), "sent `publish`, expected `has`");
     check(&said(&[hello, subscribe, &settle(5)]), "a settle of position 5 alone, under a lease of position 0");
     let below = [&[4][..], &[0; 16], &[1], &u64::MAX.to_le_bytes(), &[1]].concat();
+    let finished = [&[9][..], &u64::MAX.to_le_bytes()].concat();
+    check(&said(&[hello, subscribe, &finished]), "settles up to position 18446744073709551615, but the log ends at 1");
     check(&said(&[hello, subscribe, &below]), "settles up to position 18446744073709551615, but the log ends at 1");
     let below_one = [&[4][..], &[0; 16], &[1], &1u64.to_le_bytes(), &[1]].concat();
     check(&said(&[hello, subscribe, &below_one]), "settles something else than position 0");

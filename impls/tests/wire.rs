@@ -66,6 +66,7 @@ fn to_broker() -> impl Strategy<Value = ToBroker> {
         })),
         hand().prop_map(ToBroker::Release),
         vec(any::<u8>(), 0..40).prop_map(|bytes| ToBroker::Hello(Secret::new(bytes))),
+        any::<u64>().prop_map(|end| ToBroker::Finished(Position(end))),
         Just(ToBroker::Leave),
     ]
 }
@@ -128,10 +129,10 @@ proptest! {
 
 #[test]
 fn errors_say_what_was_found_and_where() {
-    let error = ToBroker::decode(&[9]).map(drop);
-    assert_eq!(error, Err(DecodeError::Tag { of: "message to the broker", offset: 0, found: 9 }.into()));
-    let error = FromBroker::decode(&[9]).map(drop);
-    assert_eq!(error, Err(DecodeError::Tag { of: "message from the broker", offset: 0, found: 9 }));
+    let error = ToBroker::decode(&[99]).map(drop);
+    assert_eq!(error, Err(DecodeError::Tag { of: "message to the broker", offset: 0, found: 99 }.into()));
+    let error = FromBroker::decode(&[99]).map(drop);
+    assert_eq!(error, Err(DecodeError::Tag { of: "message from the broker", offset: 0, found: 99 }));
     assert_eq!(ToBroker::decode(&[]), Err(DecodeError::Short { offset: 0, expected: 1, found: 0 }.into()));
 }
 

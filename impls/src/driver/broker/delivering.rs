@@ -75,8 +75,14 @@ impl Incarnation<'_> {
                 subscriber.has = positions;
                 Ok(())
             }
-            ToBroker::Finished(end) => {
-                subscriber.finished.insert_below(end);
+            ToBroker::Finished(found) => {
+                let end = self.core.log().end();
+                // It would let go of messages that nobody has submitted yet.
+                if found > end {
+                    self.cut_off(connection, &Reason::BeyondTheLog { found, end });
+                    return Ok(());
+                }
+                subscriber.finished.insert_below(found);
                 Ok(())
             }
             ToBroker::Leave => {
