@@ -107,3 +107,29 @@ impl BySequence {
         self.order.insert(place, (position, session));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use delivery_model::vocab::Epoch;
+
+    use super::*;
+    use crate::core::record::ProducerId;
+
+    #[test]
+    fn a_snapshot_whose_numbers_do_not_fall_while_positions_rise_is_refused() {
+        let check = |highest: [(u64, u64); 2], is_fine: bool| {
+            let session = Session { producer: ProducerId(1), session: Epoch(0) };
+            let highest: Highest = highest.map(|(number, position)| (number, Position(position))).into();
+            let order = VecDeque::from([(Position(0), session)]);
+            let table = BySequence { sessions: BTreeMap::from([(session, highest)]), order };
+            let bytes = table.write(Writer::new(1)).finish();
+            let read = snapshot::read(1, &bytes, |reader| BySequence::read(reader, 0..9));
+            assert_eq!(read.as_ref() == Ok(&table), is_fine, "{table:?}, read as {read:?}");
+            assert_eq!(read.is_ok(), is_fine);
+        };
+        check([(5, 0), (4, 1)], true);
+        check([(5, 0), (5, 1)], false);
+        check([(4, 0), (5, 1)], false);
+        check([(5, 1), (4, 1)], false);
+    }
+}

@@ -66,6 +66,20 @@ fn nothing_is_kept_of_what_is_forgotten() {
     check(Dedup::MessageId, |number| id(number.into()));
 }
 
+#[test]
+fn a_memory_made_anew_covers_what_was_forgotten_too() {
+    let check = |window, covers, rebuilt| {
+        let mut memory = Memory::new(&settings(Dedup::Sequence, window), Position(0));
+        (0..5).for_each(|number| memory.remember(Position(number), sequence(0, number)));
+        assert_eq!(memory.covers(), covers);
+        memory.forget();
+        assert_eq!((memory.covers(), memory.covers_rebuilt()), (0, rebuilt));
+    };
+    check(0, 5, 5);
+    check(3, 3, 3);
+    check(9, 5, 5);
+}
+
 /// A plain list of identities that answers from the definition.
 fn by_definition(dedup: Dedup, covered: &[Identity], is_whole: bool, asked: Identity) -> Familiarity {
     let Identity::Sequence { session, number } = asked else {

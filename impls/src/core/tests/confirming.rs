@@ -1,6 +1,6 @@
 //! What the broker owes to whom: decisions, confirmations, and what becomes of them when disks and connections fail.
 
-use delivery_model::pipeline::Pipeline;
+use delivery_model::pipeline::{Dedup, Pipeline};
 use delivery_model::vocab::{AttemptNumber, Epoch, Position};
 
 use super::publishing::of_first;
@@ -8,7 +8,7 @@ use super::*;
 use crate::core::broker::Decision;
 use crate::core::deliveries::Next;
 use crate::core::hand::ConsumerId;
-use crate::core::record::Verdict;
+use crate::core::record::{Identity, Verdict};
 use crate::store::{Journal, RecoverError, StoreError};
 
 const OTHER: Peer = Peer(8);
@@ -100,6 +100,22 @@ fn a_confirmation_waits_for_the_last_record_of_its_message() {
     broker.handle_synced(Position(3)).unwrap();
     broker.confirm_due();
     assert_eq!(replies(&mut broker), [acked(1, 2), acked(2, 1)]);
+}
+
+/// A straggler of an earlier life, when the producer numbered anew: another record, which nobody waits for.
+#[test]
+fn a_confirmation_does_not_wait_for_a_record_of_another_identity() {
+    let pipeline = pipeline(|it| it.broker.dedup = Dedup::None);
+    let mut broker = open_broker(&pipeline, Journals::default());
+    let [first] = attempts(1).try_into().unwrap();
+    store(&mut broker, first.clone());
+    let mut straggler = first;
+    straggler.record.identity = Identity::None;
+    broker.receive(straggler, None).unwrap();
+    assert!(broker.append_next().unwrap());
+    broker.handle_synced(Position(1)).unwrap();
+    broker.confirm_due();
+    assert_eq!(replies(&mut broker), [acked(1, 0)]);
 }
 
 #[test]

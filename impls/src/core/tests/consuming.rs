@@ -1,7 +1,7 @@
 //! The consumer's orders of effect, memory and settle, and what its transactions hold.
 
 use delivery_model::pipeline::{Leases, Pipeline, Remembers, Settles};
-use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, MessageId, Position, SettleOutcome};
+use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, GroupId, MessageId, Position, SettleOutcome};
 
 use super::*;
 use crate::core::consumer::{Consumer, HandlerFailed, Task};
@@ -67,6 +67,24 @@ fn story(consumer: &mut Consumer, number: u64, position: u64, store: &mut Simula
     }
     assert_eq!(consumer.busy(), 0);
     story
+}
+
+/// A judge that compares payloads and positions sees what these say.
+#[test]
+fn reports_tell_position_delivery_and_bytes() {
+    let (mut consumer, mut store) = (consumer(|_| ()), SimulatedInventory::default());
+    let hand = deliver(&mut consumer, 3, 8);
+    handle(&mut consumer, hand, &mut store);
+    consumer.settle(hand, &Positions::default());
+    consumer.handle_settled(hand, SettleOutcome::Ok);
+    let (message, group, delivery) = (message(3), GroupId(0), Some(DeliveryNumber(1)));
+    let (position, outcome) = (Some(Position(8)), SettleOutcome::Ok);
+    let expected = [
+        Report::with(EventKind::Deliver { message, group, position, delivery, payload: None }, &order(3)),
+        Report::with(EventKind::Effect { message, group, payload: None }, &order(3)),
+        Report::of(EventKind::Settle { message, group, position, delivery, outcome }),
+    ];
+    assert_eq!(std::iter::from_fn(|| consumer.poll_report()).collect::<Vec<_>>(), expected);
 }
 
 #[test]
