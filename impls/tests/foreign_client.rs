@@ -261,7 +261,7 @@ fn what_makes_no_sense_or_comes_out_of_turn_is_cut_off() {
     check(&said(&[&[99]]), "the peer sent nonsense: unknown tag 99 of message to the broker at offset 0");
     check(&said(&[hello, &[3, 0, 1]]), "nonsense: expected 4 more bytes at offset 2, found 1");
     check(&said(&[&register(2)]), "sent `register`, expected `hello`");
-    check(&said(&[hello, hello]), "sent `hello`, expected `register` or `subscribe`");
+    check(&said(&[hello, hello]), "sent `hello`, expected `register`, `subscribe` or `rewind`");
     check(&said(&[hello, &publish(2, 0)]), "sent `publish`, expected `register`");
     check(
         &said(&[hello, &register(2), &publish(1, 7)]),

@@ -59,6 +59,7 @@ fn to_broker() -> impl Strategy<Value = ToBroker> {
         }),
         positions().prop_map(ToBroker::Has),
         any::<u64>().prop_map(|end| ToBroker::Finished(Position(end))),
+        any::<u64>().prop_map(|to| ToBroker::Rewind(Position(to))),
         (hand(), below, any::<bool>()).prop_map(|(hand, below, finishes)| ToBroker::Settle(SettleRequest {
             hand,
             covers: below.unwrap_or(Covers::One(hand.position)),
@@ -97,6 +98,9 @@ fn from_broker() -> impl Strategy<Value = FromBroker> {
         (hand(), outcome).prop_map(|(hand, outcome)| FromBroker::Settled { hand, outcome }),
         Just(FromBroker::Denied),
         Just(FromBroker::Left),
+        Just(FromBroker::Rewound),
+        any::<(u64, u64)>()
+            .prop_map(|(start, end)| FromBroker::NotInLog { start: Position(start), end: Position(end) }),
     ]
 }
 

@@ -11,6 +11,7 @@ mod connections;
 mod delivering;
 mod joining;
 mod leasing;
+mod rewinding;
 mod syncing;
 
 use std::collections::BTreeMap;
@@ -350,6 +351,7 @@ impl<'a> Incarnation<'a> {
                 Ok(())
             }
             ToBroker::Register { producer, epoch } => self.register(connection, producer, epoch),
+            ToBroker::Rewind(to) => self.rewind(connection, to),
             ToBroker::Publish(publish) => self.publish(connection, publish, None),
             to_deliver => self.hear_consumer(connection, to_deliver, None),
         }

@@ -4,6 +4,7 @@
 //! are at work at once interleave step by step, and a crash, whoever's step it follows, takes everything at once.
 
 mod prefix;
+mod rewinding;
 mod state;
 mod work;
 
@@ -11,11 +12,13 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 
+pub use self::rewinding::rewind;
 use self::state::{Shared, State};
 use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
 use crate::core::hand::ConsumerId;
+use crate::store::StoreError;
 
 /// The name under which histories know the consumer.
 pub const NAME: &str = "consumer-0";
@@ -69,6 +72,18 @@ fn connect(
     calls: &mut Calls,
     shared: &Shared,
 ) -> Result<Option<Receiver<FromBroker>>, DriverError> {
+    let Some((link, incoming)) = dial(run, broker, calls)? else {
+        return Ok(None);
+    };
+    shared.lock().attach(run, link)?;
+    Ok(Some(incoming))
+}
+
+/// A connection, and what the broker says over it.
+type Dialled = (Link, Receiver<FromBroker>);
+
+/// Connects. None if the run would rather end than wait for the broker.
+fn dial(run: &Run, broker: SocketAddr, calls: &mut Calls) -> Result<Option<Dialled>, DriverError> {
     let mut incoming = None;
     let link = run.reach(NAME, broker, calls, |stream| {
         let (to_loop, said) = sync_channel(INCOMING);
@@ -78,11 +93,11 @@ fn connect(
             body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|said| to_loop.send(said).is_ok())
         })
     })?;
-    let Some(link) = link else {
-        return Ok(None);
-    };
-    shared.lock().attach(run, link)?;
-    Ok(incoming)
+    Ok(link.zip(incoming))
+}
+
+fn failed(why: StoreError) -> DriverError {
+    DriverError::Store { role: NAME.into(), why }
 }
 
 /// What comes after a connection.

@@ -173,9 +173,14 @@ impl<'a> Incarnation<'a> {
                 self.step(|core| core.handle_reply(now, reply))?;
             }
             // A broker that talks to a producer as to a consumer is confused: the protocol has no use for it.
-            Ok(FromBroker::HandOff(_) | FromBroker::Committed(_) | FromBroker::Settled { .. } | FromBroker::Left) => {
-                connection.link.cut();
-            }
+            Ok(
+                FromBroker::HandOff(_)
+                | FromBroker::Committed(_)
+                | FromBroker::Settled { .. }
+                | FromBroker::Left
+                | FromBroker::Rewound
+                | FromBroker::NotInLog { .. },
+            ) => connection.link.cut(),
             Ok(FromBroker::Denied) => return Err(DriverError::Denied { role: self.name.clone() }.into()),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{PlannedFault, StepWord};
-use delivery_model::vocab::{EventKind, Fault, MessageId};
+use delivery_model::vocab::{EventKind, Fault, MessageId, Position};
 use thiserror::Error;
 
 use super::Observer;
@@ -82,6 +82,16 @@ pub enum DriverError {
     Denied {
         /// Who was not let in.
         role: String,
+    },
+    /// There is nothing to go back to.
+    #[error("position {to} is not in the broker's log, which starts at {start} and ends before {end}")]
+    NotInLog {
+        /// Where the group was to be reset to.
+        to: Position,
+        /// The earliest record that was not dropped.
+        start: Position,
+        /// One past the last record.
+        end: Position,
     },
     /// An event could not be recorded, so nothing more may happen.
     #[error("an event could not be recorded: {0}")]

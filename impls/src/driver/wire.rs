@@ -15,7 +15,7 @@
 //! | who | may say |
 //! |---|---|
 //! | who has said nothing | `hello` |
-//! | who has said hello | `register` or `subscribe` |
+//! | who has said hello | `register`, `subscribe` or `rewind` |
 //! | a producer | `publish`, in its own name |
 //! | a consumer | `settle`, `release`, `has`, `finished`, `leave` |
 //!
@@ -70,6 +70,10 @@
 //! are said, the lowest. A consumer that stores its positions with its effects says with `finished`, now and then, below
 //! which one nobody needs the records any more; the broker, which has no other way to know, may drop them.
 //!
+//! Whoever has said hello and nothing else may reset the group with `rewind`: `rewound` says that everything from that
+//! position on is delivered again (durably so, and a consumer that was there was cut off), `not in log` that there is no
+//! such position, or no more. A consumer that keeps its own positions winds them back after `rewound`, and subscribes then.
+//!
 //! Before it goes a consumer says `leave`, finishes what it has until `left` comes, and closes.
 //!
 //! # Limits
@@ -104,6 +108,7 @@
 //! | `hello` | 7 | secret, up to the end |
 //! | `leave` | 8 | |
 //! | `finished` | 9 | position u64 |
+//! | `rewind` | 10 | position u64 |
 //!
 //! | from the broker | tag | fields |
 //! |---|---|---|
@@ -114,6 +119,8 @@
 //! | `committed` | 5 | positions |
 //! | `denied` | 6 | |
 //! | `left` | 7 | |
+//! | `rewound` | 8 | |
+//! | `not in log` | 9 | start u64, end u64 |
 //!
 //! | part | bytes |
 //! |---|---|
@@ -230,6 +237,8 @@ pub enum ToBroker {
     /// A consumer that keeps its positions with its effects has every position below this one behind it for good: nobody
     /// needs those records any more.
     Finished(Position),
+    /// The group is to be reset: this position and all later ones are to be delivered again.
+    Rewind(Position),
 }
 
 /// What the broker says to a client.
@@ -254,6 +263,15 @@ pub enum FromBroker {
     Denied,
     /// No more hand-offs will come: all of them were sent before this.
     Left,
+    /// The group was reset.
+    Rewound,
+    /// It cannot be reset to where the log has nothing.
+    NotInLog {
+        /// The earliest record that was not dropped.
+        start: Position,
+        /// One past the last record.
+        end: Position,
+    },
 }
 
 impl ToBroker {
@@ -269,6 +287,7 @@ impl ToBroker {
             ToBroker::Release(_) => "release",
             ToBroker::Leave => "leave",
             ToBroker::Finished(_) => "finished",
+            ToBroker::Rewind(_) => "rewind",
         }
     }
 
@@ -321,6 +340,10 @@ impl ToBroker {
                 body.push(9);
                 body.extend(end.0.to_le_bytes());
             }
+            ToBroker::Rewind(to) => {
+                body.push(10);
+                body.extend(to.0.to_le_bytes());
+            }
         }
         body
     }
@@ -359,6 +382,7 @@ impl ToBroker {
             7 => ToBroker::Hello(Secret::new(reader.rest())),
             8 => ToBroker::Leave,
             9 => ToBroker::Finished(Position(reader.u64()?)),
+            10 => ToBroker::Rewind(Position(reader.u64()?)),
             found => return Err(DecodeError::Tag { of: "message to the broker", offset: 0, found }.into()),
         };
         reader.end()?;
@@ -402,6 +426,12 @@ impl FromBroker {
             }
             FromBroker::Denied => body.push(6),
             FromBroker::Left => body.push(7),
+            FromBroker::Rewound => body.push(8),
+            FromBroker::NotInLog { start, end } => {
+                body.push(9);
+                body.extend(start.0.to_le_bytes());
+                body.extend(end.0.to_le_bytes());
+            }
         }
         body
     }
@@ -426,6 +456,8 @@ impl FromBroker {
             5 => FromBroker::Committed(decode_positions(&mut reader)?),
             6 => FromBroker::Denied,
             7 => FromBroker::Left,
+            8 => FromBroker::Rewound,
+            9 => FromBroker::NotInLog { start: Position(reader.u64()?), end: Position(reader.u64()?) },
             found => return Err(DecodeError::Tag { of: "message from the broker", offset: 0, found }),
         };
         reader.end()?;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use delivery_model::vocab::Position;
 use delivery_proofs::real::Role;
 
 use super::{Outcome, role};
@@ -14,9 +15,16 @@ pub struct Arguments {
     /// Where the broker is
     #[arg(long, value_name = "ADDR", default_value = role::BROKER)]
     connect: SocketAddr,
+    /// Go back to this position of the broker's log first: everything from there on is delivered again
+    #[arg(long, value_name = "POSITION")]
+    rewind: Option<u64>,
 }
 
 /// Takes deliveries until Ctrl-C: then it wants no more, and finishes those that came.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    role::run(&arguments.common, Role::Consumer { broker: arguments.connect }, |tuning| tuning)
+    role::run(
+        &arguments.common,
+        Role::Consumer { broker: arguments.connect, rewind: arguments.rewind.map(Position) },
+        |tuning| tuning,
+    )
 }

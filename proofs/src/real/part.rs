@@ -24,7 +24,7 @@ use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, apar
 use delivery_impls::driver::secret::Secret;
 use delivery_impls::driver::{broker, consumer, producer};
 use delivery_model::pipeline::Pipeline;
-use delivery_model::vocab::{EventKind, Fault, MessageId};
+use delivery_model::vocab::{EventKind, Fault, MessageId, Position};
 
 use super::record::{Listeners, Recorder, Timing};
 use super::{MESSAGES_LIMIT, Progress, RealError, mend, order};
@@ -52,6 +52,8 @@ pub enum Role {
     Consumer {
         /// Where the broker is.
         broker: SocketAddr,
+        /// Where the group is reset to before anything else.
+        rewind: Option<Position>,
     },
 }
 
@@ -155,7 +157,10 @@ impl Part {
                 let orders = orders(id, of, messages, recorder)?;
                 Ok(producer::produce(run, id, broker, orders)?)
             }
-            Role::Consumer { broker } => Ok(consumer::consume(run, broker)?),
+            Role::Consumer { broker, rewind } => {
+                let is_reset = rewind.map_or(Ok(true), |to| consumer::rewind(run, broker, to))?;
+                if is_reset { Ok(consumer::consume(run, broker)?) } else { Ok(Ended::Stopped) }
+            }
         }
     }
 }

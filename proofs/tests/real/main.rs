@@ -7,5 +7,6 @@ mod parties_killed;
 mod refused;
 mod resumed;
 mod retained;
+mod rewound;
 mod same_ids;
 mod settings;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
 
@@ -99,10 +100,11 @@ impl Drop for Party {
     }
 }
 
-/// A port that nobody listens on, below those that the system gives out by itself: a party that is down cannot have it
-/// taken away by somebody's outgoing connection.
+/// A port that nobody listens on, another one for each test that asks, below those that the system gives out by itself: a
+/// party that is down cannot have it taken away by somebody's outgoing connection.
 pub fn free_port() -> u16 {
-    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    static ASKED: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16 + ASKED.fetch_add(100, Ordering::Relaxed);
     let mut ports = (first..32_000).chain(20_000..first);
     ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }

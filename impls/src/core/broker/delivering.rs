@@ -124,9 +124,9 @@ impl<J: Journal> Broker<J> {
     /// The group is reset: this position and all later ones are to be delivered again. Nobody of the group may hold
     /// anything.
     pub fn rewind(&mut self, to: Position) -> Result<(), RewindError> {
-        let earliest = self.log.start();
-        if to < earliest {
-            return Err(RewindError::Gone { to, earliest });
+        let (start, end) = (self.log.start(), self.log.end());
+        if to < start || to > end {
+            return Err(RewindError::NotInLog { to, start, end });
         }
         Ok(self.note(&[Entry::Rewound(to)])?)
     }

@@ -18,13 +18,15 @@ use crate::store::{Journal, StoreError};
 /// Why a group cannot be reset.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RewindError {
-    /// The records there were dropped.
-    #[error("position {to} is no longer in the log: {earliest} is the earliest to go back to")]
-    Gone {
+    /// The log does not have it, or does not have it any more.
+    #[error("position {to} is not in the log, which starts at {start} and ends before {end}")]
+    NotInLog {
         /// Where it was to go.
         to: Position,
-        /// Where it may go.
-        earliest: Position,
+        /// The earliest record that was not dropped.
+        start: Position,
+        /// One past the last record.
+        end: Position,
     },
     /// It could not be recorded.
     #[error(transparent)]

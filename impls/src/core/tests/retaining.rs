@@ -336,9 +336,11 @@ fn a_retry_of_a_dropped_record_is_confirmed_and_not_stored_even_after_a_restart(
 #[test]
 fn a_group_goes_back_no_further_than_the_log_does() {
     let mut twin = settled(4, Retention { records: 2, batch: 1 });
-    let gone = RewindError::Gone { to: p(1), earliest: p(2) };
-    assert_eq!(gone.to_string(), "position 1 is no longer in the log: 2 is the earliest to go back to");
-    assert_eq!(twin.broker.rewind(p(1)), Err(gone));
+    let refused = |to| RewindError::NotInLog { to: p(to), start: p(2), end: p(4) };
+    assert_eq!(refused(1).to_string(), "position 1 is not in the log, which starts at 2 and ends before 4");
+    assert_eq!(twin.broker.rewind(p(1)), Err(refused(1)));
+    assert_eq!(twin.broker.rewind(p(5)), Err(refused(5)));
+    assert_eq!(twin.broker.rewind(p(4)), Ok(()));
     assert_eq!(twin.broker.next(CONSUMER, &[]), None);
     assert_eq!(twin.broker.rewind(p(2)), Ok(()));
     assert_eq!(twin.broker.next(CONSUMER, &[]), Some(Next::HandOff(p(2))));

@@ -48,6 +48,9 @@ pub(in super::super) enum Reason {
     /// The same party has connected anew.
     #[error("another connection came in its place")]
     Replaced,
+    /// The group is reset, and nobody may hold anything meanwhile.
+    #[error("the group is reset to position {to}")]
+    Rewound { to: Position },
     /// There are too many already.
     #[error("there are {CONNECTIONS} connections already")]
     Crowded,
@@ -80,7 +83,10 @@ impl Connection {
         use ToBroker::*;
         let (is_fine, expected) = match self.standing {
             Standing::New => (matches!(said, Hello(_)), "`hello`"),
-            Standing::Greeted => (matches!(said, Register { .. } | Subscribe { .. }), "`register` or `subscribe`"),
+            Standing::Greeted => {
+                let is_first = matches!(said, Register { .. } | Subscribe { .. } | Rewind(_));
+                (is_first, "`register`, `subscribe` or `rewind`")
+            }
             Standing::Producer(producer) => {
                 let is_its_own = matches!(said, Publish(publish) if publish.record.is_of(producer));
                 (is_its_own, "`publish` in the name of the producer that it registered")

@@ -90,9 +90,11 @@ impl Incarnation<'_> {
                 self.say(connection, &FromBroker::Left);
                 Ok(())
             }
-            ToBroker::Subscribe { .. } | ToBroker::Hello(_) | ToBroker::Register { .. } | ToBroker::Publish(_) => {
-                unreachable!("a consumer may not say it")
-            }
+            ToBroker::Subscribe { .. }
+            | ToBroker::Hello(_)
+            | ToBroker::Register { .. }
+            | ToBroker::Publish(_)
+            | ToBroker::Rewind(_) => unreachable!("a consumer may not say it"),
         }
     }
 

@@ -12,7 +12,7 @@ use super::super::link::Link;
 use super::super::run::{DriverError, Interrupt, Run};
 use super::super::wire::{FromBroker, ToBroker};
 use super::prefix::Prefix;
-use super::{ID, NAME};
+use super::{ID, NAME, failed};
 use crate::core::consumer::{Consumer, Task};
 use crate::core::deliveries::Subscription;
 use crate::core::hand::{ConsumerOutput, HandId, HandOff, SettleRequest};
@@ -20,7 +20,7 @@ use crate::core::positions::Positions;
 use crate::core::time::Millis;
 use crate::mutant::Mutant;
 use crate::store::embedded::EmbeddedInventory;
-use crate::store::{Covers, InventoryStore, RecoverError, StoreError};
+use crate::store::{Covers, InventoryStore, RecoverError};
 
 /// The state, and the workers that wait for something to do.
 pub(super) struct Shared {
@@ -214,8 +214,8 @@ impl State {
                 Ok(())
             }
             FromBroker::Denied => Err(DriverError::Denied { role: NAME.into() }.into()),
-            // A broker that talks to a consumer as to a producer is confused: the protocol has no use for it.
-            FromBroker::Registered | FromBroker::Reply(_) => {
+            // A broker that talks to a consumer as to somebody else is confused: the protocol has no use for it.
+            FromBroker::Registered | FromBroker::Reply(_) | FromBroker::Rewound | FromBroker::NotInLog { .. } => {
                 self.link = None;
                 Ok(())
             }
@@ -400,8 +400,4 @@ impl State {
         }
         Ok(())
     }
-}
-
-fn failed(why: StoreError) -> DriverError {
-    DriverError::Store { role: NAME.into(), why }
 }

@@ -1,0 +1,34 @@
+//! The broker's part in going back: nobody holds anything, and then the group is reset.
+
+use delivery_model::vocab::Position;
+
+use super::super::run::Interrupt;
+use super::super::wire::FromBroker;
+use super::connections::Reason;
+use super::leasing::Leasing;
+use super::{Incarnation, failed};
+use crate::core::broker::RewindError;
+
+impl Incarnation<'_> {
+    /// Somebody who is no consumer yet resets the group. A consumer that is there is sent away, and comes back to a group
+    /// that was reset.
+    pub(super) fn rewind(&mut self, connection: u64, to: Position) -> Result<(), Interrupt> {
+        if let Some(holder) = self.subscriber.as_ref().map(|subscriber| subscriber.connection) {
+            self.cut_off(holder, &Reason::Rewound { to });
+        }
+        match self.core.rewind(to) {
+            Ok(()) => {
+                // Its window moves forwards only. Connections that stand keep the old one, which holds nothing: over them a
+                // settle counts from when the loop hears of it.
+                self.leasing = Leasing::new(&self.run.pipeline, self.core.log().start(), self.core.deliveries());
+                self.say(connection, &FromBroker::Rewound);
+            }
+            Err(RewindError::NotInLog { start, end, .. }) => {
+                self.say(connection, &FromBroker::NotInLog { start, end });
+            }
+            Err(RewindError::Store(why)) if why.is_definite() => self.cut_off(connection, &Reason::NoRoom(why)),
+            Err(RewindError::Store(why)) => return Err(failed(why).into()),
+        }
+        Ok(())
+    }
+}
