@@ -2,6 +2,8 @@
 //!
 //! A worker counts as busy from the hand-off until the consumer settles or releases it, or its lease ends. A consumer
 //! that follows a cursor tells which positions it has behind it, and is told what is committed.
+//!
+//! Whatever the core decides about leases, [`leasing`](super::leasing) is told.
 
 use std::collections::BTreeSet;
 
@@ -64,7 +66,7 @@ impl Incarnation<'_> {
             return Ok(());
         };
         match said {
-            ToBroker::Settle(request) => self.hear_of_settle(connection, request, begun),
+            ToBroker::Settle(request) => self.take_settle(connection, request, begun),
             ToBroker::Release(hand) => {
                 subscriber.at_work.remove(&hand);
                 self.core.release(hand);
@@ -98,12 +100,7 @@ impl Incarnation<'_> {
         }
     }
 
-    fn hear_of_settle(
-        &mut self,
-        connection: u64,
-        request: SettleRequest,
-        begun: Option<Begun>,
-    ) -> Result<(), Interrupt> {
+    fn take_settle(&mut self, connection: u64, request: SettleRequest, begun: Option<Begun>) -> Result<(), Interrupt> {
         if let Err(reason) = self.may_settle(&request) {
             self.cut_off(connection, &reason);
             return Ok(());
