@@ -1,9 +1,10 @@
 //! The consumer, met by brokers of another kind: one that is slow of hearing hands off again what the consumer has at
-//! work or behind it, one that has been at it for long hands off what is far along.
+//! work or behind it, one that has been at it for long hands off what is far along. And the producer, met by one that never
+//! answers.
 
 use std::fmt::Display;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -20,9 +21,9 @@ use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::link::Link;
 use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
-use delivery_impls::driver::{LOOPBACK, Observer, consumer};
-use delivery_impls::store::embedded::EmbeddedInventory;
-use delivery_impls::store::{Change, Covers, Generation, InventoryStore};
+use delivery_impls::driver::{LOOPBACK, Observer, consumer, producer};
+use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::{Change, Covers, Generation, InventoryStore, OutboxStore};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, MessageId, Position};
 
@@ -41,13 +42,13 @@ impl Observer for Events {
     fn notice(&self, _: &str, _: &dyn Display) {}
 }
 
-/// A consumer, and the broker's end of its connection.
+/// A consumer, or a producer, and the broker's end of its connection.
 struct Served {
     link: Link,
     said: Receiver<ToBroker>,
     stop: Arc<AtomicBool>,
     events: Receiver<EventKind>,
-    consumer: JoinHandle<Result<Ended, DriverError>>,
+    party: JoinHandle<Result<Ended, DriverError>>,
 }
 
 fn serve(toml: &str) -> Served {
@@ -56,6 +57,14 @@ fn serve(toml: &str) -> Served {
 
 /// A consumer whose stores are as they were left.
 fn serve_on(toml: &str, leave: impl FnOnce(&Stores)) -> Served {
+    serve_party(toml, leave, consumer::consume)
+}
+
+fn serve_party(
+    toml: &str,
+    leave: impl FnOnce(&Stores),
+    party: impl FnOnce(&Run, SocketAddr) -> Result<Ended, DriverError> + Send + 'static,
+) -> Served {
     let pipeline = Pipeline::from_toml(&format!("name = \"orders\"\n{toml}"), "orders").expect("a pipeline");
     let directory = tempfile::tempdir().expect("a directory");
     let (event, events) = channel();
@@ -66,16 +75,16 @@ fn serve_on(toml: &str, leave: impl FnOnce(&Stores)) -> Served {
     let stop = Arc::clone(&run.stop);
     let listener = TcpListener::bind(LOOPBACK).expect("a free port");
     let (limits, address) = (run.limits, listener.local_addr().expect("it listens"));
-    let consumer = thread::spawn(move || {
+    let party = thread::spawn(move || {
         let _directory = directory;
-        consumer::consume(&run, address)
+        party(&run, address)
     });
     let (stream, _) = listener.accept().expect("it connects");
     let (heard, said) = channel();
     let link = Link::start("broker", stream, limits, move |body| {
         body.is_ok_and(|body| heard.send(ToBroker::decode(&body).expect("as in the table")).is_ok())
     });
-    Served { link: link.expect("two threads"), said, stop, events, consumer }
+    Served { link: link.expect("two threads"), said, stop, events, party }
 }
 
 impl Served {
@@ -106,7 +115,7 @@ impl Served {
     fn end(self) {
         self.stop.store(true, Ordering::Release);
         drop(self.link);
-        self.consumer.join().expect("no panic").expect("no failure");
+        self.party.join().expect("no panic").expect("no failure");
     }
 }
 
@@ -224,4 +233,27 @@ fn a_prefix_reaches_over_what_was_set_aside_ahead_of_it() {
     };
     assert_eq!(covers, Covers::Below(Position(8)));
     served.end();
+}
+
+/// Once, it went on for ever.
+#[test]
+fn a_producer_that_is_never_answered_stops_when_it_is_asked_to_and_keeps_what_it_has() {
+    let served = serve_party(
+        "",
+        |_| (),
+        |run, broker| {
+            let orders = [(MessageId(1), Order { sku: Sku(1), quantity: 1 }.encode())].into();
+            let ended = producer::produce(run, ProducerId(0), broker, orders)?;
+            let mut outbox = EmbeddedOutbox::open(&run.stores.outbox(ProducerId(0))).expect("nobody else has it");
+            assert_eq!(outbox.recover().expect("readable").rows.len(), 1);
+            Ok(ended)
+        },
+    );
+    while !matches!(served.hear(), ToBroker::Register { .. }) {}
+    served.say(&FromBroker::Registered);
+    for _ in 0..2 {
+        while !matches!(served.hear(), ToBroker::Publish(_)) {}
+    }
+    served.stop.store(true, Ordering::Release);
+    assert!(matches!(served.party.join().expect("no panic"), Ok(Ended::Stopped)));
 }

@@ -13,12 +13,16 @@ use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
 use crate::core::record::{Payload, ProducerId};
+use crate::core::time::Millis;
 use crate::mutant::Mutant;
 use crate::store::embedded::EmbeddedOutbox;
 use crate::store::{RecoverError, StoreError};
 
 /// The application submits so many messages ahead of those that are finished, so that a crash finds some waiting.
 const AHEAD: usize = 4;
+
+/// How long a producer that is to stop goes on with what it was submitted.
+const LAST_TRIES: Millis = Millis(5_000);
 
 /// Replies that may wait for the loop: the window of unresolved messages bounds them long before.
 const REPLIES: usize = 1024;
@@ -55,6 +59,8 @@ struct Incarnation<'a> {
     core: Producer<EmbeddedOutbox>,
     calls: Calls,
     connection: Option<Connection>,
+    /// When a producer that was asked to stop does, whatever is left.
+    stops_by: Option<Millis>,
 }
 
 struct Connection {
@@ -69,8 +75,8 @@ impl<'a> Incarnation<'a> {
         let recover = |why| DriverError::Recover { role: name.clone(), why };
         let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
         let core = Producer::open(&run.pipeline, run.tuning, id, store, Mutant::None).map_err(recover)?;
-        let (calls, connection) = Default::default();
-        Ok(Incarnation { run, name, broker, core, calls, connection })
+        let (calls, connection, stops_by) = Default::default();
+        Ok(Incarnation { run, name, broker, core, calls, connection, stops_by })
     }
 
     /// Loses the core, and what is on its way on the connection; the store closes as it is.
@@ -87,7 +93,7 @@ impl<'a> Incarnation<'a> {
             if self.core.outbox().is_empty() && orders.is_empty() {
                 return Ok(Ended::Drained);
             }
-            if self.core.outbox().is_empty() && self.run.is_stopping() {
+            if self.run.is_stopping() && (self.core.outbox().is_empty() || self.has_tried_enough()) {
                 return Ok(Ended::Stopped);
             }
             if self.connection.is_none() {
@@ -102,6 +108,12 @@ impl<'a> Incarnation<'a> {
             self.step(|core| core.handle_timeout(now))?;
         }
         Ok(Ended::Stopped)
+    }
+
+    /// Whether a producer that is to stop has gone on for long enough. What it has not got through stays in its outbox.
+    fn has_tried_enough(&mut self) -> bool {
+        let now = self.run.now();
+        now >= *self.stops_by.get_or_insert(now + LAST_TRIES)
     }
 
     fn role(&self) -> Role {

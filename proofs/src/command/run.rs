@@ -6,12 +6,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use delivery_impls::core::tuning::Retention;
 use delivery_impls::driver::run::{Ended, RETAINED};
-use delivery_model::pipeline::Pipeline;
+use delivery_model::pipeline::{Dedup, Pipeline};
 use delivery_model::semantics::{Question, judge};
 use delivery_model::story::Ink;
 use delivery_proofs::real::{self, Options, Plan, RealReport};
 
 use super::{Outcome, judge as judging, load, report, terminal};
+
+/// How many producers there are unless told otherwise.
+const PRODUCERS: u32 = 8;
 
 /// What to run, how much of it, and where.
 #[derive(clap::Args)]
@@ -22,9 +25,10 @@ pub struct Arguments {
     /// How many messages to submit; one that goes on with an earlier run counts that run's
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     messages: u64,
-    /// How many producers share them
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    producers: u32,
+    /// How many producers share them [default: 8; 1 where the broker remembers a window of sequence numbers, as all of them
+    /// would share it]
+    #[arg(long, value_name = "N")]
+    producers: Option<u32>,
     /// How often each kind of fault strikes that the pipeline must survive
     #[arg(long, value_name = "N", default_value_t = 20)]
     faults: u32,
@@ -46,12 +50,13 @@ pub struct Arguments {
 /// Runs a pipeline for real, and judges what it recorded.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let pipeline = load::pipeline(&arguments.pipeline)?;
+    let producers = producers(&pipeline, arguments);
     let interrupt = terminal::Interrupt::install()?;
     let temporary = tempfile::tempdir().context("no place for the history")?;
-    let options = options(arguments, &temporary, &interrupt);
+    let options = Options { producers, ..options(arguments, &temporary, &interrupt) };
     let came = real::run(&pipeline, &options)?;
     let ink = terminal::ink();
-    terminal::print(&in_words(&pipeline, &came, arguments, ink));
+    terminal::print(&in_words(&pipeline, &came, &options, ink));
     if came.ended == Ended::Stopped {
         let how = match &arguments.directory {
             Some(directory) => format!("start it again on {} and it goes on", directory.display()),
@@ -69,6 +74,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::kept(judging::keeps(&pipeline, &judgement)))
 }
 
+/// How many producers there are. Several share the broker's one window: what one of them stores makes it forget where
+/// another one is, and a number that was skipped meanwhile is taken for an old one, and never confirmed.
+fn producers(pipeline: &Pipeline, arguments: &Arguments) -> u32 {
+    let is_shared = pipeline.broker.dedup == Dedup::Sequence && pipeline.broker.dedup_window > 0;
+    let producers = arguments.producers.unwrap_or(if is_shared { 1 } else { PRODUCERS });
+    if is_shared && producers > 1 {
+        eprintln!(
+            "dedup-window = {} is shared by {}: a retry may fall out of it, and then never be confirmed",
+            pipeline.broker.dedup_window,
+            report::count(producers.into(), "producer"),
+        );
+    }
+    producers
+}
+
 fn kept(arguments: &Arguments) -> bool {
     arguments.record.is_some() || arguments.directory.is_some()
 }
@@ -81,7 +101,6 @@ fn options(arguments: &Arguments, temporary: &tempfile::TempDir, interrupt: &ter
     };
     let bar = terminal::bar(arguments.messages, "messages");
     let mut options = Options::new(arguments.messages, &record);
-    options.producers = arguments.producers;
     options.directory.clone_from(&arguments.directory);
     options.plan = Plan::Generated { each: arguments.faults, seed: arguments.seed };
     options.tuning.retention = Some(Retention::of(arguments.retain));
@@ -90,12 +109,12 @@ fn options(arguments: &Arguments, temporary: &tempfile::TempDir, interrupt: &ter
     options
 }
 
-fn in_words(pipeline: &Pipeline, came: &RealReport, arguments: &Arguments, ink: Ink) -> String {
+fn in_words(pipeline: &Pipeline, came: &RealReport, options: &Options, ink: Ink) -> String {
     let mut out = format!(
         "{}: {} from {}, {} in {:.1} s ({} a second)\n",
         ink.strong(&pipeline.name),
-        report::count(arguments.messages, "message"),
-        report::count(arguments.producers.into(), "producer"),
+        report::count(options.messages, "message"),
+        report::count(options.producers.into(), "producer"),
         report::count(came.effects, "effect"),
         came.elapsed.as_secs_f64(),
         report::grouped(came.throughput() as u64),

@@ -51,9 +51,12 @@ impl<J: Journal> Broker<J> {
     /// Drops what [`droppable`](Broker::droppable) named. Call it when everything is durable
     /// ([`sync`](Broker::sync)). After a definite error everything is as it was, and the next batch is waited for.
     pub fn drop_below(&mut self, start: Position) -> Result<(), StoreError> {
-        self.drops_from = start;
         let deliveries = &self.deliveries;
-        self.log.drop_below(start, |position| deliveries.dead().contains(position))?;
+        let dropped = self.log.drop_below(start, |position| deliveries.dead().contains(position));
+        if dropped.is_err() {
+            self.drops_from = start;
+        }
+        dropped?;
         self.deliveries.forget_counts_below(start);
         Ok(())
     }

@@ -14,7 +14,8 @@
 //!
 //! Leaves out: what has not been read from its socket, because the queue to the loop is full; and where the end of a lease
 //! gives nothing to anybody: a cursor's owner holds its leases until it is gone, leases that are not checked refuse
-//! nothing, and what is delivered once is not delivered again.
+//! nothing, and what is delivered once is not delivered again. Nor are there leases of positions that may be delivered more
+//! often than a slot counts.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,7 @@ use crate::core::time::Millis;
 use crate::driver::wire::ToBroker;
 use crate::shared::ack_window::Snapshot;
 use crate::shared::handle::Handle;
-use crate::shared::lease_slot::{LeaseError, Phase, Tick};
+use crate::shared::lease_slot::{DELIVERIES_MAX, LeaseError, Phase, Tick};
 use crate::shared::lease_table::{Granted, LeaseTable};
 
 /// How far the group may be ahead of the lowest position that is not settled. Far more than consumers have at work at
@@ -71,7 +72,8 @@ impl Leasing {
     fn with_room(pipeline: &Pipeline, start: Position, deliveries: &Deliveries, room: u32) -> Leasing {
         let ends_matter = deliveries.subscription() == Subscription::Leased
             && pipeline.broker.leases == Leases::Checked
-            && pipeline.broker.delivers == Delivers::UntilSettled;
+            && pipeline.broker.delivers == Delivers::UntilSettled
+            && pipeline.broker.max_deliveries <= DELIVERIES_MAX;
         let shared = || Shared {
             table: table(&over(start, deliveries), deliveries, pipeline.broker.max_deliveries, room),
             start,

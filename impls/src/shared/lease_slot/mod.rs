@@ -22,8 +22,7 @@ use std::marker::PhantomData;
 use delivery_model::vocab::DeliveryNumber;
 use thiserror::Error;
 
-use self::word::DELIVERIES_MAX;
-pub use self::word::{Generation, Phase, State, Tick};
+pub use self::word::{DELIVERIES_MAX, Generation, Phase, State, Tick};
 use crate::sync::{AtomicU64, Ordering};
 
 /// One position's lease. Any thread may call anything; each call is one exchange.

@@ -35,7 +35,7 @@ const DELIVERIES: u32 = 10;
 /// Bits of the phase.
 const PHASE: u32 = 2;
 /// More deliveries than this are not counted.
-pub(super) const DELIVERIES_MAX: u32 = (1 << DELIVERIES) - 1;
+pub const DELIVERIES_MAX: u32 = (1 << DELIVERIES) - 1;
 
 /// Where a position is on its way to being settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

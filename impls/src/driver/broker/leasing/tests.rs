@@ -357,3 +357,15 @@ proptest! {
         prop_assert_eq!(over(it.core.log().start(), it.core.deliveries()), Positions::below(Position(70)));
     }
 }
+
+/// Once, a broker with such a limit panicked at its start.
+#[test]
+fn leases_are_kept_here_as_far_as_a_slot_counts_deliveries() {
+    let check = |max_deliveries, expected| {
+        let it = started(|pipeline| pipeline.broker.max_deliveries = max_deliveries, 0, 8);
+        assert_eq!(it.leasing.is_used(), expected, "{max_deliveries}");
+    };
+    check(0, true);
+    check(1_023, true);
+    check(1_024, false);
+}
