@@ -51,3 +51,18 @@ fn at_most_once_loses() {
     assert_eq!(world["verdicts"]["at-most-once"], "holds");
     assert_eq!(world["properties"]["acked-not-lost"], "violated");
 }
+
+/// With several, the run never ended: what one of them stored made the broker forget where another one was.
+#[test]
+fn a_window_of_numbers_is_not_shared_unless_somebody_asks_for_it() {
+    let check = |more: &[&str], producers: &str, is_warned: bool| {
+        let here = place(&[]);
+        let run = ["run", "kafka-transactional", "--messages", "20", "--faults", "0"];
+        let ended = delivery_in(here.path(), &[&run[..], more].concat());
+        assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+        assert!(ended.out.contains(&format!("20 messages from {producers}, 20 effects")), "{}", ended.out);
+        assert_eq!(ended.err.contains("dedup-window = 5 is shared by 2 producers"), is_warned, "{}", ended.err);
+    };
+    check(&[], "1 producer", false);
+    check(&["--producers", "2"], "2 producers", true);
+}
