@@ -2,11 +2,7 @@
 
 mod common;
 mod killed;
-mod parties;
-mod parties_killed;
 mod refused;
 mod resumed;
 mod retained;
-mod rewound;
-mod same_ids;
 mod settings;

@@ -8,7 +8,7 @@ use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::Verdict::{self, Holds, Violated};
 use tempfile::TempDir;
 
-use crate::parties::{Party, Said, free_port, judged};
+use crate::party::{Party, Said, free_port, judged};
 
 const MESSAGES: u64 = 60;
 const BACK_TO: u64 = 20;

@@ -7,7 +7,7 @@ use delivery_impls::store::embedded::EmbeddedInventory;
 use delivery_model::vocab::{EventKind, MessageId, Outcome};
 use delivery_proofs::real::order;
 
-use crate::parties::{Party, free_port, part};
+use crate::party::{Party, free_port, part};
 
 const MESSAGES: u64 = 60;
 

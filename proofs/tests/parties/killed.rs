@@ -2,7 +2,7 @@
 //! takes effect twice.
 //!
 //! Which process is killed, and after how many more events of the whole, is drawn from a seed; where that falls between
-//! two steps of the victim is the machine's doing. As `killed` says, a kill does not test the disk.
+//! two steps of the victim is the machine's doing. As `real::killed` says, a kill does not test the disk.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use delivery_proofs::real::order;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::parties::{Party, Said, free_port, judged};
+use crate::party::{Party, Said, free_port, judged};
 
 const MESSAGES: u64 = 1_200;
 const KILLS: u32 = 120;
