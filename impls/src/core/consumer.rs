@@ -9,10 +9,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use delivery_model::pipeline::{self, Leases, Pipeline, RecordsSettles, Remembers, Settles};
-use delivery_model::vocab::{EventKind, GroupId, Position, SettleOutcome};
+use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 
 use super::deliveries::Subscription;
-use super::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, Lease, SettleRequest};
+use super::hand::{ConsumerId, ConsumerOutput, GROUP, HandId, HandOff, Lease, SettleRequest};
 use super::inbox::Inbox;
 use super::order::Order;
 use super::positions::Positions;
@@ -20,8 +20,6 @@ use super::record::{Key, Record};
 use super::report::Report;
 use crate::mutant::Mutant;
 use crate::store::{Change, Covers, InventoryStore, StoreError};
-
-const GROUP: GroupId = GroupId(0);
 
 /// The application's handler failed on a message: nothing of it took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

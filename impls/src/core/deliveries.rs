@@ -189,7 +189,10 @@ impl Deliveries {
         if self.subscription == Subscription::Cursor && consumer != self.owner {
             return None;
         }
-        let position = Some(self.first_eligible(of.start, has)).filter(|position| *position < of.end)?;
+        let position = self.first_eligible(of.start, has);
+        if position >= of.end {
+            return None;
+        }
         let count = self.counts.get(&position).copied().unwrap_or_default();
         let is_used_up = self.max_deliveries > 0 && count >= self.max_deliveries + late_by;
         Some(if is_used_up { Next::DeadLetter(position) } else { Next::HandOff(position) })

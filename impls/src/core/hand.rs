@@ -1,9 +1,12 @@
 //! A hand-off and what comes back: the words that broker and consumer exchange.
 
-use delivery_model::vocab::{DeliveryNumber, Position};
+use delivery_model::vocab::{DeliveryNumber, GroupId, Position};
 
 use super::record::Record;
 use crate::store::{Covers, Generation};
+
+/// The one group that a broker serves.
+pub const GROUP: GroupId = GroupId(0);
 
 /// A consumer process of the group, counted from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -115,9 +115,9 @@ impl<J: Journal> Log<J> {
         &self.past
     }
 
-    /// A memory of every record that was ever stored here, as far as it reaches.
-    pub fn remembered(&self) -> Memory {
-        let mut memory = self.past.memory().clone();
+    /// This memory, told of every record that was not dropped. That of the [`past`](Log::past) then knows whatever was ever
+    /// stored here, as far as it reaches.
+    pub fn remembered_by(&self, mut memory: Memory) -> Memory {
         self.records().for_each(|(position, record)| memory.remember(position, record.identity));
         memory
     }

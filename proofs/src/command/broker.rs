@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use delivery_impls::core::tuning::{Retention, Tuning};
 use delivery_impls::driver::run::RETAINED;
 use delivery_proofs::real::Role;
 
@@ -23,6 +22,5 @@ pub struct Arguments {
 
 /// Serves. Ctrl-C: producers get what they are owed, a consumer that is there gets what is left.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let retention = Some(Retention::of(arguments.retain));
-    role::run(&arguments.common, Role::Broker { listen: arguments.listen }, |tuning| Tuning { retention, ..tuning })
+    role::run(&arguments.common, Role::Broker { listen: arguments.listen, retain: arguments.retain })
 }

@@ -22,9 +22,6 @@ pub struct Arguments {
 
 /// Takes deliveries until Ctrl-C: then it wants no more, and finishes those that came.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    role::run(
-        &arguments.common,
-        Role::Consumer { broker: arguments.connect, rewind: arguments.rewind.map(Position) },
-        |tuning| tuning,
-    )
+    let rewind = arguments.rewind.map(Position);
+    role::run(&arguments.common, Role::Consumer { broker: arguments.connect, rewind })
 }

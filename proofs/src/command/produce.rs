@@ -29,7 +29,5 @@ pub struct Arguments {
 /// Submits its share and ends when all of it is finished. Ctrl-C: submits nothing more, and finishes what is under way.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let Arguments { ref common, connect, messages, producers, producer } = *arguments;
-    role::run(common, Role::Producer { id: ProducerId(producer), of: producers, messages, broker: connect }, |tuning| {
-        tuning
-    })
+    role::run(common, Role::Producer { id: ProducerId(producer), of: producers, messages, broker: connect })
 }

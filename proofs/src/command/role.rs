@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::run::Ended;
 use delivery_impls::driver::secret::Secret;
 use delivery_proofs::real::{Part, Role};
@@ -39,14 +38,13 @@ pub struct Common {
     verbose: bool,
 }
 
-/// Runs a role until it has nothing left to do, or Ctrl-C asks it to leave. `tune` changes the usual waits.
-pub fn run(common: &Common, role: Role, tune: impl FnOnce(Tuning) -> Tuning) -> anyhow::Result<Outcome> {
+/// Runs a role until it has nothing left to do, or Ctrl-C asks it to leave.
+pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
     let pipeline = load::pipeline(&common.pipeline)?;
     let interrupt = terminal::Interrupt::install()?;
     let name = role.name();
     let mut part = Part::new(role, common.directory.clone());
     part.record = common.record.clone().unwrap_or(part.record);
-    part.tuning = tune(part.tuning);
     part.secret = secret(common.secret_file.as_deref())?;
     part.stop = interrupt.flag();
     part.listeners.notice = Some(Arc::new(|process, notice| eprintln!("{process}: {notice}")));

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use delivery_impls::core::hand::GROUP;
 use delivery_impls::core::ledger::{Entry, Ledger};
 use delivery_impls::core::log::Log;
 use delivery_impls::core::record::ProducerId;
@@ -20,7 +21,7 @@ use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::{OutboxRow, OutboxStore, RecoverError, StoreError};
 use delivery_model::pipeline::Pipeline;
-use delivery_model::vocab::{EventKind, GroupId, MessageId, Position};
+use delivery_model::vocab::{EventKind, MessageId, Position};
 
 use super::record::Recorder;
 use super::{Options, RealError, order};
@@ -51,7 +52,7 @@ pub(super) fn mend_submits(stores: &Stores, id: ProducerId, recorder: &Recorder)
 /// What the stock knows to have taken effect. In the end, stock and history agree.
 pub(super) fn mend_effects(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
     let untold = effects(stores, recorder)?.into_iter().flat_map(|(message, inventory, history)| {
-        let kind = EventKind::Effect { message, group: GroupId(0), payload: None };
+        let kind = EventKind::Effect { message, group: GROUP, payload: None };
         (history..inventory.floor() as u64).map(move |_| Report::with(kind, &order(message).encode()))
     });
     let mended = tell_all(recorder, consumer::NAME, untold)?;
@@ -66,12 +67,16 @@ pub(super) fn mend_dead_letters(stores: &Stores, pipeline: &Pipeline, recorder: 
         Entry::DeadLettered(position) => Some(position),
         _ => None,
     });
+    let mut dead = dead.peekable();
+    if dead.peek().is_none() {
+        return Ok(0);
+    }
     let Some(log) = opened(&stores.log(), |journal| Log::open(&pipeline.broker, journal))? else {
         return Ok(0);
     };
     let message = |position: Position| log.at(position).expect("a dead letter is never dropped").message;
     let (messages, told) = (dead.map(message).collect::<BTreeSet<MessageId>>(), recorder.dead_lettered());
-    let kind = |message: &MessageId| EventKind::DeadLetter { message: *message, group: GroupId(0) };
+    let kind = |message: &MessageId| EventKind::DeadLetter { message: *message, group: GROUP };
     tell_all(recorder, broker::NAME, messages.difference(&told).map(|message| Report::of(kind(message))))
 }
 

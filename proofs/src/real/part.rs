@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 
 use delivery_impls::core::record::ProducerId;
 use delivery_impls::core::report::Report;
-use delivery_impls::core::tuning::Tuning;
+use delivery_impls::core::tuning::{Retention, Tuning};
 use delivery_impls::driver::Observer;
 use delivery_impls::driver::faults::owner;
 use delivery_impls::driver::producer::Orders;
@@ -36,6 +36,8 @@ pub enum Role {
     Broker {
         /// Where it listens.
         listen: SocketAddr,
+        /// How many of the latest records it keeps although they are delivered for good.
+        retain: u64,
     },
     /// A producer.
     Producer {
@@ -110,7 +112,11 @@ impl Part {
     pub fn new(role: Role, directory: PathBuf) -> Part {
         let record = directory.join(format!("{}.jsonl", role.name()));
         let (secret, listeners, stop) = Default::default();
-        Part { role, directory, record, secret, tuning: apart_tuning(), listeners, stop }
+        let mut tuning = apart_tuning();
+        if let Role::Broker { retain, .. } = role {
+            tuning.retention = Some(Retention::of(retain));
+        }
+        Part { role, directory, record, secret, tuning, listeners, stop }
     }
 
     /// Takes part, until nothing is left to do or the party is asked to leave. `listening` is told where a broker listens.
@@ -148,7 +154,7 @@ impl Part {
 
     fn drive(&self, run: &Run, recorder: &Recorder, listening: impl FnOnce(SocketAddr)) -> Result<Ended, RealError> {
         match self.role {
-            Role::Broker { listen } => {
+            Role::Broker { listen, .. } => {
                 let inbox = broker::listen(run, listen)?;
                 listening(inbox.address());
                 Ok(broker::serve(run, inbox)?)

@@ -61,10 +61,7 @@ fn exactly_once_stays_so_while_every_process_is_killed_again_and_again() {
         [&produce[..], &["0"]].concat(),
         [&produce[..], &["1"]].concat(),
     ];
-    let parties = arguments.iter().enumerate();
-    let mut parties: Vec<Party> =
-        parties.map(|(number, arguments)| Party::new(number, place.path(), arguments, to_test.clone())).collect();
-    parties.iter_mut().for_each(Party::start);
+    let mut parties = Party::start_all(place.path(), &arguments, &to_test);
 
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut kills = [0; 4];
@@ -78,15 +75,8 @@ fn exactly_once_stays_so_while_every_process_is_killed_again_and_again() {
         kills[victim] += 1;
     }
 
-    for producer in PRODUCERS {
-        let (code, err) = parties[producer].wait();
-        assert_eq!(code, Some(0), "{err}");
-    }
-    for party in [BROKER, CONSUMER] {
-        parties[party].interrupt();
-        let (code, err) = parties[party].wait();
-        assert_eq!(code, Some(0), "{err}");
-    }
+    PRODUCERS.into_iter().for_each(|producer| parties[producer].comes_to_rest());
+    [BROKER, CONSUMER].into_iter().for_each(|party| parties[party].leaves());
 
     let judgement = judged(place.path(), &["broker-0", "consumer-0", "producer-0", "producer-1"]);
     assert_eq!(judgement.verdicts.of(Semantics::ExactlyOnce), Verdict::Holds, "{kills:?} {:#?}", judgement.violations);

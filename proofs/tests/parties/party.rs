@@ -35,6 +35,15 @@ impl Party {
         Party { number, arguments, directory: directory.to_owned(), life: 0, child: None, to_test }
     }
 
+    /// A party for each list of arguments, numbered in this order, and all started.
+    pub fn start_all(directory: &Path, arguments: &[Vec<&str>], to_test: &Sender<Said>) -> Vec<Party> {
+        let parties = arguments.iter().enumerate();
+        let mut parties: Vec<Party> =
+            parties.map(|(number, arguments)| Party::new(number, directory, arguments, to_test.clone())).collect();
+        parties.iter_mut().for_each(Party::start);
+        parties
+    }
+
     pub fn is_started(&self) -> bool {
         self.child.is_some()
     }
@@ -81,6 +90,18 @@ impl Party {
         let (child, _) = self.child.as_ref().expect("it was started");
         let signal = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
         assert!(signal.expect("a shell").success());
+    }
+
+    /// Waits until it has come to rest.
+    pub fn comes_to_rest(&mut self) {
+        let (code, err) = self.wait();
+        assert_eq!(code, Some(0), "{err}");
+    }
+
+    /// Asks it to leave, and waits until it has come to rest.
+    pub fn leaves(&mut self) {
+        self.interrupt();
+        self.comes_to_rest();
     }
 
     /// Waits for its end, and gives its exit code and what it said on standard error.

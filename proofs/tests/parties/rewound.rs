@@ -34,7 +34,7 @@ struct Parties {
 
 impl Parties {
     /// Everything is delivered once, and the consumer has left.
-    fn after_all_was_delivered(pipeline: &str, retain: &str, back_to: u64) -> Parties {
+    fn after_all_was_delivered(pipeline: &str, back_to: u64) -> Parties {
         let place = tempfile::tempdir().expect("a directory");
         let file = place.path().join("pipeline.toml");
         std::fs::write(&file, format!("name = \"rewound\"\n{pipeline}")).expect("writable");
@@ -43,16 +43,16 @@ impl Parties {
         let address = format!("127.0.0.1:{}", free_port());
         let party = |number, arguments: &[&str]| Party::new(number, place.path(), arguments, to_test.clone());
         let (messages, back_to) = (MESSAGES.to_string(), back_to.to_string());
-        let mut broker = party(0, &["broker", pipeline, "--listen", &address, "--retain", retain]);
+        let mut broker = party(0, &["broker", pipeline, "--listen", &address]);
         let mut consumer = party(1, &["consume", pipeline, "--connect", &address]);
         let mut producer = party(2, &["produce", pipeline, "--connect", &address, "--messages", &messages]);
         let back = party(3, &["consume", pipeline, "--connect", &address, "--rewind", &back_to]);
         for party in [&mut broker, &mut consumer, &mut producer] {
             party.start();
         }
-        assert_eq!(producer.wait().0, Some(0));
+        producer.comes_to_rest();
         wait_for(&said, 1, "effect", MESSAGES);
-        leave(&mut consumer);
+        consumer.leaves();
         Parties { place, broker, back, said }
     }
 
@@ -61,18 +61,12 @@ impl Parties {
     }
 }
 
-fn leave(party: &mut Party) {
-    party.interrupt();
-    let (code, err) = party.wait();
-    assert_eq!(code, Some(0), "{err}");
-}
-
 fn check(pipeline: &str, effects: u64, at_most_once: Verdict) {
-    let mut parties = Parties::after_all_was_delivered(pipeline, "1000", BACK_TO);
+    let mut parties = Parties::after_all_was_delivered(pipeline, BACK_TO);
     parties.back.start();
     wait_for(&parties.said, 3, "deliver", MESSAGES - BACK_TO);
-    leave(&mut parties.broker);
-    leave(&mut parties.back);
+    parties.broker.leaves();
+    parties.back.leaves();
     let judgement = judged(parties.place(), &["broker-0", "consumer-0", "producer-0"]);
     assert_eq!(judgement.counts.delivered, 2 * MESSAGES - BACK_TO);
     assert_eq!(judgement.counts.effects, effects);
@@ -93,7 +87,7 @@ fn without_a_memory_every_message_from_there_on_takes_effect_again() {
 
 #[test]
 fn a_group_cannot_go_back_to_what_the_log_does_not_have() {
-    let mut parties = Parties::after_all_was_delivered("", "1000", MESSAGES + 1);
+    let mut parties = Parties::after_all_was_delivered("", MESSAGES + 1);
     parties.back.start();
     let (code, err) = parties.back.wait();
     let expected =

@@ -28,17 +28,9 @@ fn two_producers_with_the_same_ids_both_finish_and_nobody_tries_again() {
         // Every second one.
         [&produce[..], &["--producers", "2", "--producer", "1"]].concat(),
     ];
-    let parties = arguments.iter().enumerate();
-    let mut parties: Vec<Party> =
-        parties.map(|(number, arguments)| Party::new(number, place.path(), arguments, to_test.clone())).collect();
-    parties.iter_mut().for_each(Party::start);
-    for party in [2, 3, 0, 1] {
-        if party < 2 {
-            parties[party].interrupt();
-        }
-        let (code, err) = parties[party].wait();
-        assert_eq!(code, Some(0), "{err}");
-    }
+    let mut parties = Party::start_all(place.path(), &arguments, &to_test);
+    [2, 3].into_iter().for_each(|producer| parties[producer].comes_to_rest());
+    [0, 1].into_iter().for_each(|party| parties[party].leaves());
 
     let mut submitted = Vec::new();
     for name in ["producer-0", "producer-1"] {

@@ -1,20 +1,17 @@
 //! From the log to the consumers: hand off, record what they settle, set aside what nobody manages.
 
 use delivery_model::pipeline::{self, RecordsSettles, Settles};
-use delivery_model::vocab::{EventKind, GroupId, Position, SettleOutcome};
+use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 
 use super::{Broker, RewindError};
 use crate::core::deliveries::{Next, Subscription};
-use crate::core::hand::{ConsumerId, HandId, HandOff, SettleRequest};
+use crate::core::hand::{ConsumerId, GROUP, HandId, HandOff, SettleRequest};
 use crate::core::ledger::Entry;
 use crate::core::positions::Positions;
 use crate::core::report::Report;
 use crate::core::time::Millis;
 use crate::mutant::Mutant;
 use crate::store::{Generation, Journal, StoreError};
-
-/// The one group that a broker serves.
-const GROUP: GroupId = GroupId(0);
 
 impl<J: Journal> Broker<J> {
     /// What a consumer with a free worker should get: the lowest position that it may have. `has`: what it holds, has

@@ -208,10 +208,8 @@ fn memory_at_start<J: Journal>(settings: &pipeline::Broker, log: &Log<J>, mutant
     if !is_rebuilt {
         return Memory::new(settings, log.end());
     }
-    if mutant == Mutant::RetentionForgetsSeen {
-        let mut memory = Memory::new(settings, log.start());
-        log.records().for_each(|(position, record)| memory.remember(position, record.identity));
-        return memory;
-    }
-    log.remembered()
+    log.remembered_by(match mutant {
+        Mutant::RetentionForgetsSeen => Memory::new(settings, log.start()),
+        _ => log.past().memory().clone(),
+    })
 }

@@ -53,10 +53,7 @@ impl<J: Journal> Broker<J> {
     pub fn drop_below(&mut self, start: Position) -> Result<(), StoreError> {
         let deliveries = &self.deliveries;
         let dropped = self.log.drop_below(start, |position| deliveries.dead().contains(position));
-        if dropped.is_err() {
-            self.drops_from = start;
-        }
-        dropped?;
+        dropped.inspect_err(|_| self.drops_from = start)?;
         self.deliveries.forget_counts_below(start);
         Ok(())
     }

@@ -51,9 +51,7 @@ impl Incarnation<'_> {
     ) -> Result<(), Interrupt> {
         if let ToBroker::Subscribe { consumer, workers, hands, has } = said {
             // There is one consumer: a second one takes over, and the first must not wait for ever for what never comes.
-            if let Some(replaced) = self.subscriber.as_ref().map(|subscriber| subscriber.connection) {
-                self.cut_off(replaced, &Reason::Replaced);
-            }
+            self.send_away(&Reason::Replaced);
             let (workers, committed) = (workers.min(WORKERS) as usize, Positions::default());
             let at_work = self.take_over(consumer, hands);
             self.becomes(connection, Standing::Consumer);
@@ -77,14 +75,12 @@ impl Incarnation<'_> {
                 subscriber.has = positions;
                 Ok(())
             }
-            ToBroker::Finished(found) => {
-                let end = self.core.log().end();
-                // It would let go of messages that nobody has submitted yet.
-                if found > end {
-                    self.cut_off(connection, &Reason::BeyondTheLog { found, end });
-                    return Ok(());
+            ToBroker::Finished(end) => {
+                // Beyond the log, it would let go of messages that nobody has submitted yet.
+                match within(self.core.log().end(), end) {
+                    Ok(()) => subscriber.finished.insert_below(end),
+                    Err(reason) => self.cut_off(connection, &reason),
                 }
-                subscriber.finished.insert_below(found);
                 Ok(())
             }
             ToBroker::Leave => {
@@ -114,16 +110,23 @@ impl Incarnation<'_> {
 
     /// Whether a settle is of positions that there are and that its lease is of.
     fn may_settle(&self, request: &SettleRequest) -> Result<(), Reason> {
-        let (end, leased) = (self.core.log().end(), request.hand.position);
-        let found = match request.covers {
-            Covers::One(position) => Position(position.0.saturating_add(1)),
-            Covers::Below(found) => found,
-        };
-        if found > end {
-            return Err(Reason::BeyondTheLog { found, end });
-        }
+        let leased = request.hand.position;
+        within(
+            self.core.log().end(),
+            match request.covers {
+                Covers::One(position) => Position(position.0.saturating_add(1)),
+                Covers::Below(end) => end,
+            },
+        )?;
         let is_its_own = self.is_cursor() || request.covers == Covers::One(leased);
         if is_its_own { Ok(()) } else { Err(Reason::NotItsOwn { leased }) }
+    }
+
+    /// The consumer that is there, if there is one, is to be there no more.
+    pub(super) fn send_away(&mut self, reason: &Reason) {
+        if let Some(connection) = self.subscriber.as_ref().map(|subscriber| subscriber.connection) {
+            self.cut_off(connection, reason);
+        }
     }
 
     /// A consumer comes, or comes back. One that follows a cursor goes on with what it has at work.
@@ -272,4 +275,9 @@ impl Incarnation<'_> {
                 && self.core.next(subscriber.consumer, &[&subscriber.has]).is_none()
         })
     }
+}
+
+/// A peer may speak of positions up to the end of the log.
+fn within(end: Position, found: Position) -> Result<(), Reason> {
+    if found > end { Err(Reason::BeyondTheLog { found, end }) } else { Ok(()) }
 }

@@ -13,9 +13,7 @@ impl Incarnation<'_> {
     /// Somebody who is no consumer yet resets the group. A consumer that is there is sent away, and comes back to a group
     /// that was reset.
     pub(super) fn rewind(&mut self, connection: u64, to: Position) -> Result<(), Interrupt> {
-        if let Some(holder) = self.subscriber.as_ref().map(|subscriber| subscriber.connection) {
-            self.cut_off(holder, &Reason::Rewound { to });
-        }
+        self.send_away(&Reason::Rewound { to });
         match self.core.rewind(to) {
             Ok(()) => {
                 // Its window moves forwards only. Connections that stand keep the old one, which holds nothing: over them a

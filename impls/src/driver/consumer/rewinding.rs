@@ -9,17 +9,15 @@ use std::net::SocketAddr;
 use std::sync::mpsc::RecvTimeoutError;
 
 use delivery_model::pipeline::Settles;
-use delivery_model::vocab::{EventKind, GroupId, Position};
+use delivery_model::vocab::{EventKind, Position};
 
 use super::super::run::{Calls, DriverError, Run};
 use super::super::wire::{FromBroker, ToBroker};
 use super::{NAME, dial, failed};
+use crate::core::hand::GROUP;
 use crate::core::report::Report;
 use crate::store::InventoryStore;
 use crate::store::embedded::EmbeddedInventory;
-
-/// The one group that there is.
-const GROUP: GroupId = GroupId(0);
 
 /// Resets the group to this position. False if the run was asked to leave before the broker had answered.
 pub fn rewind(run: &Run, broker: SocketAddr, to: Position) -> Result<bool, DriverError> {

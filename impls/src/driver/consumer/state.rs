@@ -354,44 +354,53 @@ impl State {
         if !self.is_cursor {
             return Ok(());
         }
-        let has = self.has()?;
+        let finished = self.finished()?;
+        let has = self.with_own(finished.clone());
         if let Some(link) = self.link.as_ref().filter(|_| has != self.told) {
             link.send(ToBroker::Has(has.clone()).encode());
             self.told = has;
-            return self.tell_what_is_finished();
+            self.tell_what_is_finished(finished);
         }
         Ok(())
     }
 
     /// Tells the broker now and then how far it has finished everything for good, where only its own store says so.
-    fn tell_what_is_finished(&mut self) -> Result<(), DriverError> {
+    fn tell_what_is_finished(&mut self, mut finished: Positions) {
         if self.settles != Settles::WithEffect {
-            return Ok(());
+            return;
         }
-        let mut finished = self.store.as_ref().expect(OPEN).finished().map_err(failed)?;
         finished.extend(&self.committed);
         let end = finished.first_missing(Position(0));
         if let Some(link) = self.link.as_ref().filter(|_| end.0 >= self.told_finished.0 + FINISHED_STEP) {
             link.send(ToBroker::Finished(end).encode());
             self.told_finished = end;
         }
-        Ok(())
     }
 
     /// The positions that are not to be handed off to this consumer: at work, done, or finished in the store.
     fn has(&self) -> Result<Positions, DriverError> {
-        let mut has = self.done()?;
+        Ok(self.with_own(self.finished()?))
+    }
+
+    /// These positions, those that this consumer has done, and those at work.
+    fn with_own(&self, mut positions: Positions) -> Positions {
+        positions.extend(self.core.inbox().done());
         for (hand, _) in self.core.hands() {
-            has.insert(hand.position);
+            positions.insert(hand.position);
         }
-        Ok(has)
+        positions
     }
 
     /// The positions that this consumer has done, or finished in the store.
     fn done(&self) -> Result<Positions, DriverError> {
-        let mut done = self.store.as_ref().expect(OPEN).finished().map_err(failed)?;
+        let mut done = self.finished()?;
         done.extend(self.core.inbox().done());
         Ok(done)
+    }
+
+    /// The positions that are finished in the store.
+    fn finished(&self) -> Result<Positions, DriverError> {
+        self.store.as_ref().expect(OPEN).finished().map_err(failed)
     }
 
     fn tell_reports(&mut self, run: &Run) -> Result<(), DriverError> {
