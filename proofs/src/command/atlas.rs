@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         let (charted, all) = (surveyed.pages.len(), pipelines.len());
         eprintln!("stopped: {charted} of {all} pipelines charted; left out: {}", surveyed.left_out.join(", "));
     }
-    Ok(Outcome::kept(surveyed.left_out.is_empty()))
+    Ok(if surveyed.left_out.is_empty() { Outcome::Kept } else { Outcome::Interrupted })
 }
 
 fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<Pipeline>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use delivery_model::check::{Limits, LivenessFinding, Violation};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
-use delivery_model::semantics::{PropertySet, Verdict};
+use delivery_model::semantics::PropertySet;
 use delivery_model::story::Ink;
 use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::{Bounds, Broken, Verified, Watcher, verify};
@@ -59,8 +59,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Kept;
     for (index, pipeline) in pipelines.iter().enumerate() {
         let (verified, took) = verified(pipeline, arguments, threads, &interrupt)?;
-        let kept = verified.claims(pipeline) == Verdict::Holds && verified.disagreements().is_empty();
-        outcome = outcome.and(Outcome::kept(kept));
+        outcome = outcome.and(verified.claims(pipeline).into());
+        outcome = outcome.and(Outcome::kept(verified.disagreements().is_empty()));
         let gap = if index > 0 && !arguments.json { "\n" } else { "" };
         let told = match arguments.json {
             true => format!("{}\n", in_json(pipeline, &verified, took, arguments)),
@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         if interrupt.is_raised() {
             eprintln!("stopped: {} of {} pipelines were checked, the last one in part", index + 1, pipelines.len());
-            return Ok(Outcome::Broken);
+            return Ok(Outcome::Interrupted);
         }
     }
     Ok(outcome)

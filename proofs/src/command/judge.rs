@@ -57,7 +57,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         true => format!("{}\n", in_json(&name, &history, &judgement)),
         false => in_words(&name, &history, &judgement, expect, terminal::ink()),
     });
-    Ok(Outcome::kept(expect.is_none_or(|semantics| judgement.verdicts.of(semantics) == Verdict::Holds)))
+    Ok(outcome(&history, &judgement, expect))
+}
+
+/// What is expected decides; else what the history's own pipeline promises; else nothing is asked for.
+fn outcome(history: &History, judgement: &Judgement, expect: Option<Semantics>) -> Outcome {
+    match (expect, &history.header.pipeline) {
+        (Some(semantics), _) => judgement.verdicts.of(semantics).into(),
+        (None, Some(PipelineOf::Whole(pipeline))) => claims(pipeline, judgement).into(),
+        (None, Some(PipelineOf::Named(_)) | None) => Outcome::Kept,
+    }
 }
 
 /// The one history, or the parts joined.
@@ -90,10 +99,10 @@ pub fn read(path: &Path, allow_truncated: bool) -> anyhow::Result<History> {
 }
 
 /// Whether a history shows what its pipeline promises, and its order where it claims one.
-pub fn keeps(pipeline: &Pipeline, judgement: &Judgement) -> bool {
+pub fn claims(pipeline: &Pipeline, judgement: &Judgement) -> Verdict {
     let promise = pipeline.promises.map_or(Verdict::Holds, |semantics| judgement.verdicts.of(semantics));
     let order = judgement.finding(PropertyId::Order).filter(|_| pipeline.ordered);
-    order.map_or(promise, |finding| promise.and(finding.verdict)) == Verdict::Holds
+    order.map_or(promise, |finding| promise.and(finding.verdict))
 }
 
 fn name(arguments: &Arguments, history: &History) -> String {

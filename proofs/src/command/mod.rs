@@ -22,14 +22,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use delivery_model::pipeline::{Level, Obligation, Semantics};
+use delivery_model::semantics::Verdict;
 
 /// The exit code for input that cannot be used.
 pub const BAD_INPUT: u8 = 2;
+/// The exit code after Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
 
 /// Does a message pipeline lose or repeat messages? One definition of the delivery semantics, checked on a model and on
 /// running code.
 #[derive(Parser)]
-#[command(name = "delivery", version)]
+#[command(name = "delivery", version, after_help = EXIT_CODES)]
 pub struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -61,14 +64,27 @@ enum Verb {
     Mutants(mutants::Arguments),
 }
 
-/// What a verb came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a verb came to, weakest claim last: the worse of two is the outcome of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Every promise holds.
+    /// What is promised or expected holds.
     Kept,
-    /// One is broken, or could not be confirmed.
+    /// Nobody can tell: a bound was cut, things did not come to rest, or the record contradicts itself.
+    Unknown,
+    /// It is broken.
     Broken,
+    /// Ctrl-C ended it before there was an answer.
+    Interrupted,
 }
+
+/// The exit codes, as `--help` and the README list them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+    0  what is promised or expected holds
+    1  it is broken
+    2  bad input
+    3  unknown: a bound was cut, things did not come to rest, or the record contradicts itself
+  130  interrupted";
 
 impl Outcome {
     fn kept(kept: bool) -> Self {
@@ -76,7 +92,17 @@ impl Outcome {
     }
 
     fn and(self, other: Outcome) -> Self {
-        Outcome::kept(self == Outcome::Kept && other == Outcome::Kept)
+        self.max(other)
+    }
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Holds => Outcome::Kept,
+            Verdict::Unknown(_) => Outcome::Unknown,
+            Verdict::Violated => Outcome::Broken,
+        }
     }
 }
 
@@ -85,6 +111,8 @@ impl From<Outcome> for ExitCode {
         ExitCode::from(match outcome {
             Outcome::Kept => 0,
             Outcome::Broken => 1,
+            Outcome::Unknown => 3,
+            Outcome::Interrupted => INTERRUPTED,
         })
     }
 }

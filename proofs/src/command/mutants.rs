@@ -67,9 +67,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     if hunted.len() < Mutant::ALL.len() {
         eprintln!("stopped: {} of {} seeded bugs were hunted", hunted.len(), Mutant::ALL.len());
+        return Ok(Outcome::Interrupted);
     }
     let survives = |it: &Hunted| it.caught.is_none();
-    Ok(Outcome::kept(hunted.len() == Mutant::ALL.len() && !hunted.iter().any(survives)))
+    Ok(Outcome::kept(!hunted.iter().any(survives)))
 }
 
 fn hunt(mutant: Mutant, interrupt: &terminal::Interrupt) -> anyhow::Result<Hunted> {

@@ -136,7 +136,7 @@ fn verdict(judgement: &Judgement, schedule: &Schedule, ink: Ink) -> String {
 }
 
 fn outcome(pipeline: &Pipeline, judgement: &Judgement) -> Outcome {
-    Outcome::kept(judging::keeps(pipeline, judgement))
+    judging::claims(pipeline, judgement).into()
 }
 
 /// Runs the schedule's faults for real, in a place of its own.

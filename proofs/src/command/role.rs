@@ -61,7 +61,10 @@ pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
         Ended::Stopped => "stopped, and left some in its stores",
     };
     eprintln!("{name}: {rest}; history: {}", part.record.display());
-    Ok(Outcome::kept(came.ended == Ended::Drained))
+    Ok(match came.ended {
+        Ended::Drained => Outcome::Kept,
+        Ended::Stopped => Outcome::Interrupted,
+    })
 }
 
 /// The secret from its file, else from the environment, else none.

@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             None => "nothing was kept: name a --directory to be able to go on".to_owned(),
         };
         eprintln!("stopped after {} messages; {how}", came.progress.submitted);
-        return Ok(Outcome::Broken);
+        return Ok(Outcome::Interrupted);
     }
     let history = judging::read(&came.history, false)?;
     let judgement = judge(&history, Question::default());
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if kept(arguments) {
         terminal::print(&format!("\nhistory: {}\n", came.history.display()));
     }
-    Ok(Outcome::kept(judging::keeps(&pipeline, &judgement)))
+    Ok(judging::claims(&pipeline, &judgement).into())
 }
 
 /// How many producers there are. Several share the broker's one window: what one of them stores makes it forget where

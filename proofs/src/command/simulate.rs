@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             !interrupt.is_raised()
         });
         bar.finish_and_clear();
-        outcome = outcome.and(Outcome::kept(claims(pipeline, &report) == Verdict::Holds));
+        outcome = outcome.and(claims(pipeline, &report).into());
         let gap = if index > 0 && !arguments.json { "\n" } else { "" };
         let told = match arguments.json {
             true => format!("{}\n", in_json(pipeline, &report, arguments.seed)),
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         if interrupt.is_raised() {
             eprintln!("stopped after {} of {} schedules", report.runs, report.schedules);
-            return Ok(Outcome::Broken);
+            return Ok(Outcome::Interrupted);
         }
     }
     Ok(outcome)
