@@ -111,8 +111,14 @@ fn an_ack_on_receipt_comes_before_anything_is_durable() {
 #[test]
 fn a_forgotten_session_lets_numbers_lie() {
     let safe = pipeline(&[Fault::PublishLost], |it| it.producer.in_flight = 2);
-    let forget = |it: &mut Pipeline| it.faults = it.faults.with(Fault::DedupForgotten, 1);
-    check(PropertyId::DedupHonesty, 3, safe, forget, 19);
+    let broken_in = |pipeline: &Pipeline| {
+        let watch = Watch::new(pipeline);
+        assert!(watch.watched.contains(PropertyId::DedupHonesty), "it is claimed wherever retries are recognised");
+        broken(PropertyId::DedupHonesty, 3, pipeline, watch.terms).map(|story| story.len())
+    };
+    assert_eq!(broken_in(&safe), None);
+    let forgetful = Pipeline { faults: safe.faults.with(Fault::DedupForgotten, 1), ..safe };
+    assert_eq!(broken_in(&forgetful), Some(19));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) fn steps(
         found(Step::Sync)?;
     }
     for message in 0..settings.messages.into() {
-        if state.phases[message] == Phase::AckOwed && is_synced(state, state.identities[message]) {
+        if state.phases[message] == Phase::AckOwed && is_due(state, state.identities[message]) {
             found(Step::Ack { message: id(message) })?;
         }
     }
@@ -52,8 +52,10 @@ fn stragglers(state: &State) -> impl Iterator<Item = (usize, usize)> + '_ {
     })
 }
 
-fn is_synced(state: &State, record: Record) -> bool {
-    state.last_record(record).is_some_and(|position| position < state.synced.into())
+/// A confirmation that is owed waits for the record's sync. Of a message that was taken for a duplicate by its number
+/// alone there is no record, and nothing to wait for.
+fn is_due(state: &State, record: Record) -> bool {
+    state.last_record(record).is_none_or(|position| position < state.synced.into())
 }
 
 pub(super) fn receive(settings: &Settings, state: &mut State, message: MessageId) {
@@ -111,8 +113,8 @@ pub(super) fn decide(settings: &Settings, state: &State, transmission: Transmiss
                 Some(last) if record.sequence() > last + 1 => Decision::Refuse,
                 Some(_) => Decision::Store,
                 // Where nothing was ever forgotten, a session without a record is new, and begins with its first.
-                None if state.dedup_floor == 0 && record.sequence() > 0 => Decision::Refuse,
-                // Otherwise it may be one that was forgotten, and so may go on anywhere.
+                None if !state.has_forgotten() && record.sequence() > 0 => Decision::Refuse,
+                // Otherwise it may be one that was forgotten, and so may begin anywhere.
                 None => Decision::Store,
             }
         }
@@ -137,7 +139,7 @@ pub(super) fn slide_dedup_window(settings: &Settings, state: &mut State) {
     }
     if settings.dedup_window > 0 {
         let covered = settings.dedup_window.min(LOG_MAX as u32) as u8;
-        state.dedup_floor = state.dedup_floor.max(state.log_len.saturating_sub(covered));
+        state.forget_below(state.dedup_floor.max(state.log_len.saturating_sub(covered)));
     }
 }
 

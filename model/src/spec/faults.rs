@@ -109,7 +109,7 @@ fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
         || state.settled != state.settled_synced
         || state.phases.iter().any(waits)
         || state.hands().any(|(hand, holding)| on_wires(holding.stage) || !settings.cursor && !hand.late)
-        || settings.dedup != Dedup::None && dedup_floor_after_restart(settings, state) != state.dedup_floor
+        || settings.dedup != Dedup::None && restart_changes_memory(settings, state)
 }
 
 fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: u8) -> bool {
@@ -139,7 +139,7 @@ pub(super) fn take(settings: &Settings, state: &mut State, step: Step, events: &
         Step::SettleLost { hand } => lose_settle(state, hand, events),
         Step::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
         Step::LeaseExpiry { hand } => end_lease(settings, state, hand),
-        Step::DedupForgotten => state.dedup_floor = state.log_len,
+        Step::DedupForgotten => state.forget_below(state.log_len),
         Step::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
         Step::Rewind { position } => rewind(state, position, events),
         _ => unreachable!("{step:?} is no fault"),
@@ -184,7 +184,7 @@ fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
     state.log[keeps.into()..].fill(Default::default());
     (state.log_len, state.synced) = (keeps, keeps);
     state.settled = state.settled_synced;
-    state.dedup_floor = dedup_floor_after_restart(settings, state);
+    restart_memory(settings, state);
     state.slot = None;
     state.wire = Default::default();
     for phase in state.phases.iter_mut().filter(|phase| phase.is_outstanding()) {
@@ -216,14 +216,23 @@ fn make_late(state: &mut State, hand: Hand) {
     state.late_upto.set(place, upto);
 }
 
-fn dedup_floor_after_restart(settings: &Settings, state: &State) -> u8 {
-    if !settings.dedup_rebuilt {
-        return if settings.dedup == Dedup::None { 0 } else { state.log_len };
+/// What a restart makes of the memory, given the log that survived. Forgotten is forgotten, whatever the log holds: a
+/// session of which nothing is remembered may begin anywhere.
+fn restart_memory(settings: &Settings, state: &mut State) {
+    if settings.dedup_rebuilt {
+        state.forget_below(0);
+        slide_dedup_window(settings, state);
+    } else if settings.dedup != Dedup::None {
+        state.forget_below(state.log_len);
+        state.dedup_forgot = settings.dedup == Dedup::Sequence && state.log_len == 0;
     }
-    let mut rebuilt = *state;
-    rebuilt.dedup_floor = 0;
-    slide_dedup_window(settings, &mut rebuilt);
-    rebuilt.dedup_floor
+}
+
+fn restart_changes_memory(settings: &Settings, state: &State) -> bool {
+    let mut restarted = *state;
+    restart_memory(settings, &mut restarted);
+    let memory = |state: &State| (state.dedup_floor, state.dedup_forgot);
+    memory(&restarted) != memory(state)
 }
 
 fn lose_settle(state: &mut State, hand: Hand, events: &mut impl Witness) {

@@ -67,6 +67,10 @@ fn log<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
     bits.byte(&mut state.log_len, 4, 4);
     bits.byte(&mut state.synced, 4, 4);
     bits.byte(&mut state.dedup_floor, 4, layout.dedup_floor);
+    let forgot = bits.code(state.dedup_forgot.into(), 1, ones(layout.dedup_forgot));
+    if B::READS {
+        state.dedup_forgot = forgot != 0;
+    }
 }
 
 #[inline(always)]
@@ -144,6 +148,7 @@ pub(super) struct Layout {
     owner: u32,
     poison: u32,
     dedup_floor: u32,
+    dedup_forgot: u32,
     /// Settles that a crash of the broker forgets.
     unsynced_settles: u32,
     dead: u32,
@@ -185,6 +190,7 @@ impl Layout {
             owner: used(1, both),
             poison: used(3, strikes(Fault::Poison)),
             dedup_floor: used(4, settings.dedup != Dedup::None),
+            dedup_forgot: used(1, settings.dedup == Dedup::Sequence && !settings.dedup_rebuilt),
             unsynced_settles: used(8, lazily),
             dead: used(8, settings.deliveries_max > 0),
             handed: used(LOG, counted),

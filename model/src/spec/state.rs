@@ -183,6 +183,8 @@ pub struct State {
     pub(super) log_len: u8,
     pub(super) synced: u8,
     pub(super) dedup_floor: u8,
+    /// A restart forgot the memory in front of an empty log: no floor can say so.
+    pub(super) dedup_forgot: bool,
     pub(super) settled: u8,
     pub(super) settled_synced: u8,
     pub(super) dead: u8,
@@ -347,6 +349,17 @@ impl State {
     /// How many leading positions are settled or set aside.
     pub(super) fn committed(&self) -> usize {
         (self.settled | self.dead).trailing_ones() as usize
+    }
+
+    /// The memory of what was stored covers the log from here on.
+    pub(super) fn forget_below(&mut self, floor: u8) {
+        self.dedup_floor = floor;
+        self.dedup_forgot &= floor == 0;
+    }
+
+    /// Something may have been stored that the memory of it does not cover.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.dedup_floor > 0 || self.dedup_forgot
     }
 
     /// The last record that carries this identity.

@@ -103,7 +103,7 @@ impl<J: Journal> Broker<J> {
             settles: pipeline.consumer.settles,
             tuning,
             mutant,
-            memory: memory_at_start(&settings, &log, mutant),
+            memory: memory_at_start(&settings, &log, mutant, incarnation),
             epochs: epochs.collect(),
             slot: None,
             owed: BTreeMap::new(),
@@ -179,11 +179,11 @@ impl<J: Journal> Broker<J> {
         &self.memory
     }
 
-    /// The memory that a restart of this broker would come up with covers so many records.
-    pub fn memory_after_restart(&self) -> u64 {
+    /// Whether a restart of this broker would come up with another memory.
+    pub fn restart_changes_memory(&self) -> bool {
         match self.settings.dedup_on_restart {
-            DedupOnRestart::Rebuilt => self.memory.covers_rebuilt(),
-            DedupOnRestart::Forgotten => 0,
+            DedupOnRestart::Rebuilt => self.memory.covers() != self.memory.covers_rebuilt(),
+            DedupOnRestart::Forgotten => self.memory.has_something_to_forget(),
         }
     }
 
@@ -203,10 +203,19 @@ impl<J: Journal> Broker<J> {
     }
 }
 
-fn memory_at_start<J: Journal>(settings: &pipeline::Broker, log: &Log<J>, mutant: Mutant) -> Memory {
+fn memory_at_start<J: Journal>(
+    settings: &pipeline::Broker,
+    log: &Log<J>,
+    mutant: Mutant,
+    incarnation: u32,
+) -> Memory {
     let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
     if !is_rebuilt {
-        return Memory::new(settings, log.end());
+        let is_first_start = incarnation == 1;
+        return match is_first_start {
+            true => Memory::new(settings, log.end()),
+            false => Memory::forgotten(settings, log.end()),
+        };
     }
     log.remembered_by(match mutant {
         Mutant::RetentionForgetsSeen => Memory::new(settings, log.start()),

@@ -36,7 +36,7 @@ pub(super) struct Owed {
 /// Where the last record of a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Stored {
-    /// A duplicate was recognised by number, and its record does not exist.
+    /// It does not exist: the message was taken for a duplicate by its number alone. There is nothing to wait for.
     Nowhere,
     /// It was durable, and was dropped.
     Gone,
@@ -206,8 +206,7 @@ impl<J: Journal> Broker<J> {
             _ => false,
         };
         match owed.stored {
-            Stored::Nowhere => false,
-            Stored::Gone => true,
+            Stored::Nowhere | Stored::Gone => true,
             Stored::At(position) => is_early || position < self.log.synced(),
         }
     }

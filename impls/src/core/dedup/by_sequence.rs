@@ -2,9 +2,9 @@
 //! one is a duplicate, a later one is refused because something before it is missing.
 //!
 //! It costs an entry for every session. While nothing was forgotten it does not err: a session begins with its first
-//! number. After that it errs in both directions: a session that is not remembered may go on anywhere (so a number that
-//! was skipped there is called a duplicate later), and a number below the highest is called a duplicate although its
-//! own record was forgotten.
+//! number. After that it errs in both directions: a session that is not remembered may begin anywhere, and a number that
+//! was skipped there is called a duplicate later, although its record does not exist. As in Kafka, a duplicate is acked
+//! again: such a message is acked and lost.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;

@@ -42,6 +42,8 @@ pub struct Memory {
     floor: u64,
     /// One past the last position it was told of.
     end: u64,
+    /// A restart forgot it: sessions may have begun before that it knows nothing of, whatever the log holds.
+    forgot: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +72,17 @@ impl Memory {
             Dedup::MessageId => Table::ById(ById::default()),
             Dedup::Sequence => Table::BySequence(BySequence::default()),
         };
-        Memory { table, window: settings.dedup_window.into(), floor: end.0, end: end.0 }
+        Memory { table, window: settings.dedup_window.into(), floor: end.0, end: end.0, forgot: false }
+    }
+
+    /// A memory that a restart forgot, in front of a log that ends at `end`.
+    pub fn forgotten(settings: &pipeline::Broker, end: Position) -> Self {
+        Memory { forgot: true, ..Memory::new(settings, end) }
+    }
+
+    /// Nothing was ever forgotten: a session that it does not know has not begun.
+    fn is_whole(&self) -> bool {
+        self.floor == 0 && !self.forgot
     }
 
     /// Whether this identity was seen.
@@ -78,7 +90,7 @@ impl Memory {
         match &self.table {
             Table::Nothing => Familiarity::New,
             Table::ById(table) => table.judge(identity),
-            Table::BySequence(table) => table.judge(identity, self.floor == 0),
+            Table::BySequence(table) => table.judge(identity, self.is_whole()),
         }
     }
 
@@ -98,6 +110,11 @@ impl Memory {
     /// Forgets everything.
     pub fn forget(&mut self) {
         self.forget_below(self.end);
+    }
+
+    /// Whether forgetting it would change what it says to anything.
+    pub fn has_something_to_forget(&self) -> bool {
+        self.covers() > 0 || self.goes_by_number() && self.is_whole()
     }
 
     /// How many records it covers; none if it does not recognise anything.

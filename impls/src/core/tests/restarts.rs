@@ -4,7 +4,7 @@ use delivery_model::pipeline::{Dedup, DedupOnRestart, Identity as By, OnRestart,
 use delivery_model::vocab::{Epoch, Position};
 
 use super::*;
-use crate::core::record::{Identity, Session};
+use crate::core::record::{Identity, Session, Verdict};
 
 /// The identities under which the messages are sent that are unfinished after a crash in the first one's attempt.
 fn identities_after_crash(on_restart: OnRestart, identity: By) -> Vec<(u64, Identity)> {
@@ -14,7 +14,7 @@ fn identities_after_crash(on_restart: OnRestart, identity: By) -> Vec<(u64, Iden
     });
     let mut producer = producer_with(&pipeline, 3);
     let first = producer.transmit(NOW).unwrap().unwrap();
-    let verdict = crate::core::record::Verdict::Acked(None);
+    let verdict = Verdict::Acked(None);
     producer.handle_reply(NOW, Reply { message: message(1), attempt: first.attempt, verdict }).unwrap();
     producer.transmit(NOW).unwrap().unwrap();
     let mut successor = open_producer(&pipeline, producer.into_store());
@@ -55,9 +55,9 @@ fn the_memory_of_what_was_stored_is_rebuilt_or_forgotten() {
         let attempts = [(); 2].map(|()| producer.transmit(NOW).unwrap().unwrap());
         attempts.iter().for_each(|publish| store(&mut broker, publish.clone()));
         broker.sync().unwrap();
-        let after = broker.memory_after_restart();
+        let (covered, changes) = (broker.memory().covers(), broker.restart_changes_memory());
         let mut broker = crash(&pipeline, broker, 0);
-        assert_eq!(broker.memory().covers(), after);
+        assert_eq!(broker.memory().covers() != covered, changes);
         let [first, _] = attempts;
         store(&mut broker, first);
         assert_eq!(broker.log().end(), Position(expected), "{on_restart:?} {dedup:?} {window}");
@@ -67,6 +67,32 @@ fn the_memory_of_what_was_stored_is_rebuilt_or_forgotten() {
     check(DedupOnRestart::Rebuilt, By::MessageId, Dedup::MessageId, 1, 3);
     check(DedupOnRestart::Forgotten, By::Sequence, Dedup::Sequence, 0, 3);
     check(DedupOnRestart::Forgotten, By::MessageId, Dedup::MessageId, 0, 3);
+}
+
+/// The broker starts again on an empty log. A memory that is made anew from it knows that nothing was stored, and waits
+/// for the first number; one that is forgotten cannot know that, stores the second, and takes the first for a duplicate:
+/// it acks it without a record.
+#[test]
+fn a_forgotten_memory_lets_a_session_begin_anywhere_whatever_the_log_holds() {
+    let check = |on_restart, stored: u64| {
+        let pipeline = pipeline(|it| (it.broker.dedup_on_restart, it.producer.in_flight) = (on_restart, 2));
+        let mut producer = producer_with(&pipeline, 2);
+        let broker = open_broker(&pipeline, Journals::default());
+        assert_eq!(broker.restart_changes_memory(), on_restart == DedupOnRestart::Forgotten, "an empty log");
+        let mut broker = crash(&pipeline, broker, 0);
+        assert!(!broker.restart_changes_memory());
+        let [first, second] = [(); 2].map(|()| producer.transmit(NOW).unwrap().unwrap());
+        store(&mut broker, second);
+        assert_eq!(broker.log().end(), Position(stored), "{on_restart:?}");
+        let refused = replies(&mut broker).len();
+        store(&mut broker, first);
+        broker.confirm_due();
+        let is_ack = |reply: &Reply| matches!(reply.verdict, Verdict::Acked(_));
+        let acked = replies(&mut broker).iter().filter(|reply| is_ack(reply)).count();
+        assert_eq!((broker.log().end(), refused, acked), (Position(1), 1 - stored as usize, stored as usize));
+    };
+    check(DedupOnRestart::Rebuilt, 0);
+    check(DedupOnRestart::Forgotten, 1);
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Twin {
         let replies: Vec<_> = replies.collect();
         let memory = broker.memory();
         let judged: Vec<_> = asked.iter().map(|identity| memory.judge(*identity)).collect();
-        let known = (memory.covers(), broker.memory_after_restart());
+        let known = (memory.covers(), broker.restart_changes_memory());
         let due: Vec<_> = broker.due().collect();
         let ends = (broker.log().end(), broker.log().synced(), broker.needs_sync(), broker.poll_timeout());
         let deliveries = broker.deliveries();

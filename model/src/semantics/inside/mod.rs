@@ -3,7 +3,7 @@
 //! | property | formula | claimed where | module |
 //! |---|---|---|---|
 //! | ack-honesty | producer ack => the record is durable | acks come after the sync | [`ack_honesty`] |
-//! | dedup-honesty | suppressed as a duplicate => this very m is in the log | nothing is forgotten that numbers need | [`dedup_honesty`] |
+//! | dedup-honesty | suppressed as a duplicate => this very m is in the log | the broker recognises retries | [`dedup_honesty`] |
 //! | dedup-completeness | within the window, a retry is never stored twice | the memory outlives restarts | [`dedup_completeness`] |
 //! | lease-exclusive | at most one live lease a position | everywhere | [`lease_exclusive`] |
 //! | stale-settle-refused | only the current delivery settles | leases are checked | [`stale_settle_refused`] |

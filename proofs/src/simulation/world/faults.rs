@@ -125,7 +125,7 @@ impl World {
             || !(self.publishes.is_empty() && self.replies.is_empty())
             || !(self.hand_offs.is_empty() && self.settles.is_empty())
             || !self.follows_cursor() && has_hand_to_lose()
-            || self.broker.memory().covers() != self.broker.memory_after_restart()
+            || self.broker.restart_changes_memory()
     }
 
     fn consumer_can_lose(&self, consumer: u8) -> bool {
