@@ -414,6 +414,7 @@ mod tests {
             narrowed::<8, 3>(&bytes);
             narrowed::<8, 4>(&bytes);
             narrowed::<8, 6>(&bytes);
+            narrowed::<8, 7>(&bytes);
             narrowed::<4, 1>(&nibbles);
             narrowed::<4, 2>(&nibbles);
         }

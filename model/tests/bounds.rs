@@ -126,7 +126,7 @@ fn an_unchecked_lease_needs_two_consumers() {
         breaks_with(PropertyId::NoDuplicateEffect, &unchecked, move |sound, moment, step| {
             let next = sound.step(moment, step);
             let Step::HandOff { position } = step else { return Some(next) };
-            let holding = next.state.holding(Hand { position, late: false }).expect("it was handed off");
+            let holding = next.state.holding(Hand { position, late: 0 }).expect("it was handed off");
             (holding.consumer < consumers).then_some(next)
         })
     };

@@ -47,7 +47,7 @@ fn broken(pipeline: &Pipeline, claim: Claim, (messages, stem): (u32, usize), cyc
 
 /// The broker hands the position off, its handler fails, and so again.
 fn fails_for_ever(position: u64) -> [Step; 3] {
-    let hand = Hand { position: Position(position), late: false };
+    let hand = Hand { position: Position(position), late: 0 };
     [Step::HandOff { position: hand.position }, Step::Deliver { hand }, Step::Handle { hand }]
 }
 

@@ -83,8 +83,8 @@ const STRICT: Terms = Terms {
 
 const M1: MessageId = MessageId(1);
 const P0: Position = Position(0);
-const CURRENT: Hand = Hand { position: P0, late: false };
-const LATE: Hand = Hand { position: P0, late: true };
+const CURRENT: Hand = Hand { position: P0, late: 0 };
+const LATE: Hand = Hand { position: P0, late: 1 };
 
 fn acked(message: u64) -> EventKind {
     EventKind::Outcome { message: MessageId(message), attempt: None, outcome: Outcome::Acked, position: None }
@@ -234,7 +234,7 @@ fn nothing_of_an_older_epoch_is_stored_or_effected() {
 
 #[test]
 fn what_is_committed_has_its_effect_or_is_a_dead_letter() {
-    let hand = Hand { position: Position(1), late: false };
+    let hand = Hand { position: Position(1), late: 0 };
     let check = |effected: &[u64], dead: &[u64], settled: &[u64], expected| {
         let before = Scene { effected: effected.to_vec(), dead: dead.to_vec(), ..scene() };
         let commit = |it: &mut Scene| it.settled = settled.to_vec();

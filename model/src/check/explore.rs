@@ -7,13 +7,13 @@ use std::borrow::Borrow;
 
 use stateright::Model;
 
-use super::graph::{Check, Checks, Completeness, Exploration, Progress, Walk};
+use super::graph::{Check, Checks, Completeness, Cut, Exploration, Progress, Walk};
 use super::protocol::{Moment, Protocol};
 use super::reduced::Reduced;
 use crate::pipeline::{FaultBudget, Pipeline};
 use crate::semantics::{Doubt, Monitor, PropertyId, PropertySet, Rules, Small, Verdict, Verdicts};
 use crate::spec::State;
-use crate::spec::bounds::{self, MESSAGES_MAX, TooManyMessages};
+use crate::spec::bounds::{self, Bound, BoundCut, MESSAGES_MAX, TooManyMessages};
 use crate::vocab::{Fault, MessageId, Step};
 
 /// How far to look.
@@ -60,8 +60,8 @@ pub struct Explored {
     pub watched: PropertySet,
     /// Faults in the budget that never fired: such a check would be vacuous.
     pub never_fired: Vec<Fault>,
-    /// Bounds of the encoding that the pipeline exceeds; none when the exploration saw all it was asked to.
-    pub bounds_exceeded: Vec<String>,
+    /// Bounds that kept the exploration from seeing all it was asked to; none when it did, or was stopped by the caller.
+    pub bounds_exceeded: Vec<BoundCut>,
     /// Whether every state within the bounds was seen.
     pub completeness: Completeness,
     /// Unique states; of a reduced walk, its junctions.
@@ -87,7 +87,8 @@ pub fn explore(
 ) -> Result<Explored, TooManyMessages> {
     let protocol = Protocol::new(pipeline, limits.messages)?;
     let survey = survey(&protocol, limits, keep_going);
-    let bounds_exceeded = bounds::exceeded(pipeline);
+    let mut bounds_exceeded = bounds::exceeded(pipeline);
+    bounds_exceeded.extend(survey.met.iter().cloned());
     let complete = survey.completeness == Completeness::Complete && bounds_exceeded.is_empty();
     let of_property = |property| match () {
         _ if survey.broken.contains(property) => Verdict::Violated,
@@ -111,6 +112,8 @@ struct Survey {
     broken: PropertySet,
     never_fired: Vec<Fault>,
     completeness: Completeness,
+    /// The bounds that it met.
+    met: Vec<BoundCut>,
     states: usize,
     depth: usize,
 }
@@ -118,10 +121,41 @@ struct Survey {
 fn survey(protocol: &Protocol, limits: Limits, keep_going: &dyn Fn(&Progress) -> bool) -> Survey {
     if limits.reduced {
         let model = Reduced(protocol.clone());
-        Survey::of(protocol, &protocol.run(limited(&model, protocol.checks(), limits, keep_going)))
+        let exploration = protocol.run(limited(&model, protocol.checks(), limits, keep_going));
+        Survey { met: met(&model, &exploration, limits), ..Survey::of(protocol, &exploration) }
     } else {
-        Survey::of(protocol, &protocol.run(limited(protocol, protocol.checks(), limits, keep_going)))
+        let exploration = protocol.run(limited(protocol, protocol.checks(), limits, keep_going));
+        Survey { met: met(protocol, &exploration, limits), ..Survey::of(protocol, &exploration) }
     }
+}
+
+/// The bounds that a walk met: those of the encoding, by the successors that were left out, and that of states.
+fn met<M>(model: &M, exploration: &Exploration<M::State>, limits: Limits) -> Vec<BoundCut>
+where
+    M: Model<Action = Step>,
+    M::State: Borrow<Moment>,
+{
+    let mut met: Vec<Bound> = Vec::new();
+    let mut steps = Vec::new();
+    for id in exploration.graph.clipped() {
+        let state = exploration.graph.state(id);
+        model.actions(&state, &mut steps);
+        for step in steps.drain(..) {
+            let cut = model.next_state(&state, step).and_then(|next| next.borrow().state.cut());
+            met.extend(cut.filter(|bound| !met.contains(bound)));
+        }
+        if met.len() == Bound::ALL.len() {
+            break;
+        }
+    }
+    met.sort_unstable();
+    let states = (exploration.completeness == Completeness::Incomplete(Cut::States)).then(|| BoundCut {
+        bound: "states".to_owned(),
+        asked: "more".to_owned(),
+        limit: limits.states_max.into(),
+        change: "fewer messages or smaller budgets of faults".to_owned(),
+    });
+    met.into_iter().map(Bound::cut).chain(states).collect()
 }
 
 /// A walk over the whole graph, as far as the limits and the caller allow.
@@ -145,6 +179,7 @@ impl Survey {
             broken: protocol.watched().iter().filter(|property| is_decided(property.word())).collect(),
             never_fired: protocol.spec.settings().faults().filter(|fault| !is_decided(fault.word())).collect(),
             completeness: exploration.completeness,
+            met: Vec::new(),
             states: exploration.graph.len(),
             depth: exploration.graph.depth(),
         }

@@ -72,9 +72,9 @@ struct Fields {
 impl Fields {
     #[inline(always)]
     fn code<B: Bits>(&self, moment: &mut Moment, words: &mut [B; IMAGE]) {
-        let [a, b, c, d, e, f, g, h, i, j] = words;
-        self.spec.code(&mut moment.state, [a, b, c, d, e, f, g, h]);
-        self.room.code(&mut moment.observed, [i, j]);
+        let [a, b, c, d, e, f, g, h, i, j, k] = words;
+        self.spec.code(&mut moment.state, [a, b, c, d, e, f, g, h, i]);
+        self.room.code(&mut moment.observed, [j, k]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::bounds::LOG_MAX;
+use super::bounds::{Bound, LOG_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
 use super::{BROKER, CONSUMERS, GROUP, Witness};
@@ -46,9 +46,9 @@ pub(super) fn steps(
 /// The oldest straggler of each message, and where it stands.
 fn stragglers(state: &State) -> impl Iterator<Item = (usize, usize)> + '_ {
     let message_of = |place: usize| state.stragglers[place].map(|it| it.record.message());
-    (0..2).filter_map(move |place| {
+    (0..STRAGGLERS_MAX).filter_map(move |place| {
         let message = message_of(place)?;
-        (place == 0 || message_of(0) != Some(message)).then_some((message, place))
+        (0..place).all(|earlier| message_of(earlier) != Some(message)).then_some((message, place))
     })
 }
 
@@ -71,17 +71,16 @@ pub(super) fn receive(settings: &Settings, state: &mut State, message: MessageId
 
 pub(super) fn receive_late(state: &mut State, message: MessageId) {
     let (_, place) = stragglers(state).find(|&(other, _)| other == index(message)).expect("the straggler exists");
-    state.slot = state.stragglers[place].take();
-    if place == 0 {
-        state.stragglers.swap(0, 1);
-    }
+    state.slot = state.stragglers[place];
+    state.stragglers.copy_within(place + 1.., place);
+    state.stragglers[STRAGGLERS_MAX - 1] = None;
 }
 
 pub(super) fn append(settings: &Settings, state: &mut State) {
     let transmission = state.slot.take().expect("something was received");
     let decision = decide(settings, state, transmission);
     if decision == Decision::Store && !store(settings, state, transmission.record) {
-        state.cut = true;
+        state.cut = Some(Bound::Log);
         return;
     }
     if transmission.straggler {
@@ -172,14 +171,10 @@ pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize
 }
 
 fn is_eligible(settings: &Settings, state: &State, position: usize, consumer: u8) -> bool {
-    let has_it = |late| {
-        let hand = Hand { position: Position(position as u64), late };
-        state.holding(hand).is_some_and(|holding| holding.consumer == consumer)
-    };
     (state.settled | state.dead) & bit(position) == 0
         && state.live.at(position) == 0
         && !(settings.delivers_once && state.handed.at(position) > 0)
-        && !(settings.cursor && (has_it(true) || state.done[usize::from(consumer)] & bit(position) != 0))
+        && !(settings.cursor && state.done[usize::from(consumer)] & bit(position) != 0)
 }
 
 /// The position waits for a hand-off, whether a worker is free or not and whatever comes before it.
@@ -205,7 +200,7 @@ pub(super) fn hand_off(settings: &Settings, state: &mut State, position: Positio
     if settings.deliveries_max > 0 || settings.delivers_once {
         state.handed.set(place, state.handed.at(place) + 1);
     }
-    state.set_holding(Hand { position, late: false }, Some(Holding { stage: Stage::OnWire, consumer }));
+    state.set_holding(Hand::live(position), Some(Holding { stage: Stage::OnWire, consumer }));
 }
 
 pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut impl Witness) {
@@ -219,10 +214,10 @@ pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut im
 pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let holding = state.holding(hand).expect("the settle is on the wire");
-    let refused = hand.late && settings.leases_checked;
+    let refused = hand.is_late() && settings.leases_checked;
     let outcome = if refused { SettleOutcome::Refused } else { SettleOutcome::Ok };
     if !refused {
-        let upto = if hand.late { state.late_upto.at(place) } else { state.live_upto.at(place) };
+        let upto = state.upto(hand);
         mark_settled(settings, state, if upto > 0 { below(upto.into()) } else { bit(place) });
     }
     events.push(

@@ -51,7 +51,7 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: Hand, events:
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     let message = state.log[place].message();
     let fails = state.fails(message + 1);
-    let fenced = settings.settles == Settles::WithEffect && settings.leases_checked && hand.late;
+    let fenced = settings.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
     if fails || fenced {
         return state.set_holding(hand, None);
     }
@@ -130,8 +130,7 @@ pub(super) fn settle(settings: &Settings, state: &mut State, hand: Hand) {
     let upto = covered(settings, state, state.done[consumer]).expect("a cursor covers a prefix");
     if upto > state.committed() {
         state.set_stage(hand, Stage::Settling);
-        let uptos = if hand.late { &mut state.late_upto } else { &mut state.live_upto };
-        uptos.set(place, upto as u8);
+        state.set_upto(hand, upto as u8);
     } else if settings.settles == Settles::BeforeEffect {
         state.set_stage(hand, Stage::Confirmed);
     } else {

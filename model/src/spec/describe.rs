@@ -80,8 +80,7 @@ impl State {
 
     fn hands_said(&self) -> Vec<String> {
         let hand_said = |(hand, holding): (crate::vocab::Hand, super::state::Holding)| {
-            let late = if hand.late { " (lease ended)" } else { "" };
-            format!("position {}{late} {}", hand.position, stage_said(holding.stage))
+            format!("{hand} {}", stage_said(holding.stage))
         };
         let mut said: Vec<String> = self.hands().map(hand_said).collect();
         let remembered = self.seen[0] | self.seen[1];

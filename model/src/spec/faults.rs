@@ -3,6 +3,7 @@
 //! A fault that would change nothing is not offered: it would only spend its budget.
 
 use super::broker::slide_dedup_window;
+use super::bounds::LOG_MAX;
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, producer};
@@ -71,9 +72,8 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             .filter(|&consumer| consumer_has_something_to_lose(settings, state, consumer))
             .for_each(|consumer| found(Step::ConsumerCrash { consumer })),
         Fault::LeaseExpiry if !settings.delivers_once => {
-            let expirable = state.hands().map(|(hand, _)| hand).filter(|hand| !hand.late);
-            let unambiguous = expirable.filter(|hand| state.late.at(hand.position.0 as usize) == 0);
-            unambiguous.for_each(|hand| found(Step::LeaseExpiry { hand }));
+            let live = state.hands().map(|(hand, _)| hand).filter(|hand| !hand.is_late());
+            live.for_each(|hand| found(Step::LeaseExpiry { hand }));
         }
         Fault::DedupForgotten if settings.dedup != Dedup::None && state.dedup_floor < state.log_len => {
             found(Step::DedupForgotten);
@@ -108,7 +108,7 @@ fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
         || state.log_len > state.synced
         || state.settled != state.settled_synced
         || state.phases.iter().any(waits)
-        || state.hands().any(|(hand, holding)| on_wires(holding.stage) || !settings.cursor && !hand.late)
+        || state.hands().any(|(hand, holding)| on_wires(holding.stage) || !settings.cursor && !hand.is_late())
         || settings.dedup != Dedup::None && restart_changes_memory(settings, state)
 }
 
@@ -190,30 +190,19 @@ fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
     for phase in state.phases.iter_mut().filter(|phase| phase.is_outstanding()) {
         *phase = Phase::Silent;
     }
-    let hands: [_; 16] = std::array::from_fn(|place| {
-        let hand = Hand { position: Position(place as u64 / 2), late: place % 2 == 0 };
-        (hand, state.holding(hand))
-    });
-    for (hand, holding) in hands {
-        let Some(holding) = holding else { continue };
-        match holding.stage {
-            Stage::OnWire | Stage::Settling => state.set_holding(hand, None),
-            _ if settings.cursor || hand.late => {}
-            _ => make_late(state, hand),
-        }
+    state.end_hands(|holding| matches!(holding.stage, Stage::OnWire | Stage::Settling));
+    if !settings.cursor {
+        end_leases(state);
     }
 }
 
-/// The broker no longer knows the lease of this hand-off.
-fn make_late(state: &mut State, hand: Hand) {
-    let place = hand.position.0 as usize;
-    if state.late.at(place) != 0 {
-        state.cut = true;
+/// No lease is known any more: whatever is in hand comes late.
+fn end_leases(state: &mut State) {
+    for position in (0..LOG_MAX as u64).map(Position) {
+        if state.holding(Hand::live(position)).is_some() {
+            state.make_late(position);
+        }
     }
-    let (holding, upto) = (state.holding(hand), state.live_upto.at(place));
-    state.set_holding(hand, None);
-    state.set_holding(Hand { late: true, ..hand }, holding);
-    state.late_upto.set(place, upto);
 }
 
 /// What a restart makes of the memory, given the log that survived. Forgotten is forgotten, whatever the log holds: a
@@ -251,11 +240,7 @@ fn lose_settle(state: &mut State, hand: Hand, events: &mut impl Witness) {
 }
 
 fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
-    let mut held: [Option<Hand>; 16] = [None; 16];
-    for (place, (hand, holding)) in state.hands().enumerate() {
-        held[place] = Some(hand).filter(|_| holding.consumer == consumer);
-    }
-    held.into_iter().flatten().for_each(|hand| state.set_holding(hand, None));
+    state.end_hands(|holding| holding.consumer == consumer);
     state.done[usize::from(consumer)] = 0;
     if settings.remembers == Remembers::InMemory {
         state.seen[usize::from(consumer)] = 0;
@@ -264,15 +249,10 @@ fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
 
 fn end_lease(settings: &Settings, state: &mut State, hand: Hand) {
     if !settings.cursor {
-        return make_late(state, hand);
+        return state.make_late(hand.position);
     }
     // The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
-    for place in 0..8 {
-        let hand = Hand { position: Position(place), late: false };
-        if state.holding(hand).is_some() {
-            make_late(state, hand);
-        }
-    }
+    end_leases(state);
     state.owner = 1 - state.owner;
     state.done[usize::from(state.owner)] = 0;
 }

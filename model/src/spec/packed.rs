@@ -4,37 +4,43 @@
 //! that does not fit stops the search. Everything has its place, whatever the state and the settings. What is read
 //! starts as [`State::default`].
 
-use super::bounds::{LOG_MAX, MESSAGES_MAX};
+use super::bounds::{LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
-use super::state::{MessageIndex, Nibbles, Phase, Record, State, Transmission};
+use super::state::{LateHand, MessageIndex, Nibbles, Phase, Record, State, Transmission};
 use crate::bits::{Bits, Lanes, ones};
 use crate::pipeline::{Dedup, Identity, OnRestart, Remembers, Settles};
 use crate::vocab::Fault;
 
 /// The words of a state's image.
-pub const WORDS: usize = 8;
+pub const WORDS: usize = 9;
 
 const MESSAGES: u32 = MESSAGES_MAX as u32;
 const LOG: u32 = LOG_MAX as u32;
 /// A message with its number and its session.
-const RECORD: u32 = 6;
+const RECORD: u32 = 7;
+/// The same where there are no more sessions than two bits tell apart.
+const RECORD_OF_FEW: u32 = 6;
+/// How many late hand-offs stand in the same word as the live ones, and as what those cover.
+const LATE_BESIDE: usize = 2;
 
 /// Passes every field of the state to one of the words.
 #[inline(always)]
 pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; WORDS]) {
-    let [first, second, third, fourth, fifth, sixth, seventh, eighth] = words;
+    let [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth] = words;
     producer_and_slot(layout, state, first);
     log(layout, state, second);
     progress(layout, state, third);
     nibbles(&mut state.live, LOG, LOG, fourth);
-    nibbles(&mut state.late, LOG, layout.late, fourth);
+    late(layout, state, 0..LATE_BESIDE, fourth);
     consumers(layout, state, fifth);
     nibbles(&mut state.live_upto, LOG, layout.live_upto, sixth);
-    nibbles(&mut state.late_upto, LOG, layout.late_upto, sixth);
+    late(layout, state, LATE_BESIDE..2 * LATE_BESIDE, sixth);
     faults(layout, state, seventh);
-    let [one, other] = &mut state.stragglers;
-    layout.transmission(one, layout.straggle, eighth);
-    layout.transmission(other, layout.straggle, eighth);
+    late(layout, state, 2 * LATE_BESIDE..LATE_MAX, eighth);
+    for place in 0..STRAGGLERS_MAX {
+        layout.transmission(&mut state.stragglers[place], place < layout.stragglers, ninth);
+    }
+    nibbles(&mut state.attempts_left, MESSAGES, layout.attempts, ninth);
 }
 
 #[inline(always)]
@@ -49,28 +55,24 @@ fn producer_and_slot<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) 
     }
     bits.byte(&mut state.submitted, 3, 3);
     bits.byte(&mut state.sequence_next, 3, layout.sequence_next);
-    bits.byte(&mut state.epoch, 2, layout.epoch);
+    bits.byte(&mut state.epoch, EPOCH, layout.epoch);
     layout.transmission(&mut state.slot, true, bits);
-    nibbles(&mut state.attempts_left, MESSAGES, layout.attempts, bits);
     bits.byte(&mut state.owner, 1, layout.owner);
+    let poisoned = bits.code(MessageIndex::to_byte(state.poisoned).into(), 3, ones(layout.poison));
+    if B::READS {
+        state.poisoned = MessageIndex::from_byte(poisoned as u8);
+    }
 }
 
 #[inline(always)]
 fn log<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
     let log = layout.narrow(u64::from_le_bytes(state.log.map(Record::to_byte)));
     let log = bits.code(log, LOG * RECORD, ones(LOG * layout.record));
-    let poisoned = bits.code(MessageIndex::to_byte(state.poisoned).into(), 3, ones(layout.poison));
     if B::READS {
         state.log = layout.widen(log).to_le_bytes().map(Record::from_byte);
-        state.poisoned = MessageIndex::from_byte(poisoned as u8);
     }
     bits.byte(&mut state.log_len, 4, 4);
     bits.byte(&mut state.synced, 4, 4);
-    bits.byte(&mut state.dedup_floor, 4, layout.dedup_floor);
-    let forgot = bits.code(state.dedup_forgot.into(), 1, ones(layout.dedup_forgot));
-    if B::READS {
-        state.dedup_forgot = forgot != 0;
-    }
 }
 
 #[inline(always)]
@@ -80,12 +82,15 @@ fn progress<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
     bits.byte(&mut state.settled, 8, 8);
     let unsynced = bits.code((state.settled ^ state.settled_synced).into(), 8, ones(layout.unsynced_settles));
     bits.byte(&mut state.dead, 8, layout.dead);
-    // A state beyond the bounds is never kept.
-    let cut = bits.code(state.cut.into(), 1, 0);
+    bits.byte(&mut state.dedup_floor, 4, layout.dedup_floor);
+    let forgot = bits.code(state.dedup_forgot.into(), 1, ones(layout.dedup_forgot));
+    // A state beyond the bounds is never kept: its mark has no bits, and does not fit.
+    bits.code(state.cut.is_some().into(), 1, 0);
     if B::READS {
         state.identities = each(layout.widen(identities)).map(Record::from_byte);
         state.settled_synced = state.settled ^ unsynced as u8;
-        state.cut = cut != 0;
+        state.dedup_forgot = forgot != 0;
+        state.cut = None;
     }
 }
 
@@ -117,6 +122,18 @@ fn faults<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
     }
 }
 
+/// Some of the hand-offs that have outlived their lease.
+#[inline(always)]
+fn late<B: Bits>(layout: &Layout, state: &mut State, places: std::ops::Range<usize>, bits: &mut B) {
+    for place in places {
+        let used = if place < layout.late { layout.late_hand } else { 0 };
+        let found = bits.code(state.late[place].to_bits(), LateHand::BITS, used);
+        if B::READS {
+            state.late[place] = LateHand::from_bits(found);
+        }
+    }
+}
+
 #[inline(always)]
 fn nibbles<B: Bits>(nibbles: &mut Nibbles, count: u32, used: u32, bits: &mut B) {
     let found = bits.code(nibbles.to_bits().into(), 4 * count, ones(4 * used));
@@ -136,6 +153,9 @@ fn each(bytes: u64) -> [u8; MESSAGES_MAX] {
     (bytes as u32).to_le_bytes()
 }
 
+/// The bits of an epoch.
+const EPOCH: u32 = 3;
+
 /// How much of each part is used under some settings: bits, or counters of four bits, or lanes.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -153,16 +173,16 @@ pub(super) struct Layout {
     unsynced_settles: u32,
     dead: u32,
     handed: u32,
-    /// Hand-offs that outlive their lease.
-    late: u32,
+    /// How many hand-offs outlive their lease at once, and the bits of one.
+    late: usize,
+    late_hand: u64,
     live_upto: u32,
-    late_upto: u32,
     seen: u32,
     seen_by_other: u32,
     done: u32,
     done_by_other: u32,
-    /// Copies and old attempts come late.
-    straggle: bool,
+    /// How many copies and old attempts come late at once.
+    stragglers: usize,
     /// The bits that count the fault that may strike most often.
     count: u32,
     /// The bits that count the faults that strike.
@@ -173,7 +193,6 @@ impl Layout {
     pub(super) fn new(settings: &Settings) -> Self {
         let strikes = |fault| settings.budget_of(fault) > 0;
         let restart = strikes(Fault::ProducerCrash) || strikes(Fault::ProducerZombie);
-        let late = strikes(Fault::LeaseExpiry) || strikes(Fault::BrokerCrash);
         let counted = settings.deliveries_max > 0 || settings.delivers_once;
         let lazily = settings.settles_lazily && settings.settles != Settles::WithEffect;
         let remembers = settings.remembers != Remembers::Nothing;
@@ -185,7 +204,7 @@ impl Layout {
             messages,
             record: record(settings, restart),
             sequence_next: used(3, settings.identity == Identity::Sequence),
-            epoch: used(2, restart),
+            epoch: used(if settings.restarts() < 4 { 2 } else { EPOCH }, restart),
             attempts: used(messages, settings.attempts_max > 0),
             owner: used(1, both),
             poison: used(3, strikes(Fault::Poison)),
@@ -194,14 +213,16 @@ impl Layout {
             unsynced_settles: used(8, lazily),
             dead: used(8, settings.deliveries_max > 0),
             handed: used(LOG, counted),
-            late: used(LOG, late),
+            late: late_hands(settings),
+            late_hand: ones(LateHand::BITS)
+                & !(if both { 0 } else { LateHand::CONSUMER })
+                & !(if settings.cursor { 0 } else { LateHand::UPTO }),
             live_upto: used(LOG, settings.cursor),
-            late_upto: used(LOG, settings.cursor && late),
             seen: used(8, remembers),
             seen_by_other: used(8, remembers && both),
             done: used(8, settings.cursor),
             done_by_other: used(8, settings.cursor && both),
-            straggle: strikes(Fault::PublishDuplicated) || strikes(Fault::ProducerZombie),
+            stragglers: settings.stragglers().min(STRAGGLERS_MAX as u32) as usize,
             count,
             fired,
         }
@@ -214,8 +235,8 @@ impl Layout {
         let it = transmission.unwrap_or_default();
         let is_there = bits.code(transmission.is_some().into(), 1, used(1)) != 0;
         let record = bits.code(it.record.to_byte().into(), RECORD, used(self.record));
-        let epoch = bits.code(it.epoch.into(), 2, used(self.epoch));
-        let straggler = bits.code(it.straggler.into(), 1, used(self.straggle.into()));
+        let epoch = bits.code(it.epoch.into(), EPOCH, used(self.epoch));
+        let straggler = bits.code(it.straggler.into(), 1, used((self.stragglers > 0).into()));
         if B::READS {
             let (record, straggler) = (Record::from_byte(record as u8), straggler != 0);
             *transmission = is_there.then_some(Transmission { record, epoch: epoch as u8, straggler });
@@ -228,6 +249,7 @@ impl Layout {
         match self.record {
             2 => Lanes::<8, 2>::narrow(records),
             4 => Lanes::<8, 4>::narrow(records),
+            RECORD_OF_FEW => Lanes::<8, RECORD_OF_FEW>::narrow(records),
             _ => Lanes::<8, RECORD>::narrow(records),
         }
     }
@@ -237,6 +259,7 @@ impl Layout {
         match self.record {
             2 => Lanes::<8, 2>::widen(records),
             4 => Lanes::<8, 4>::widen(records),
+            RECORD_OF_FEW => Lanes::<8, RECORD_OF_FEW>::widen(records),
             _ => Lanes::<8, RECORD>::widen(records),
         }
     }
@@ -246,10 +269,22 @@ impl Layout {
 fn record(settings: &Settings, restart: bool) -> u32 {
     let sessions = restart && settings.identity != Identity::None && settings.on_restart != OnRestart::Outbox;
     match (sessions, settings.identity) {
+        (true, _) if settings.restarts() < 4 => RECORD_OF_FEW,
         (true, _) => RECORD,
         (false, Identity::Sequence) => 4,
         (false, _) => 2,
     }
+}
+
+/// How many hand-offs can have outlived their lease at once: each end of a lease makes one more, or, of a cursor, as many
+/// as its owner has; a crash of the broker as many as are at work, of leases only.
+fn late_hands(settings: &Settings) -> usize {
+    let at_work = settings.workers.saturating_mul(settings.consumers.into());
+    let (by_expiry, by_crash) = if settings.cursor { (LOG, 0) } else { (1, at_work) };
+    let times = |fault, each: u32| u32::from(settings.budget_of(fault)).saturating_mul(each);
+    let late = times(Fault::LeaseExpiry, by_expiry).saturating_add(times(Fault::BrokerCrash, by_crash));
+    let by_total = settings.budget_total().saturating_mul(by_expiry.max(by_crash));
+    (late.min(by_total) as usize).min(LATE_MAX)
 }
 
 /// How many bits the largest counter of faults needs, if one or two, and which bits of all of them are used.

@@ -96,6 +96,20 @@ impl Settings {
         u32::from(epoch) < RESTARTS_MAX
     }
 
+    /// How often the producer restarts at most, as far as budgets say.
+    pub(super) fn restarts(&self) -> u32 {
+        self.most_of(&[Fault::ProducerCrash, Fault::ProducerZombie])
+    }
+
+    /// How many copies and old attempts come late at most, as far as budgets say.
+    pub(super) fn stragglers(&self) -> u32 {
+        self.most_of(&[Fault::PublishDuplicated, Fault::ProducerZombie])
+    }
+
+    fn most_of(&self, faults: &[Fault]) -> u32 {
+        faults.iter().map(|&fault| u32::from(self.budget_of(fault))).sum::<u32>().min(self.budget_total)
+    }
+
     /// The session in which a message submitted (or resubmitted) now is identified: an outbox keeps the producer's id
     /// over restarts, and a message id outlives them unless the message is submitted anew.
     pub(super) fn session(&self, epoch: u8) -> u8 {

@@ -3,7 +3,7 @@
 //! Messages are counted from 0 in here (and from 1 in steps and events). Anything that can no longer matter is cleared,
 //! so that situations which differ only in it are one state.
 
-use super::bounds::{LOG_MAX, MESSAGES_MAX};
+use super::bounds::{Bound, LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
 use crate::vocab::{Fault, Hand, MessageId, Position};
 
 /// Where a message is between application and broker.
@@ -97,13 +97,55 @@ impl Holding {
     }
 }
 
-/// A message with the identity it was sent under, in one byte: message, sequence number and session, two bits each.
+/// A hand-off that outlived its lease: where it is, how far it has come, and what its settle covers; or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct LateHand(u16);
+
+impl LateHand {
+    /// Three bits of stage, one of consumer, three of position, four of what its settle covers.
+    pub(super) const BITS: u32 = 11;
+    /// The bits that say whose it is.
+    pub(super) const CONSUMER: u64 = 1 << 3;
+    /// The bits that say what its settle covers.
+    pub(super) const UPTO: u64 = 0xf << 7;
+
+    fn new(position: usize, holding: Holding, upto: u8) -> Self {
+        LateHand(u16::from(holding.encode()) | (position as u16) << 4 | u16::from(upto) << 7)
+    }
+
+    fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    fn position(self) -> usize {
+        usize::from(self.0 >> 4 & 7)
+    }
+
+    fn holding(self) -> Option<Holding> {
+        Holding::decode((self.0 & 0xf) as u8)
+    }
+
+    fn upto(self) -> u8 {
+        (self.0 >> 7) as u8
+    }
+
+    pub(super) fn to_bits(self) -> u64 {
+        self.0.into()
+    }
+
+    pub(super) fn from_bits(bits: u64) -> Self {
+        LateHand(bits as u16)
+    }
+}
+
+/// A message with the identity it was sent under, in one byte: message and sequence number in two bits each, session in
+/// three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Record(u8);
 
 impl Record {
     pub(super) fn new(message: usize, session: u8, sequence: u8) -> Self {
-        debug_assert!(message < 4 && session < 4 && sequence < 4, "{message} {session} {sequence}");
+        debug_assert!(message < 4 && session < 8 && sequence < 4, "{message} {session} {sequence}");
         Record(message as u8 | sequence << 2 | session << 4)
     }
 
@@ -176,7 +218,7 @@ pub struct State {
     pub(super) epoch: u8,
     // Wires.
     pub(super) wire: [Option<MessageIndex>; MESSAGES_MAX],
-    pub(super) stragglers: [Option<Transmission>; 2],
+    pub(super) stragglers: [Option<Transmission>; STRAGGLERS_MAX],
     // Broker.
     pub(super) slot: Option<Transmission>,
     pub(super) log: [Record; LOG_MAX],
@@ -191,9 +233,9 @@ pub struct State {
     pub(super) handed: Nibbles,
     // Hand-offs, by position.
     pub(super) live: Nibbles,
-    pub(super) late: Nibbles,
     pub(super) live_upto: Nibbles,
-    pub(super) late_upto: Nibbles,
+    /// By position, and of one position in the order in which their leases ended; the rest is empty.
+    pub(super) late: [LateHand; LATE_MAX],
     // Consumers.
     pub(super) seen: [u8; 2],
     pub(super) done: [u8; 2],
@@ -201,7 +243,7 @@ pub struct State {
     // Faults.
     pub(super) fired: u64,
     pub(super) poisoned: Option<MessageIndex>,
-    pub(super) cut: bool,
+    pub(super) cut: Option<Bound>,
 }
 
 /// A message, counted from 0 and never more than [`MESSAGES_MAX`].
@@ -264,6 +306,11 @@ impl State {
 
     /// A bound of the encoding was met on the way here: this run is not followed further.
     pub fn is_cut(&self) -> bool {
+        self.cut.is_some()
+    }
+
+    /// The bound that was met on the way here.
+    pub fn cut(&self) -> Option<Bound> {
         self.cut
     }
 
@@ -283,19 +330,49 @@ impl State {
     /// The hand-off, if there is such a one.
     pub fn holding(&self, hand: Hand) -> Option<Holding> {
         let position = hand.position.0 as usize;
-        Holding::decode(if hand.late { self.late.at(position) } else { self.live.at(position) })
+        match hand.late {
+            0 => Holding::decode(self.live.at(position)),
+            _ => self.late[self.late_place(hand)?].holding(),
+        }
     }
 
-    /// Every hand-off, by position, the late one of a position first.
+    /// Every hand-off, by position, the late ones of a position first.
     pub fn hands(&self) -> impl Iterator<Item = (Hand, Holding)> + '_ {
-        let mut rest = self.live.0 | self.late.0;
+        let late = self.late.iter().take_while(|late| !late.is_none());
+        let mut rest = late.fold(self.live.0, |marks, late| marks | 0xf << (4 * late.position()));
         let positions = std::iter::from_fn(move || {
             let position = (rest != 0).then_some(rest.trailing_zeros() / 4)?;
             rest &= !(0xf << (4 * position));
-            Some(Position(position.into()))
+            Some(position as usize)
         });
-        let both = |position| [Hand { position, late: true }, Hand { position, late: false }];
-        positions.flat_map(both).filter_map(|hand| Some((hand, self.holding(hand)?)))
+        positions.flat_map(|position| self.late_of(position).chain(self.live_of(position)))
+    }
+
+    fn live_of(&self, position: usize) -> Option<(Hand, Holding)> {
+        let hand = Hand::live(Position(position as u64));
+        Some((hand, Holding::decode(self.live.at(position))?))
+    }
+
+    fn late_of(&self, position: usize) -> impl Iterator<Item = (Hand, Holding)> + '_ {
+        let of_position = self.late.iter().take_while(|late| !late.is_none());
+        let of_position = of_position.filter(move |late| late.position() == position);
+        of_position.filter_map(|late| late.holding()).zip(1..).map(move |(holding, late)| {
+            (Hand { position: Position(position as u64), late }, holding)
+        })
+    }
+
+    /// Where a late hand-off stands in the list of them.
+    fn late_place(&self, hand: Hand) -> Option<usize> {
+        let before = usize::from(hand.late.checked_sub(1)?);
+        let position = hand.position.0 as usize;
+        let first = self.late.iter().position(|late| !late.is_none() && late.position() == position)?;
+        let place = first + before;
+        (place < LATE_MAX && !self.late[place].is_none() && self.late[place].position() == position).then_some(place)
+    }
+
+    /// A hand-off of this position has outlived its lease.
+    pub(super) fn has_late(&self, position: usize) -> bool {
+        self.late.iter().any(|late| !late.is_none() && late.position() == position)
     }
 
     /// The positions settled, as the broker (or the consumer's own store) has them, and those dead-lettered, as bits.
@@ -304,7 +381,7 @@ impl State {
     }
 
     pub(super) fn has_hands(&self) -> bool {
-        self.live != Nibbles::default() || self.late != Nibbles::default()
+        self.live != Nibbles::default() || !self.late[0].is_none()
     }
 
     pub(super) fn set_stage(&mut self, hand: Hand, stage: Stage) {
@@ -315,13 +392,70 @@ impl State {
     /// Puts or (with `None`) ends a hand-off.
     pub(super) fn set_holding(&mut self, hand: Hand, holding: Option<Holding>) {
         let position = hand.position.0 as usize;
-        let (hands, upto) = match hand.late {
-            true => (&mut self.late, &mut self.late_upto),
-            false => (&mut self.live, &mut self.live_upto),
-        };
-        hands.set(position, holding.map_or(0, Holding::encode));
-        if holding.is_none_or(|holding| holding.stage != Stage::Settling) {
-            upto.set(position, 0);
+        let settling = holding.filter(|holding| holding.stage == Stage::Settling);
+        let upto = settling.map_or(0, |_| self.upto(hand));
+        match (self.late_place(hand), holding) {
+            (None, _) => {
+                self.live.set(position, holding.map_or(0, Holding::encode));
+                self.live_upto.set(position, upto);
+            }
+            (Some(place), Some(holding)) => self.late[place] = LateHand::new(position, holding, upto),
+            (Some(place), None) => self.remove_late(place),
+        }
+    }
+
+    fn remove_late(&mut self, place: usize) {
+        self.late.copy_within(place + 1.., place);
+        self.late[LATE_MAX - 1] = LateHand::default();
+    }
+
+    /// How many leading positions the settle on the wire covers; 0: its own position alone.
+    pub(super) fn upto(&self, hand: Hand) -> u8 {
+        match hand.late {
+            0 => self.live_upto.at(hand.position.0 as usize),
+            _ => self.late_place(hand).map_or(0, |place| self.late[place].upto()),
+        }
+    }
+
+    /// The settle on the wire covers so many leading positions.
+    pub(super) fn set_upto(&mut self, hand: Hand, upto: u8) {
+        let position = hand.position.0 as usize;
+        match self.late_place(hand) {
+            None => self.live_upto.set(position, upto),
+            Some(place) => {
+                let holding = self.late[place].holding().expect("the hand-off exists");
+                self.late[place] = LateHand::new(position, holding, upto);
+            }
+        }
+    }
+
+    /// The lease of the live hand-off of this position ends, and it goes on without.
+    pub(super) fn make_late(&mut self, position: Position) {
+        let hand = Hand::live(position);
+        let (holding, upto) = (self.holding(hand).expect("the hand-off exists"), self.upto(hand));
+        self.set_holding(hand, None);
+        let position = position.0 as usize;
+        if !self.late[LATE_MAX - 1].is_none() {
+            self.cut = Some(Bound::LateHands);
+            return;
+        }
+        let place = self.late.iter().position(|late| late.is_none() || late.position() > position);
+        let place = place.expect("there is room");
+        self.late.copy_within(place..LATE_MAX - 1, place + 1);
+        self.late[place] = LateHand::new(position, holding, upto);
+    }
+
+    /// Ends every hand-off of which this is true.
+    pub(super) fn end_hands(&mut self, ends: impl Fn(Holding) -> bool) {
+        for place in (0..LATE_MAX).rev() {
+            if self.late[place].holding().is_some_and(&ends) {
+                self.remove_late(place);
+            }
+        }
+        for position in 0..LOG_MAX {
+            if Holding::decode(self.live.at(position)).is_some_and(&ends) {
+                self.set_holding(Hand::live(Position(position as u64)), None);
+            }
         }
     }
 

@@ -155,7 +155,7 @@ fn a_written_schedule_is_for_people_to_read() {
     "#]]
     .assert_eq(&schedule.to_json());
     schedule.faults.clear();
-    let (position, hand) = (Position(0), Hand { position: Position(0), late: true });
+    let (position, hand) = (Position(0), Hand { position: Position(0), late: 1 });
     schedule.interleaving =
         Interleaving::Exact(vec![Step::HandOff { position }, Step::LeaseExpiry { hand }, Step::Sync]);
     let text = schedule.to_json();

@@ -204,7 +204,15 @@ fn a_steps_mistake_is_refused_with_its_place_in_the_list() {
     );
     step_refused(
         r#"{"step":"deliver","hand":{"position":0,"late":"no"}}"#,
-        expect![[r#"`order.steps[1]`: not a step: invalid type: string "no", expected a boolean"#]],
+        expect![[
+            r#"`order.steps[1]`: not a step: invalid type: string "no", expected true, false, or a whole number from 0 to 255"#
+        ]],
+    );
+    step_refused(
+        r#"{"step":"deliver","hand":{"position":0,"late":256}}"#,
+        expect![
+            "`order.steps[1]`: not a step: invalid value: integer `256`, expected true, false, or a whole number from 0 to 255"
+        ],
     );
     step_refused(
         r#"{"step":"deliver","hand":[0,true]}"#,

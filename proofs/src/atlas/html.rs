@@ -117,7 +117,7 @@ fn class(letter: char) -> &'static str {
 }
 
 fn section(out: &mut String, place: usize, page: &Page, diagrams: &mut usize) {
-    let exceeded = page.bounds_exceeded.iter().map(|it| format!("<br>beyond the model: {}", escaped(it)));
+    let exceeded = page.bounds_exceeded.iter().map(|it| format!("<br>beyond the model: {}", escaped(&it.to_string())));
     let cut = page.cut.iter().map(|faults| format!("<br>a bound of the model was cut under {faults}"));
     let _ = writeln!(
         out,

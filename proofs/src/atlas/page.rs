@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use delivery_model::pipeline::{Level, Pipeline, Semantics};
 use delivery_model::semantics::{Doubt, PropertyId, Rules, Verdict, Verdicts};
-use delivery_model::spec::{Spec, bounds};
+use delivery_model::spec::Spec;
+use delivery_model::spec::bounds::{self, BoundCut};
 use delivery_model::story::{Row, story};
 
 use super::faults::FaultSet;
@@ -27,7 +28,7 @@ pub struct Page {
     /// Unique states, of all walks.
     pub states: usize,
     /// Bounds of the model that the pipeline exceeds.
-    pub bounds_exceeded: Vec<String>,
+    pub bounds_exceeded: Vec<BoundCut>,
     /// The minimal sets of faults in which a bound of the model was met: what they do not break is unknown. The empty set
     /// if a search was ended by its limit of states.
     pub cut: Vec<FaultSet>,

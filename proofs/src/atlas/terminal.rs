@@ -137,7 +137,7 @@ pub fn section(page: &Page, ink: Ink, width: usize) -> String {
     let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
     let mut out = format!("{}, {} messages count\n", ink.strong(&page.pipeline.name), page.pipeline.obligation);
     for exceeded in &page.bounds_exceeded {
-        out += &wrapped(&ink.unsure(exceeded), &format!("{:LIST$}", "  beyond the model"), LIST, width);
+        out += &wrapped(&ink.unsure(&exceeded.to_string()), &format!("{:LIST$}", "  beyond the model"), LIST, width);
     }
     for level in Level::ALL {
         for property in page.rules(level).required_by(Semantics::ExactlyOnce).iter() {

@@ -101,7 +101,7 @@ mod tests {
         #[test]
         fn a_drawn_pipeline_means_something_and_fits_the_encoding(pipeline in pipelines()) {
             prop_assert!(pipeline.means_something(), "{pipeline:?}");
-            prop_assert_eq!(bounds::exceeded(&pipeline), Vec::<String>::new());
+            prop_assert_eq!(bounds::exceeded(&pipeline), Vec::new());
         }
     }
 }

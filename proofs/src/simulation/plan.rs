@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use delivery_model::pipeline::{Acks, Pipeline};
 use delivery_model::schedule::{PlannedFault, StepWord};
+use delivery_model::spec::bounds::LATE_MAX;
 use delivery_model::vocab::{Fault, Hand, MessageId, Position, Step};
 
 use super::world::World;
@@ -56,7 +57,7 @@ impl About {
             Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
                 Some(hand)
             }
-            HandOff { position } => Some(Hand { position, late: false }),
+            HandOff { position } => Some(Hand::live(position)),
             _ => None,
         };
         About { message: world.message_of(step), hand, consumer: hand.and_then(|hand| holder(world, hand)) }
@@ -159,7 +160,7 @@ impl<'a> Plan<'a> {
 fn step_of(planned: &PlannedFault, armed: &Armed, world: &World) -> Option<Step> {
     let either = |step: fn(Hand) -> Step| {
         let position = armed.position?;
-        [false, true].map(|late| step(Hand { position, late })).into_iter().find(|step| world.can(*step))
+        (0..=LATE_MAX as u8).map(|late| step(Hand { position, late })).find(|step| world.can(*step))
     };
     let message = planned.at.message;
     let step = match planned.fault {
@@ -172,7 +173,7 @@ fn step_of(planned: &PlannedFault, armed: &Armed, world: &World) -> Option<Step>
         Fault::Poison => Step::Poison { message: message? },
         Fault::DeliveryLost => either(|hand| Step::DeliveryLost { hand })?,
         Fault::SettleLost => either(|hand| Step::SettleLost { hand })?,
-        Fault::LeaseExpiry => Step::LeaseExpiry { hand: Hand { position: armed.position?, late: false } },
+        Fault::LeaseExpiry => Step::LeaseExpiry { hand: Hand::live(armed.position?) },
         Fault::ConsumerCrash => Step::ConsumerCrash { consumer: armed.consumer },
         Fault::ProducerCrash => Step::ProducerCrash,
         Fault::BrokerCrash => Step::BrokerCrash { keeps: keeps(world, planned.keeps.unwrap_or_default()) },

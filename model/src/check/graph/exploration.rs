@@ -271,6 +271,11 @@ impl<S> Graph<S> {
         state < self.shape.expanded && self.shape.clipped.binary_search(&state).is_err()
     }
 
+    /// The expanded states with a successor that the model's boundary left out, lowest first.
+    pub fn clipped(&self) -> impl Iterator<Item = StateId> + '_ {
+        self.shape.clipped.iter().copied().map(StateId)
+    }
+
     /// How many transitions are kept; none, if the walk was not told to keep edges.
     pub fn transitions(&self) -> usize {
         self.shape.edges.as_ref().map_or(0, |edges| edges.targets.len())

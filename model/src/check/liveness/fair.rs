@@ -33,7 +33,8 @@ const LEARN: u8 = ACK + MESSAGES_MAX as u8;
 const ATTEMPT: u8 = LEARN + MESSAGES_MAX as u8;
 /// The broker hands a position off, or sets it aside: a worker.
 const HAND_OFF: u8 = ATTEMPT + MESSAGES_MAX as u8;
-/// A hand-off goes on by one step; in each of its states there is one.
+/// A hand-off goes on by one step; in each of its states there is one. Late ones of a position share a class: each of
+/// them ends after a few steps and none begins without a fault, so that no run with one of them goes on for ever.
 const HAND: u8 = HAND_OFF + LOG_MAX as u8;
 const END: u8 = HAND + 2 * LOG_MAX as u8;
 
@@ -71,7 +72,7 @@ fn of_position(position: Position) -> u8 {
 }
 
 fn of_hand(hand: Hand) -> u8 {
-    2 * of_position(hand.position) + u8::from(hand.late)
+    2 * of_position(hand.position) + u8::from(hand.is_late())
 }
 
 /// What is owed of each class.
@@ -103,7 +104,7 @@ mod tests {
         differ(|id| Step::TimeOut { message: MessageId(id) }, messages());
         differ(|place| Step::HandOff { position: Position(place) }, 0..LOG_MAX as u64);
         differ(|place| Step::DeadLetter { position: Position(place) }, 0..LOG_MAX as u64);
-        let hand = |place| Hand { position: Position(place / 2), late: place % 2 == 1 };
+        let hand = |place| Hand { position: Position(place / 2), late: (place % 2) as u8 };
         for of_hand in [
             |hand| Step::Deliver { hand },
             |hand| Step::Handle { hand },

@@ -10,7 +10,7 @@ use super::{Happened, Inspection, Terms};
 use crate::inside::Inside;
 use crate::pipeline::{Identity, Leases, Pipeline, Settles};
 use crate::semantics::PropertyId;
-use crate::vocab::{Hand, MessageId, Position, Step};
+use crate::vocab::{MessageId, Position, Step};
 
 pub(super) struct Fencing;
 
@@ -30,7 +30,7 @@ impl Inspection for Fencing {
     fn concerns(terms: &Terms, step: Step) -> bool {
         match step {
             Step::Append { .. } => terms.has_epochs,
-            Step::Handle { hand: Hand { late, .. } } => late && terms.is_transactional,
+            Step::Handle { hand } => hand.is_late() && terms.is_transactional,
             _ => false,
         }
     }

@@ -7,7 +7,7 @@ use super::{Happened, Inspection, Terms};
 use crate::inside::Inside;
 use crate::pipeline::{Leases, Pipeline};
 use crate::semantics::PropertyId;
-use crate::vocab::{Hand, MessageId, Step};
+use crate::vocab::{MessageId, Step};
 
 pub(super) struct StaleSettleRefused;
 
@@ -21,8 +21,8 @@ impl Inspection for StaleSettleRefused {
 
     fn concerns(terms: &Terms, step: Step) -> bool {
         match step {
-            Step::RecordSettle { hand: Hand { late, .. } } => late,
-            Step::Handle { hand: Hand { late, .. } } => late && terms.is_transactional,
+            Step::RecordSettle { hand } => hand.is_late(),
+            Step::Handle { hand } => hand.is_late() && terms.is_transactional,
             _ => false,
         }
     }

@@ -57,7 +57,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// Every hand-off that there is will be settled. Its settle covers nothing that is still to be handed off: one worker
     /// is done with positions in their order.
     fn others_will_settle(&self) -> bool {
-        let settles = |(hand, holding): (Hand, Holding)| !hand.late && holding.stage == Stage::Settling;
+        let settles = |(hand, holding): (Hand, Holding)| !hand.is_late() && holding.stage == Stage::Settling;
         !self.state.has_hands() || self.state.hands().all(settles) && self.is_safe_from(&[Fault::SettleLost])
     }
 
@@ -79,6 +79,6 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
 
     /// Its lease has not ended, and neither has that of an earlier hand-off of the position that is still about.
     fn is_only_one_of(&self, hand: Hand) -> bool {
-        self.state.late.at(hand.position.0 as usize) == 0
+        !self.state.has_late(hand.position.0 as usize)
     }
 }

@@ -57,7 +57,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
 
     /// A crash of the broker loses the same whether the attempt was on the wire or received.
     fn may_receive(&self) -> bool {
-        self.state.stragglers == [None; 2]
+        self.state.stragglers[0].is_none()
             && self.producer_stays()
             && self.is_safe_from(&[Fault::PublishLost, Fault::PublishReordered, Fault::PublishDuplicated])
     }
@@ -100,7 +100,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
         state.log_len > state.synced
             && !self.settings.settles_lazily
             && state.slot.is_none()
-            && state.stragglers == [None; 2]
+            && state.stragglers[0].is_none()
             && outstanding.all(waits_for_it)
             && (count >= self.settings.in_flight || messages.clone().all(is_done))
             && self.producer_stays()

@@ -38,7 +38,7 @@ impl World {
             DeliveryLost { hand } => require(self.is_at(hand, |place| place == Place::OnWire), "it is not on its way"),
             SettleLost { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
             ConsumerCrash { consumer } => require(self.consumer_can_lose(consumer), "it has nothing to lose"),
-            LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease, or an older one is late"),
+            LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease"),
             DedupForgotten => require(self.broker.memory().covers() > 0, "nothing is remembered"),
             Poison { message } => require(
                 self.poisoned.is_none()
@@ -91,7 +91,7 @@ impl World {
         faults.extend(self.consumers.iter().map(|consumer| ConsumerCrash { consumer: consumer.id().0 }));
         let held = self.consumers.iter().flat_map(|consumer| consumer.hands().map(|(id, _)| id));
         for id in self.hand_offs.keys().copied().chain(held) {
-            let hand = Hand { position: id.position, late: self.is_late(id) };
+            let hand = self.hand(id);
             faults.extend([DeliveryLost { hand }, SettleLost { hand }, LeaseExpiry { hand }]);
         }
         faults
@@ -145,10 +145,9 @@ impl World {
     }
 
     fn can_expire(&self, hand: Hand) -> bool {
-        let is_ambiguous = self.hands_of(hand.position).any(|(id, _)| self.is_late(id));
         let has_heir = !self.follows_cursor() || self.consumers.len() > 1;
         let repeats = self.constants.pipeline.broker.delivers == Delivers::UntilSettled;
-        !hand.late && self.find(hand).is_some() && !is_ambiguous && has_heir && repeats
+        !hand.is_late() && self.find(hand).is_some() && has_heir && repeats
     }
 
     fn can_rewind(&self, to: Position) -> bool {
@@ -191,7 +190,6 @@ impl World {
         } else {
             self.broker.end_lease(position);
         }
-        self.cut_off_older_late_hands();
     }
 
     fn rewind(&mut self, to: Position) {

@@ -237,7 +237,18 @@ impl World {
 
     /// The hand-off that a step means, and where it is.
     fn find(&self, hand: Hand) -> Option<(HandId, Place)> {
-        self.hands_of(hand.position).find(|(id, _)| self.is_late(*id) == hand.late)
+        self.hands_of(hand.position).find(|(id, _)| self.hand(*id) == hand)
+    }
+
+    /// How steps name a hand-off. Of a position, a lease that ended earlier was granted earlier, and is less.
+    fn hand(&self, id: HandId) -> Hand {
+        let nth = if self.is_late(id) {
+            let earlier = self.hands_of(id.position).filter(|(other, _)| other.lease < id.lease);
+            1 + earlier.filter(|(other, _)| self.is_late(*other)).count()
+        } else {
+            0
+        };
+        Hand { position: id.position, late: nth as u8 }
     }
 
     /// Every hand-off of a position.

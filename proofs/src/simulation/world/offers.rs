@@ -15,10 +15,10 @@ impl World {
         self.offer_producer(found);
         self.offer_broker(found);
         for &id in self.hand_offs.keys() {
-            found.push(Step::Deliver { hand: Hand { position: id.position, late: self.is_late(id) } });
+            found.push(Step::Deliver { hand: self.hand(id) });
         }
         for (id, task) in self.consumers.iter().flat_map(Consumer::hands) {
-            let hand = Hand { position: id.position, late: self.is_late(id) };
+            let hand = self.hand(id);
             found.push(match task {
                 Task::Handle => Step::Handle { hand },
                 Task::Remember => Step::Remember { hand },
@@ -169,13 +169,14 @@ impl World {
         consumer.busy() + on_wire.count() as u32
     }
 
-    /// The positions that a consumer has, or that are on their way to it.
+    /// The positions that a consumer has under a live lease, or that are on their way to it. One that it goes on with
+    /// although the lease has ended it may be given again.
     fn held_by(&self, consumer: &Consumer) -> Positions {
         let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
-        let on_wire = on_wire.map(|hand_off| hand_off.hand.position);
+        let hands = consumer.hands().map(|(hand, _)| hand).chain(on_wire.map(|hand_off| hand_off.hand));
         let mut held = Positions::default();
-        for position in consumer.hands().map(|(hand, _)| hand.position).chain(on_wire) {
-            held.insert(position);
+        for hand in hands.filter(|hand| !self.is_late(*hand)) {
+            held.insert(hand.position);
         }
         held
     }

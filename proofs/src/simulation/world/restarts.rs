@@ -62,7 +62,6 @@ impl World {
         if self.broker.deliveries().subscription() == Subscription::Cursor {
             at_work.into_iter().for_each(|(hand, consumer)| self.broker.resume(NOW, hand, consumer));
         }
-        self.cut_off_older_late_hands();
     }
 
     /// What workers have, and whose worker.
@@ -73,20 +72,6 @@ impl World {
             .iter()
             .flat_map(move |consumer| consumer.hands().map(move |(hand, task)| (hand, task, of(consumer))));
         hands.filter(|(_, task, _)| *task != Task::AwaitSettled).map(|(hand, _, consumer)| (hand, consumer))
-    }
-
-    /// A position has at most one late hand-off: when its lease ends under a second one, the first is cut off.
-    pub(super) fn cut_off_older_late_hands(&mut self) {
-        let on_wire = self.hand_offs.keys().copied();
-        let held = self.consumers.iter().flat_map(|consumer| consumer.hands().map(|(hand, _)| hand));
-        let mut late: Vec<HandId> = on_wire.chain(held).filter(|hand| self.is_late(*hand)).collect();
-        late.sort_unstable();
-        let older = late.windows(2).filter(|pair| pair[0].position == pair[1].position).map(|pair| pair[0]);
-        for hand in older {
-            self.hand_offs.remove(&hand);
-            self.settles.remove(&hand);
-            self.consumers.iter_mut().for_each(|consumer| consumer.drop_hand(hand));
-        }
     }
 
     /// A consumer loses its memory and everything on the wires to and from it.
