@@ -221,8 +221,11 @@ impl Consumer {
         Ok(())
     }
 
-    /// Settles a hand-off: of a single position, or of what a cursor has finished so far. A cursor that did not advance
-    /// has nothing to say. `committed` as in [`handle`](Consumer::handle).
+    /// Settles a hand-off: of a single position, or of what a cursor has finished so far. `committed` as in
+    /// [`handle`](Consumer::handle).
+    ///
+    /// After the effect, a cursor that did not advance has nothing to say. Before it, the settle is sent in any case: the
+    /// handler waits for the confirmation of this very settle, and what somebody else committed is none.
     ///
     /// # Panics
     /// If the consumer does not have the hand-off.
@@ -240,13 +243,11 @@ impl Consumer {
             Covers::One(_) => true,
             Covers::Below(end) => end > committed.first_missing(Position(0)),
         };
-        if has_news {
+        if has_news || !finishes {
             self.set_task(hand, Task::AwaitSettled);
             self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
-        } else if finishes {
-            self.give_up(hand);
         } else {
-            self.set_task(hand, Task::Handle);
+            self.give_up(hand);
         }
     }
 
@@ -256,6 +257,9 @@ impl Consumer {
             return;
         }
         self.report_settle(hand, outcome);
+        if outcome == SettleOutcome::Refused {
+            self.inbox.unfinish(hand.position);
+        }
         match (self.settles(), outcome) {
             (Settles::BeforeEffect, SettleOutcome::Ok) => self.set_task(hand, Task::Handle),
             _ => self.give_up(hand),

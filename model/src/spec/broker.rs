@@ -217,8 +217,11 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, 
     let refused = hand.is_late() && settings.leases_checked;
     let outcome = if refused { SettleOutcome::Refused } else { SettleOutcome::Ok };
     if !refused {
-        let upto = state.upto(hand);
-        mark_settled(settings, state, if upto > 0 { below(upto.into()) } else { bit(place) });
+        let covered = if settings.cursor { below(state.upto(hand).into()) } else { bit(place) };
+        mark_settled(settings, state, covered);
+    } else {
+        // The broker does not have it for done, and neither has the consumer any more.
+        state.done[usize::from(holding.consumer)] &= !bit(place);
     }
     events.push(
         CONSUMERS[usize::from(holding.consumer)],

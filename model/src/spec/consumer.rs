@@ -119,7 +119,9 @@ fn finish(settings: &Settings, state: &mut State, hand: Hand) {
     }
 }
 
-/// The settle goes on the wire, if there is something to tell: a prefix that did not grow is not told again.
+/// The settle goes on the wire. Where it follows the effect, a prefix that did not grow is not told again. Where it comes
+/// first it is sent in any case: the handler waits for the confirmation of this very settle, and a commit that somebody
+/// else made is none.
 pub(super) fn settle(settings: &Settings, state: &mut State, hand: Hand) {
     let place = hand.position.0 as usize;
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
@@ -128,11 +130,9 @@ pub(super) fn settle(settings: &Settings, state: &mut State, hand: Hand) {
     }
     state.done[consumer] |= bit(place);
     let upto = covered(settings, state, state.done[consumer]).expect("a cursor covers a prefix");
-    if upto > state.committed() {
+    if upto > state.committed() || settings.settles == Settles::BeforeEffect {
         state.set_stage(hand, Stage::Settling);
         state.set_upto(hand, upto as u8);
-    } else if settings.settles == Settles::BeforeEffect {
-        state.set_stage(hand, Stage::Confirmed);
     } else {
         state.set_holding(hand, None);
     }

@@ -81,8 +81,10 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
         Fault::Poison if state.poisoned.is_none() && state.submitted < settings.messages => {
             found(Step::Poison { message: id(state.submitted.into()) });
         }
-        Fault::Rewind if !state.has_hands() => {
-            let marked = |position: &usize| state.settled & bit(*position) != 0 || state.handed.at(*position) > 0;
+        Fault::Rewind => {
+            let passed = state.settled | state.done[usize::from(state.owner)] & !state.dead;
+            let was_handed_off = |position: usize| state.handed.at(position) > 0 || state.live.at(position) != 0;
+            let marked = |position: &usize| passed & bit(*position) != 0 || was_handed_off(*position);
             let back = (0..usize::from(state.synced)).filter(marked);
             back.for_each(|position| found(Step::Rewind { position: Position(position as u64) }));
         }
@@ -257,7 +259,10 @@ fn end_lease(settings: &Settings, state: &mut State, hand: Hand) {
     state.done[usize::from(state.owner)] = 0;
 }
 
+/// The group is reset. Deliveries in hand lose their lease and come late, as those of a cursor's former owner do:
+/// their consumers go on with them, and where leases are checked their settles are refused.
 fn rewind(state: &mut State, position: Position, events: &mut impl Witness) {
+    end_leases(state);
     let kept = super::state::below(position.0 as usize);
     state.settled &= kept;
     state.settled_synced &= kept;

@@ -277,13 +277,15 @@ fn record(settings: &Settings, restart: bool) -> u32 {
 }
 
 /// How many hand-offs can have outlived their lease at once: each end of a lease makes one more, or, of a cursor, as many
-/// as its owner has; a crash of the broker as many as are at work, of leases only.
+/// as its owner has; a crash of the broker as many as are at work, of leases only; a rewind as many as are in hand.
 fn late_hands(settings: &Settings) -> usize {
     let at_work = settings.workers.saturating_mul(settings.consumers.into());
     let (by_expiry, by_crash) = if settings.cursor { (LOG, 0) } else { (1, at_work) };
     let times = |fault, each: u32| u32::from(settings.budget_of(fault)).saturating_mul(each);
-    let late = times(Fault::LeaseExpiry, by_expiry).saturating_add(times(Fault::BrokerCrash, by_crash));
-    let by_total = settings.budget_total().saturating_mul(by_expiry.max(by_crash));
+    let late = [(Fault::LeaseExpiry, by_expiry), (Fault::BrokerCrash, by_crash), (Fault::Rewind, LOG)];
+    let most = late.iter().filter(|(fault, _)| settings.budget_of(*fault) > 0).map(|(_, each)| *each).max();
+    let late = late.iter().fold(0u32, |sum, &(fault, each)| sum.saturating_add(times(fault, each)));
+    let by_total = settings.budget_total().saturating_mul(most.unwrap_or(0));
     (late.min(by_total) as usize).min(LATE_MAX)
 }
 

@@ -118,14 +118,22 @@ impl<J: Journal> Broker<J> {
         self.deliveries.leases_mut().resume(hand, consumer, ends);
     }
 
-    /// The group is reset: this position and all later ones are to be delivered again. Nobody of the group may hold
-    /// anything.
-    pub fn rewind(&mut self, to: Position) -> Result<(), RewindError> {
+    /// The group is reset: this position and all later ones are to be delivered again. Every lease ends: what is in hand
+    /// comes late. Where the group follows a cursor it stays its owner's, in a new generation, which must be let in where
+    /// effects are stored.
+    pub fn rewind(&mut self, to: Position) -> Result<Generation, RewindError> {
         let (start, end) = (self.log.start(), self.log.end());
         if to < start || to > end {
             return Err(RewindError::NotInLog { to, start, end });
         }
-        Ok(self.note(&[Entry::Rewound(to)])?)
+        let (owner, Generation(generation)) = self.deliveries.owner();
+        let entries = match self.deliveries.subscription() {
+            Subscription::Cursor => &[Entry::Owned(owner, Generation(generation + 1)), Entry::Rewound(to)][..],
+            Subscription::Leased => &[Entry::Rewound(to)],
+        };
+        self.note(entries)?;
+        self.deliveries.leases_mut().end_all();
+        Ok(self.deliveries.owner().1)
     }
 
     /// Whether the group's consumers store finished positions themselves.

@@ -340,9 +340,9 @@ fn a_group_goes_back_no_further_than_the_log_does() {
     assert_eq!(refused(1).to_string(), "position 1 is not in the log, which starts at 2 and ends before 4");
     assert_eq!(twin.broker.rewind(p(1)), Err(refused(1)));
     assert_eq!(twin.broker.rewind(p(5)), Err(refused(5)));
-    assert_eq!(twin.broker.rewind(p(4)), Ok(()));
+    assert!(twin.broker.rewind(p(4)).is_ok());
     assert_eq!(twin.broker.next(CONSUMER, &[]), None);
-    assert_eq!(twin.broker.rewind(p(2)), Ok(()));
+    assert!(twin.broker.rewind(p(2)).is_ok());
     assert_eq!(twin.broker.next(CONSUMER, &[]), Some(Next::HandOff(p(2))));
 }
 

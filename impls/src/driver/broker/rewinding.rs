@@ -15,7 +15,7 @@ impl Incarnation<'_> {
     pub(super) fn rewind(&mut self, connection: u64, to: Position) -> Result<(), Interrupt> {
         self.send_away(&Reason::Rewound { to });
         match self.core.rewind(to) {
-            Ok(()) => {
+            Ok(_) => {
                 // Its window moves forwards only. Connections that stand keep the old one, which holds nothing: over them a
                 // settle counts from when the loop hears of it.
                 self.leasing = Leasing::new(&self.run.pipeline, self.core.log().start(), self.core.deliveries());

@@ -25,8 +25,14 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
         }
     }
 
-    /// A crash of the consumer leaves as much of a settle or a note in memory as if they had not been: nothing.
+    /// A crash of the consumer leaves as much of a settle or a note in memory as if they had not been: nothing. A rewind
+    /// ends leases.
     fn hand(&self, hand: Hand, holding: Holding, found: &mut impl FnMut(Step)) {
+        // Of several late ones of a position, each is called by its number, which changes when another one ends.
+        let is_one_of_several = hand.late > 1 || self.state.holding(Hand { late: 2, ..hand }).is_some();
+        if !self.is_safe_from(&[Fault::Rewind]) || hand.is_late() && is_one_of_several {
+            return;
+        }
         let settles_first = self.settings.settles == Settles::BeforeEffect;
         match holding.stage {
             Stage::OnWire if self.may_deliver(hand) => found(Step::Deliver { hand }),

@@ -47,7 +47,7 @@ impl World {
                 "it is not the next message, or another is poisoned",
             ),
             Rewind { position } => {
-                require(self.can_rewind(position), "somebody has a message, or nothing was delivered")
+                require(self.can_rewind(position), "nothing was delivered from there")
             }
             _ => unreachable!("{step:?} is no fault"),
         }
@@ -151,15 +151,17 @@ impl World {
     }
 
     fn can_rewind(&self, to: Position) -> bool {
-        let nobody_has_any = self.hand_offs.is_empty() && self.consumers.iter().all(|it| it.hands().next().is_none());
         let deliveries = self.broker.deliveries();
+        let (owner, _) = deliveries.owner();
         let is_marked = deliveries.settled().contains(to)
             || deliveries.was_handed_off(to)
+            || deliveries.leases().is_leased(to)
+            || self.consumers[usize::from(owner.0)].inbox().done().contains(to)
             || self.inventory.finished_positions().contains(to);
         // A dead letter stays one: to go back to it is to go back to the position after it.
         let is_repeated = is_marked && !deliveries.dead().contains(to);
         let log = self.broker.log();
-        nobody_has_any && is_repeated && (log.start()..log.synced()).contains(&to)
+        is_repeated && (log.start()..log.synced()).contains(&to)
     }
 
     fn leave_straggler(&mut self, wanted: MessageId) {
@@ -193,7 +195,8 @@ impl World {
     }
 
     fn rewind(&mut self, to: Position) {
-        self.broker.rewind(to).expect("the disk works");
+        let generation = self.broker.rewind(to).expect("the disk works");
+        self.inventory.fence(generation).expect("the disk works");
         let (owner, _) = self.broker.deliveries().owner();
         let inventory = &mut self.inventory;
         self.consumers[usize::from(owner.0)].rewind(to, inventory).expect("the disk works");
