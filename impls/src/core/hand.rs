@@ -15,7 +15,7 @@ pub struct ConsumerId(pub u8);
 /// The right to settle one position, until it ends. No two consumers ever hold equal leases of one position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
-    /// The broker's restart that granted it.
+    /// The incarnation that granted it: one more with every start of the broker and every rewind.
     pub incarnation: u32,
     /// Which lease of the position in that incarnation, counted from 1.
     pub number: u32,

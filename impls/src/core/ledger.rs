@@ -16,7 +16,7 @@ use crate::store::{Generation, Journal, RecoverError, StoreError};
 /// One line of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
-    /// The broker started for the nth time, counted from 1.
+    /// The nth incarnation of leases began, counted from 1: the broker started, or its group was rewound.
     Started(u32),
     /// A producer's incarnation registered.
     Registered(ProducerId, Epoch),

@@ -361,6 +361,11 @@ impl State {
         })
     }
 
+    /// Some hand-off has outlived its lease.
+    pub(super) fn has_late_hands(&self) -> bool {
+        !self.late[0].is_none()
+    }
+
     /// Where a late hand-off stands in the list of them.
     fn late_place(&self, hand: Hand) -> Option<usize> {
         let before = usize::from(hand.late.checked_sub(1)?);
@@ -381,7 +386,7 @@ impl State {
     }
 
     pub(super) fn has_hands(&self) -> bool {
-        self.live != Nibbles::default() || !self.late[0].is_none()
+        self.live != Nibbles::default() || self.has_late_hands()
     }
 
     pub(super) fn set_stage(&mut self, hand: Hand, stage: Stage) {

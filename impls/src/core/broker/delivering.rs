@@ -127,12 +127,13 @@ impl<J: Journal> Broker<J> {
             return Err(RewindError::NotInLog { to, start, end });
         }
         let (owner, Generation(generation)) = self.deliveries.owner();
+        let renewed = Entry::Started(self.deliveries.leases().incarnation() + 1);
         let entries = match self.deliveries.subscription() {
-            Subscription::Cursor => &[Entry::Owned(owner, Generation(generation + 1)), Entry::Rewound(to)][..],
-            Subscription::Leased => &[Entry::Rewound(to)],
+            Subscription::Cursor => &[renewed, Entry::Owned(owner, Generation(generation + 1)), Entry::Rewound(to)][..],
+            Subscription::Leased => &[renewed, Entry::Rewound(to)],
         };
         self.note(entries)?;
-        self.deliveries.leases_mut().end_all();
+        self.deliveries.leases_mut().renew();
         Ok(self.deliveries.owner().1)
     }
 

@@ -183,6 +183,32 @@ fn a_rewind_delivers_again_what_was_settled_and_survives_a_crash() {
     assert_eq!(hand_off(&mut broker, FIRST).hand.position, p(2));
 }
 
+/// A late holder settled where leases are not checked, and works on. Once, the position's next lease after a rewind was
+/// granted under the number that the holder had, and the holder passed for current.
+#[test]
+fn a_lease_after_a_rewind_is_none_that_anybody_had_before() {
+    let pipeline = pipeline(|it| it.broker.leases = Leases::Unchecked);
+    let mut broker = broker_with(&pipeline, 1);
+    let late = hand_off(&mut broker, FIRST).hand;
+    broker.end_lease(p(0));
+    assert_eq!(broker.settle(settle(late)), Ok(SettleOutcome::Ok));
+    broker.rewind(p(0)).unwrap();
+    let current = hand_off(&mut broker, SECOND).hand;
+    assert_eq!((broker.is_live(late), broker.is_live(current)), (false, true));
+}
+
+/// What is in hand at a rewind comes late: its settle is refused, and the position is handed off again meanwhile.
+#[test]
+fn a_rewind_ends_the_leases_of_what_is_in_hand() {
+    let mut broker = broker_with(&Pipeline::default(), 2);
+    let old = hand_off(&mut broker, FIRST).hand;
+    broker.rewind(p(0)).unwrap();
+    let new = hand_off(&mut broker, SECOND).hand;
+    assert_eq!((old.position, new.position), (p(0), p(0)));
+    assert_eq!(broker.settle(settle(old)), Ok(SettleOutcome::Refused));
+    assert_eq!(broker.settle(settle(new)), Ok(SettleOutcome::Ok));
+}
+
 #[test]
 fn only_the_owner_of_a_cursor_gets_anything() {
     let pipeline = pipeline(|it| it.consumer.commits = Commits::Prefix);

@@ -28,9 +28,14 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// A crash of the consumer leaves as much of a settle or a note in memory as if they had not been: nothing. A rewind
     /// ends leases.
     fn hand(&self, hand: Hand, holding: Holding, found: &mut impl FnMut(Step)) {
-        // Of several late ones of a position, each is called by its number, which changes when another one ends.
+        // Of several late ones of a position, each is called by its number, which changes when another one ends. Of a
+        // cursor, a late one whose settle is refused takes back what its consumer has for done.
         let is_one_of_several = hand.late > 1 || self.state.holding(Hand { late: 2, ..hand }).is_some();
-        if !self.is_safe_from(&[Fault::Rewind]) || hand.is_late() && is_one_of_several {
+        let is_called_otherwise = hand.is_late() && is_one_of_several;
+        if !self.is_safe_from(&[Fault::Rewind])
+            || is_called_otherwise
+            || self.settings.cursor && self.state.has_late_hands()
+        {
             return;
         }
         let settles_first = self.settings.settles == Settles::BeforeEffect;
