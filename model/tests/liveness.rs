@@ -23,7 +23,7 @@ fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
 
 fn findings(pipeline: &Pipeline) -> Vec<LivenessFinding> {
     assert!(pipeline.means_something(), "a user may write it");
-    liveness(pipeline, Limits::default(), &|_| true).expect("two messages fit")
+    liveness(pipeline, Claim::of(pipeline), Limits::default(), &|_| true).expect("two messages fit")
 }
 
 fn finding(pipeline: &Pipeline, claim: Claim) -> LivenessFinding {
@@ -147,7 +147,7 @@ fn a_second_worker_gets_past_a_poison_message_if_shares_are_fair() {
 fn a_poison_message_that_blocks_itself_blocks_no_other() {
     let twice = pipeline(&[Fault::Poison, Fault::PublishAckLost], without_identity);
     let limits = Limits { messages: 1, ..Limits::default() };
-    let findings = liveness(&twice, limits, &|_| true).expect("one message fits");
+    let findings = liveness(&twice, Claim::of(&twice), limits, &|_| true).expect("one message fits");
     let verdicts: Vec<_> = findings.iter().map(|finding| (finding.claim, finding.verdict)).collect();
     let (kept, broken) = (Verdict::Holds, Verdict::Violated);
     let expected = [kept, broken, kept, kept];
@@ -184,7 +184,7 @@ fn what_is_settled_first_cannot_block() {
 fn a_search_that_is_cut_claims_nothing() {
     let reference = presets::named("exactly-once").expect("a reference");
     let limits = Limits { states_max: 1_000, ..Limits::default() };
-    for finding in liveness(&reference, limits, &|_| true).expect("two messages fit") {
+    for finding in liveness(&reference, Claim::of(&reference), limits, &|_| true).expect("two messages fit") {
         assert_eq!(finding.verdict, Verdict::Unknown(Doubt::BoundCut), "{}", finding.claim);
     }
     // A budget beyond what a state can count is such a cut too.
@@ -201,7 +201,7 @@ fn a_stop_leaves_the_shortest_story_that_was_seen() {
         walks.set(walks.get() + u32::from(progress.expanded == 0));
         walks.get() == 1
     };
-    let findings = liveness(&lossy, Limits::default(), &first_walk_only).expect("two messages fit");
+    let findings = liveness(&lossy, Claim::of(&lossy), Limits::default(), &first_walk_only).expect("two messages fit");
     let run = findings.into_iter().find_map(|finding| finding.broken_by).expect("the whole graph was seen");
     assert_eq!((run.messages, run.message, run.stem.len()), (2, MessageId(1), 5), "{run:#?}");
 }

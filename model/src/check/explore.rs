@@ -8,9 +8,11 @@ use std::borrow::Borrow;
 use stateright::Model;
 
 use super::graph::{Check, Checks, Completeness, Cut, Exploration, Progress, Walk};
+use super::liveness::{Claim, LivenessFinding, liveness};
 use super::protocol::{Moment, Protocol};
 use super::reduced::Reduced;
 use crate::pipeline::{FaultBudget, Pipeline};
+use crate::schedule::Interleaving;
 use crate::semantics::{Doubt, Monitor, PropertyId, PropertySet, Rules, Small, Verdict, Verdicts};
 use crate::spec::State;
 use crate::spec::bounds::{self, Bound, BoundCut, MESSAGES_MAX, TooManyMessages};
@@ -45,8 +47,23 @@ pub struct Violation {
     pub message: Option<MessageId>,
     /// How many messages the story needs.
     pub messages: u32,
-    /// The story.
+    /// The story; of a run without end, what comes before its loop.
     pub steps: Vec<Step>,
+    /// What is then repeated for ever; empty where the story ends.
+    pub cycle: Vec<Step>,
+}
+
+impl Violation {
+    /// The run as an interleaving that every world can follow.
+    pub fn interleaving(&self) -> Interleaving {
+        match self.cycle.is_empty() {
+            true => Interleaving::Exact(self.steps.clone()),
+            false => Interleaving::Endless {
+                steps: [&*self.steps, &*self.cycle].concat(),
+                from: self.steps.len(),
+            },
+        }
+    }
 }
 
 /// What an exploration comes to.
@@ -85,26 +102,65 @@ pub fn explore(
     limits: Limits,
     keep_going: &dyn Fn(&Progress) -> bool,
 ) -> Result<Explored, TooManyMessages> {
+    explore_whole(pipeline, limits, &[], keep_going).map(|(explored, _)| explored)
+}
+
+/// Explores the protocol of a pipeline, and what these promises about whole runs come to: they need the whole graph,
+/// however much of it a reduced search leaves out.
+pub fn explore_whole(
+    pipeline: &Pipeline,
+    limits: Limits,
+    claims: &[Claim],
+    keep_going: &dyn Fn(&Progress) -> bool,
+) -> Result<(Explored, Vec<LivenessFinding>), TooManyMessages> {
     let protocol = Protocol::new(pipeline, limits.messages)?;
     let survey = survey(&protocol, limits, keep_going);
     let mut bounds_exceeded = bounds::exceeded(pipeline);
     bounds_exceeded.extend(survey.met.iter().cloned());
     let complete = survey.completeness == Completeness::Complete && bounds_exceeded.is_empty();
-    let of_property = |property| match () {
+    let in_the_end = |property| match () {
         _ if survey.broken.contains(property) => Verdict::Violated,
         _ if complete => Verdict::Holds,
+        _ if survey.completeness == Completeness::Incomplete(Cut::Stopped) => Verdict::Unknown(Doubt::Stopped),
         _ => Verdict::Unknown(Doubt::BoundCut),
     };
-    Ok(Explored {
+    let mut violations = stories(pipeline, limits, survey.broken, keep_going)?;
+    // Whatever ends has shown its losses. What goes on for ever is looked at besides, in the whole graph: a reduced one
+    // only tells whether there is such a run.
+    let not_lost = protocol.watched() & PropertySet::OF_ENDLESS_RUNS;
+    let is_open = survey.may_go_on_for_ever && !(not_lost - survey.broken).is_empty();
+    let (mut findings, mut without_end) = (Vec::new(), Verdict::Holds);
+    if is_open || !claims.is_empty() {
+        let debt = is_open.then_some(Claim::Arrives);
+        findings = liveness(pipeline, claims.iter().copied().chain(debt), limits, keep_going)?;
+        if let Some(arrives) = debt.and_then(|_| findings.iter().find(|finding| finding.claim == Claim::Arrives)) {
+            without_end = arrives.verdict;
+            violations.extend(not_lost.iter().zip(arrives.broken_by.clone()).map(|(property, run)| Violation {
+                property,
+                message: Some(run.message),
+                messages: run.messages,
+                steps: run.stem,
+                cycle: run.cycle,
+            }));
+            violations.sort_by_key(|violation| violation.property);
+        }
+    }
+    let of_property = |property| match PropertySet::OF_ENDLESS_RUNS.contains(property) {
+        true => in_the_end(property).and(without_end),
+        false => in_the_end(property),
+    };
+    findings.retain(|finding| claims.contains(&finding.claim));
+    let explored = Explored {
         verdicts: Verdicts::new(&protocol.monitor.rules, of_property),
-        violations: stories(pipeline, limits, survey.broken, keep_going)?,
+        violations,
         watched: protocol.watched(),
         never_fired: survey.never_fired,
         bounds_exceeded,
         completeness: survey.completeness,
         states: survey.states,
         depth: survey.depth,
-    })
+    };
+    Ok((explored, findings))
 }
 
 /// What a walk over a whole graph tells, reduced or not.
@@ -114,6 +170,8 @@ struct Survey {
     completeness: Completeness,
     /// The bounds that it met.
     met: Vec<BoundCut>,
+    /// There is a run that does not end, or nobody has looked.
+    may_go_on_for_ever: bool,
     states: usize,
     depth: usize,
 }
@@ -121,8 +179,12 @@ struct Survey {
 fn survey(protocol: &Protocol, limits: Limits, keep_going: &dyn Fn(&Progress) -> bool) -> Survey {
     if limits.reduced {
         let model = Reduced(protocol.clone());
-        let exploration = protocol.run(limited(&model, protocol.checks(), limits, keep_going));
-        Survey { met: met(&model, &exploration, limits), ..Survey::of(protocol, &exploration) }
+        let walk = limited(&model, protocol.checks(), limits, keep_going).edges(|_| 0);
+        let exploration = protocol.run(walk);
+        // Where the reduced graph has no circle the full one has none: every run of the full one has one of the reduced
+        // one that is no shorter.
+        let may_go_on_for_ever = exploration.graph.has_cycle();
+        Survey { met: met(&model, &exploration, limits), may_go_on_for_ever, ..Survey::of(protocol, &exploration) }
     } else {
         let exploration = protocol.run(limited(protocol, protocol.checks(), limits, keep_going));
         Survey { met: met(protocol, &exploration, limits), ..Survey::of(protocol, &exploration) }
@@ -180,6 +242,7 @@ impl Survey {
             never_fired: protocol.spec.settings().faults().filter(|fault| !is_decided(fault.word())).collect(),
             completeness: exploration.completeness,
             met: Vec::new(),
+            may_go_on_for_ever: true,
             states: exploration.graph.len(),
             depth: exploration.graph.depth(),
         }
@@ -234,7 +297,7 @@ fn story(protocol: &Protocol, exploration: &Exploration<Moment>, property: Prope
         true => broken_inside(protocol, &exploration.graph.state(state), property, &mut steps),
         false => protocol.broken_for(&steps, property),
     };
-    Violation { property, message, messages, steps }
+    Violation { property, message, messages, steps, cycle: Vec::new() }
 }
 
 /// Adds the step from this moment that breaks the property, unless it is broken by there being none, and says for which

@@ -7,7 +7,7 @@ mod packed;
 mod protocol;
 mod reduced;
 
-pub use explore::{Explored, Limits, Violation, explore};
+pub use explore::{Explored, Limits, Violation, explore, explore_whole};
 pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, liveness};
 pub use protocol::{Moment, Protocol};
 pub use reduced::{Junction, Reduced, Unsound, audit};

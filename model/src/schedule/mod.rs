@@ -46,6 +46,28 @@ pub enum Interleaving {
     Seeded(u64),
     /// These steps and no others, faults included.
     Exact(Vec<Step>),
+    /// These steps, and those from `from` on (counted from 0) again and again, for ever. No fault is among the repeated.
+    Endless {
+        /// The steps, the repeated ones once.
+        steps: Vec<Step>,
+        /// Where the loop begins.
+        from: usize,
+    },
+}
+
+impl Interleaving {
+    /// The exact steps, the repeated ones once; none if whoever runs it chooses them.
+    pub fn steps(&self) -> Option<&[Step]> {
+        match self {
+            Interleaving::Seeded(_) => None,
+            Interleaving::Exact(steps) | Interleaving::Endless { steps, .. } => Some(steps),
+        }
+    }
+
+    /// The faults that stand among the exact steps.
+    pub fn faults(&self) -> impl Iterator<Item = Fault> + '_ {
+        self.steps().unwrap_or_default().iter().filter_map(Step::fault)
+    }
 }
 
 impl Default for Interleaving {

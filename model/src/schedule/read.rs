@@ -25,7 +25,7 @@ impl Schedule {
             fields.optional("order").map_or(Ok(Interleaving::default()), |order| read_order(order, messages))?;
         let faults = fields.optional("faults").map_or(Ok(Vec::new()), |faults| read_faults(faults, messages))?;
         match (&interleaving, fields.optional("faults")) {
-            (Interleaving::Exact(_), Some(field)) if !faults.is_empty() => {
+            (Interleaving::Exact(_) | Interleaving::Endless { .. }, Some(field)) if !faults.is_empty() => {
                 Err(field.unfit("none, as `order.steps` is exact: its faults stand among its steps").into())
             }
             _ => Ok(Schedule { pipeline, messages, faults, interleaving }),
@@ -78,12 +78,20 @@ fn read_message(fields: &Fields<'_>, step: StepWord, messages: u32) -> Result<Op
 }
 
 fn read_order(cursor: &Cursor<'_>, messages: u32) -> Result<Interleaving, ScheduleError> {
-    let fields = cursor.table(&["seed", "steps"])?;
+    let fields = cursor.table(&["seed", "steps", "loop"])?;
+    let repeats = fields.optional("loop");
     match (fields.optional("seed"), fields.optional("steps")) {
-        (Some(seed), None) => Ok(Interleaving::Seeded(seed.number(0..=u64::MAX)?)),
+        (Some(seed), None) => match repeats {
+            None => Ok(Interleaving::Seeded(seed.number(0..=u64::MAX)?)),
+            Some(field) => Err(field.unfit("none, as only `steps` can be repeated").into()),
+        },
         (None, Some(steps)) => {
             let steps = steps.list(STEPS_LIMIT, "steps")?;
-            Ok(Interleaving::Exact(steps.iter().map(|step| read_step(step, messages)).collect::<Result<_, _>>()?))
+            let steps = steps.iter().map(|step| read_step(step, messages)).collect::<Result<Vec<_>, _>>()?;
+            match repeats {
+                None => Ok(Interleaving::Exact(steps)),
+                Some(field) => Ok(read_loop(field, steps)?),
+            }
         }
         (seed, _) => {
             let found = if seed.is_some() { "both" } else { "neither" }.to_owned();
@@ -91,6 +99,15 @@ fn read_order(cursor: &Cursor<'_>, messages: u32) -> Result<Interleaving, Schedu
             Err(Mistake::Unfit { place, found, allowed: "either `seed` or `steps`".to_owned() }.into())
         }
     }
+}
+
+/// Where the steps begin that are repeated for ever: at one of them, and behind the last fault.
+fn read_loop(field: &Cursor<'_>, steps: Vec<Step>) -> Result<Interleaving, Mistake> {
+    let first = steps.iter().rposition(|step| step.fault().is_some()).map_or(0, |fault| fault + 1);
+    let allowed = format!("a whole number from {first} to before {}: a step behind the last fault", steps.len());
+    let from = field.number(0..=u64::MAX).ok().and_then(|from| usize::try_from(from).ok());
+    let from = from.filter(|from| (first..steps.len()).contains(from)).ok_or_else(|| field.unfit(allowed))?;
+    Ok(Interleaving::Endless { steps, from })
 }
 
 /// A step is read by the words of the steps themselves. They would take more keys on a step that has none of its own,

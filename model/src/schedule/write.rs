@@ -24,6 +24,9 @@ impl Schedule {
             Interleaving::Exact(steps) => {
                 format!("  \"order\": {{\n    \"steps\": {}\n  }}", lines("    ", steps))
             }
+            Interleaving::Endless { steps, from } => {
+                format!("  \"order\": {{\n    \"steps\": {},\n    \"loop\": {from}\n  }}", lines("    ", steps))
+            }
         });
         format!("{{\n{}\n}}\n", members.join(",\n"))
     }

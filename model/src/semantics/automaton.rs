@@ -17,6 +17,9 @@ pub trait Automaton {
     /// Whether a history without a violation is evidence only once things came to rest.
     const NEEDS_QUIESCENCE: bool = false;
 
+    /// Whether what it finds owed at rest is just as much owed in a run that goes on for ever without paying it.
+    const SPEAKS_OF_ENDLESS_RUNS: bool = false;
+
     /// All it remembers of a message: a few bits, so that a model's state stays small and finite.
     type State: Copy + Default + Eq + Hash + Debug + Coded;
 

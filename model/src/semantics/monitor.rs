@@ -88,6 +88,15 @@ macro_rules! automata {
         coded!(MessageStates { $($field: <$automaton as Automaton>::State),* });
 
         impl PropertySet {
+            /// The properties that a run without end can break by what stays owed in it.
+            pub const OF_ENDLESS_RUNS: PropertySet = {
+                let mut set = PropertySet::EMPTY;
+                $(if $automaton::SPEAKS_OF_ENDLESS_RUNS {
+                    set.insert($automaton::PROPERTY);
+                })*
+                set
+            };
+
             /// The properties of which a history is evidence only once things came to rest.
             pub const NEED_QUIESCENCE: PropertySet = {
                 let mut set = PropertySet::EMPTY;
@@ -205,6 +214,11 @@ impl Monitor {
         let mut broken = observed.violated;
         self.settle_up(&observed.shelf, |_, property, _| broken.insert(property));
         broken
+    }
+
+    /// The properties that are broken if what happens next is a loop that is repeated for ever and pays nothing.
+    pub fn in_a_loop<S: Shelf>(&self, observed: &Observed<S>) -> PropertySet {
+        observed.violated() | self.at_quiescence(observed) & PropertySet::OF_ENDLESS_RUNS
     }
 
     /// Whether something of this message is still to come, so that a property would be broken if nothing came.

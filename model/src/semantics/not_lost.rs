@@ -2,7 +2,8 @@
 //! submitted-not-lost: at quiescence, submitted(m) => the same.
 //!
 //! One formula for the two obligations: an obligation makes a debt, an arrival at the level pays it, in either order
-//! and for good. A publish whose outcome is unknown is no ack: it may be lost where the obligation is `acked`, and may
+//! and for good. It speaks of whole runs: a debt that is open when nothing more can happen is broken, and so is one that
+//! stays open for ever in a fair run without end. A publish whose outcome is unknown is no ack: it may be lost where the obligation is `acked`, and may
 //! arrive all the same.
 
 use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
@@ -55,6 +56,7 @@ impl Debt {
 impl Automaton for AckedNotLost {
     const PROPERTY: PropertyId = PropertyId::AckedNotLost;
     const NEEDS_QUIESCENCE: bool = true;
+    const SPEAKS_OF_ENDLESS_RUNS: bool = true;
     type State = Debt;
 
     fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
@@ -73,6 +75,7 @@ impl Automaton for AckedNotLost {
 impl Automaton for SubmittedNotLost {
     const PROPERTY: PropertyId = PropertyId::SubmittedNotLost;
     const NEEDS_QUIESCENCE: bool = true;
+    const SPEAKS_OF_ENDLESS_RUNS: bool = true;
     type State = Debt;
 
     fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {

@@ -34,6 +34,9 @@ pub enum Doubt {
     /// A search stopped at a bound before it had seen every state.
     #[error("a bound was cut")]
     BoundCut,
+    /// It was stopped before it was through.
+    #[error("it was stopped")]
+    Stopped,
 }
 
 impl Verdict {

@@ -75,7 +75,7 @@ fn a_members_mistake_is_refused_with_its_path() {
             r#"`pipeline.broker.acks`: "never" means nothing together with `pipeline.producer.attempts` = "until-acked" (left out, so the default): a producer that waits for acks that never come never ends; allowed: `producer.attempts` = "once" or a number, or `broker.acks` = "on-receipt" or "after-sync""#
         ]],
     );
-    refused(&document(r#","order":7"#), expect!["`order`: found 7; allowed: a table with the keys seed, steps"]);
+    refused(&document(r#","order":7"#), expect!["`order`: found 7; allowed: a table with the keys seed, steps, loop"]);
     refused(&document(r#","order":{}"#), expect!["`order`: found neither; allowed: either `seed` or `steps`"]);
     refused(
         &document(r#","order":{"seed":1,"steps":[]}"#),

@@ -156,7 +156,13 @@ pub fn step() -> impl Strategy<Value = Step> {
 pub fn schedule() -> impl Strategy<Value = Schedule> {
     let seeded = (vec(planned_fault(), 0..6), any::<u64>().prop_map(Interleaving::Seeded));
     let exact = (Just(Vec::new()), vec(step(), 0..12).prop_map(Interleaving::Exact));
-    (pipeline(), prop_oneof![seeded, exact]).prop_map(|(pipeline, (faults, interleaving))| Schedule {
+    let repeated = (vec(step(), 0..6), 1..4_usize).prop_map(|(mut steps, times)| {
+        let from = steps.len();
+        steps.extend(std::iter::repeat_n(Step::Sync, times));
+        Interleaving::Endless { steps, from }
+    });
+    let endless = (Just(Vec::new()), repeated);
+    (pipeline(), prop_oneof![seeded, exact, endless]).prop_map(|(pipeline, (faults, interleaving))| Schedule {
         pipeline,
         messages: MESSAGES,
         faults,

@@ -276,6 +276,45 @@ impl<S> Graph<S> {
         self.shape.clipped.iter().copied().map(StateId)
     }
 
+    /// Whether some run goes on for ever: the edges have a circle.
+    ///
+    /// # Panics
+    ///
+    /// If the walk kept no edges.
+    pub fn has_cycle(&self) -> bool {
+        assert!(self.has_edges(), "circles are read off the edges, and this walk kept none");
+        // Depth first: an edge to a state that is still open closes a circle.
+        const NEW: u8 = 0;
+        const OPEN: u8 = 1;
+        const DONE: u8 = 2;
+        let mut marks = vec![NEW; self.len()];
+        let mut path: Vec<(u32, usize)> = Vec::new();
+        for root in 0..self.len() as u32 {
+            if marks[root as usize] != NEW {
+                continue;
+            }
+            marks[root as usize] = OPEN;
+            path.push((root, 0));
+            while let Some((state, next)) = path.last_mut() {
+                let Some(&target) = self.targets(*state).get(*next) else {
+                    marks[*state as usize] = DONE;
+                    path.pop();
+                    continue;
+                };
+                *next += 1;
+                match marks[target as usize] {
+                    OPEN => return true,
+                    NEW => {
+                        marks[target as usize] = OPEN;
+                        path.push((target, 0));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        false
+    }
+
     /// How many transitions are kept; none, if the walk was not told to keep edges.
     pub fn transitions(&self) -> usize {
         self.shape.edges.as_ref().map_or(0, |edges| edges.targets.len())

@@ -54,6 +54,11 @@ impl Claim {
         }
     }
 
+    /// Those that a pipeline owes.
+    pub fn of(pipeline: &Pipeline) -> Vec<Claim> {
+        Claim::ALL.into_iter().filter(|claim| claim.applies_to(pipeline)).collect()
+    }
+
     /// Whether a pipeline owes it: one that promises to deliver at most once may lose, and where nothing is acked or no
     /// message is poison, there is nothing to say.
     pub fn applies_to(self, pipeline: &Pipeline) -> bool {

@@ -9,8 +9,10 @@
 mod claim;
 mod fair;
 
+use std::collections::BTreeSet;
+
 use super::explore::{Limits, budgets};
-use super::graph::{Checks, Completeness, Exploration, Lasso, Liveness, Progress, Walk};
+use super::graph::{Checks, Completeness, Cut, Exploration, Lasso, Liveness, Progress, Walk};
 use super::protocol::{Moment, Protocol};
 use crate::pipeline::Pipeline;
 use crate::semantics::{Doubt, PropertySet, Verdict};
@@ -46,15 +48,16 @@ pub struct EndlessRun {
     pub cycle: Vec<Step>,
 }
 
-/// Checks what the pipeline promises about whole runs.
+/// Checks these promises about whole runs, each once.
 ///
 /// `keep_going` is asked now and then; when it says no, the verdicts that were not reached are unknown.
 pub fn liveness(
     pipeline: &Pipeline,
+    claims: impl IntoIterator<Item = Claim>,
     limits: Limits,
     keep_going: &dyn Fn(&Progress) -> bool,
 ) -> Result<Vec<LivenessFinding>, TooManyMessages> {
-    let claims: Vec<Claim> = Claim::ALL.into_iter().filter(|claim| claim.applies_to(pipeline)).collect();
+    let claims: Vec<Claim> = claims.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let searched = Searched::new(pipeline, &claims, limits, keep_going)?;
     let cut = !bounds::exceeded(pipeline).is_empty();
     let mut findings: Vec<LivenessFinding> = claims.iter().map(|&claim| searched.finding(claim)).collect();
@@ -101,8 +104,8 @@ struct Searched {
 struct Broken {
     /// The shortest run that breaks it.
     found: Option<EndlessRun>,
-    /// It may be broken all the same.
-    unknown: bool,
+    /// Why it may be broken all the same.
+    doubt: Option<Doubt>,
 }
 
 impl Searched {
@@ -127,14 +130,19 @@ impl Searched {
         };
         let verdict = match broken {
             Broken { found: Some(_), .. } => Verdict::Violated,
-            Broken { unknown: true, .. } => Verdict::Unknown(Doubt::BoundCut),
+            Broken { doubt: Some(doubt), .. } => Verdict::Unknown(doubt),
             Broken { .. } => Verdict::Holds,
         };
         LivenessFinding { claim, verdict, shares, broken_by: broken.found }
     }
 
     fn broken(&self, claim: Claim, shares: Shares) -> Broken {
-        let mut broken = Broken { found: None, unknown: self.exploration.completeness != Completeness::Complete };
+        let doubt = match self.exploration.completeness {
+            Completeness::Complete => None,
+            Completeness::Incomplete(Cut::Stopped) => Some(Doubt::Stopped),
+            Completeness::Incomplete(_) => Some(Doubt::BoundCut),
+        };
+        let mut broken = Broken { found: None, doubt };
         for subject in claim.subjects(self.protocol.spec.settings().messages()) {
             let made = |moment: &Moment| claim.is_made(&self.protocol, moment, subject);
             let kept = |moment: &Moment| claim.is_kept(&self.protocol, moment, subject);
