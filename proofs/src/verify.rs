@@ -1,23 +1,28 @@
 //! One pipeline in both worlds, the model and the simulated implementation, and whether they agree.
 //!
 //! The model looks at every interleaving within its bounds. The cores replay each of its counterexamples, step by step,
-//! and must break the same property; beside that they run a campaign of random schedules, which may break what the
-//! model's bounds were too narrow for. The two agree if every replay breaks what it should and no verdict contradicts
-//! another.
+//! and must break the same property; beside that they run a campaign of random schedules. What those break beyond the
+//! model's bounds is replayed in the model, as far as its encoding holds so many messages. The two agree if every replay
+//! breaks what it should, and each has a verdict and none contradicts the other's: who cannot say does not agree.
 //!
 //! Leaves out: driving every edge of the model through the cores, which [`lockstep`](crate::lockstep) does.
 
 use delivery_impls::mutant::Mutant;
 use delivery_model::check::graph;
-use delivery_model::check::{Explored, Limits, LivenessFinding, explore, liveness};
+use delivery_model::check::{Claim, Explored, Limits, LivenessFinding, Protocol, Violation, explore_whole};
 use delivery_model::pipeline::{Pipeline, Semantics};
-use delivery_model::schedule::{Interleaving, Schedule};
-use delivery_model::semantics::{PropertyId, PropertySet, Question, Rules, Verdict, Verdicts, judge};
-use delivery_model::spec::bounds::TooManyMessages;
+use delivery_model::schedule::Schedule;
+use delivery_model::semantics::inside::Watch;
+use delivery_model::semantics::{
+    Doubt, Growing, Monitor, PropertyId, PropertySet, Question, Rules, Verdict, Verdicts, judge,
+};
+use delivery_model::spec::State;
+use delivery_model::spec::bounds::{MESSAGES_MAX, TooManyMessages};
+use delivery_model::story;
 use delivery_model::vocab::{MessageId, Step};
 
 use crate::simulation::campaign::{CampaignReport, Progress, broken_by, campaign};
-use crate::simulation::run::{CannotReplay, Run, run};
+use crate::simulation::run::{CannotReplay, Ending, Run, run};
 
 /// How far to look in each world.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +81,29 @@ pub struct Broken {
     pub message: Option<MessageId>,
     /// The schedule that shows it.
     pub schedule: Schedule,
-    /// The steps that it takes.
+    /// The steps that it takes, those of a loop once.
     pub steps: Vec<Step>,
+    /// Where the loop begins that is repeated for ever; none if the run ends.
+    pub cycle: Option<usize>,
+}
+
+impl Broken {
+    /// Its steps, and those that are then repeated for ever; none of these if the run ends.
+    pub fn run(&self) -> (&[Step], &[Step]) {
+        self.steps.split_at(self.cycle.unwrap_or(self.steps.len()))
+    }
+}
+
+/// A world without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{world} could not say whether {semantics} holds: {why}")]
+pub struct CouldNotSay {
+    /// Which world.
+    pub world: &'static str,
+    /// About what.
+    pub semantics: Semantics,
+    /// Why not.
+    pub why: Doubt,
 }
 
 /// How two worlds can disagree.
@@ -106,7 +132,7 @@ pub enum Disagreement {
 }
 
 impl Verified {
-    /// Where the worlds disagree; nowhere, it is hoped.
+    /// Where the worlds contradict each other.
     pub fn disagreements(&self) -> Vec<Disagreement> {
         let not_confirmed =
             self.replays.iter().filter(|replay| !replay.confirms()).map(|replay| match replay.outcome {
@@ -114,26 +140,43 @@ impl Verified {
                 Ok(_) => Disagreement::NotBroken { property: replay.property },
             });
         let in_model: PropertySet = self.model.violations.iter().map(|violation| violation.property).collect();
-        let broken: PropertySet = self.broken.iter().map(|broken| broken.property).collect();
-        // What the model did not see to the end it does not contradict.
-        let only = if self.model.is_complete() { broken - in_model } else { PropertySet::EMPTY };
-        not_confirmed.chain(only.iter().map(|property| Disagreement::OnlyInCores { property })).collect()
+        // What the model did not see to the end, or has no room for, it does not contradict.
+        let contradicts = |broken: &&Broken| {
+            !in_model.contains(broken.property)
+                && self.model.is_complete()
+                && broken.schedule.messages as usize <= MESSAGES_MAX
+        };
+        let only = self.broken.iter().filter(contradicts);
+        not_confirmed.chain(only.map(|it| Disagreement::OnlyInCores { property: it.property })).collect()
     }
 
-    /// The strongest semantics that holds in both worlds.
-    pub fn strongest(&self) -> Option<Semantics> {
-        let holds = |semantics: &Semantics| {
-            [self.model.verdicts, self.simulated].iter().all(|verdicts| verdicts.of(*semantics) == Verdict::Holds)
+    /// Which world has no answer to what.
+    pub fn could_not_say(&self) -> Vec<CouldNotSay> {
+        let worlds = [("model", &self.model.verdicts), ("simulation", &self.simulated)];
+        let of_world = |(world, verdicts): (&'static str, &Verdicts)| {
+            let verdicts = Semantics::ALL.map(|semantics| (semantics, verdicts.of(semantics)));
+            verdicts.into_iter().filter_map(move |(semantics, verdict)| match verdict {
+                Verdict::Unknown(why) => Some(CouldNotSay { world, semantics, why }),
+                Verdict::Holds | Verdict::Violated => None,
+            })
         };
-        Semantics::ALL.into_iter().rev().find(holds)
+        worlds.into_iter().flat_map(of_world).collect()
+    }
+
+    /// Both worlds have an answer to everything, and it is the same.
+    pub fn agree(&self) -> bool {
+        self.disagreements().is_empty() && self.could_not_say().is_empty()
+    }
+
+    /// The verdicts in both worlds together.
+    pub fn verdicts(&self) -> Verdicts {
+        self.model.verdicts.and(&self.simulated)
     }
 
     /// What the pipeline claims, in both worlds: its promise, and the order of its messages. A claim that is not made
     /// is kept.
     pub fn claims(&self, pipeline: &Pipeline) -> Verdict {
-        let promise = pipeline
-            .promises
-            .map_or(Verdict::Holds, |semantics| self.model.verdicts.of(semantics).and(self.simulated.of(semantics)));
+        let promise = pipeline.promises.map_or(Verdict::Holds, |semantics| self.verdicts().of(semantics));
         let is_broken = |property| {
             self.model.violations.iter().any(|violation| violation.property == property)
                 || self.broken.iter().any(|broken| broken.property == property)
@@ -142,7 +185,7 @@ impl Verified {
     }
 }
 
-/// Who wants to know how far it has come; each may say no, and is told what there is by then.
+/// Callbacks for progress. Each is asked whether to go on; after a no, the result is what there is by then.
 pub struct Watcher<'a> {
     /// Of the model's search.
     pub model: &'a dyn Fn(&graph::Progress) -> bool,
@@ -152,17 +195,17 @@ pub struct Watcher<'a> {
 
 /// Checks a pipeline in both worlds.
 pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Result<Verified, TooManyMessages> {
-    let model = explore(pipeline, bounds.limits, watcher.model)?;
-    let liveness = match bounds.limits.reduced {
+    let claims = match bounds.limits.reduced {
         // Whole runs are read off the whole graph, which a reduced search is asked not to make.
         true => Vec::new(),
-        false => liveness(pipeline, bounds.limits, watcher.model)?,
+        false => Claim::of(pipeline),
     };
+    let (mut model, liveness) = explore_whole(pipeline, bounds.limits, &claims, watcher.model)?;
     let rules = Rules::from(pipeline);
     let mut broken = Vec::new();
     let mut replays = Vec::new();
     for violation in &model.violations {
-        let interleaving = Interleaving::Exact(violation.steps.clone());
+        let interleaving = violation.interleaving();
         let messages = violation.messages;
         let schedule = Schedule { pipeline: pipeline.clone(), messages, faults: Vec::new(), interleaving };
         let replayed = run(&schedule, Mutant::None);
@@ -180,6 +223,15 @@ pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Resu
             broken.push(shown(found.property, &found.schedule, &run));
         }
     }
+    for broken in &broken {
+        let is_known = model.violations.iter().any(|violation| violation.property == broken.property);
+        let is_beyond = broken.schedule.messages > bounds.limits.messages || !model.is_complete();
+        if let Some(violation) = Some(broken).filter(|_| !is_known && is_beyond).and_then(in_model) {
+            model.verdicts = model.verdicts.broken_by(&rules, violation.property);
+            model.violations.push(violation);
+        }
+    }
+    model.violations.sort_by_key(|violation| violation.property);
     let is_broken = |property| broken.iter().any(|broken| broken.property == property);
     let simulated = Verdicts::new(&rules, |property| match is_broken(property) {
         true => Verdict::Violated,
@@ -194,5 +246,63 @@ pub fn shown(property: PropertyId, schedule: &Schedule, run: &Run) -> Broken {
     let of_property = judgement.violations.iter().find(|violation| violation.property == property);
     let inside = run.breaches.iter().find(|(broken, _)| *broken == property);
     let message = of_property.map(|violation| violation.message).or(inside.map(|(_, message)| *message));
-    Broken { property, message, schedule: schedule.clone(), steps: run.steps.clone() }
+    let cycle = match run.ending {
+        Ending::Loop { from } if of_property.is_none() && inside.is_none() => Some(from),
+        Ending::Loop { .. } | Ending::Rest | Ending::Cut => None,
+    };
+    let message = message.or_else(|| owed(property, schedule, run));
+    Broken { property, message, schedule: schedule.clone(), steps: run.steps.clone(), cycle }
+}
+
+/// The message that is still owed something at the end of a run.
+fn owed(property: PropertyId, schedule: &Schedule, run: &Run) -> Option<MessageId> {
+    let monitor = Monitor { rules: Rules::from(&schedule.pipeline), watched: property.into() };
+    let mut shelf = Growing::default();
+    run.history.events.iter().for_each(|recorded| monitor.feed(&mut shelf, &recorded.event, |_, _| {}));
+    let mut owed = None;
+    monitor.settle_up(&shelf, |message, _, _| owed = owed.or(Some(message)));
+    owed
+}
+
+/// The cores' counterexample as the model's: none if the model has no room for it, does not allow it, or keeps the
+/// property all the same.
+fn in_model(broken: &Broken) -> Option<Violation> {
+    let Broken { property, schedule, steps, cycle, .. } = broken;
+    let spec = story::spec_for(&schedule.pipeline, schedule.messages, steps).ok()?;
+    let watched = PropertySet::from(*property);
+    let protocol = Protocol {
+        spec,
+        monitor: Monitor { rules: Rules::from(&schedule.pipeline), watched: watched & PropertySet::BLACK_BOX },
+        watch: Watch { watched: watched & PropertySet::WHITE_BOX, ..Watch::new(&schedule.pipeline) },
+    };
+    let (stem, repeated) = broken.run();
+    let message = match cycle {
+        Some(_) => broken_in_a_loop(&protocol, stem, repeated),
+        None => protocol.broken_for(stem, *property).or_else(|| broken_inside(&protocol, stem)),
+    }?;
+    let (steps, cycle) = (stem.to_vec(), repeated.to_vec());
+    Some(Violation { property: *property, message: Some(message), messages: schedule.messages, steps, cycle })
+}
+
+/// For which message the run that repeats this loop for ever leaves a debt open.
+fn broken_in_a_loop(protocol: &Protocol, stem: &[Step], cycle: &[Step]) -> Option<MessageId> {
+    let path = [stem, cycle].concat();
+    let before = protocol.along(stem).last()?;
+    let after = protocol.along(&path).last()?;
+    let messages = 1..=u64::from(protocol.spec.settings().messages());
+    let mut owed = messages.map(MessageId).filter(|&message| protocol.monitor.is_owed(&after.observed, message));
+    owed.next().filter(|_| before.state == after.state)
+}
+
+/// For which message the path breaks what the parties should hold.
+fn broken_inside(protocol: &Protocol, path: &[Step]) -> Option<MessageId> {
+    let (mut state, mut broken) = (State::default(), None);
+    for &step in path {
+        protocol.breaks(&state, step, |_, message| broken = broken.or(Some(message)));
+        protocol.spec.take(&mut state, step);
+    }
+    if protocol.spec.is_quiescent(&state) {
+        protocol.breaks_at_rest(&state, |_, message| broken = broken.or(Some(message)));
+    }
+    broken
 }

@@ -74,6 +74,16 @@ impl Verdicts {
         Verdicts { by_semantics: Semantics::ALL.map(of) }
     }
 
+    /// The verdicts on both of two things.
+    pub fn and(&self, other: &Verdicts) -> Verdicts {
+        Verdicts { by_semantics: Semantics::ALL.map(|semantics| self.of(semantics).and(other.of(semantics))) }
+    }
+
+    /// The same, now that this property was seen to break.
+    pub fn broken_by(&self, rules: &Rules, property: super::PropertyId) -> Verdicts {
+        self.and(&Verdicts::new(rules, |other| if other == property { Verdict::Violated } else { Verdict::Holds }))
+    }
+
     /// The verdict on this semantics.
     pub fn of(&self, semantics: Semantics) -> Verdict {
         self.by_semantics[semantics as usize]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use delivery_model::check::{Limits, LivenessFinding, Violation};
+use delivery_model::check::{Claim, Limits, LivenessFinding, Violation};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
 use delivery_model::semantics::PropertySet;
 use delivery_model::story::Ink;
@@ -149,7 +149,7 @@ fn title(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
     let (level, obligation) = (report::word(pipeline.level), report::word(pipeline.obligation));
     let claims = match (pipeline.promises, pipeline.ordered) {
         (None, false) => {
-            let strongest = verified.strongest().map_or("none", Semantics::word);
+            let strongest = report::strongest(&verified.verdicts());
             return format!(
                 "{} promises nothing (by {level}, for {obligation} messages): the strongest that holds is {}\n",
                 ink.strong(&pipeline.name),
@@ -211,12 +211,12 @@ fn whole_runs(verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
 }
 
 fn agreement(verified: &Verified, ink: Ink) -> String {
-    let disagreements = verified.disagreements();
-    if disagreements.is_empty() {
+    if verified.agree() {
         return format!("model and simulation {}\n", ink.good("agree"));
     }
-    let tell = |disagreement| format!("{}: {disagreement}\n", ink.bad("disagree"));
-    disagreements.iter().map(tell).collect()
+    let disagreements = verified.disagreements().into_iter().map(|it| format!("{}: {it}\n", ink.bad("disagree")));
+    let could_not_say = verified.could_not_say().into_iter().map(|it| format!("{}\n", ink.unsure(&it.to_string())));
+    disagreements.chain(could_not_say).collect()
 }
 
 /// A broken promise is told by the story of each property that is wanted.
@@ -231,19 +231,21 @@ fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
 }
 
 fn of_model(pipeline: &Pipeline, violation: &Violation, ink: Ink) -> String {
-    let Violation { property, message, messages, steps } = violation;
+    let Violation { property, message, messages, steps, cycle } = violation;
+    let ends = if cycle.is_empty() { "" } else { " and a loop that is repeated for ever" };
     format!(
-        "\n{}; the shortest story, {} in {}:\n{}",
+        "\n{}; the shortest story, {} in {}{ends}:\n{}",
         tell::broken(*property, *message, ink),
         report::count(u64::from(*messages), "message"),
         report::count(steps.len() as u64, "step"),
-        tell::steps(pipeline, *messages, steps, ink)
+        tell::run(pipeline, *messages, steps, cycle, ink)
     )
 }
 
-/// A run that does not end is told whatever is promised: somebody waits for ever.
+/// A run that does not end is told whatever is promised: somebody waits for ever. One that never pays a debt is told as
+/// the story of the property that it breaks.
 fn endless(pipeline: &Pipeline, found: &LivenessFinding, ink: Ink) -> Option<String> {
-    let run = found.broken_by.as_ref()?;
+    let run = found.broken_by.as_ref().filter(|_| found.claim != Claim::Arrives)?;
     Some(format!(
         "\n{}, broken for message {} ({}); a run that does not end:\n{}",
         ink.bad(found.claim.word()),
@@ -259,7 +261,7 @@ fn of_cores(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
         "\n{} in the simulation only, with {}:\n{}",
         tell::broken(broken.property, broken.message, ink),
         report::count(messages.into(), "message"),
-        tell::steps(pipeline, messages, &broken.steps, ink)
+        tell::broken_run(pipeline, broken, ink)
     )
 }
 
@@ -268,12 +270,15 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
     let of_model: Vec<Value> = model
         .violations
         .iter()
-        .map(|it| json!({ "property": it.property, "message": it.message, "steps": it.steps }))
+        .map(|it| tell::violation(it.property, it.message, &it.steps, &it.cycle))
         .collect();
     let of_cores: Vec<Value> = verified
         .broken
         .iter()
-        .map(|it| json!({ "property": it.property, "message": it.message, "steps": it.steps }))
+        .map(|it| {
+            let (steps, cycle) = it.run();
+            tell::violation(it.property, it.message, steps, cycle)
+        })
         .collect();
     let disagreements: Vec<String> = verified.disagreements().iter().map(ToString::to_string).collect();
     json!({
@@ -281,7 +286,7 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
         "promises": pipeline.promises,
         "level": pipeline.level,
         "obligation": pipeline.obligation,
-        "strongest": verified.strongest().map_or("none", Semantics::word),
+        "strongest": report::strongest(&verified.verdicts()),
         "worlds": {
             "model": {
                 "verdicts": report::verdicts(&model.verdicts),
@@ -301,11 +306,13 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
                 "schedules": campaign.runs,
                 "replayed": verified.replays.len(),
                 "steps": campaign.steps,
+                "endless": campaign.endless,
             },
         },
         "seconds": took.as_secs_f64(),
-        "agree": disagreements.is_empty(),
+        "agree": verified.agree(),
         "disagreements": disagreements,
+        "could-not-say": verified.could_not_say().iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use delivery_model::check::graph::{Expects, Verdict, Walk};
-use delivery_model::check::{Limits, Protocol, liveness};
+use delivery_model::check::{Claim, Limits, Protocol, liveness};
 use delivery_model::pipeline::Pipeline;
 use stateright::Model;
 
@@ -85,7 +85,7 @@ fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) 
         };
         table.add_row([format!("{claim} {}", finding.check.name), verdict, link.unwrap_or_default()]);
     }
-    for found in liveness(pipeline, limits, &|_| true)? {
+    for found in liveness(pipeline, Claim::of(pipeline), limits, &|_| true)? {
         let stem = found.broken_by.and_then(|run| protocol.explorer_link(&run.stem));
         let link = stem.map(|place| format!("http://{}/{place}", arguments.listen));
         let told = link.map_or_else(String::new, |link| format!("{link} (its stem)"));

@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 /// The steps of an exact schedule; those that the cores take by a seeded one.
 fn steps_of(schedule: &Schedule) -> anyhow::Result<Vec<Step>> {
     match &schedule.interleaving {
-        Interleaving::Exact(steps) => Ok(steps.clone()),
+        Interleaving::Exact(steps) | Interleaving::Endless { steps, .. } => Ok(steps.clone()),
         Interleaving::Seeded(_) => Ok(simulated(schedule, Mutant::None)?.steps),
     }
 }

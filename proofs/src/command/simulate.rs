@@ -85,6 +85,9 @@ fn in_words(pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -
     if report.not_quiescent > 0 {
         out += &format!("{} of them did not come to rest\n", report::grouped(report.not_quiescent.into()));
     }
+    if report.endless > 0 {
+        out += &format!("{} of them go on for ever\n", report::grouped(report.endless.into()));
+    }
     out += &format!(
         "
 {}",
@@ -115,7 +118,7 @@ fn counterexample(found: &Counterexample, ink: Ink) -> String {
         found.run,
         report::count(found.faults_found as u64, "fault"),
         found.schedule.faults.len(),
-        tell::steps(&found.schedule.pipeline, found.schedule.messages, &broken.steps, ink)
+        tell::broken_run(&found.schedule.pipeline, &broken, ink)
     )
 }
 
@@ -123,7 +126,10 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
     let violation = |found: &Counterexample| {
         let run = replayed(&found.schedule, Mutant::None).expect("the campaign ran it before");
         let broken = shown(found.property, &found.schedule, &run);
-        json!({ "property": found.property, "message": broken.message, "steps": broken.steps, "run": found.run })
+        let (steps, cycle) = broken.run();
+        let mut told = tell::violation(found.property, broken.message, steps, cycle);
+        told["run"] = found.run.into();
+        told
     };
     let by_fault = |counts: &[u32; Fault::ALL.len()]| {
         let kinds = pipeline.faults.kinds();
@@ -144,6 +150,7 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
                 "seed": seed,
                 "steps": report.steps,
                 "not-quiescent": report.not_quiescent,
+                "endless": report.endless,
                 "planned": by_fault(&report.planned),
                 "struck": by_fault(&report.fired),
             }

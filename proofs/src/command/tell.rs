@@ -10,6 +10,8 @@ use delivery_model::schedule::Schedule;
 use delivery_model::semantics::{PropertyId, PropertySet, Rules};
 use delivery_model::story::{self, Ink};
 use delivery_model::vocab::{MessageId, Step};
+use delivery_proofs::verify::Broken;
+use serde_json::{Value, json};
 
 /// A longer run is told by its first steps.
 const LINES_MAX: usize = 400;
@@ -30,9 +32,39 @@ pub fn steps(pipeline: &Pipeline, messages: u32, steps: &[Step], ink: Ink) -> St
 
 /// A run that does not end: what happens first, and then for ever.
 pub fn endless(pipeline: &Pipeline, run: &EndlessRun, ink: Ink) -> String {
-    let path: Vec<Step> = run.stem.iter().chain(&run.cycle).copied().collect();
-    let spec = story::spec_for(pipeline, run.messages, &path).expect("the model found it");
-    story::endless_text(&story::story(&spec, &path), run.stem.len(), ink)
+    looped(pipeline, run.messages, &run.stem, &run.cycle, ink)
+}
+
+/// A run: its steps, and those that it then repeats for ever, if there are any.
+pub fn run(pipeline: &Pipeline, messages: u32, stem: &[Step], cycle: &[Step], ink: Ink) -> String {
+    if cycle.is_empty() { steps(pipeline, messages, stem, ink) } else { looped(pipeline, messages, stem, cycle, ink) }
+}
+
+/// A run of the cores.
+pub fn broken_run(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
+    let (stem, cycle) = broken.run();
+    run(pipeline, broken.schedule.messages, stem, cycle, ink)
+}
+
+fn looped(pipeline: &Pipeline, messages: u32, stem: &[Step], cycle: &[Step], ink: Ink) -> String {
+    let path = [stem, cycle].concat();
+    match story::spec_for(pipeline, messages, &path) {
+        Ok(spec) if path.len() <= LINES_MAX => story::endless_text(&story::story(&spec, &path), stem.len(), ink),
+        _ => {
+            let told = steps(pipeline, messages, stem, ink);
+            let repeated: String = cycle.iter().map(|step| format!("    {step}\n")).collect();
+            format!("{told}{}\n{repeated}", ink.bad("loop: for ever from here on"))
+        }
+    }
+}
+
+/// A violation as JSON: its steps, and under `loop` those that are then repeated for ever.
+pub fn violation(property: PropertyId, message: Option<MessageId>, steps: &[Step], cycle: &[Step]) -> Value {
+    let mut told = json!({ "property": property, "message": message, "steps": steps });
+    if !cycle.is_empty() {
+        told["loop"] = json!(cycle);
+    }
+    told
 }
 
 /// The properties whose stories are told: those of the promise, or, where nothing is promised, all that stands between the

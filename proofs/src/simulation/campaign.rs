@@ -10,7 +10,7 @@ use delivery_model::semantics::{Doubt, Growing, Monitor, Observed, PropertyId, P
 use delivery_model::vocab::{EventKind, Fault};
 use proptest::strategy::{Strategy, ValueTree};
 
-use super::run::{Run, run};
+use super::run::{Ending, Run, run};
 use super::seeded_runner;
 use super::shrink::shrink;
 use super::strategy::schedules;
@@ -54,6 +54,8 @@ pub struct CampaignReport {
     pub deliveries_and_effects: u64,
     /// Runs that were cut before nothing could happen any more.
     pub not_quiescent: u32,
+    /// Runs that go on for ever: they came back to where they were, and a run that repeats that is fair.
+    pub endless: u32,
     /// How often each kind of fault was planned, in the order of [`Fault::ALL`].
     pub planned: [u32; Fault::ALL.len()],
     /// How often each struck.
@@ -71,13 +73,15 @@ pub struct CampaignReport {
 impl CampaignReport {
     /// The verdict on one property.
     pub fn verdict(&self, property: PropertyId) -> Verdict {
+        let needs_rest = PropertySet::NEED_QUIESCENCE.contains(property);
+        let never_rests = self.endless > 0 && !PropertySet::OF_ENDLESS_RUNS.contains(property);
         if self.broken.contains(property) {
             Verdict::Violated
+        } else if self.runs < self.schedules {
+            Verdict::Unknown(Doubt::Stopped)
         } else if self.deliveries_and_effects == 0 {
             Verdict::Unknown(Doubt::NothingRead)
-        } else if self.runs < self.schedules {
-            Verdict::Unknown(Doubt::BoundCut)
-        } else if self.not_quiescent > 0 && PropertySet::NEED_QUIESCENCE.contains(property) {
+        } else if needs_rest && (self.not_quiescent > 0 || never_rests) {
             Verdict::Unknown(Doubt::NotQuiescent)
         } else {
             Verdict::Holds
@@ -115,12 +119,17 @@ pub fn campaign(
     report
 }
 
-/// The properties that a run breaks, black-box and white-box: of those that need it to come to rest only if it did.
+/// The properties that a run breaks, black-box and white-box: of those that need it to come to rest only if it did, but
+/// for what stays owed in a run without end.
 pub fn broken_by(run: &Run, rules: Rules) -> PropertySet {
     let monitor = Monitor::new(rules);
     let mut observed = Observed::<Growing>::default();
     run.history.events.iter().for_each(|recorded| monitor.observe(&mut observed, &recorded.event));
-    let seen = if run.quiescent { monitor.at_quiescence(&observed) } else { observed.violated() };
+    let seen = match run.ending {
+        Ending::Rest => monitor.at_quiescence(&observed),
+        Ending::Loop { .. } => monitor.in_a_loop(&observed),
+        Ending::Cut => observed.violated(),
+    };
     seen | run.breaches.iter().map(|(property, _)| *property).collect()
 }
 
@@ -139,6 +148,7 @@ impl Campaign {
             events: 0,
             deliveries_and_effects: 0,
             not_quiescent: 0,
+            endless: 0,
             planned: [0; Fault::ALL.len()],
             fired: [0; Fault::ALL.len()],
             rules,
@@ -166,7 +176,8 @@ impl Campaign {
         report.events += run.history.events.len() as u64;
         let is_one = |kind: EventKind| matches!(kind, EventKind::Deliver { .. } | EventKind::Effect { .. });
         report.deliveries_and_effects += run.history.events.iter().filter(|it| is_one(it.event.kind)).count() as u64;
-        report.not_quiescent += u32::from(!run.quiescent);
+        report.not_quiescent += u32::from(run.ending == Ending::Cut);
+        report.endless += u32::from(matches!(run.ending, Ending::Loop { .. }));
         for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
             report.planned[planned.fault as usize] += 1;
             report.fired[planned.fault as usize] += u32::from(fired.is_some());

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use delivery_impls::core::broker::Decision;
 use delivery_model::inside::{self, Inside, Received};
 use delivery_model::pipeline::Pipeline;
-use delivery_model::schedule::{Interleaving, Schedule};
+use delivery_model::schedule::Schedule;
 use delivery_model::semantics::PropertyId;
 use delivery_model::semantics::inside::{Before, Watch};
 use delivery_model::vocab::{Epoch, Event, EventKind, MessageId, Position, Step};
@@ -86,11 +86,7 @@ impl Inspector {
 fn with_faults(schedule: &Schedule) -> Pipeline {
     let mut pipeline = schedule.pipeline.clone();
     let planned = schedule.faults.iter().map(|planned| planned.fault);
-    let exact = match &schedule.interleaving {
-        Interleaving::Exact(steps) => steps.as_slice(),
-        Interleaving::Seeded(_) => &[],
-    };
-    for fault in planned.chain(exact.iter().filter_map(Step::fault)) {
+    for fault in planned.chain(schedule.interleaving.faults()) {
         pipeline.faults = pipeline.faults.with(fault, pipeline.faults.of(fault).max(1));
     }
     pipeline

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use delivery_impls::mutant::Mutant;
-use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord, Strikes};
+use delivery_model::schedule::{PlannedFault, Point, Schedule, StepWord, Strikes};
 use delivery_model::vocab::{Fault, MessageId, Step};
 
 use super::run::{CannotReplay, world_of};
@@ -30,7 +30,7 @@ pub enum NoPoints {
 
 /// The planned faults of a schedule: its own, or those of its exact interleaving.
 pub fn planned(schedule: &Schedule) -> Result<Vec<PlannedFault>, NoPoints> {
-    let Interleaving::Exact(steps) = &schedule.interleaving else {
+    let Some(steps) = schedule.interleaving.steps() else {
         return Ok(schedule.faults.clone());
     };
     let mut world = world_of(schedule, Mutant::None);

@@ -2,14 +2,20 @@
 //!
 //! An exact interleaving is taken step by step. Otherwise the run chooses among the possible steps with ChaCha8 from the
 //! schedule's seed, and planned faults strike at their logical points. A run ends when nothing can happen any more, or
-//! at a bound, and says which.
+//! when it has found a loop that a fair run may take for ever, or at a bound, and says which. To find the loop, a run that
+//! has gone on for too long serves whoever has waited longest: the worlds are told apart by fingerprints of 64 bits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 
 use delivery_impls::mutant::Mutant;
+use delivery_model::check::{Turn, class};
 use delivery_model::history::{Header, History};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, Schedule};
 use delivery_model::semantics::PropertyId;
 use delivery_model::vocab::{Event, EventKind, Fault, MessageId, ProcessId, Step};
+use foldhash::quality::FixedState;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -30,10 +36,36 @@ pub struct Run {
     /// For each planned fault the step that it was, counted from 0; none if its point was not reached, or if what it
     /// was to befall was gone.
     pub fired: Vec<Option<usize>>,
-    /// Nothing more could happen. Otherwise the run was cut at [`steps_max`], or its exact interleaving ends earlier.
-    pub quiescent: bool,
+    /// How it ended.
+    pub ending: Ending,
     /// The white-box properties that it broke, each time anew, and for which message.
     pub breaches: Vec<(PropertyId, MessageId)>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing more could happen.
+    Rest,
+    /// Its steps from this one on (counted from 0) lead back to where they began, and a run that repeats them for ever is
+    /// fair: nobody who could go on is passed over.
+    Loop {
+        /// The first of the repeated steps.
+        from: usize,
+    },
+    /// It was cut at a bound, or its exact interleaving ends earlier.
+    Cut,
+}
+
+impl Run {
+    /// The run as an exact interleaving.
+    pub fn interleaving(&self) -> Interleaving {
+        let steps = self.steps.clone();
+        match self.ending {
+            Ending::Loop { from } => Interleaving::Endless { steps, from },
+            Ending::Rest | Ending::Cut => Interleaving::Exact(steps),
+        }
+    }
 }
 
 /// An exact interleaving that the cores do not allow.
@@ -52,19 +84,37 @@ pub fn steps_max(schedule: &Schedule) -> usize {
     1_000 + 100 * schedule.messages as usize + 100 * schedule.faults.len()
 }
 
+/// How many steps a run is given to come back to where it was, once it went on for longer than any that ends.
+const LOOP_STEPS_MAX: usize = 1_000;
+/// How many turns of a loop the cores may need until their counts of attempts and deliveries stop.
+const TURNS_MAX: usize = 8;
+
 /// Runs the cores by a schedule.
 pub fn run(schedule: &Schedule, mutant: Mutant) -> Result<Run, CannotReplay> {
     let mut running = Running::new(schedule, mutant);
+    let mut looped = None;
     let fired = match &schedule.interleaving {
         Interleaving::Exact(steps) => {
-            for (at, &step) in steps.iter().enumerate() {
-                running.take(step).map_err(|why| CannotReplay { at, why })?;
-            }
+            running.exact(steps)?;
             Vec::new()
         }
-        Interleaving::Seeded(seed) => running.seeded(schedule, *seed),
+        Interleaving::Endless { steps, from } => {
+            running.exact(steps)?;
+            looped = running.turn(&steps[*from..])?;
+            Vec::new()
+        }
+        Interleaving::Seeded(seed) => {
+            let fired = running.seeded(schedule, *seed);
+            if running.steps.len() >= steps_max(schedule) && !running.inspector.is_ambiguous() {
+                looped = running.go_round();
+            }
+            if let Some(from) = looped {
+                (running, looped) = running.from_the_first_time(schedule, mutant, from);
+            }
+            fired
+        }
     };
-    Ok(running.finish(fired))
+    Ok(running.finish(fired, looped))
 }
 
 struct Running {
@@ -97,6 +147,81 @@ impl Running {
         Ok(())
     }
 
+    fn exact(&mut self, steps: &[Step]) -> Result<(), CannotReplay> {
+        steps.iter().try_for_each(|&step| {
+            let at = self.steps.len();
+            self.take(step).map_err(|why| CannotReplay { at, why })
+        })
+    }
+
+    /// Takes these steps again and again, until the world is the same before and after. Says where that turn began, if it
+    /// is one that a fair run may take for ever.
+    fn turn(&mut self, cycle: &[Step]) -> Result<Option<usize>, CannotReplay> {
+        let mut enabled = Vec::new();
+        for _ in 0..TURNS_MAX {
+            let (before, from) = (self.world.clone(), self.steps.len());
+            let mut turn = Turn::default();
+            for &step in cycle {
+                enabled.clear();
+                self.world.enabled(&mut enabled);
+                turn.take(step, &enabled);
+                self.exact(&[step])?;
+            }
+            if self.world == before {
+                return Ok(turn.is_fair().then_some(from));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Serves whoever has waited longest, until the world is one that it was before. Says since when, if a run that goes
+    /// on like that is fair.
+    fn go_round(&mut self) -> Option<usize> {
+        let mut served: BTreeMap<u8, usize> = BTreeMap::new();
+        let mut seen: HashMap<u64, usize, FixedState> = HashMap::default();
+        let mut taken: Vec<(Step, Vec<Step>)> = Vec::new();
+        let start = self.steps.len();
+        for now in 0..LOOP_STEPS_MAX {
+            let fingerprint = FixedState::default().hash_one(&self.world);
+            if let Some(&since) = seen.get(&fingerprint) {
+                let mut turn = Turn::default();
+                taken[since..].iter().for_each(|(step, enabled)| turn.take(*step, enabled));
+                if turn.is_fair() {
+                    return Some(start + since);
+                }
+            } else {
+                seen.insert(fingerprint, now);
+            }
+            let mut enabled = Vec::new();
+            self.world.enabled(&mut enabled);
+            let longest = |step: &&Step| served.get(&class(step)).map_or(0, |last| last + 1);
+            let step = *enabled.iter().min_by_key(longest)?;
+            served.insert(class(&step), now);
+            self.take(step).expect("a step that is offered can be taken");
+            taken.push((step, enabled));
+        }
+        None
+    }
+
+    /// The same loop, begun as soon as the run comes to the world in which it begins.
+    fn from_the_first_time(&self, schedule: &Schedule, mutant: Mutant, from: usize) -> (Running, Option<usize>) {
+        let (long, cycle) = self.steps.split_at(from);
+        let exactly = |steps: &[Step]| {
+            let mut running = Running::new(schedule, mutant);
+            running.exact(steps).expect("the run took them before");
+            running
+        };
+        let begins = exactly(long).world;
+        let mut world = world_of(schedule, mutant);
+        let mut events = Vec::new();
+        let mut stem = 0;
+        while world != begins {
+            world.take(long[stem], &mut events).expect("the run took it before");
+            stem += 1;
+        }
+        (exactly(&[&long[..stem], cycle].concat()), Some(stem))
+    }
+
     /// Takes steps until nothing is possible or the bound is reached. Says where each planned fault struck.
     fn seeded(&mut self, schedule: &Schedule, seed: u64) -> Vec<Option<usize>> {
         let mut choice = ChaCha8Rng::seed_from_u64(seed);
@@ -122,15 +247,19 @@ impl Running {
         plan.into_fired()
     }
 
-    fn finish(mut self, fired: Vec<Option<usize>>) -> Run {
-        let quiescent = self.world.is_quiescent();
-        if quiescent {
+    fn finish(mut self, fired: Vec<Option<usize>>, looped: Option<usize>) -> Run {
+        let ending = match looped {
+            Some(from) => Ending::Loop { from },
+            None if self.world.is_quiescent() => Ending::Rest,
+            None => Ending::Cut,
+        };
+        if ending == Ending::Rest {
             let at = self.steps.len() as u64;
             self.history.push(at.into(), Event { process: FAULTS, kind: EventKind::Quiescent });
             self.inspector.at_rest(&self.world);
         }
         let breaches = self.inspector.into_breaches();
-        Run { history: self.history, steps: self.steps, fired, quiescent, breaches }
+        Run { history: self.history, steps: self.steps, fired, ending, breaches }
     }
 }
 
@@ -143,12 +272,8 @@ pub(super) fn world_of(schedule: &Schedule, mutant: Mutant) -> World {
 /// expires, and records to go back to where the group is rewound.
 fn with_room(schedule: &Schedule) -> Pipeline {
     let mut pipeline = schedule.pipeline.clone();
-    let exact = match &schedule.interleaving {
-        Interleaving::Exact(steps) => steps.as_slice(),
-        Interleaving::Seeded(_) => &[],
-    };
     let planned = schedule.faults.iter().map(|planned| planned.fault);
-    for fault in planned.chain(exact.iter().filter_map(|step| step.fault())) {
+    for fault in planned.chain(schedule.interleaving.faults()) {
         if matches!(fault, Fault::LeaseExpiry | Fault::Rewind) {
             pipeline.faults = pipeline.faults.with(fault, pipeline.faults.of(fault).max(1));
         }

@@ -13,7 +13,7 @@ use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
 use delivery_model::vocab::{EventKind, Fault, MessageId, Position, Step};
 
 use super::campaign::{broken_by, campaign};
-use super::run::{Run, run, steps_max};
+use super::run::{Ending, Run, run, steps_max};
 
 fn references() -> Vec<Pipeline> {
     presets::REFERENCES.iter().map(|name| presets::named(name).expect("a reference is a preset")).collect()
@@ -45,7 +45,7 @@ fn without_faults_every_message_is_delivered_and_effected_once() {
     for pipeline in references() {
         for seed in 0..20 {
             let run = run(&schedule(&pipeline, 5, Vec::new(), seed), Mutant::None).unwrap();
-            assert!(run.quiescent, "{} seed {seed}", pipeline.name);
+            assert_eq!(run.ending, Ending::Rest, "{} seed {seed}", pipeline.name);
             assert_eq!(count(&run, |kind| matches!(kind, EventKind::Deliver { .. })), 5, "{}", pipeline.name);
             assert_eq!(count(&run, |kind| matches!(kind, EventKind::Effect { .. })), 5, "{}", pipeline.name);
             assert!(broken_by(&run, Rules::from(&pipeline)).is_empty(), "{} seed {seed}", pipeline.name);
@@ -65,7 +65,7 @@ fn thousands_of_messages_are_delivered_under_faults() {
         faults.push(at(Fault::SettleLost, StepWord::Settle, u64::from(message) + 30));
     }
     let run = run(&schedule(&pipeline, messages, faults, 7), Mutant::None).unwrap();
-    assert!(run.quiescent && run.fired.iter().all(Option::is_some));
+    assert!(run.ending == Ending::Rest && run.fired.iter().all(Option::is_some));
     assert_eq!(count(&run, |kind| matches!(kind, EventKind::Effect { .. })), messages as usize);
     assert!(count(&run, |kind| matches!(kind, EventKind::Deliver { .. })) > messages as usize);
     assert!(broken_by(&run, Rules::from(&pipeline)).is_empty());
@@ -158,14 +158,38 @@ fn a_loss_befalls_what_its_point_sent_and_a_crash_comes_right_after() {
     check(kept, Step::Append { message }, Step::BrokerCrash { keeps: 2 });
 }
 
+/// A message that fails its handler every time is handed off for ever: the run is told up to where that begins, with one
+/// turn of it, and keeps no promise that nothing is lost.
 #[test]
-fn a_run_that_never_comes_to_rest_is_cut_and_says_so() {
+fn a_run_that_goes_on_for_ever_is_told_as_stem_and_loop() {
     let pipeline = presets::named("exactly-once").unwrap();
     let schedule = schedule(&pipeline, 1, vec![at(Fault::Poison, StepWord::Submit, 1)], 0);
-    let run = run(&schedule, Mutant::None).unwrap();
-    assert!(!run.quiescent);
-    assert_eq!(run.steps.len(), steps_max(&schedule));
-    assert_eq!(count(&run, |kind| *kind == EventKind::Quiescent), 0);
+    let ran = run(&schedule, Mutant::None).unwrap();
+    let Ending::Loop { from } = ran.ending else { panic!("it goes on for ever, and ended as {:?}", ran.ending) };
+    assert_eq!(ran.steps.len() - from, 3, "hand off, deliver, fail: {:?}", &ran.steps[from..]);
+    assert!(ran.steps.len() < 40, "the stem is as short as the run allows, not {from} steps");
+    assert_eq!(count(&ran, |kind| *kind == EventKind::Quiescent), 0);
+    assert!(broken_by(&ran, Rules::from(&pipeline)).contains(PropertyId::SubmittedNotLost));
+    // As an exact interleaving with a loop it is the same.
+    let exact = Schedule { faults: Vec::new(), interleaving: ran.interleaving(), ..schedule };
+    let again = run(&exact, Mutant::None).unwrap();
+    assert!(matches!(again.ending, Ending::Loop { .. }));
+    assert!(broken_by(&again, Rules::from(&pipeline)).contains(PropertyId::SubmittedNotLost));
+}
+
+/// Of three steps that are repeated none passes anybody over only if nobody else could go on: with a second message that
+/// waits to be sent, the same loop is not fair, and shows nothing.
+#[test]
+fn a_loop_that_passes_somebody_over_is_none() {
+    let pipeline = presets::named("exactly-once").unwrap();
+    let poisoned = schedule(&pipeline, 1, vec![at(Fault::Poison, StepWord::Submit, 1)], 0);
+    let ran = run(&poisoned, Mutant::None).unwrap();
+    let Ending::Loop { from } = ran.ending else { panic!("{:?}", ran.ending) };
+    let mut steps = ran.steps.clone();
+    steps.insert(from, Step::Submit { message: MessageId(2) });
+    let interleaving = Interleaving::Endless { steps, from: from + 1 };
+    let unfair = Schedule { messages: 2, faults: Vec::new(), interleaving, ..poisoned };
+    assert_eq!(run(&unfair, Mutant::None).unwrap().ending, Ending::Cut);
 }
 
 #[test]

@@ -40,8 +40,41 @@ const END: u8 = HAND + 2 * LOG_MAX as u8;
 
 const _: () = assert!(END <= Fairness::CLASSES);
 
-/// The class of a step.
-pub(super) fn class(step: &Step) -> u8 {
+/// One turn of a loop, step by step: whether a run that takes it again and again is fair, with shares that are fair.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    enabled_always: u64,
+    enabled_once: u64,
+    taken: u64,
+}
+
+impl Default for Turn {
+    /// Nothing was done yet.
+    fn default() -> Self {
+        Turn { enabled_always: u64::MAX, enabled_once: 0, taken: 0 }
+    }
+}
+
+impl Turn {
+    /// This step was taken where those were enabled, faults aside.
+    pub fn take(&mut self, step: Step, enabled: &[Step]) {
+        let enabled = enabled.iter().fold(0, |classes, step| classes | 1 << class(step));
+        self.enabled_always &= enabled;
+        self.enabled_once |= enabled;
+        self.taken |= 1 << class(&step);
+    }
+
+    /// Whatever could be done without a break was done, and no position that could be handed off again and again was
+    /// passed over.
+    pub fn is_fair(&self) -> bool {
+        let ones = |classes: std::ops::Range<u8>| classes.fold(0_u64, |bits, class| bits | 1 << class);
+        let (weak, strong) = (ones(UNFAIR + 1..END), ones(HAND_OFF..HAND));
+        (weak & self.enabled_always | strong & self.enabled_once) & !self.taken == 0
+    }
+}
+
+/// The class of a step: whose it is, and about what. Of steps of class 0 nothing is owed.
+pub fn class(step: &Step) -> u8 {
     use Step::*;
     match *step {
         Submit { .. } => UNFAIR,

@@ -20,7 +20,7 @@ use crate::spec::bounds::{self, TooManyMessages};
 use crate::vocab::{MessageId, Step};
 
 pub use claim::Claim;
-pub use fair::Shares;
+pub use fair::{Shares, Turn, class};
 
 /// What a promise about whole runs comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Searched {
     ) -> Result<Self, TooManyMessages> {
         let watched = claims.iter().fold(PropertySet::EMPTY, |watched, claim| watched | claim.watched(pipeline));
         let protocol = Protocol::watching(pipeline, limits.messages, watched)?;
-        let walk = Walk::new(&protocol).checks(Checks::none()).edges(fair::class).threads(limits.threads);
+        let walk = Walk::new(&protocol).checks(Checks::none()).edges(class).threads(limits.threads);
         let exploration = protocol.run(walk.states_max(limits.states_max).keep_going(keep_going));
         Ok(Searched { protocol, exploration })
     }
