@@ -8,6 +8,6 @@ mod protocol;
 mod reduced;
 
 pub use explore::{Explored, Limits, Violation, explore, explore_whole};
-pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, Turn, class, liveness};
+pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, Turn, class, fairness, liveness};
 pub use protocol::{Moment, Protocol};
 pub use reduced::{Junction, Reduced, Unsound, audit};

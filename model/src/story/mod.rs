@@ -8,12 +8,13 @@ mod text;
 
 use std::ops::ControlFlow;
 
+use crate::inside::{Decision, Inside};
 use crate::pipeline::{FaultBudget, Pipeline};
 use crate::spec::bounds::TooManyMessages;
 use crate::spec::{Spec, State};
 use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
 
-pub use svg::svg;
+pub use svg::{svg, svg_endless};
 pub use text::{Ink, endless_text, text};
 
 /// Who a row is about.
@@ -111,21 +112,22 @@ pub fn story(spec: &Spec, path: &[Step]) -> Vec<Row> {
     path.iter()
         .map(|&step| {
             let before = state;
+            let decision = spec.look(&before).received().map(|received| received.decision);
             let events = spec.take(&mut state, step);
             let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
-            row(&before, &state, step, &kinds)
+            row((&before, &state), decision, step, &kinds)
         })
         .collect()
 }
 
-fn row(before: &State, after: &State, step: Step, events: &[EventKind]) -> Row {
+fn row((before, after): (&State, &State), decided: Option<Decision>, step: Step, events: &[EventKind]) -> Row {
     use Lane::*;
     let (from, to, text) = match step {
         Step::Submit { message } => (OrderService, OrderService, format!("submits order {message}")),
         Step::Attempt { message } => (OrderService, Broker, format!("publish {message}")),
         Step::Receive { message } => (Broker, Broker, format!("receives {message}")),
         Step::ReceiveLate { message } => (Broker, Broker, format!("receives a late copy of {message}")),
-        Step::Append { message } => (Broker, Broker, format!("{} {message}", decision(before, after))),
+        Step::Append { message } => (Broker, Broker, format!("{} {message}", decision(before, decided))),
         Step::Sync => (Broker, Broker, "syncs".to_owned()),
         Step::Ack { message } => (Broker, OrderService, format!("ack {message}")),
         Step::TakeReply { message } => (OrderService, OrderService, format!("{} {message}", reply(events))),
@@ -171,13 +173,12 @@ fn fault_row(before: &State, step: Step) -> Row {
     Row { from: lane, to: lane, text, fault: true }
 }
 
-fn decision(before: &State, after: &State) -> &'static str {
-    if after.log().count() > before.log().count() {
-        "appends"
-    } else if before.stored_like_slot() {
-        "recognises as a duplicate:"
-    } else {
-        "refuses"
+fn decision(before: &State, decided: Option<Decision>) -> &'static str {
+    match decided {
+        Some(Decision::Duplicate) if before.stored_like_slot() => "recognises as a duplicate:",
+        Some(Decision::Duplicate) => "takes for a duplicate, without a record:",
+        Some(Decision::Refuse) => "refuses",
+        Some(Decision::Store) | None => "appends",
     }
 }
 

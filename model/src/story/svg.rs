@@ -12,10 +12,16 @@ const ROW: u32 = 28;
 /// Scoped to the drawing: an inline style is the whole page's.
 const STYLE: &str = ".story text{font:13px system-ui,sans-serif;fill:#24292f}.story .title{font-weight:600}\
 .story .life{stroke:#b6bcc4}.story .step{fill:#57606a}.story .arrow{stroke:#0969da;stroke-width:1.5}\
-.story .fault{fill:#cf222e}";
+.story .fault{fill:#cf222e}.story .loop{fill:none;stroke:#cf222e;stroke-dasharray:6 4}\
+.story .again{fill:#cf222e;font-weight:600}";
 
 /// A self-contained `<svg>` element of the rows.
 pub fn svg(rows: &[Row]) -> String {
+    svg_endless(rows, rows.len())
+}
+
+/// The same of a run without end: the rows from `cycle` on stand in a frame, as they are repeated for ever.
+pub fn svg_endless(rows: &[Row], cycle: usize) -> String {
     let height = HEAD + ROW * rows.len() as u32 + 16;
     let mut out = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' class='story' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}' \
@@ -30,6 +36,15 @@ pub fn svg(rows: &[Row]) -> String {
     }
     for (number, row) in rows.iter().enumerate() {
         draw(&mut out, row, number, HEAD + ROW * number as u32 + ROW / 2);
+    }
+    if cycle < rows.len() {
+        let (y, height) = (HEAD + ROW * cycle as u32, ROW * (rows.len() - cycle) as u32);
+        let (width, x, baseline) = (WIDTH - 8, WIDTH - 12, y + 18);
+        element(&mut out, &format!("<rect class='loop' x='4' y='{y}' width='{width}' height='{height}'/>"));
+        element(
+            &mut out,
+            &format!("<text class='again' x='{x}' y='{baseline}' text-anchor='end'>loop: for ever</text>"),
+        );
     }
     out + "</svg>"
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::presets;
 use delivery_model::semantics::{PropertyId, Verdict, Verdicts};
-use delivery_model::story::svg;
+use delivery_model::story::svg_endless;
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
@@ -198,7 +198,7 @@ fn promise(out: &mut String, page: &Page, level: Level, property: PropertyId, di
 
 /// The story's diagram, its ids made its own: there are many in the file.
 fn diagram(page: &Page, broken: &Break, number: usize) -> String {
-    let drawn = svg(&page.rows(broken));
+    let drawn = svg_endless(&page.rows(broken), broken.story.steps.len());
     drawn.replace("id='head'", &format!("id='head-{number}'")).replace("url(#head)", &format!("url(#head-{number})"))
 }
 

@@ -60,5 +60,6 @@ fn violation(broken: &Break) -> Value {
         "faults": words(broken.faults),
         "messages": broken.story.messages,
         "steps": broken.story.steps,
+        "loop": broken.story.cycle,
     })
 }

@@ -125,7 +125,7 @@ impl Page {
     pub fn rows(&self, broken: &Break) -> Vec<Row> {
         let pipeline = Pipeline { faults: broken.faults.budget(), ..self.pipeline.clone() };
         let spec = Spec::new(&pipeline, broken.story.messages).expect("the story was found with as many messages");
-        story(&spec, &broken.story.steps)
+        story(&spec, &[&*broken.story.steps, &*broken.story.cycle].concat())
     }
 
     /// Whether every verdict is one on all runs within the bounds.

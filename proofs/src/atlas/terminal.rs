@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::semantics::{PropertyId, Verdict};
-use delivery_model::story::{Ink, text};
+use delivery_model::story::{Ink, endless_text, text};
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
@@ -168,7 +168,14 @@ pub fn stories(page: &Page, ink: Ink) -> String {
 fn told(page: &Page, broken: &Break, ink: Ink) -> String {
     let Break { level, property, faults, story: run } = broken;
     let title = format!("{}: {} {} under {faults}", page.pipeline.name, harm(*property), counted(*level));
-    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), text(&page.rows(broken), ink))
+    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), told_of(page, broken, ink))
+}
+
+fn told_of(page: &Page, broken: &Break, ink: Ink) -> String {
+    match broken.story.cycle.is_empty() {
+        true => text(&page.rows(broken), ink),
+        false => endless_text(&page.rows(broken), broken.story.steps.len(), ink),
+    }
 }
 
 /// The words in lines of at most so many columns, behind a label, the later lines indented.

@@ -15,11 +15,12 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use delivery_model::check::graph::{Checks, Completeness, Exploration, Progress, StateId, Walk};
+use delivery_model::check::{Shares, class, fairness};
 use delivery_model::pipeline::{Level, Pipeline, Semantics};
-use delivery_model::semantics::{Monitor, Observed, PropertyId, Rules, Small};
+use delivery_model::semantics::{Monitor, Observed, PropertyId, PropertySet, Rules, Small};
 use delivery_model::spec::bounds::{MESSAGES_MAX, TooManyMessages};
 use delivery_model::spec::{Spec, State};
-use delivery_model::vocab::{Fault, Step};
+use delivery_model::vocab::{Fault, MessageId, Step};
 use stateright::{Model, Property};
 
 use super::faults::FaultSet;
@@ -65,8 +66,10 @@ pub struct Log {
 pub struct Story {
     /// How many messages it needs.
     pub messages: u32,
-    /// The run.
+    /// The run; of one without end, what comes before its loop.
     pub steps: Vec<Step>,
+    /// What is then repeated for ever; empty where the run ends.
+    pub cycle: Vec<Step>,
 }
 
 impl Voyage {
@@ -100,7 +103,7 @@ impl Voyage {
 
     /// Walks the whole graph on one thread, or until told to stop.
     pub fn sail(&self, states_max: u32, keep_going: &dyn Fn(&Progress) -> bool) -> Log {
-        let walk = Walk::new(self).checks(Checks::none()).states_max(states_max).keep_going(keep_going);
+        let walk = Walk::new(self).checks(Checks::none()).edges(class).states_max(states_max).keep_going(keep_going);
         let exploration = walk.run();
         let mut log = Log { states: exploration.graph.len(), ..Log::default() };
         if exploration.completeness != Completeness::Complete {
@@ -112,10 +115,40 @@ impl Voyage {
                 |&(other, same): &(FaultSet, Promise)| same == promise && other != faults && other.is_within(faults);
             if !first.keys().any(is_needless) {
                 let steps = exploration.graph.path_to(self, state).actions().copied().collect();
-                log.broken.insert((faults, promise), Story { messages: self.messages, steps });
+                let story = Story { messages: self.messages, steps, cycle: Vec::new() };
+                log.broken.insert((faults, promise), story);
             }
         }
+        if exploration.graph.has_cycle() {
+            self.read_loops(&exploration, &mut log);
+        }
         log
+    }
+
+    /// What runs without end leave owed: for each set of faults and each promise that no run breaks which ends, a run
+    /// whose loop begins earliest.
+    fn read_loops(&self, exploration: &Exploration<Moment>, log: &mut Log) {
+        for ((place, level), &monitor) in Level::ALL.into_iter().enumerate().zip(&self.monitors) {
+            for property in (monitor.watched & PropertySet::OF_ENDLESS_RUNS).iter() {
+                for message in (1..=u64::from(self.messages)).map(MessageId) {
+                    let monitor = Monitor { watched: property.into(), ..monitor };
+                    let owed = |moment: &Moment| monitor.is_owed(&moment.observed[place], message);
+                    let loops = exploration.fair_loops(fairness(Shares::Fair), owed, |moment| !owed(moment));
+                    for id in loops.states() {
+                        let moment = exploration.graph.state(id);
+                        let faults = self.attributed(FaultSet::fired(&moment.state));
+                        let promise = (level, property);
+                        let is_told = |&(other, same): &(FaultSet, Promise)| same == promise && other.is_within(faults);
+                        if moment.state.is_cut() || log.broken.keys().any(is_told) {
+                            continue;
+                        }
+                        let steps = exploration.graph.path_to(self, id).actions().copied().collect();
+                        let cycle = exploration.cycle_at(self, &loops, id).actions().copied().collect();
+                        log.broken.insert((faults, promise), Story { messages: self.messages, steps, cycle });
+                    }
+                }
+            }
+        }
     }
 
     /// The first state, so one of the least depth, in which each set breaks each promise.
@@ -159,7 +192,8 @@ impl Voyage {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", count(self.messages, "message"), count(self.steps.len() as u32, "step"))
+        write!(f, "{}, {}", count(self.messages, "message"), count(self.steps.len() as u32, "step"))?;
+        if self.cycle.is_empty() { Ok(()) } else { f.write_str(" and a loop") }
     }
 }
 

@@ -26,7 +26,7 @@ mod walk;
 
 pub use checks::{Check, Checks, Expects};
 pub use exploration::{Completeness, Cut, Edge, Exploration, Finding, Graph, Memory, StateId, Verdict};
-pub use liveness::{Fairness, Lasso, Liveness};
+pub use liveness::{FairLoops, Fairness, Lasso, Liveness};
 pub use packing::{AsIs, Packing};
 pub use path::Path;
 pub use walk::{Progress, Walk};

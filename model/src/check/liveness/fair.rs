@@ -109,7 +109,7 @@ fn of_hand(hand: Hand) -> u8 {
 }
 
 /// What is owed of each class.
-pub(super) fn fairness(shares: Shares) -> Fairness {
+pub fn fairness(shares: Shares) -> Fairness {
     let owed = (UNFAIR + 1..END).fold(Fairness::NONE, Fairness::weak);
     match shares {
         Shares::Any => owed,

@@ -20,7 +20,7 @@ use crate::spec::bounds::{self, TooManyMessages};
 use crate::vocab::{MessageId, Step};
 
 pub use claim::Claim;
-pub use fair::{Shares, Turn, class};
+pub use fair::{Shares, Turn, class, fairness};
 
 /// What a promise about whole runs comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Searched {
         for subject in claim.subjects(self.protocol.spec.settings().messages()) {
             let made = |moment: &Moment| claim.is_made(&self.protocol, moment, subject);
             let kept = |moment: &Moment| claim.is_kept(&self.protocol, moment, subject);
-            match self.exploration.leads_to(&self.protocol, fair::fairness(shares), made, kept) {
+            match self.exploration.leads_to(&self.protocol, fairness(shares), made, kept) {
                 Liveness::Holds | Liveness::Unknown(_) => {}
                 Liveness::Violated(lasso) => {
                     let run = self.told(&lasso, subject);

@@ -25,7 +25,8 @@ use stateright::Model;
 use self::components::{Components, Regions};
 use self::fairness::Run;
 use self::open::Open;
-use super::exploration::{Completeness, Cut, Exploration, Graph};
+use super::exploration::{Completeness, Cut, Exploration, Graph, StateId};
+use super::path::Path;
 
 pub use self::fairness::Fairness;
 pub use self::lasso::Lasso;
@@ -69,6 +70,47 @@ impl<S: Clone + Eq> Exploration<S> {
             (None, Completeness::Complete) => Liveness::Holds,
             (None, Completeness::Incomplete(cut)) => Liveness::Unknown(cut),
         }
+    }
+}
+
+/// Where fair runs can stay for ever with a promise open.
+pub struct FairLoops {
+    loops: Loops,
+    fairness: Fairness,
+    states: Vec<u32>,
+}
+
+impl<S: Clone + Eq> Exploration<S> {
+    /// Every state in which a fair run can stay for ever, or come back to again and again, that has met `from` and never
+    /// meets `to`.
+    ///
+    /// # Panics
+    ///
+    /// As [`leads_to`](Exploration::leads_to).
+    pub fn fair_loops(&self, fairness: Fairness, from: impl Fn(&S) -> bool, to: impl Fn(&S) -> bool) -> FairLoops {
+        assert!(self.graph.has_edges(), "liveness is read off the edges, and this walk kept none");
+        let open = Open::new(&self.graph, from, to);
+        let loops = Loops::of(&self.graph, fairness, &open);
+        let states = open.states.iter().copied().filter(|&state| loops.contain(state)).collect();
+        FairLoops { loops, fairness, states }
+    }
+
+    /// What a run does for ever that comes back to this state of the loops again and again; empty where it stays.
+    ///
+    /// # Panics
+    ///
+    /// If the state is not one of the loops', or the model is another one.
+    pub fn cycle_at<M: Model<State = S>>(&self, model: &M, loops: &FairLoops, state: StateId) -> Path<S, M::Action> {
+        assert!(loops.loops.contain(state.0), "{state} is in a loop");
+        let cycle = lasso::cycle(&self.graph, &loops.loops.regions, loops.fairness, state.0);
+        self.graph.path_over(model, state.0, &cycle)
+    }
+}
+
+impl FairLoops {
+    /// Those states.
+    pub fn states(&self) -> impl Iterator<Item = StateId> + '_ {
+        self.states.iter().copied().map(StateId)
     }
 }
 
