@@ -281,7 +281,8 @@ fn in_model(broken: &Broken) -> Option<Violation> {
         None => protocol.broken_for(stem, *property).or_else(|| broken_inside(&protocol, stem)),
     }?;
     let (steps, cycle) = (stem.to_vec(), repeated.to_vec());
-    Some(Violation { property: *property, message: Some(message), messages: schedule.messages, steps, cycle })
+    let messages = schedule.messages;
+    Some(Violation { property: *property, message: Some(message), messages, steps, cycle, needs: None })
 }
 
 /// For which message the run that repeats this loop for ever leaves a debt open.

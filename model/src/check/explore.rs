@@ -9,6 +9,7 @@ use stateright::Model;
 
 use super::graph::{Check, Checks, Completeness, Cut, Exploration, Progress, Walk};
 use super::liveness::{Claim, LivenessFinding, liveness};
+use super::needed;
 use super::protocol::{Moment, Protocol};
 use super::reduced::Reduced;
 use crate::pipeline::{FaultBudget, Pipeline};
@@ -51,6 +52,9 @@ pub struct Violation {
     pub steps: Vec<Step>,
     /// What is then repeated for ever; empty where the story ends.
     pub cycle: Vec<Step>,
+    /// The pipeline's weak setting that the story needs, as key and value: with the stronger word it is no run, or breaks
+    /// nothing. Looked for among a few settings whose harm hides behind common faults.
+    pub needs: Option<&'static str>,
 }
 
 impl Violation {
@@ -58,10 +62,7 @@ impl Violation {
     pub fn interleaving(&self) -> Interleaving {
         match self.cycle.is_empty() {
             true => Interleaving::Exact(self.steps.clone()),
-            false => Interleaving::Endless {
-                steps: [&*self.steps, &*self.cycle].concat(),
-                from: self.steps.len(),
-            },
+            false => Interleaving::Endless { steps: [&*self.steps, &*self.cycle].concat(), from: self.steps.len() },
         }
     }
 }
@@ -125,6 +126,7 @@ pub fn explore_whole(
         _ => Verdict::Unknown(Doubt::BoundCut),
     };
     let mut violations = stories(pipeline, limits, survey.broken, keep_going)?;
+    needed::prefer(pipeline, limits, &mut violations, keep_going)?;
     // Whatever ends has shown its losses. What goes on for ever is looked at besides, in the whole graph: a reduced one
     // only tells whether there is such a run.
     let not_lost = protocol.watched() & PropertySet::OF_ENDLESS_RUNS;
@@ -141,6 +143,7 @@ pub fn explore_whole(
                 messages: run.messages,
                 steps: run.stem,
                 cycle: run.cycle,
+                needs: None,
             }));
             violations.sort_by_key(|violation| violation.property);
         }
@@ -297,7 +300,7 @@ fn story(protocol: &Protocol, exploration: &Exploration<Moment>, property: Prope
         true => broken_inside(protocol, &exploration.graph.state(state), property, &mut steps),
         false => protocol.broken_for(&steps, property),
     };
-    Violation { property, message, messages, steps, cycle: Vec::new() }
+    Violation { property, message, messages, steps, cycle: Vec::new(), needs: None }
 }
 
 /// Adds the step from this moment that breaks the property, unless it is broken by there being none, and says for which

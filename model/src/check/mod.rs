@@ -3,6 +3,7 @@
 mod explore;
 pub mod graph;
 mod liveness;
+mod needed;
 mod packed;
 mod protocol;
 mod reduced;

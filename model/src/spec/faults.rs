@@ -2,8 +2,8 @@
 //!
 //! A fault that would change nothing is not offered: it would only spend its budget.
 
-use super::broker::slide_dedup_window;
 use super::bounds::LOG_MAX;
+use super::broker::slide_dedup_window;
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, producer};

@@ -356,9 +356,10 @@ impl State {
     fn late_of(&self, position: usize) -> impl Iterator<Item = (Hand, Holding)> + '_ {
         let of_position = self.late.iter().take_while(|late| !late.is_none());
         let of_position = of_position.filter(move |late| late.position() == position);
-        of_position.filter_map(|late| late.holding()).zip(1..).map(move |(holding, late)| {
-            (Hand { position: Position(position as u64), late }, holding)
-        })
+        of_position
+            .filter_map(|late| late.holding())
+            .zip(1..)
+            .map(move |(holding, late)| (Hand { position: Position(position as u64), late }, holding))
     }
 
     /// Some hand-off has outlived its lease.

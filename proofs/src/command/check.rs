@@ -231,8 +231,12 @@ fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
 }
 
 fn of_model(pipeline: &Pipeline, violation: &Violation, ink: Ink) -> String {
-    let Violation { property, message, messages, steps, cycle } = violation;
-    let ends = if cycle.is_empty() { "" } else { " and a loop that is repeated for ever" };
+    let Violation { property, message, messages, steps, cycle, needs } = violation;
+    let ends = match (cycle.is_empty(), needs) {
+        (true, None) => String::new(),
+        (true, Some(setting)) => format!(", which needs {setting}"),
+        (false, _) => " and a loop that is repeated for ever".to_owned(),
+    };
     format!(
         "\n{}; the shortest story, {} in {}{ends}:\n{}",
         tell::broken(*property, *message, ink),
@@ -270,7 +274,11 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
     let of_model: Vec<Value> = model
         .violations
         .iter()
-        .map(|it| tell::violation(it.property, it.message, &it.steps, &it.cycle))
+        .map(|it| {
+            let mut told = tell::violation(it.property, it.message, &it.steps, &it.cycle);
+            it.needs.into_iter().for_each(|setting| told["needs"] = setting.into());
+            told
+        })
         .collect();
     let of_cores: Vec<Value> = verified
         .broken

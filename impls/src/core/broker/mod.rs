@@ -203,12 +203,7 @@ impl<J: Journal> Broker<J> {
     }
 }
 
-fn memory_at_start<J: Journal>(
-    settings: &pipeline::Broker,
-    log: &Log<J>,
-    mutant: Mutant,
-    incarnation: u32,
-) -> Memory {
+fn memory_at_start<J: Journal>(settings: &pipeline::Broker, log: &Log<J>, mutant: Mutant, incarnation: u32) -> Memory {
     let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
     if !is_rebuilt {
         let is_first_start = incarnation == 1;

@@ -46,9 +46,7 @@ impl World {
                     && message == self.next_submission(),
                 "it is not the next message, or another is poisoned",
             ),
-            Rewind { position } => {
-                require(self.can_rewind(position), "nothing was delivered from there")
-            }
+            Rewind { position } => require(self.can_rewind(position), "nothing was delivered from there"),
             _ => unreachable!("{step:?} is no fault"),
         }
     }
