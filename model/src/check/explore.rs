@@ -12,7 +12,7 @@ use super::liveness::{Claim, LivenessFinding, liveness};
 use super::needed;
 use super::protocol::{Moment, Protocol};
 use super::reduced::Reduced;
-use crate::pipeline::{FaultBudget, Pipeline};
+use crate::pipeline::{DeadLetters, FaultBudget, Pipeline};
 use crate::schedule::Interleaving;
 use crate::semantics::{Doubt, Monitor, PropertyId, PropertySet, Rules, Small, Verdict, Verdicts};
 use crate::spec::State;
@@ -74,6 +74,9 @@ pub struct Explored {
     pub verdicts: Verdicts,
     /// Every watched property that is broken.
     pub violations: Vec<Violation>,
+    /// Where the verdict that nothing is lost rests on dead letters: the shortest run in which a message that must not be
+    /// lost ends as one, and not as it was promised. None where it does not rest on them.
+    pub dead_letter: Option<Violation>,
     /// The watched properties.
     pub watched: PropertySet,
     /// Faults in the budget that never fired: such a check would be vacuous.
@@ -153,9 +156,15 @@ pub fn explore_whole(
         false => in_the_end(property),
     };
     findings.retain(|finding| claims.contains(&finding.claim));
+    let is_lost = violations.iter().any(|violation| not_lost.contains(violation.property));
+    let dead_letter = match protocol.monitor.rules.dead_letters && !is_lost {
+        true => dead_letter(pipeline, not_lost, limits, keep_going)?,
+        false => None,
+    };
     let explored = Explored {
         verdicts: Verdicts::new(&protocol.monitor.rules, of_property),
         violations,
+        dead_letter,
         watched: protocol.watched(),
         never_fired: survey.never_fired,
         bounds_exceeded,
@@ -164,6 +173,18 @@ pub fn explore_whole(
         depth: survey.depth,
     };
     Ok((explored, findings))
+}
+
+/// The shortest run that loses a message to whom a dead letter is a loss.
+fn dead_letter(
+    pipeline: &Pipeline,
+    not_lost: PropertySet,
+    limits: Limits,
+    keep_going: &dyn Fn(&Progress) -> bool,
+) -> Result<Option<Violation>, TooManyMessages> {
+    let strict = Pipeline { dead_letters: DeadLetters::AreLost, ..pipeline.clone() };
+    let broken = survey(&Protocol::watching(&strict, limits.messages, not_lost)?, limits, keep_going).broken;
+    Ok(stories(&strict, limits, broken, keep_going)?.pop())
 }
 
 /// What a walk over a whole graph tells, reduced or not.

@@ -221,5 +221,5 @@ macro_rules! conditions {
 pub(super) use conditions;
 
 pub(super) const KEEPS: [Condition; PropertyId::ALL.len()] =
-    conditions!(keeps: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+    conditions!(keeps: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18);
 const FIRED: [Condition; Fault::ALL.len()] = conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);

@@ -28,6 +28,8 @@ pub struct Pipeline {
     pub obligation: Obligation,
     /// It claims first deliveries in submission order.
     pub ordered: bool,
+    /// What a dead letter is to a promise that nothing is lost.
+    pub dead_letters: DeadLetters,
     /// The producer's settings.
     pub producer: Producer,
     /// The broker's settings.

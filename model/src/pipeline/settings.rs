@@ -63,6 +63,7 @@ pub(super) const TOP: &[Setting<Pipeline>] = &[
     setting!("level", level),
     setting!("obligation", obligation),
     setting!("ordered", ordered),
+    setting!("dead-letters", dead_letters),
 ];
 
 pub(super) const PRODUCER: &[Setting<Producer>] = &[

@@ -39,6 +39,18 @@ words! {
 }
 
 words! {
+    /// What a dead letter is to a promise that nothing is lost.
+    #[derive(Default)]
+    DeadLetters {
+        /// It pays the debt: the message was set aside where somebody can find it.
+        #[default]
+        Pay = "pay",
+        /// It does not: a message that no handler finished is lost.
+        AreLost = "are-lost",
+    }
+}
+
+words! {
     /// By what a message is recognised.
     #[derive(Default)]
     Identity {

@@ -71,6 +71,12 @@ pub enum Breach {
     /// Against [`PropertyId::Order`].
     #[error("was skipped: a message that was submitted later was delivered, it never was")]
     Skipped,
+    /// Against [`PropertyId::EffectOrDeadLetter`].
+    #[error("had its effect although it was dead-lettered")]
+    EffectAfterDeadLetter,
+    /// Against [`PropertyId::EffectOrDeadLetter`].
+    #[error("was dead-lettered although it had its effect")]
+    DeadLetterAfterEffect,
     /// Against [`PropertyId::SettledAfterEffect`].
     #[error("was settled before its effect")]
     SettledFirst,

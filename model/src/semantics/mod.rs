@@ -13,6 +13,7 @@
 //! | refused-not-delivered | every attempt of m definitely refused => m never delivered | [`refused_not_delivered`] |
 //! | order | per producer, first deliveries come in submission order, without gaps | [`order`] |
 //! | settled-after-effect | settle(m) ok => effect(m) before it, or settle before effect | [`settled_after_effect`] |
+//! | effect-or-dead-letter | an effect and a dead letter of m exclude each other | [`effect_or_dead_letter`] |
 //! | no-delivery-after-settle | settle of a position confirmed => no later delivery of it, unless rewound | [`no_delivery_after_settle`] |
 //!
 //! These are the black-box properties, judged from a history alone. The white-box ones, judged by what the parties hold,
@@ -26,6 +27,7 @@
 
 mod attempts;
 mod automaton;
+pub mod effect_or_dead_letter;
 mod growing;
 pub mod inside;
 pub mod integrity;

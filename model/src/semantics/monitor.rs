@@ -7,6 +7,7 @@
 
 use super::{
     Automaton, Breach, PropertyId, PropertySet, Rules,
+    effect_or_dead_letter::EffectOrDeadLetter,
     integrity::Integrity,
     no_delivery_after_settle::NoDeliveryAfterSettle,
     no_duplicate::{NoDuplicateDelivery, NoDuplicateEffect},
@@ -120,6 +121,7 @@ automata! {
     no_duplicate_delivery: NoDuplicateDelivery,
     submitted_not_lost: SubmittedNotLost,
     order: Order,
+    effect_or_dead_letter: EffectOrDeadLetter,
 }
 
 /// What is watched, and by which rules: constant for a run, so it stays out of a model's states.
@@ -166,12 +168,12 @@ impl Room {
         let ([one, two, three, four], settled, frontier) = observed.shelf.parts();
         self.message(one, 0, first);
         self.message(two, 1, first);
-        self.message(three, 2, first);
-        self.message(four, 3, second);
-        let places = second.code((*settled).into(), u16::BITS, self.places);
+        let places = first.code((*settled).into(), u16::BITS, self.places);
         if B::READS {
             *settled = places as u16;
         }
+        self.message(three, 2, second);
+        self.message(four, 3, second);
         second.byte(frontier, u8::BITS, self.frontier);
         observed.violated.code(self.watched, second);
     }

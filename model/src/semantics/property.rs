@@ -49,6 +49,7 @@ properties! {
     Order = "order": "per producer, first deliveries come in submission order, without gaps",
     SettledAfterEffect = "settled-after-effect": "settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once)",
     NoDeliveryAfterSettle = "no-delivery-after-settle": "settle of a position confirmed => no later delivery of it, unless rewound",
+    EffectOrDeadLetter = "effect-or-dead-letter": "an effect and a dead letter of m exclude each other",
     AckHonesty = "ack-honesty": "producer ack => the record is durable",
     DedupHonesty = "dedup-honesty": "suppressed as a duplicate => this very m is in the log",
     DedupCompleteness = "dedup-completeness": "within the window, a retry is never stored twice",
@@ -62,10 +63,10 @@ properties! {
 
 impl PropertyId {
     /// The properties of a history.
-    pub const BLACK_BOX: &[PropertyId] = Self::ALL.split_at(9).0;
+    pub const BLACK_BOX: &[PropertyId] = Self::ALL.split_at(10).0;
 
     /// The properties of what the parties hold.
-    pub const WHITE_BOX: &[PropertyId] = Self::ALL.split_at(9).1;
+    pub const WHITE_BOX: &[PropertyId] = Self::ALL.split_at(10).1;
 }
 
 impl Word for PropertyId {

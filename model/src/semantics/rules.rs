@@ -3,7 +3,7 @@
 //! Source: DESIGN, sections 2 and 3. [`Rules`] come from a [`Pipeline`], or from what the judge of a bare history is told.
 
 use super::property::{PropertyId, PropertySet};
-use crate::pipeline::{Level, Obligation, Pipeline, Semantics, Settles};
+use crate::pipeline::{DeadLetters, Level, Obligation, Pipeline, Semantics, Settles};
 
 /// In which order a message's effect and the confirmation of its settle must come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,8 @@ pub struct Rules {
     pub level: Level,
     /// Which messages must not be lost.
     pub obligation: Obligation,
+    /// Messages may be dead-lettered.
+    pub sets_aside: bool,
     /// A dead-lettered message counts as not lost.
     pub dead_letters: bool,
     /// First deliveries in submission order are claimed.
@@ -43,7 +45,8 @@ impl Rules {
     /// For a history that comes without a pipeline: settings that nobody stated have their defaults, and dead letters
     /// are taken as allowed, since whoever recorded one has a broker that makes them.
     pub fn bare(level: Level, obligation: Obligation) -> Self {
-        Rules { level, obligation, dead_letters: true, ordered: false, settle: SettleRule::AfterEffect }
+        let settle = SettleRule::AfterEffect;
+        Rules { level, obligation, sets_aside: true, dead_letters: true, ordered: false, settle }
     }
 
     /// The same rules where this semantics is expected.
@@ -77,7 +80,8 @@ impl Rules {
             PropertyId::NoDeliveryAfterSettle,
         ]);
         let order = if self.ordered { PropertyId::Order.into() } else { PropertySet::EMPTY };
-        self.required_by(Semantics::ExactlyOnce) | always | order
+        let set_aside = if self.sets_aside { PropertyId::EffectOrDeadLetter.into() } else { PropertySet::EMPTY };
+        self.required_by(Semantics::ExactlyOnce) | always | order | set_aside
     }
 }
 
@@ -88,10 +92,12 @@ impl From<&Pipeline> for Rules {
             (None, Settles::BeforeEffect) => SettleRule::BeforeEffect,
             (None, Settles::AfterEffect | Settles::WithEffect) => SettleRule::AfterEffect,
         };
+        let sets_aside = pipeline.broker.max_deliveries > 0;
         Rules {
             level: pipeline.level,
             obligation: pipeline.obligation,
-            dead_letters: pipeline.broker.max_deliveries > 0,
+            sets_aside,
+            dead_letters: sets_aside && pipeline.dead_letters == DeadLetters::Pay,
             ordered: pipeline.ordered,
             settle,
         }

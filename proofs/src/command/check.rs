@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use delivery_model::check::{Claim, Limits, LivenessFinding, Violation};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
-use delivery_model::semantics::PropertySet;
+use delivery_model::semantics::{PropertySet, Verdict};
 use delivery_model::story::Ink;
 use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::{Bounds, Broken, Verified, Watcher, verify};
@@ -126,7 +126,8 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Ar
         ("simulation", &verified.simulated, simulation_bounds(pipeline, verified)),
     ] {
         let mut row = vec![world.to_owned()];
-        row.extend(Semantics::ALL.map(|semantics| report::coloured(verdicts.of(semantics), ink)));
+        let dead = verified.model.dead_letter.is_some();
+        row.extend(Semantics::ALL.map(|semantics| report::resting(verdicts.of(semantics), semantics, dead, ink)));
         row.push(bounds);
         table.add_row(row);
     }
@@ -153,15 +154,36 @@ fn title(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
             return format!(
                 "{} promises nothing (by {level}, for {obligation} messages): the strongest that holds is {}\n",
                 ink.strong(&pipeline.name),
-                ink.strong(strongest)
+                ink.strong(&format!("{strongest}{}", rests(verified, verified.verdicts().strongest())))
             );
         }
         (None, true) => "order".to_owned(),
         (Some(promise), false) => promise.word().to_owned(),
         (Some(promise), true) => format!("{} in order", promise.word()),
     };
-    let verdict = report::painted(verified.claims(pipeline), ink);
+    let claimed = verified.claims(pipeline);
+    let holds = pipeline.promises.filter(|_| claimed == Verdict::Holds);
+    let verdict = report::painted(claimed, ink) + rests(verified, holds);
     format!("{} promises {claims} (by {level}, for {obligation} messages): {verdict}\n", ink.strong(&pipeline.name))
+}
+
+/// The words that a semantics which holds owes its reader where dead letters pay the debt.
+fn rests(verified: &Verified, holds: Option<Semantics>) -> &'static str {
+    let keeps = holds.is_some_and(|semantics| semantics != Semantics::AtMostOnce);
+    if keeps && verified.model.dead_letter.is_some() { report::OR_DEAD_LETTERED } else { "" }
+}
+
+/// The story in which a message ends as a dead letter.
+fn set_aside(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> Option<String> {
+    let Violation { message, messages, steps, .. } = verified.model.dead_letter.as_ref()?;
+    let which = message.map_or_else(String::new, |message| format!(" {message}"));
+    Some(format!(
+        "\n{} that no handler finished, and are not lost by that: message{which} is one of them; the shortest story, {} in {}:\n{}",
+        ink.unsure("messages may end as dead letters"),
+        report::count(u64::from(*messages), "message"),
+        report::count(steps.len() as u64, "step"),
+        tell::steps(pipeline, *messages, steps, ink)
+    ))
 }
 
 fn model_bounds(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments) -> String {
@@ -227,7 +249,8 @@ fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
     let only_in_cores = verified.broken.iter().filter(|it| wanted.contains(it.property) && !told.contains(it.property));
     let of_model = in_model.map(|violation| of_model(pipeline, violation, ink));
     let endless = verified.liveness.iter().filter_map(|found| endless(pipeline, found, ink));
-    of_model.chain(only_in_cores.map(|broken| of_cores(pipeline, broken, ink))).chain(endless).collect()
+    let told = of_model.chain(only_in_cores.map(|broken| of_cores(pipeline, broken, ink))).chain(endless);
+    told.chain(set_aside(pipeline, verified, ink)).collect()
 }
 
 fn of_model(pipeline: &Pipeline, violation: &Violation, ink: Ink) -> String {
@@ -295,10 +318,12 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
         "level": pipeline.level,
         "obligation": pipeline.obligation,
         "strongest": report::strongest(&verified.verdicts()),
+        "or-dead-lettered": model.dead_letter.is_some(),
         "worlds": {
             "model": {
                 "verdicts": report::verdicts(&model.verdicts),
                 "violations": of_model,
+                "dead-letter": model.dead_letter.as_ref().map(|it| json!({ "message": it.message, "steps": it.steps })),
                 "complete": model.is_complete(),
                 "states": model.states,
                 "reduced": arguments.reduced,

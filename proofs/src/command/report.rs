@@ -54,6 +54,16 @@ pub fn coloured(verdict: Verdict, ink: Ink) -> String {
     }
 }
 
+/// The verdict on a semantics. One that rests on dead letters says so.
+pub fn resting(verdict: Verdict, semantics: Semantics, or_dead_lettered: bool, ink: Ink) -> String {
+    let told = coloured(verdict, ink);
+    let rests = or_dead_lettered && verdict == Verdict::Holds && semantics != Semantics::AtMostOnce;
+    if rests { told + OR_DEAD_LETTERED } else { told }
+}
+
+/// Behind a promise that nothing is lost, where dead letters pay the debt.
+pub const OR_DEAD_LETTERED: &str = ", or dead-lettered";
+
 /// A verdict in its colour, and why it is unknown.
 pub fn painted(verdict: Verdict, ink: Ink) -> String {
     match verdict {

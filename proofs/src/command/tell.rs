@@ -68,11 +68,12 @@ pub fn violation(property: PropertyId, message: Option<MessageId>, steps: &[Step
 }
 
 /// The properties whose stories are told: those of the promise, or, where nothing is promised, all that stands between the
-/// pipeline and exactly-once; order where it is claimed; and what is claimed of the inside in any case.
+/// pipeline and exactly-once; order where it is claimed; and in any case a message that ends both with an effect and as a
+/// dead letter, and what is claimed of the inside.
 pub fn wanted(pipeline: &Pipeline, rules: &Rules) -> PropertySet {
     let promised = rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
     let order = if pipeline.ordered { PropertyId::Order.into() } else { PropertySet::EMPTY };
-    promised | order | PropertySet::WHITE_BOX
+    promised | order | PropertyId::EffectOrDeadLetter.into() | PropertySet::WHITE_BOX
 }
 
 /// "no-duplicate-effect, broken for message 1".

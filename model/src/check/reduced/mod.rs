@@ -205,4 +205,4 @@ fn keeps<const PROPERTY: usize>(reduced: &Reduced, junction: &Junction) -> bool 
     KEEPS[PROPERTY](&reduced.0, &junction.0)
 }
 
-const KEEPS_AT: [Condition; PropertyId::BLACK_BOX.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8);
+const KEEPS_AT: [Condition; PropertyId::BLACK_BOX.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8 9);
