@@ -53,6 +53,10 @@ id!(
     GroupId(u16)
 );
 id!(
+    /// A partition of a history's log: 0 where none is stated, else one more than an index into its table of partitions.
+    PartitionId(u32)
+);
+id!(
     /// A payload of a history: an index into its table of distinct payloads, so that equal ids mean equal bytes.
     PayloadId(u32)
 );
@@ -121,11 +125,18 @@ pub enum EventKind {
     /// The producer transmitted it.
     Attempt { message: MessageId, attempt: Option<AttemptNumber>, payload: Option<PayloadId> },
     /// The producer learned, or gave up learning, what came of an attempt.
-    Outcome { message: MessageId, attempt: Option<AttemptNumber>, outcome: Outcome, position: Option<Position> },
+    Outcome {
+        message: MessageId,
+        attempt: Option<AttemptNumber>,
+        outcome: Outcome,
+        partition: PartitionId,
+        position: Option<Position>,
+    },
     /// The consumer received a hand-off.
     Deliver {
         message: MessageId,
         group: GroupId,
+        partition: PartitionId,
         position: Option<Position>,
         delivery: Option<DeliveryNumber>,
         payload: Option<PayloadId>,
@@ -136,14 +147,16 @@ pub enum EventKind {
     Settle {
         message: MessageId,
         group: GroupId,
+        partition: PartitionId,
         position: Option<Position>,
         delivery: Option<DeliveryNumber>,
         outcome: SettleOutcome,
     },
     /// The broker set the message aside after too many deliveries.
     DeadLetter { message: MessageId, group: GroupId },
-    /// The group was reset: every position from this one on will be delivered again.
-    Rewind { group: GroupId, position: Position },
+    /// The group was reset: every position from this one on will be delivered again, in this partition, or in all where
+    /// none is stated.
+    Rewind { group: GroupId, partition: PartitionId, position: Position },
     /// A fault struck.
     Fault { fault: Fault },
     /// A fault ended.

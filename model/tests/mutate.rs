@@ -43,9 +43,12 @@ enum Mutation {
     Recolour,
     /// Make it the next group's.
     Regroup,
+    /// Set its message aside right after its effect.
+    SetAside,
 }
 
-const MUTATIONS: [Mutation; 8] = [Drop, RepeatAtOnce, RepeatAtEnd, MoveToFront, MoveToEnd, Relabel, Recolour, Regroup];
+const MUTATIONS: [Mutation; 9] =
+    [Drop, RepeatAtOnce, RepeatAtEnd, MoveToFront, MoveToEnd, Relabel, Recolour, Regroup, SetAside];
 
 /// A legal history, and one of its events.
 struct Case {
@@ -81,6 +84,11 @@ impl Case {
             // Where deliveries must come in order, another group's would come anywhere.
             Regroup if self.rules.ordered => {}
             Regroup => regroup(&mut events[self.at].kind, self.groups),
+            SetAside => {
+                if let Effect { message, group, .. } = event.kind {
+                    events.insert(self.at + 1, Event { kind: DeadLetter { message, group }, ..event });
+                }
+            }
         }
         events
     }
@@ -206,7 +214,7 @@ impl Case {
         };
         let undone = |settle: usize| {
             self.find(move |kind| {
-                matches!(*kind, Rewind { group, position } if group == g && place(settle).is_none_or(|p| position <= p))
+                matches!(*kind, Rewind { group, position, .. } if group == g && place(settle).is_none_or(|p| position <= p))
             })
             .any(|rewind| settle < rewind && rewind < at)
         };
@@ -255,6 +263,7 @@ impl Case {
             Relabel => self.relabelled(kind),
             Recolour => self.recoloured(kind),
             Regroup => self.regrouped(kind),
+            SetAside => when(matches!(kind, Effect { .. }), PropertyId::EffectOrDeadLetter),
         }
     }
 

@@ -7,7 +7,7 @@ mod semantics_notation;
 
 use delivery_model::{
     history::{Header, History, PipelineOf},
-    pipeline::{Level, Obligation, Pipeline},
+    pipeline::{DeadLetters, Level, Obligation, Pipeline},
     semantics::{
         Growing, Monitor, Observed, PropertyId, PropertySet, Question, Rules, SettleRule, Shelf, Small, judge,
     },
@@ -76,7 +76,8 @@ fn carries(kind: &EventKind) -> bool {
 fn judged(rules: Rules, mut history: History) -> PropertySet {
     let mut pipeline = Pipeline { level: rules.level, obligation: rules.obligation, ..Pipeline::default() };
     pipeline.ordered = rules.ordered;
-    pipeline.broker.max_deliveries = u32::from(rules.dead_letters);
+    pipeline.broker.max_deliveries = u32::from(rules.sets_aside);
+    pipeline.dead_letters = if rules.dead_letters { DeadLetters::Pay } else { DeadLetters::AreLost };
     if rules.settle == SettleRule::BeforeEffect {
         pipeline.consumer.settles = delivery_model::pipeline::Settles::BeforeEffect;
     }
@@ -291,9 +292,8 @@ fn a_settled_position_is_not_delivered_again_unless_rewound() {
         ("submit 1, deliver 1 @0, effect 1, deliver 1 @0, settle 1 @0", ""),
         ("submit 1, deliver 1 @0, effect 1, settle-unknown 1 @0, deliver 1 @0", ""),
         ("submit 1, deliver 1 @0, effect 1, settle-refused 1 @0, deliver 1 @0", ""),
-        // The same message at another position was not settled, another message at the same position was.
+        // The same message at another position was not settled.
         ("submit 1, effect 1, settle 1 @0, deliver 1 @1", ""),
-        ("submit 1, submit 2, effect 1, settle 1 @0, deliver 2 @0", "no-delivery-after-settle"),
         ("submit 1, effect 1, settle 1 @0, settle 1 @1, deliver 1 @0", "no-delivery-after-settle"),
         ("submit 1, effect 1, settle 1 @3, rewind @3, deliver 1 @3", ""),
         ("submit 1, effect 1, settle 1 @3, rewind @2, deliver 1 @3", ""),
@@ -312,6 +312,9 @@ fn a_settled_position_is_not_delivered_again_unless_rewound() {
         ("submit 1, effect 1, settle 1, rewind @7, deliver 1", ""),
     ];
     check(effect(), &table);
+    // Another message at the same position is another record, of another partition or after the log was lost.
+    let other = history("submit 1, submit 2, effect 1, settle 1 @0, deliver 2 @0");
+    assert!(watch::<Growing>(effect(), &other).is_empty());
     let far = "submit 1, effect 1, settle 1 @9000000000, deliver 1 @9000000000";
     assert_eq!(watch::<Growing>(effect(), &history(far)), PropertyId::NoDeliveryAfterSettle.into());
     assert!(watch::<Small<4>>(effect(), &history(far)).is_empty(), "a model watches the first positions only");

@@ -87,11 +87,24 @@ const CURRENT: Hand = Hand { position: P0, late: 0 };
 const LATE: Hand = Hand { position: P0, late: 1 };
 
 fn acked(message: u64) -> EventKind {
-    EventKind::Outcome { message: MessageId(message), attempt: None, outcome: Outcome::Acked, position: None }
+    EventKind::Outcome {
+        message: MessageId(message),
+        attempt: None,
+        outcome: Outcome::Acked,
+        partition: Default::default(),
+        position: None,
+    }
 }
 
 fn settle(outcome: SettleOutcome) -> EventKind {
-    EventKind::Settle { message: M1, group: GroupId(0), position: Some(P0), delivery: None, outcome }
+    EventKind::Settle {
+        message: M1,
+        group: GroupId(0),
+        partition: Default::default(),
+        position: Some(P0),
+        delivery: None,
+        outcome,
+    }
 }
 
 const EFFECT: EventKind = EventKind::Effect { message: M1, group: GroupId(0), payload: None };

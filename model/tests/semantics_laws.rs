@@ -2,7 +2,7 @@
 
 use delivery_model::{
     history::{At, Header, History, PipelineOf},
-    pipeline::{Level, Obligation, Pipeline},
+    pipeline::{DeadLetters, Level, Obligation, Pipeline},
     semantics::{
         Growing, Monitor, Observed, PropertyId, PropertySet, Question, Rules, SettleRule, Shelf, Small, judge,
     },
@@ -25,6 +25,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     let settle = select(&[SettleRule::AfterEffect, SettleRule::BeforeEffect]);
     let words = (select(&Level::ALL), select(&Obligation::ALL), settle);
     (words, any::<bool>(), any::<bool>()).prop_map(|((level, obligation, settle), dead_letters, ordered)| Rules {
+        sets_aside: true,
         level,
         obligation,
         dead_letters,
@@ -39,20 +40,21 @@ fn events() -> impl Strategy<Value = Event> {
     (about, 0..12_usize).prop_map(|((number, place, process, payload), what)| {
         let (message, group, payload) = (MessageId(number), GroupId(process), payload.map(PayloadId));
         let position = place.map(|second| Position(number + if second { MESSAGES } else { 0 }));
-        let outcome = |outcome| Outcome { message, attempt: None, outcome, position };
-        let settle = |outcome| Settle { message, group, position, delivery: None, outcome };
+        let outcome = |outcome| Outcome { message, attempt: None, outcome, partition: Default::default(), position };
+        let settle =
+            |outcome| Settle { message, group, partition: Default::default(), position, delivery: None, outcome };
         let kind = match what {
             0 | 1 => Submit { message, payload },
             2 => Attempt { message, attempt: None, payload },
             3 => outcome(Of::Acked),
             4 => outcome(Of::Refused),
             5 => outcome([Of::Unknown, Of::Refused][usize::from(process)]),
-            6 | 7 => Deliver { message, group, position, delivery: None, payload },
+            6 | 7 => Deliver { message, group, partition: Default::default(), position, delivery: None, payload },
             8 => Effect { message, group, payload },
             9 => settle(Settled::Ok),
             10 => settle([Settled::Unknown, Settled::Refused][usize::from(process)]),
             _ if position.is_none() => DeadLetter { message, group },
-            _ => Rewind { group, position: Position(number + 3) },
+            _ => Rewind { group, partition: Default::default(), position: Position(number + 3) },
         };
         Event { process: ProcessId(process), kind }
     })
@@ -91,7 +93,8 @@ fn watch<S: Shelf + Default>(monitor: Monitor, events: &[Event]) -> (PropertySet
 /// How often the judge finds each property broken.
 fn breaches(rules: Rules, events: &[Event], at_rest: bool) -> Vec<(PropertyId, u64)> {
     let mut pipeline = Pipeline { level: rules.level, obligation: rules.obligation, ..Pipeline::default() };
-    (pipeline.ordered, pipeline.broker.max_deliveries) = (rules.ordered, u32::from(rules.dead_letters));
+    (pipeline.ordered, pipeline.broker.max_deliveries) = (rules.ordered, u32::from(rules.sets_aside));
+    pipeline.dead_letters = if rules.dead_letters { DeadLetters::Pay } else { DeadLetters::AreLost };
     let header = Header { pipeline: Some(PipelineOf::Whole(Box::new(pipeline))), ..Header::default() };
     let mut history = History { header, ..History::default() };
     let rest = Event { process: ProcessId(0), kind: Quiescent };

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use delivery_model::pipeline::{self, Leases, Pipeline, RecordsSettles, Remembers, Settles};
-use delivery_model::vocab::{EventKind, Position, SettleOutcome};
+use delivery_model::vocab::{EventKind, PartitionId, Position, SettleOutcome};
 
 use super::deliveries::Subscription;
 use super::hand::{ConsumerId, ConsumerOutput, GROUP, HandId, HandOff, Lease, SettleRequest};
@@ -106,6 +106,7 @@ impl Consumer {
         let kind = EventKind::Deliver {
             message: record.message,
             group: GROUP,
+            partition: PartitionId::default(),
             position: Some(hand.position),
             delivery,
             payload: None,
@@ -290,7 +291,11 @@ impl Consumer {
             store.rewind(to)?;
         }
         self.handle_rewound(to);
-        self.reports.push_back(Report::of(EventKind::Rewind { group: GROUP, position: to }));
+        self.reports.push_back(Report::of(EventKind::Rewind {
+            group: GROUP,
+            partition: PartitionId::default(),
+            position: to,
+        }));
         Ok(())
     }
 
@@ -388,7 +393,8 @@ impl Consumer {
     fn report_settle(&mut self, hand: HandId, outcome: SettleOutcome) {
         let HandOff { ref record, delivery, .. } = self.hands[&hand].hand_off;
         let (message, position) = (record.message, Some(hand.position));
-        let kind = EventKind::Settle { message, group: GROUP, position, delivery, outcome };
+        let kind =
+            EventKind::Settle { message, group: GROUP, partition: PartitionId::default(), position, delivery, outcome };
         self.reports.push_back(Report::of(kind));
     }
 }

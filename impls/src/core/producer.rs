@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use delivery_model::pipeline::{self, Attempts, OnRestart, Pipeline};
-use delivery_model::vocab::{AttemptNumber, Epoch, EventKind, MessageId, Outcome, Position};
+use delivery_model::vocab::{AttemptNumber, Epoch, EventKind, MessageId, Outcome, PartitionId, Position};
 
 use super::outbox::{Outbox, Unfinished, Waits};
 use super::record::{Identity, Payload, ProducerId, Publish, Record, Reply, Session, Verdict};
@@ -243,7 +243,13 @@ impl<S: OutboxStore> Producer<S> {
             earlier.into_iter().try_for_each(|other| self.finish(other))?;
         }
         let attempt = self.number(attempt.0);
-        let kind = EventKind::Outcome { message, attempt, outcome: Outcome::Acked, position };
+        let kind = EventKind::Outcome {
+            message,
+            attempt,
+            outcome: Outcome::Acked,
+            partition: PartitionId::default(),
+            position,
+        };
         self.reports.push_back(Report::of(kind));
         Ok(())
     }
@@ -263,7 +269,13 @@ impl<S: OutboxStore> Producer<S> {
             self.finish(message)?;
         }
         let attempt = self.number(attempts);
-        self.reports.push_back(Report::of(EventKind::Outcome { message, attempt, outcome, position: None }));
+        self.reports.push_back(Report::of(EventKind::Outcome {
+            message,
+            attempt,
+            outcome,
+            partition: PartitionId::default(),
+            position: None,
+        }));
         Ok(())
     }
 

@@ -68,7 +68,9 @@ fn fits(key: Key, value: &Value) -> bool {
         (Key::At, value) => matches!(value, Value::Integer(_) | Value::Other(_)),
         (Key::Message | Key::Position, Value::Integer(number)) => u64::try_from(*number).is_ok(),
         (Key::Attempt | Key::Delivery, Value::Integer(number)) => u32::try_from(*number).is_ok(),
-        (Key::Process | Key::Event | Key::Group | Key::Outcome | Key::Fault | Key::Payload, value) => {
+        (Key::Partition, Value::Integer(number)) => u64::try_from(*number).is_ok(),
+        (Key::Partition, value) => matches!(value, Value::Text(_)),
+        (Key::Process | Key::Event | Key::Group | Key::Topic | Key::Outcome | Key::Fault | Key::Payload, value) => {
             matches!(value, Value::Text(_))
         }
         _ => false,

@@ -179,6 +179,11 @@ fn translate(event: &Event, from: &Names, to: &mut Names) -> Result<Event, TooMa
     {
         *id = to.payload_id(from.payload(*id))?;
     }
+    if let Outcome { partition, .. } | Deliver { partition, .. } | Settle { partition, .. } | Rewind { partition, .. } =
+        &mut event.kind
+    {
+        *partition = to.partition_id(from.partition(*partition).cloned().unwrap_or_default())?;
+    }
     if let Deliver { group, .. }
     | Effect { group, .. }
     | Settle { group, .. }

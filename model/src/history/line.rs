@@ -10,10 +10,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::At;
-use super::names::Names;
+use super::names::{Names, Partition, PartitionName};
 use super::words::{EventWord, Key};
 use crate::document::{quoted, words_of};
-use crate::vocab::{AttemptNumber, DeliveryNumber, Event, EventKind, GroupId, MessageId, PayloadId, Position};
+use crate::vocab::{
+    AttemptNumber, DeliveryNumber, Event, EventKind, GroupId, MessageId, PartitionId, PayloadId, Position,
+};
 use crate::words::Word;
 
 /// Text that borrows from the line unless it holds an escape.
@@ -37,6 +39,10 @@ pub(super) struct Line<'a> {
     pub attempt: Option<AttemptNumber>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub group: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<PartitionName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +120,8 @@ impl<'a> Line<'a> {
             Key::Message => self.message.is_some(),
             Key::Attempt => self.attempt.is_some(),
             Key::Group => self.group.is_some(),
+            Key::Topic => self.topic.is_some(),
+            Key::Partition => self.partition.is_some(),
             Key::Position => self.position.is_some(),
             Key::Delivery => self.delivery.is_some(),
             Key::Outcome => self.outcome.is_some(),
@@ -137,8 +145,20 @@ impl<'a> Line<'a> {
         name(Key::Group, self.group.as_ref())
     }
 
+    /// The log that its position counts in, as far as it says.
+    pub fn partition(&self) -> Result<Partition, Flaw> {
+        let topic = name(Key::Topic, self.topic.as_ref())?.map(Into::into);
+        Ok(Partition { topic, partition: self.partition.clone() })
+    }
+
     /// What happened, given the ids of what the line names.
-    pub fn kind(&self, word: EventWord, group: GroupId, payload: Option<PayloadId>) -> Result<EventKind, Flaw> {
+    pub fn kind(
+        &self,
+        word: EventWord,
+        group: GroupId,
+        partition: PartitionId,
+        payload: Option<PayloadId>,
+    ) -> Result<EventKind, Flaw> {
         let Line { attempt, position, delivery, .. } = *self;
         let message = || self.message.ok_or_else(|| Flaw::missing(word, Key::Message));
         Ok(match word {
@@ -146,18 +166,20 @@ impl<'a> Line<'a> {
             EventWord::Attempt => EventKind::Attempt { message: message()?, attempt, payload },
             EventWord::Outcome => {
                 let outcome = choice(word, Key::Outcome, self.outcome.as_ref())?;
-                EventKind::Outcome { message: message()?, attempt, outcome, position }
+                EventKind::Outcome { message: message()?, attempt, outcome, partition, position }
             }
-            EventWord::Deliver => EventKind::Deliver { message: message()?, group, position, delivery, payload },
+            EventWord::Deliver => {
+                EventKind::Deliver { message: message()?, group, partition, position, delivery, payload }
+            }
             EventWord::Effect => EventKind::Effect { message: message()?, group, payload },
             EventWord::Settle => {
                 let outcome = choice(word, Key::Outcome, self.outcome.as_ref())?;
-                EventKind::Settle { message: message()?, group, position, delivery, outcome }
+                EventKind::Settle { message: message()?, group, partition, position, delivery, outcome }
             }
             EventWord::DeadLetter => EventKind::DeadLetter { message: message()?, group },
             EventWord::Rewind => {
                 let position = position.ok_or_else(|| Flaw::missing(word, Key::Position))?;
-                EventKind::Rewind { group, position }
+                EventKind::Rewind { group, partition, position }
             }
             EventWord::Fault => EventKind::Fault { fault: choice(word, Key::Fault, self.fault.as_ref())? },
             EventWord::Heal => EventKind::Heal { fault: choice(word, Key::Fault, self.fault.as_ref())? },
@@ -179,23 +201,35 @@ impl<'a> Line<'a> {
             message: event.kind.message(),
             ..Line::default()
         };
+        let at_partition = |id: PartitionId, line: Line<'a>| match names.partition(id) {
+            Some(Partition { topic, partition }) => {
+                let topic = topic.as_deref().and_then(text);
+                Line { topic, partition: partition.clone(), ..line }
+            }
+            None => line,
+        };
         match event.kind {
             EventKind::Submit { payload: id, .. } => Line { payload: payload(id), ..line(EventWord::Submit) },
             EventKind::Attempt { attempt, payload: id, .. } => {
                 Line { attempt, payload: payload(id), ..line(EventWord::Attempt) }
             }
-            EventKind::Outcome { attempt, outcome, position, .. } => {
-                Line { attempt, outcome: text(outcome.word()), position, ..line(EventWord::Outcome) }
+            EventKind::Outcome { attempt, outcome, partition, position, .. } => {
+                let outcome = text(outcome.word());
+                at_partition(partition, Line { attempt, outcome, position, ..line(EventWord::Outcome) })
             }
-            EventKind::Deliver { position, delivery, payload: id, .. } => {
-                Line { position, delivery, payload: payload(id), ..line(EventWord::Deliver) }
+            EventKind::Deliver { partition, position, delivery, payload: id, .. } => {
+                let payload = payload(id);
+                at_partition(partition, Line { position, delivery, payload, ..line(EventWord::Deliver) })
             }
             EventKind::Effect { payload: id, .. } => Line { payload: payload(id), ..line(EventWord::Effect) },
-            EventKind::Settle { position, delivery, outcome, .. } => {
-                Line { position, delivery, outcome: text(outcome.word()), ..line(EventWord::Settle) }
+            EventKind::Settle { partition, position, delivery, outcome, .. } => {
+                let outcome = text(outcome.word());
+                at_partition(partition, Line { position, delivery, outcome, ..line(EventWord::Settle) })
             }
             EventKind::DeadLetter { .. } => line(EventWord::DeadLetter),
-            EventKind::Rewind { position, .. } => Line { position: Some(position), ..line(EventWord::Rewind) },
+            EventKind::Rewind { partition, position, .. } => {
+                at_partition(partition, Line { position: Some(position), ..line(EventWord::Rewind) })
+            }
             EventKind::Fault { fault } => Line { fault: text(fault.word()), ..line(EventWord::Fault) },
             EventKind::Heal { fault } => Line { fault: text(fault.word()), ..line(EventWord::Heal) },
             EventKind::Quiescent => line(EventWord::Quiescent),

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use self::at::At;
 pub use self::error::HistoryError;
 pub use self::join::JoinError;
-pub use self::names::{Names, TooManyNames};
+pub use self::names::{Names, Partition, PartitionName, TooManyNames};
 pub use self::read::Reader;
 pub use self::write::HistoryWriter;
 use crate::pipeline::{Level, Obligation, Pipeline};

@@ -1,11 +1,14 @@
 //! The names and payloads of a history, each kept once, so that events are small and equal ids mean equal bytes.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::vocab::{GroupId, PayloadId, ProcessId};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::vocab::{GroupId, PartitionId, PayloadId, ProcessId};
 
 /// A history names more things than there are ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,12 +43,77 @@ impl Table {
     }
 }
 
-/// The processes, consumer groups and payloads of a history.
+/// What a record calls a partition: a number or a text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
+pub enum PartitionName {
+    /// By number.
+    Number(u64),
+    /// By name.
+    Text(Arc<str>),
+}
+
+impl<'de> Deserialize<'de> for PartitionName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+
+        impl serde::de::Visitor<'_> for Name {
+            type Value = PartitionName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number or a text")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<PartitionName, E> {
+                Ok(PartitionName::Number(number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<PartitionName, E> {
+                Ok(PartitionName::Text(text.into()))
+            }
+        }
+
+        deserializer.deserialize_any(Name)
+    }
+}
+
+impl fmt::Display for PartitionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PartitionName::Number(number) => number.fmt(f),
+            PartitionName::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// One of the logs that positions count in: a partition, or a topic without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition {
+    /// Its topic, where that is stated.
+    pub topic: Option<Arc<str>>,
+    /// Which of the topic's partitions, where that is stated.
+    pub partition: Option<PartitionName>,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.partition, &self.topic) {
+            (Some(partition), Some(topic)) => write!(f, "partition {partition} of {topic}"),
+            (Some(partition), None) => write!(f, "partition {partition}"),
+            (None, Some(topic)) => write!(f, "topic {topic}"),
+            (None, None) => f.write_str("the log"),
+        }
+    }
+}
+
+/// The processes, consumer groups, partitions and payloads of a history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     processes: Table,
     groups: Table,
     payloads: Table,
+    partitions: Vec<Partition>,
+    partition_ids: HashMap<Partition, PartitionId>,
 }
 
 const IDS_16: usize = 1 << 16;
@@ -65,6 +133,28 @@ impl Names {
     /// The id of a payload, which it gets when it first appears.
     pub fn payload_id(&mut self, payload: &str) -> Result<PayloadId, TooManyNames> {
         Ok(PayloadId(self.payloads.id(payload, "payloads", IDS_32)? as u32))
+    }
+
+    /// The id of a partition, which it gets when it is first named; 0 where neither topic nor partition is stated.
+    pub fn partition_id(&mut self, partition: Partition) -> Result<PartitionId, TooManyNames> {
+        if partition == Partition::default() {
+            return Ok(PartitionId::default());
+        }
+        if let Some(&id) = self.partition_ids.get(&partition) {
+            return Ok(id);
+        }
+        if self.partitions.len() + 1 == IDS_32 {
+            return Err(TooManyNames { what: "partitions", limit: IDS_32 });
+        }
+        let id = PartitionId(self.partitions.len() as u32 + 1);
+        self.partitions.push(partition.clone());
+        self.partition_ids.insert(partition, id);
+        Ok(id)
+    }
+
+    /// The partition of this id; none where neither topic nor partition was stated.
+    pub fn partition(&self, id: PartitionId) -> Option<&Partition> {
+        self.partitions.get((id.0 as usize).checked_sub(1)?)
     }
 
     /// A process's name.

@@ -93,7 +93,9 @@ impl<R: BufRead> Reader<R> {
             None => GroupId(0),
         };
         let payload = line.payload.as_ref().map(|text| self.names.payload_id(&text.0)).transpose().map_err(too_many)?;
-        let kind = line.kind(word, group, payload).map_err(flawed)?;
+        let partition = line.partition().map_err(flawed)?;
+        let partition = self.names.partition_id(partition).map_err(too_many)?;
+        let kind = line.kind(word, group, partition, payload).map_err(flawed)?;
 
         if line.group.is_none() && word.keys().contains(&Key::Group) {
             self.ungrouped.get_or_insert(number);

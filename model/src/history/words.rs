@@ -47,6 +47,10 @@ words! {
         Attempt = "attempt",
         /// For which consumer group.
         Group = "group",
+        /// Of which topic the place in the log is.
+        Topic = "topic",
+        /// Of which partition of it.
+        Partition = "partition",
         /// Which place in the log.
         Position = "position",
         /// Which hand-off of that place.
@@ -67,12 +71,12 @@ impl EventWord {
         match self {
             EventWord::Submit => &[Message, Payload],
             EventWord::Attempt => &[Message, Attempt, Payload],
-            EventWord::Outcome => &[Message, Attempt, Position, Outcome],
-            EventWord::Deliver => &[Message, Group, Position, Delivery, Payload],
+            EventWord::Outcome => &[Message, Attempt, Topic, Partition, Position, Outcome],
+            EventWord::Deliver => &[Message, Group, Topic, Partition, Position, Delivery, Payload],
             EventWord::Effect => &[Message, Group, Payload],
-            EventWord::Settle => &[Message, Group, Position, Delivery, Outcome],
+            EventWord::Settle => &[Message, Group, Topic, Partition, Position, Delivery, Outcome],
             EventWord::DeadLetter => &[Message, Group],
-            EventWord::Rewind => &[Group, Position],
+            EventWord::Rewind => &[Group, Topic, Partition, Position],
             EventWord::Fault | EventWord::Heal => &[Fault],
             EventWord::Quiescent => &[],
         }
@@ -93,9 +97,10 @@ impl Key {
         let list = |words: &str| format!("one of {words}");
         match self {
             Key::At => "a number".to_owned(),
-            Key::Process | Key::Group => "a name, not empty, without control characters".to_owned(),
+            Key::Process | Key::Group | Key::Topic => "a name, not empty, without control characters".to_owned(),
             Key::Event => list(&words_of(&EventWord::ALL)),
             Key::Message | Key::Position => format!("a whole number from 0 to {}", u64::MAX),
+            Key::Partition => format!("a whole number from 0 to {}, or a text", u64::MAX),
             Key::Attempt | Key::Delivery => format!("a whole number from 0 to {}", u32::MAX),
             Key::Outcome => "a word for what came of it".to_owned(),
             Key::Fault => list(&words_of(&Fault::ALL)),

@@ -84,6 +84,6 @@ pub enum Breach {
     #[error("had its effect before it was settled")]
     EffectFirst,
     /// Against [`PropertyId::NoDeliveryAfterSettle`].
-    #[error("was delivered again from a position that was settled")]
+    #[error("was delivered from a position that was settled")]
     DeliveredAfterSettle,
 }

@@ -9,9 +9,9 @@ use std::{
 
 use super::{
     monitor::MessageStates,
-    shelf::{Notes, Shelf},
+    shelf::{Notes, Place, Shelf},
 };
-use crate::vocab::{MessageId, PayloadId, Position, ProcessId};
+use crate::vocab::{MessageId, PartitionId, PayloadId, Position, ProcessId};
 
 /// A map whose hashes are the same in every run.
 pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
@@ -32,7 +32,8 @@ pub struct GrowingNotes {
     submissions: Vec<Submission>,
     /// How far each producer has come.
     producers: Map<ProcessId, Progress>,
-    settled: BTreeSet<Position>,
+    /// What was settled is that message there: after a broker lost its log, positions come again.
+    settled: BTreeSet<(Place, MessageId)>,
 }
 
 /// What is known of how a message was submitted.
@@ -74,8 +75,11 @@ impl Shelf for Growing {
         self.states.iter_mut().for_each(change);
     }
 
-    fn rewind(&mut self, position: Position) {
-        self.notes.settled.split_off(&position);
+    fn rewind(&mut self, partition: PartitionId, position: Position) {
+        let is_anywhere = partition == PartitionId::default();
+        self.notes
+            .settled
+            .retain(|(place, _)| place.position < position || !(is_anywhere || place.partition == partition));
     }
 }
 
@@ -127,11 +131,11 @@ impl Notes for GrowingNotes {
         progress.frontier = progress.frontier.max(number);
     }
 
-    fn settle(&mut self, position: Position) {
-        self.settled.insert(position);
+    fn settle(&mut self, message: MessageId, place: Place) {
+        self.settled.insert((place, message));
     }
 
-    fn settled(&self, position: Position) -> bool {
-        self.settled.contains(&position)
+    fn settled(&self, message: MessageId, place: Place) -> bool {
+        self.settled.contains(&(place, message))
     }
 }

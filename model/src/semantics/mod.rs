@@ -51,6 +51,6 @@ pub use judge::{Finding, Judgement, LINES_TOLD, Question, VIOLATIONS_TOLD, Viola
 pub use monitor::{MessageStates, Monitor, Observed, Room};
 pub use property::{PropertyId, PropertySet};
 pub use rules::{Rules, SettleRule};
-pub use shelf::{Notes, Shelf, Small, SmallNotes};
+pub use shelf::{Notes, Place, Shelf, Small, SmallNotes};
 pub use tally::Counts;
 pub use verdict::{Doubt, Verdict, Verdicts};

@@ -18,7 +18,7 @@ use super::{
     shelf::{Notes, Shelf, Small},
 };
 use crate::bits::{Bits, Coded, coded, ones};
-use crate::vocab::{Event, EventKind, MessageId, Position};
+use crate::vocab::{Event, EventKind, MessageId, PartitionId, Position};
 
 macro_rules! automata {
     ($($field:ident: $automaton:ident),* $(,)?) => {
@@ -206,7 +206,7 @@ impl Monitor {
             observed.violated |= broken;
             observed.shelf.for_each(|states| states.forget(broken));
             if broken.contains(PropertyId::NoDeliveryAfterSettle) {
-                observed.shelf.rewind(Position(0));
+                observed.shelf.rewind(PartitionId::default(), Position(0));
             }
         }
     }
@@ -244,8 +244,8 @@ impl Monitor {
 
     /// Takes in one event and says which properties it broke, each time anew.
     pub fn feed<S: Shelf>(&self, shelf: &mut S, event: &Event, breached: impl FnMut(PropertyId, Breach)) {
-        if let EventKind::Rewind { position, .. } = event.kind {
-            shelf.rewind(position);
+        if let EventKind::Rewind { partition, position, .. } = event.kind {
+            shelf.rewind(partition, position);
             shelf.for_each(|states| states.rewind(self.watched));
         }
         let Some(message) = event.kind.message() else { return };

@@ -1,12 +1,16 @@
 //! no-delivery-after-settle: settle of a position confirmed => no later delivery of it, unless rewound.
 //!
-//! Positions are the group's, so which are settled is in the notes; a rewind forgets those from its position on. An event
-//! without a position speaks of the one position its message has: it is matched by message, and any rewind excuses it.
+//! What was settled is this message at that position of its partition: another message there is another record, and after
+//! a broker lost its log, positions come again. Which are settled is in the notes; a rewind forgets those from its position
+//! on. An event without a position speaks of the one position its message has: it is matched by message, and any rewind excuses it.
 //!
 //! Leaves out when a delivery *began*: a history records when it was received. A hand-off that was on its way already
 //! while another of the same position was settled (leases that run out allow it) is a breach here.
 
-use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use super::{
+    Automaton, Breach, PropertyId, Rules,
+    shelf::{Notes, Place},
+};
 use crate::bits::coded;
 use crate::vocab::{Event, EventKind, SettleOutcome};
 
@@ -33,16 +37,16 @@ impl Automaton for NoDeliveryAfterSettle {
 
     fn observe(_: &Rules, settled: &mut Settled, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
         match event.kind {
-            EventKind::Settle { outcome: SettleOutcome::Ok, position: Some(position), .. } => {
+            EventKind::Settle { message, outcome: SettleOutcome::Ok, partition, position: Some(position), .. } => {
                 *settled = (*settled).max(Settled::Placed);
-                notes.settle(position);
+                notes.settle(message, Place { partition, position });
             }
             EventKind::Settle { outcome: SettleOutcome::Ok, position: None, .. } => *settled = Settled::Unplaced,
-            EventKind::Deliver { position, .. } => {
+            EventKind::Deliver { message, partition, position, .. } => {
                 let settled_there = match (*settled, position) {
                     (Settled::Unplaced, _) => true,
                     (Settled::Placed, None) => true,
-                    (_, Some(position)) => notes.settled(position),
+                    (_, Some(position)) => notes.settled(message, Place { partition, position }),
                     (Settled::No, None) => false,
                 };
                 if settled_there {

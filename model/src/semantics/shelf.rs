@@ -7,7 +7,7 @@
 use std::{fmt::Debug, hash::Hash};
 
 use super::monitor::MessageStates;
-use crate::vocab::{MessageId, PayloadId, Position, ProcessId};
+use crate::vocab::{MessageId, PartitionId, PayloadId, Position, ProcessId};
 
 /// The automata's memory for one consumer group.
 pub trait Shelf: Clone + Debug + Eq {
@@ -27,8 +27,17 @@ pub trait Shelf: Clone + Debug + Eq {
     /// Does something to every message's states.
     fn for_each(&mut self, change: impl FnMut(&mut MessageStates));
 
-    /// Forgets what was noted about positions from this one on.
-    fn rewind(&mut self, position: Position);
+    /// Forgets what was noted about positions from this one on, of this partition or, where none is stated, of all.
+    fn rewind(&mut self, partition: PartitionId, position: Position);
+}
+
+/// A place in the broker's log: a position counts within its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// Where in it.
+    pub position: Position,
 }
 
 /// What some automata must remember beyond one message's bits.
@@ -48,11 +57,11 @@ pub trait Notes {
     /// The message is delivered: all that its process submitted earlier and that is not yet delivered is overtaken.
     fn overtake(&mut self, message: MessageId);
 
-    /// A settle of this position is confirmed.
-    fn settle(&mut self, position: Position);
+    /// A settle of this message there is confirmed.
+    fn settle(&mut self, message: MessageId, place: Place);
 
-    /// Whether a settle of this position is confirmed and no rewind undid it.
-    fn settled(&self, position: Position) -> bool;
+    /// Whether a settle of this message there is confirmed and no rewind undid it.
+    fn settled(&self, message: MessageId, place: Place) -> bool;
 }
 
 /// The shelf of a model: `N` messages, numbered from 1 in the order in which their one producer submits them, in a log
@@ -65,7 +74,7 @@ pub struct Small<const N: usize> {
     notes: SmallNotes,
 }
 
-/// The notes of [`Small`].
+/// The notes of [`Small`]. A model has one partition, and a position is one message's for as long as it can be settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SmallNotes {
     /// One bit for each of the first positions.
@@ -101,7 +110,7 @@ impl<const N: usize> Shelf for Small<N> {
         self.messages.iter_mut().for_each(change);
     }
 
-    fn rewind(&mut self, position: Position) {
+    fn rewind(&mut self, _: PartitionId, position: Position) {
         let below = if position.0 < u64::from(u16::BITS) { (1 << position.0) - 1 } else { u16::MAX };
         self.notes.settled &= below;
     }
@@ -141,11 +150,11 @@ impl Notes for SmallNotes {
         self.frontier = self.frontier.max(u8::try_from(message.0).unwrap_or(0));
     }
 
-    fn settle(&mut self, position: Position) {
-        self.settled |= Self::bit(position);
+    fn settle(&mut self, _: MessageId, place: Place) {
+        self.settled |= Self::bit(place.position);
     }
 
-    fn settled(&self, position: Position) -> bool {
-        self.settled & Self::bit(position) != 0
+    fn settled(&self, _: MessageId, place: Place) -> bool {
+        self.settled & Self::bit(place.position) != 0
     }
 }

@@ -8,7 +8,7 @@ use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bi
 use super::{BROKER, CONSUMERS, GROUP, Witness};
 use crate::inside::Decision;
 use crate::pipeline::{Acks, Commits, Dedup, Settles};
-use crate::vocab::{EventKind, Hand, MessageId, Position, SettleOutcome, Step};
+use crate::vocab::{EventKind, Hand, MessageId, PartitionId, Position, SettleOutcome, Step};
 
 pub(super) fn steps(
     settings: &Settings,
@@ -228,6 +228,7 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, 
         EventKind::Settle {
             message: id(state.log[place].message()),
             group: GROUP,
+            partition: PartitionId::default(),
             position: Some(hand.position),
             delivery: None,
             outcome,

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::state::{Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
 use crate::pipeline::{Identity, Remembers, Settles};
-use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
+use crate::vocab::{EventKind, Hand, PartitionId, SettleOutcome, Step};
 
 pub(super) fn steps(
     settings: &Settings,
@@ -39,6 +39,7 @@ pub(super) fn deliver(state: &mut State, hand: Hand, events: &mut impl Witness) 
         EventKind::Deliver {
             message: id(state.log[place].message()),
             group: GROUP,
+            partition: PartitionId::default(),
             position: Some(hand.position),
             delivery: None,
             payload: None,
@@ -98,6 +99,7 @@ fn store_position(settings: &Settings, state: &mut State, hand: Hand, consumer: 
         EventKind::Settle {
             message: id(state.log[place].message()),
             group: GROUP,
+            partition: PartitionId::default(),
             position: Some(hand.position),
             delivery: None,
             outcome: SettleOutcome::Ok,

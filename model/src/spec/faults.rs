@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, producer};
 use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
-use crate::vocab::{EventKind, Fault, Hand, MessageId, Position, SettleOutcome, Step};
+use crate::vocab::{EventKind, Fault, Hand, MessageId, PartitionId, Position, SettleOutcome, Step};
 
 pub(super) fn steps(settings: &Settings, state: &State, found: &mut impl FnMut(Step)) {
     if state.fired_total() >= settings.budget_total() {
@@ -234,6 +234,7 @@ fn lose_settle(state: &mut State, hand: Hand, events: &mut impl Witness) {
         EventKind::Settle {
             message: id(state.log[hand.position.0 as usize].message()),
             group: GROUP,
+            partition: PartitionId::default(),
             position: Some(hand.position),
             delivery: None,
             outcome: SettleOutcome::Unknown,
@@ -268,5 +269,8 @@ fn rewind(state: &mut State, position: Position, events: &mut impl Witness) {
     state.settled_synced &= kept;
     state.done = state.done.map(|done| done & kept);
     (position.0 as usize..8).for_each(|place| state.handed.set(place, 0));
-    events.push(CONSUMERS[usize::from(state.owner)], EventKind::Rewind { group: GROUP, position });
+    events.push(
+        CONSUMERS[usize::from(state.owner)],
+        EventKind::Rewind { group: GROUP, partition: PartitionId::default(), position },
+    );
 }

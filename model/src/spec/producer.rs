@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::state::{Phase, Record, State, id, index};
 use super::{PRODUCER, Witness};
 use crate::pipeline::Identity;
-use crate::vocab::{EventKind, MessageId, Outcome, Step};
+use crate::vocab::{EventKind, MessageId, Outcome, PartitionId, Step};
 
 pub(super) fn steps(
     settings: &Settings,
@@ -81,7 +81,10 @@ fn learn(settings: &Settings, state: &mut State, message: MessageId, outcome: Ou
         Outcome::Refused | Outcome::Unknown if may_retry => state.phases[index(message)] = Phase::Queued,
         Outcome::Refused | Outcome::Unknown => resolve(state, index(message), Phase::GivenUp),
     }
-    events.push(PRODUCER, EventKind::Outcome { message, attempt: None, outcome, position: None });
+    events.push(
+        PRODUCER,
+        EventKind::Outcome { message, attempt: None, outcome, partition: PartitionId::default(), position: None },
+    );
 }
 
 /// The producer is done with the message, one way or another, and keeps nothing of it.

@@ -35,14 +35,21 @@ fn the_events_of_the_contract_are_read() {
     let expected = [
         EventKind::Submit { message, payload: None },
         EventKind::Attempt { message, attempt, payload: None },
-        EventKind::Outcome { message, attempt, outcome: Outcome::Acked, position: None },
-        EventKind::Deliver { message, group, position, delivery, payload: None },
+        EventKind::Outcome { message, attempt, outcome: Outcome::Acked, partition: Default::default(), position: None },
+        EventKind::Deliver { message, group, partition: Default::default(), position, delivery, payload: None },
         EventKind::Effect { message, group, payload: None },
-        EventKind::Settle { message, group, position, delivery, outcome: SettleOutcome::Ok },
+        EventKind::Settle {
+            message,
+            group,
+            partition: Default::default(),
+            position,
+            delivery,
+            outcome: SettleOutcome::Ok,
+        },
         EventKind::DeadLetter { message, group },
         EventKind::Fault { fault: Fault::BrokerCrash },
         EventKind::Heal { fault: Fault::BrokerCrash },
-        EventKind::Rewind { group, position: Position(3) },
+        EventKind::Rewind { group, partition: Default::default(), position: Position(3) },
         EventKind::Quiescent,
     ];
     let history = read(include_str!("../samples/contract.jsonl")).unwrap();

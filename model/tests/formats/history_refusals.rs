@@ -168,7 +168,7 @@ fn an_unknown_key_or_word_is_refused_with_the_allowed_ones() {
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","mesage":7}"#,
         expect![[
-            r#"line 2: found unknown key "mesage"; expected no other keys than at, process, event, message, attempt, group, position, delivery, outcome, fault, payload"#
+            r#"line 2: found unknown key "mesage"; expected no other keys than at, process, event, message, attempt, group, topic, partition, position, delivery, outcome, fault, payload"#
         ]],
     );
     line_refused(

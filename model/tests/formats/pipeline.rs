@@ -89,10 +89,11 @@ fn every_sample_loads_under_its_own_name() {
 fn toml_spells_every_setting_out() {
     let pipeline = Pipeline { name: "say \"orders\"".to_owned(), ..Pipeline::default() };
     expect![[r#"
-        name       = "say \"orders\""
-        level      = "effect"
-        obligation = "acked"
-        ordered    = false
+        name         = "say \"orders\""
+        level        = "effect"
+        obligation   = "acked"
+        ordered      = false
+        dead-letters = "pay"
 
         [producer]
         attempts   = "until-acked"

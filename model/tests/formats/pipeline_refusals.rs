@@ -30,7 +30,7 @@ fn an_unknown_key_is_refused_with_the_allowed_ones() {
     refused(
         "nmae = \"orders\"\n",
         expect![
-            "line 1, `nmae`: unknown key; allowed here: name, promises, level, obligation, ordered, producer, broker, consumer, faults"
+            "line 1, `nmae`: unknown key; allowed here: name, promises, level, obligation, ordered, dead-letters, producer, broker, consumer, faults"
         ],
     );
     refused(
@@ -56,7 +56,7 @@ fn an_unknown_key_is_refused_with_the_allowed_ones() {
     refused(
         "[network]\nlatency = 1\n",
         expect![
-            "line 1, `network`: unknown key; allowed here: name, promises, level, obligation, ordered, producer, broker, consumer, faults"
+            "line 1, `network`: unknown key; allowed here: name, promises, level, obligation, ordered, dead-letters, producer, broker, consumer, faults"
         ],
     );
     refused(
@@ -136,7 +136,7 @@ fn the_first_of_several_mistakes_is_the_one_that_is_told() {
     refused(
         "zeal = 1\nardour = 2\n",
         expect![
-            "line 1, `zeal`: unknown key; allowed here: name, promises, level, obligation, ordered, producer, broker, consumer, faults"
+            "line 1, `zeal`: unknown key; allowed here: name, promises, level, obligation, ordered, dead-letters, producer, broker, consumer, faults"
         ],
     );
     refused(
@@ -342,7 +342,7 @@ fn json_is_refused_with_the_path_of_keys() {
     refused(
         serde_json::json!(["orders"]),
         expect![
-            "the document: found a list; allowed: a table with the keys name, promises, level, obligation, ordered, producer, broker, consumer, faults"
+            "the document: found a list; allowed: a table with the keys name, promises, level, obligation, ordered, dead-letters, producer, broker, consumer, faults"
         ],
     );
     refused(

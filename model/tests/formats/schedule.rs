@@ -110,6 +110,7 @@ fn a_written_schedule_is_for_people_to_read() {
             "level": "effect",
             "obligation": "acked",
             "ordered": false,
+            "dead-letters": "pay",
             "producer": {
               "attempts": "until-acked",
               "identity": "sequence",

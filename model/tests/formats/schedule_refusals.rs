@@ -62,7 +62,7 @@ fn a_members_mistake_is_refused_with_its_path() {
     refused(
         r#"{"format":"delivery-schedule","version":1,"pipeline":"orders","messages":1}"#,
         expect![[
-            r#"`pipeline`: found "orders"; allowed: a table with the keys name, promises, level, obligation, ordered, producer, broker, consumer, faults"#
+            r#"`pipeline`: found "orders"; allowed: a table with the keys name, promises, level, obligation, ordered, dead-letters, producer, broker, consumer, faults"#
         ]],
     );
     refused(

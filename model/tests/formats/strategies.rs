@@ -2,7 +2,7 @@
 //!
 //! Values are drawn from all that the formats allow, not from what makes sense to run.
 
-use delivery_model::history::{At, Header, History, PipelineOf};
+use delivery_model::history::{At, Header, History, Partition, PartitionName, PipelineOf};
 use delivery_model::pipeline::*;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, Strikes};
 use delivery_model::vocab::*;
@@ -65,14 +65,15 @@ fn faults() -> impl Strategy<Value = FaultBudget> {
 
 /// Any pipeline that means something.
 pub fn pipeline() -> impl Strategy<Value = Pipeline> {
-    let top = (name(), maybe(word()), word(), word(), any::<bool>());
+    let top = (name(), maybe(word()), word(), word(), any::<bool>(), word());
     let pipeline = (top, producer(), broker(), consumer(), faults()).prop_map(
-        |((name, promises, level, obligation, ordered), producer, broker, consumer, faults)| Pipeline {
+        |((name, promises, level, obligation, ordered, dead_letters), producer, broker, consumer, faults)| Pipeline {
             name,
             promises,
             level,
             obligation,
             ordered,
+            dead_letters,
             producer,
             broker,
             consumer,
@@ -260,15 +261,22 @@ fn push(history: &mut History, texts: &Texts, at: At, draft: &Draft) {
     let (message, attempt) = (MessageId(draft.message), draft.attempt.map(AttemptNumber));
     let (position, delivery) =
         (draft.with_position.then_some(Position(draft.position)), draft.attempt.map(DeliveryNumber));
+    let stated = match draft.position % 3 {
+        _ if !matches!(draft.kind, 2 | 3 | 5 | 7) => Partition::default(),
+        0 => Partition::default(),
+        1 => Partition { topic: None, partition: Some(PartitionName::Number(draft.position)) },
+        _ => Partition { topic: Some("orders".into()), partition: Some(PartitionName::Text("p".into())) },
+    };
+    let partition = history.names.partition_id(stated).unwrap();
     let kind = match draft.kind {
         0 => EventKind::Submit { message, payload },
         1 => EventKind::Attempt { message, attempt, payload },
-        2 => EventKind::Outcome { message, attempt, outcome: draft.outcome, position },
-        3 => EventKind::Deliver { message, group, position, delivery, payload },
+        2 => EventKind::Outcome { message, attempt, outcome: draft.outcome, partition, position },
+        3 => EventKind::Deliver { message, group, partition, position, delivery, payload },
         4 => EventKind::Effect { message, group, payload },
-        5 => EventKind::Settle { message, group, position, delivery, outcome: draft.settle },
+        5 => EventKind::Settle { message, group, partition, position, delivery, outcome: draft.settle },
         6 => EventKind::DeadLetter { message, group },
-        7 => EventKind::Rewind { group, position: Position(draft.position) },
+        7 => EventKind::Rewind { group, partition, position: Position(draft.position) },
         8 => EventKind::Fault { fault: draft.fault },
         9 => EventKind::Heal { fault: draft.fault },
         _ => EventKind::Quiescent,

@@ -5,7 +5,7 @@
 
 use delivery_model::{
     history::{At, Header, History, Names, PipelineOf},
-    pipeline::{Level, Obligation, Pipeline, Settles},
+    pipeline::{DeadLetters, Level, Obligation, Pipeline, Settles},
     semantics::{Rules, SettleRule},
     vocab::{
         Event,
@@ -132,7 +132,10 @@ impl Plan {
         let process = ProcessId(5);
         for group in (0..self.groups).map(GroupId) {
             time += 1;
-            timed.push((time, Event { process, kind: Rewind { group, position: Position(position) } }));
+            timed.push((
+                time,
+                Event { process, kind: Rewind { group, partition: Default::default(), position: Position(position) } },
+            ));
             for (index, life) in self.lives.iter().enumerate().skip(position as usize) {
                 if life.settled && self.arrives(life) && !life.dead_lettered {
                     let mut of = Chain { plan: self, life, index, time, gap: 0, timed };
@@ -208,7 +211,10 @@ impl Chain<'_> {
         for outcome in std::iter::repeat_n(Some(Of::Refused), self.life.refusals).chain([last]) {
             self.push(producer, Attempt { message, attempt: None, payload });
             if let Some(outcome) = outcome {
-                self.push(producer, Outcome { message, attempt: None, outcome, position: None });
+                self.push(
+                    producer,
+                    Outcome { message, attempt: None, outcome, partition: Default::default(), position: None },
+                );
             }
         }
     }
@@ -247,7 +253,7 @@ impl Chain<'_> {
 
     fn deliver(&mut self, group: GroupId) {
         let (message, position, payload) = (self.message(), self.position(), self.payload());
-        self.push(5, Deliver { message, group, position, delivery: None, payload });
+        self.push(5, Deliver { message, group, partition: Default::default(), position, delivery: None, payload });
     }
 
     fn effect(&mut self, group: GroupId) {
@@ -257,7 +263,7 @@ impl Chain<'_> {
 
     fn settle(&mut self, group: GroupId, outcome: Settled) {
         let (message, position) = (self.message(), self.position());
-        self.push(5, Settle { message, group, position, delivery: None, outcome });
+        self.push(5, Settle { message, group, partition: Default::default(), position, delivery: None, outcome });
     }
 }
 
@@ -265,7 +271,8 @@ impl Chain<'_> {
 pub fn record(rules: &Rules, groups: u16, events: &[Event]) -> History {
     let mut pipeline = Pipeline { level: rules.level, obligation: rules.obligation, ..Pipeline::default() };
     pipeline.ordered = rules.ordered;
-    pipeline.broker.max_deliveries = u32::from(rules.dead_letters);
+    pipeline.broker.max_deliveries = u32::from(rules.sets_aside);
+    pipeline.dead_letters = if rules.dead_letters { DeadLetters::Pay } else { DeadLetters::AreLost };
     if rules.settle == SettleRule::BeforeEffect {
         pipeline.consumer.settles = Settles::BeforeEffect;
     }

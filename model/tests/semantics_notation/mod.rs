@@ -60,21 +60,23 @@ fn number(word: &str) -> u64 {
 }
 
 fn kind(what: &str, &About { message, position, payload, group }: &About) -> EventKind {
-    let outcome = |outcome| Outcome { message, attempt: None, outcome, position };
-    let settle = |outcome| Settle { message, group, position, delivery: None, outcome };
+    let outcome = |outcome| Outcome { message, attempt: None, outcome, partition: Default::default(), position };
+    let settle = |outcome| Settle { message, group, partition: Default::default(), position, delivery: None, outcome };
     match what {
         "submit" => Submit { message, payload },
         "attempt" => Attempt { message, attempt: None, payload },
         "acked" => outcome(Of::Acked),
         "refused" => outcome(Of::Refused),
         "unknown" => outcome(Of::Unknown),
-        "deliver" => Deliver { message, group, position, delivery: None, payload },
+        "deliver" => Deliver { message, group, partition: Default::default(), position, delivery: None, payload },
         "effect" => Effect { message, group, payload },
         "settle" => settle(Settled::Ok),
         "settle-refused" => settle(Settled::Refused),
         "settle-unknown" => settle(Settled::Unknown),
         "dead-letter" => DeadLetter { message, group },
-        "rewind" => Rewind { group, position: position.expect("a rewind has a position") },
+        "rewind" => {
+            Rewind { group, partition: Default::default(), position: position.expect("a rewind has a position") }
+        }
         "fault" => EventKind::Fault { fault: Fault::BrokerCrash },
         "heal" => Heal { fault: Fault::BrokerCrash },
         "quiescent" => Quiescent,

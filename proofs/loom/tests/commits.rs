@@ -61,7 +61,16 @@ impl<S: Steps> World<S> {
             let message = message(position);
             world.record(PRODUCER, EventKind::Submit { message, payload: None });
             let acked = Outcome::Acked;
-            world.record(PRODUCER, EventKind::Outcome { message, attempt: None, outcome: acked, position: None });
+            world.record(
+                PRODUCER,
+                EventKind::Outcome {
+                    message,
+                    attempt: None,
+                    outcome: acked,
+                    partition: Default::default(),
+                    position: None,
+                },
+            );
         }
         world
     }
@@ -77,7 +86,17 @@ impl<S: Steps> World<S> {
 
     fn deliver(&self, position: Position) {
         let (message, position) = (message(position), Some(position));
-        self.record(CONSUMER, EventKind::Deliver { message, group: GROUP, position, delivery: None, payload: None });
+        self.record(
+            CONSUMER,
+            EventKind::Deliver {
+                message,
+                group: GROUP,
+                partition: Default::default(),
+                position,
+                delivery: None,
+                payload: None,
+            },
+        );
     }
 
     fn has_effect(&self, position: Position) -> bool {
@@ -93,7 +112,17 @@ impl<S: Steps> World<S> {
         self.committed.fetch_max(advance.to.0, Ordering::Relaxed);
         for position in POSITIONS.into_iter().filter(|position| (advance.from..advance.to).contains(position)) {
             let (message, outcome, position) = (message(position), SettleOutcome::Ok, Some(position));
-            self.record(CONSUMER, EventKind::Settle { message, group: GROUP, position, delivery: None, outcome });
+            self.record(
+                CONSUMER,
+                EventKind::Settle {
+                    message,
+                    group: GROUP,
+                    partition: Default::default(),
+                    position,
+                    delivery: None,
+                    outcome,
+                },
+            );
         }
     }
 

@@ -130,11 +130,15 @@ fn essence(event: &Event) -> EventKind {
     match event.kind {
         Submit { message, .. } => Submit { message, payload: None },
         Attempt { message, .. } => Attempt { message, attempt: None, payload: None },
-        Outcome { message, outcome, .. } => Outcome { message, attempt: None, outcome, position: None },
-        Deliver { message, group, position, .. } => Deliver { message, group, position, delivery: None, payload: None },
+        Outcome { message, outcome, partition, .. } => {
+            Outcome { message, attempt: None, outcome, partition, position: None }
+        }
+        Deliver { message, group, partition, position, .. } => {
+            Deliver { message, group, partition, position, delivery: None, payload: None }
+        }
         Effect { message, group, .. } => Effect { message, group, payload: None },
-        Settle { message, group, position, outcome, .. } => {
-            Settle { message, group, position, delivery: None, outcome }
+        Settle { message, group, partition, position, outcome, .. } => {
+            Settle { message, group, partition, position, delivery: None, outcome }
         }
         other => other,
     }

@@ -80,9 +80,12 @@ fn reports_tell_position_delivery_and_bytes() {
     let (message, group, delivery) = (message(3), GroupId(0), Some(DeliveryNumber(1)));
     let (position, outcome) = (Some(Position(8)), SettleOutcome::Ok);
     let expected = [
-        Report::with(EventKind::Deliver { message, group, position, delivery, payload: None }, &order(3)),
+        Report::with(
+            EventKind::Deliver { message, group, partition: Default::default(), position, delivery, payload: None },
+            &order(3),
+        ),
         Report::with(EventKind::Effect { message, group, payload: None }, &order(3)),
-        Report::of(EventKind::Settle { message, group, position, delivery, outcome }),
+        Report::of(EventKind::Settle { message, group, partition: Default::default(), position, delivery, outcome }),
     ];
     assert_eq!(std::iter::from_fn(|| consumer.poll_report()).collect::<Vec<_>>(), expected);
 }

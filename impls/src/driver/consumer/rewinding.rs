@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::RecvTimeoutError;
 
 use delivery_model::pipeline::Settles;
-use delivery_model::vocab::{EventKind, Position};
+use delivery_model::vocab::{EventKind, PartitionId, Position};
 
 use super::super::run::{Calls, DriverError, Run};
 use super::super::wire::{FromBroker, ToBroker};
@@ -21,7 +21,7 @@ use crate::store::embedded::EmbeddedInventory;
 
 /// Resets the group to this position. False if the run was asked to leave before the broker had answered.
 pub fn rewind(run: &Run, broker: SocketAddr, to: Position) -> Result<bool, DriverError> {
-    run.tell(NAME, &Report::of(EventKind::Rewind { group: GROUP, position: to }))?;
+    run.tell(NAME, &Report::of(EventKind::Rewind { group: GROUP, partition: PartitionId::default(), position: to }))?;
     let mut calls = Calls::default();
     while let Some((link, said)) = dial(run, broker, &mut calls)? {
         link.send(ToBroker::Rewind(to).encode());
