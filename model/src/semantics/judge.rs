@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Breach, Doubt, Growing, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts, growing::Map, tally::Counts,
+    Breach, Contradiction, Doubt, Growing, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts,
+    contradictions::Contradictions, growing::Map, tally::Counts,
 };
 use crate::{
     history::{Header, History, PipelineOf, Recorded},
@@ -30,6 +31,8 @@ pub struct Question {
     pub obligation: Option<Obligation>,
     /// The semantics that the history should show.
     pub expect: Option<Semantics>,
+    /// The history is one of a run without end, and what comes next is a loop that is repeated for ever and pays nothing.
+    pub endless: bool,
 }
 
 /// What the judge found.
@@ -43,6 +46,10 @@ pub struct Judgement {
     pub verdicts: Verdicts,
     /// The first [`VIOLATIONS_TOLD`] of each property, as they came; those found at quiescence last.
     pub violations: Vec<Violation>,
+    /// Where the record contradicts itself: the first [`VIOLATIONS_TOLD`].
+    pub contradictions: Vec<Contradiction>,
+    /// How many contradictions there are.
+    pub contradicted: u64,
     /// How much there was to judge.
     pub counts: Counts,
     /// The groups that owe every message. One, where the history names none.
@@ -99,12 +106,18 @@ pub fn judge(history: &History, question: Question) -> Judgement {
     for recorded in &history.events {
         court.hear(recorded);
     }
-    let doubt = Doubts::about(history, &counts);
-    if doubt.quiescent {
-        court.settle_up();
+    let quiescent = history.truncated.is_none() && at_rest(&history.events);
+    let contradictions = Contradictions::of(&history.events, rules.level, quiescent);
+    let mut doubt = Doubts::about(history, &counts, rules.level, quiescent);
+    doubt.duplicates = contradictions.duplicates_unknown;
+    doubt.endless = question.endless;
+    if quiescent {
+        doubt.losses = court.settle_up(PropertySet::BLACK_BOX, &contradictions);
+    } else if question.endless {
+        doubt.losses = court.settle_up(PropertySet::OF_ENDLESS_RUNS, &contradictions);
     }
     tell_lines(&mut court.violations, &history.events);
-    court.sentence(&counts, &doubt)
+    court.sentence(&counts, &doubt, contradictions)
 }
 
 /// The properties that this history cannot tell of, broken or kept.
@@ -128,25 +141,43 @@ fn groups(history: &History) -> BTreeSet<GroupId> {
 /// What keeps a history without a violation from being evidence.
 struct Doubts {
     any: Option<Doubt>,
+    /// Nothing of what is counted was read.
+    nothing_at_level: bool,
     quiescent: bool,
+    /// What the history shows goes on for ever.
+    endless: bool,
+    /// Something may have come twice that is not on record.
+    duplicates: bool,
+    /// Something that is not on record may have arrived.
+    losses: bool,
 }
 
 impl Doubts {
-    fn about(history: &History, counts: &Counts) -> Self {
+    fn about(history: &History, counts: &Counts, level: Level, quiescent: bool) -> Self {
         let truncated = history.truncated.is_some();
         let nothing_read = counts.delivered == 0 && counts.effects == 0;
-        let any = match (nothing_read, truncated) {
-            (true, _) => Some(Doubt::NothingRead),
-            (false, true) => Some(Doubt::Truncated),
+        let any = match (truncated, nothing_read) {
+            (true, _) => Some(Doubt::Truncated),
+            (false, true) => Some(Doubt::NothingRead),
             (false, false) => None,
         };
-        Doubts { any, quiescent: !truncated && at_rest(&history.events) }
+        let counted = if level == Level::Effect { counts.effects } else { counts.delivered };
+        let (endless, duplicates, losses) = (false, false, false);
+        Doubts { any, nothing_at_level: counted == 0, quiescent, endless, duplicates, losses }
     }
 
     /// The verdict on a property that was not broken.
     fn verdict(&self, property: PropertyId) -> Verdict {
-        let unfinished = !self.quiescent && PropertySet::NEED_QUIESCENCE.contains(property);
-        let doubt = self.any.or(unfinished.then_some(Doubt::NotQuiescent));
+        let ends = self.quiescent || self.endless && PropertySet::OF_ENDLESS_RUNS.contains(property);
+        let unfinished = !ends && PropertySet::NEED_QUIESCENCE.contains(property);
+        let duplicates = PropertySet::of(&[PropertyId::NoDuplicateDelivery, PropertyId::NoDuplicateEffect]);
+        let counts = duplicates.contains(property);
+        let contradicted = self.duplicates && counts || self.losses && PropertySet::OF_ENDLESS_RUNS.contains(property);
+        let doubt = self
+            .any
+            .or(contradicted.then_some(Doubt::Contradiction))
+            .or((self.nothing_at_level && counts).then_some(Doubt::NothingAtLevel))
+            .or(unfinished.then_some(Doubt::NotQuiescent));
         doubt.map_or(Verdict::Holds, Verdict::Unknown)
     }
 }
@@ -189,10 +220,21 @@ impl Court {
         }
     }
 
-    fn settle_up(&mut self) {
+    /// Takes what is owed of these properties for broken. Says whether that is not known of some message.
+    fn settle_up(&mut self, properties: PropertySet, contradictions: &Contradictions) -> bool {
         let Court { monitor, shelves, breaches, violations } = self;
+        let mut is_unknown = false;
         for (&group, shelf) in shelves {
             monitor.settle_up(shelf, |message, property, breach| {
+                let is_loss = PropertySet::OF_ENDLESS_RUNS.contains(property);
+                let got_there = monitor.rules.level == Level::Delivery && contradictions.got_there(group, message);
+                if is_loss && got_there {
+                    is_unknown = true;
+                    return;
+                }
+                if !properties.contains(property) {
+                    return;
+                }
                 note(
                     breaches,
                     violations,
@@ -200,9 +242,10 @@ impl Court {
                 );
             });
         }
+        is_unknown
     }
 
-    fn sentence(self, counts: &Counts, doubts: &Doubts) -> Judgement {
+    fn sentence(self, counts: &Counts, doubts: &Doubts, contradictions: Contradictions) -> Judgement {
         let breaches = |property| self.breaches[property as usize];
         let verdict = |property| if breaches(property) > 0 { Verdict::Violated } else { doubts.verdict(property) };
         let finding = |property| Finding { property, verdict: verdict(property), breaches: breaches(property) };
@@ -212,6 +255,8 @@ impl Court {
             findings: self.monitor.watched.iter().map(finding).collect(),
             verdicts: Verdicts::new(&rules, verdict),
             violations: self.violations,
+            contradictions: contradictions.told,
+            contradicted: contradictions.count,
             counts: *counts,
             groups: self.shelves.into_keys().collect(),
         }

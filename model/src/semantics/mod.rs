@@ -27,6 +27,7 @@
 
 mod attempts;
 mod automaton;
+mod contradictions;
 pub mod effect_or_dead_letter;
 mod growing;
 pub mod inside;
@@ -46,6 +47,7 @@ mod tally;
 mod verdict;
 
 pub use automaton::{Automaton, Breach};
+pub use contradictions::{Contradiction, ContradictionKind};
 pub use growing::{Growing, GrowingNotes};
 pub use judge::{Finding, Judgement, LINES_TOLD, Question, VIOLATIONS_TOLD, Violation, judge};
 pub use monitor::{MessageStates, Monitor, Observed, Room};

@@ -31,6 +31,12 @@ pub enum Doubt {
     /// No delivery and no effect was recorded: every promise about them would hold vacuously.
     #[error("nothing was read")]
     NothingRead,
+    /// Something is on record, but nothing of what is counted: no effects, or no deliveries.
+    #[error("nothing was read at this level")]
+    NothingAtLevel,
+    /// The record contradicts itself, so that something is missing from it.
+    #[error("the record contradicts itself")]
+    Contradiction,
     /// A search stopped at a bound before it had seen every state.
     #[error("a bound was cut")]
     BoundCut,

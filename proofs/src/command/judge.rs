@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use delivery_model::history::{History, PipelineOf, ReadOptions, TruncatedTail};
 use delivery_model::pipeline::{Pipeline, Semantics};
-use delivery_model::semantics::{Judgement, PropertyId, Question, Verdict, Violation, judge};
+use delivery_model::semantics::{Contradiction, Judgement, PropertyId, Question, Verdict, Violation, judge};
 use delivery_model::story::Ink;
 use serde_json::json;
 
@@ -49,8 +49,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let history = joined(arguments)?;
     let expect = arguments.expect.map(Semantics::from);
-    let question =
-        Question { level: arguments.level.map(Into::into), obligation: arguments.obligation.map(Into::into), expect };
+    let (level, obligation) = (arguments.level.map(Into::into), arguments.obligation.map(Into::into));
+    let question = Question { level, obligation, expect, endless: false };
     let judgement = judge(&history, question);
     let name = name(arguments, &history);
     terminal::print(&match arguments.json {
@@ -65,7 +65,19 @@ fn outcome(history: &History, judgement: &Judgement, expect: Option<Semantics>) 
     match (expect, &history.header.pipeline) {
         (Some(semantics), _) => judgement.verdicts.of(semantics).into(),
         (None, Some(PipelineOf::Whole(pipeline))) => claims(pipeline, judgement).into(),
-        (None, Some(PipelineOf::Named(_)) | None) => Outcome::Kept,
+        // Nothing is asked for. Where nothing at all is known, that is no answer.
+        (None, Some(PipelineOf::Named(_)) | None) => match report::strongest(&judgement.verdicts) {
+            "unknown" => Outcome::Unknown,
+            _ => Outcome::Kept,
+        },
+    }
+}
+
+/// What the history's own pipeline promises.
+fn promised(history: &History) -> Option<Semantics> {
+    match &history.header.pipeline {
+        Some(PipelineOf::Whole(pipeline)) => pipeline.promises,
+        Some(PipelineOf::Named(_)) | None => None,
     }
 }
 
@@ -121,6 +133,16 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
             "steps": violation.lines,
         })
     };
+    let contradiction = |it: &Contradiction| {
+        json!({
+            "kind": it.kind.word(),
+            "message": it.message,
+            "group": history.names.group(it.group),
+            "lines": it.lines,
+            "says": it.told(&history.names),
+            "note": it.is_note,
+        })
+    };
     let doubts = judgement.findings.iter().filter_map(|finding| match finding.verdict {
         Verdict::Unknown(doubt) => Some((finding.property.word().to_owned(), doubt.to_string().into())),
         Verdict::Holds | Verdict::Violated => None,
@@ -128,7 +150,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
     let properties = judgement.findings.iter().map(|it| (it.property.word().to_owned(), it.verdict.word().into()));
     json!({
         "pipeline": name,
-        "promises": null,
+        "promises": promised(history),
         "level": judgement.rules.level,
         "obligation": judgement.rules.obligation,
         "strongest": report::strongest(&judgement.verdicts),
@@ -138,6 +160,8 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
                 "properties": properties.collect::<serde_json::Map<_, _>>(),
                 "unknown": doubts.collect::<serde_json::Map<_, _>>(),
                 "violations": judgement.violations.iter().map(violation).collect::<Vec<_>>(),
+                "contradictions": judgement.contradictions.iter().map(contradiction).collect::<Vec<_>>(),
+                "contradicted": judgement.contradicted,
                 "complete": history.truncated.is_none(),
                 "events": history.events.len(),
                 "counts": judgement.counts,
@@ -161,11 +185,12 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
     if let Some(line) = history.truncated {
         out += &format!("line {line} was cut off and is left out: nothing can be said about what came after\n\n");
     }
-    let promised = match &history.header.pipeline {
-        Some(PipelineOf::Whole(pipeline)) => pipeline.promises,
-        Some(PipelineOf::Named(_)) | None => None,
-    };
+    let promised = promised(history);
     out += &report::semantics(&judgement.verdicts, promised, ink);
+    if promised.is_none() && expect.is_none() {
+        let strongest = report::strongest(&judgement.verdicts);
+        out += &format!("nothing is promised or expected; the strongest that the history shows: {strongest}\n");
+    }
     let mut table = report::table(&["property", "verdict", "breaches"]);
     for finding in &judgement.findings {
         let verdict = report::painted(finding.verdict, ink);
@@ -186,12 +211,27 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
         counts.dead_lettered,
         counts.faults
     );
+    out += &contradictions_in_words(history, judgement, ink);
     out += &violations_in_words(history, judgement);
     if let Some(semantics) = expect {
         let verdict = judgement.verdicts.of(semantics);
         out += &format!("\nexpected {semantics}: {}\n", report::painted(verdict, ink));
     }
     out
+}
+
+fn contradictions_in_words(history: &History, judgement: &Judgement, ink: Ink) -> String {
+    let mut out = String::new();
+    for it in judgement.contradictions.iter().take(SHOWN) {
+        let what = if it.is_note { ink.strong("note") } else { ink.unsure("contradiction") };
+        let lines: Vec<String> = it.lines.iter().take(LINES_SHOWN).map(u32::to_string).collect();
+        let noun = if lines.len() == 1 { "line" } else { "lines" };
+        out += &format!("\n{what}: {} ({noun} {})", it.told(&history.names), lines.join(", "));
+    }
+    if judgement.contradicted > SHOWN as u64 {
+        out += &format!("\nand {} more like these", judgement.contradicted - SHOWN as u64);
+    }
+    if out.is_empty() { out } else { out + "\n" }
 }
 
 fn violations_in_words(history: &History, judgement: &Judgement) -> String {

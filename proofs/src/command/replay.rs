@@ -14,7 +14,7 @@ use delivery_model::story::{self, Ink};
 use delivery_model::vocab::{Event, EventKind, ProcessId, Step};
 use delivery_proofs::real::{self, Options, Plan};
 use delivery_proofs::simulation::points;
-use delivery_proofs::simulation::run::{Run, run as simulated};
+use delivery_proofs::simulation::run::{Ending, Run, run as simulated};
 
 use super::{Outcome, judge as judging, load, report, tell, terminal};
 
@@ -50,28 +50,53 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let named = || path.display().to_string();
     let schedule = Schedule::from_json(&load::text(path)?).with_context(named)?;
     let ink = terminal::ink();
-    let (history, told) = match arguments.world {
+    let (history, told, endless) = match arguments.world {
         World::Simulation => {
             let run = simulated(&schedule, Mutant::None).context("the cores cannot go this way").with_context(named)?;
-            (run.history.clone(), told(&schedule, &run, ink))
+            let endless = matches!(run.ending, Ending::Loop { .. });
+            (run.history.clone(), told(&schedule, &run, ink), endless)
         }
         World::Model => {
             let steps = steps_of(&schedule).with_context(named)?;
             let history = in_model(&schedule, &steps).with_context(named)?;
-            (history, tell::steps(&schedule.pipeline, schedule.messages, &steps, ink))
+            let (stem, cycle) = steps.split_at(loop_of(&schedule, &steps));
+            let endless = !cycle.is_empty() && closes(&schedule, stem, cycle).with_context(named)?;
+            (history, tell::run(&schedule.pipeline, schedule.messages, stem, cycle, ink), endless)
         }
         World::Real => return really(&schedule, arguments).with_context(named),
     };
     if let Some(record) = &arguments.record {
         write(&history, record)?;
     }
-    let judgement = judge(&history, Question::default());
+    let judgement = judge(&history, Question { endless, ..Question::default() });
     terminal::print(&format!(
         "{}{told}\n{}",
         title(&schedule, arguments.world, ink),
         verdict(&judgement, &schedule, ink)
     ));
     Ok(outcome(&schedule.pipeline, &judgement))
+}
+
+/// The repeated steps lead back to where they began.
+fn closes(schedule: &Schedule, stem: &[Step], cycle: &[Step]) -> Result<bool, story::NoStory> {
+    let spec = story::spec_for(&schedule.pipeline, schedule.messages, &[stem, cycle].concat())?;
+    let mut state = State::default();
+    for &step in stem {
+        spec.take(&mut state, step);
+    }
+    let before = state;
+    for &step in cycle {
+        spec.take(&mut state, step);
+    }
+    Ok(state == before)
+}
+
+/// Where the steps begin that an endless schedule repeats; their end where nothing is repeated.
+fn loop_of(schedule: &Schedule, steps: &[Step]) -> usize {
+    match schedule.interleaving {
+        Interleaving::Endless { from, .. } => from,
+        Interleaving::Seeded(_) | Interleaving::Exact(_) => steps.len(),
+    }
 }
 
 /// The steps of an exact schedule; those that the cores take by a seeded one.
@@ -115,7 +140,12 @@ fn title(schedule: &Schedule, world: World, ink: Ink) -> String {
 }
 
 fn told(schedule: &Schedule, run: &Run, ink: Ink) -> String {
-    let mut out = tell::steps(&schedule.pipeline, schedule.messages, &run.steps, ink);
+    let loops = match run.ending {
+        Ending::Loop { from } => from,
+        Ending::Rest | Ending::Cut => run.steps.len(),
+    };
+    let (stem, cycle) = run.steps.split_at(loops);
+    let mut out = tell::run(&schedule.pipeline, schedule.messages, stem, cycle, ink);
     for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
         if fired.is_none() {
             out += &format!("did not strike, as its point was not reached: {planned}\n");

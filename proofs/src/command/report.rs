@@ -7,9 +7,11 @@ use delivery_model::story::Ink;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The strongest semantics that holds, as the contract spells it.
+/// The strongest semantics that holds. If none does: "unknown" where that is not known of all, else "none".
 pub fn strongest(verdicts: &Verdicts) -> &'static str {
-    verdicts.strongest().map_or("none", Semantics::word)
+    let is_unknown = |semantics| matches!(verdicts.of(semantics), Verdict::Unknown(_));
+    let otherwise = if Semantics::ALL.into_iter().any(is_unknown) { "unknown" } else { "none" };
+    verdicts.strongest().map_or(otherwise, Semantics::word)
 }
 
 /// The verdict on each semantics, by its name.
