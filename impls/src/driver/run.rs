@@ -18,7 +18,7 @@ use delivery_model::vocab::{EventKind, Fault, MessageId, Position};
 use thiserror::Error;
 
 use super::Observer;
-use super::faults::{Injector, Role};
+use super::faults::{Injector, Role, Struck};
 use super::link::{Limits, Link};
 use super::secret::Secret;
 use super::wire::ToBroker;
@@ -272,7 +272,8 @@ impl Run {
         step: StepWord,
         message: Option<MessageId>,
     ) -> Result<(Option<Fault>, Result<(), Interrupt>), DriverError> {
-        let struck = self.injector.reached(role, step, message);
+        // What is to end is struck no more: it shall end soon.
+        let struck = if self.is_stopping() { Struck::default() } else { self.injector.reached(role, step, message) };
         if let Some(fault) = struck.lost {
             self.tell_fault(fault)?;
         }
@@ -287,7 +288,8 @@ impl Run {
 
     /// A crash that was put off until this role came around.
     pub(super) fn look_for_crash(&self, role: Role) -> Result<(), Interrupt> {
-        self.injector.crash_due(role).map_or(Ok(()), |planned| Err(Interrupt::Crash(planned)))
+        let due = if self.is_stopping() { None } else { self.injector.crash_due(role) };
+        due.map_or(Ok(()), |planned| Err(Interrupt::Crash(planned)))
     }
 
     /// The broker closes and will not come back.
@@ -310,6 +312,14 @@ impl Run {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire) || self.is_halted()
+    }
+
+    /// How long a producer that is to stop goes on with what it was submitted. One that shares a process holds it up.
+    pub(super) fn last_tries(&self) -> Millis {
+        match self.company {
+            Company::Together => Millis(300),
+            Company::Apart => Millis(5_000),
+        }
     }
 
     /// This role, which has a process of its own, was asked to leave.

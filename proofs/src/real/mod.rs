@@ -271,11 +271,12 @@ impl Whole<'_> {
             }
         }
         let faults = self.plan(&unsubmitted);
+        let limits = self.options.plan.limits(self.pipeline, &self.recorder.faults());
         let producers = self.options.producers;
         let observer = Arc::clone(self.recorder) as Arc<dyn Observer>;
         let (pipeline, stores) = (self.pipeline.clone(), self.stores.clone());
         let mut run = Run::new(pipeline, self.options.tuning, stores, observer, Company::Together);
-        run.injector = Injector::new(&faults, producers)?;
+        run.injector = Injector::new(&faults, producers)?.at_most(limits);
         run.stop = Arc::clone(&self.options.stop);
         let mut orders = vec![Orders::new(); producers as usize];
         for message in unsubmitted {
