@@ -1,6 +1,9 @@
 //! Bad input: exit code 2, one clear message, nothing printed, nothing written.
 
-use crate::common::{delivery_in, names, place};
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::common::{delivery, delivery_in, ended, names, place};
 
 /// What `arguments` say to a file called `input` with this text.
 fn check(arguments: &[&str], text: &str, expected: &[&str]) {
@@ -45,6 +48,30 @@ fn files_that_are_none() {
     check(&["check", "."], "", &["directory"]);
     check(&["judge", "missing.jsonl"], "", &["missing.jsonl", "No such file"]);
     check(&["replay", "missing.json"], "", &["missing.json", "No such file"]);
+}
+
+/// The length that a device or a pipe tells is 0, and what it holds has no end.
+#[test]
+fn files_without_an_end() {
+    check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1048576 bytes", "of a pipeline"]);
+    check(&["replay", "/dev/zero"], "", &["/dev/zero", "more than 16777216 bytes", "of a schedule"]);
+    check(&["judge", "/dev/zero"], "", &["/dev/zero", "line 1", "more than 1048576 bytes"]);
+    let secret = ["broker", "--directory", "stores", "--secret-file", "/dev/zero"];
+    check(&secret, "", &["/dev/zero", "more than 4096 bytes", "of a secret"]);
+    for (arguments, expected) in [
+        (&["check", "/dev/stdin"][..], "/dev/stdin: found more than 1048576 bytes"),
+        (&["judge", "-"], "-: line 1: found more than 1048576 bytes"),
+    ] {
+        let mut command = delivery();
+        let child = command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("it starts");
+        let mut input = child.stdin.take().expect("piped");
+        // It hangs up.
+        while input.write_all(&[b'y'; 4096]).is_ok() {}
+        let ended = ended(child.wait_with_output().expect("it ends"));
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.err.contains(expected), "{arguments:?}: {}", ended.err);
+    }
 }
 
 #[test]
