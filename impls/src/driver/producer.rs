@@ -191,6 +191,9 @@ impl<'a> Incarnation<'a> {
                 | FromBroker::NotInLog { .. },
             ) => connection.link.cut(),
             Ok(FromBroker::Denied) => return Err(DriverError::Denied { role: self.name.clone() }.into()),
+            Ok(FromBroker::Unfit(reason)) => {
+                return Err(DriverError::Unfit { role: self.name.clone(), reason }.into());
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 self.connection = None;

@@ -21,6 +21,7 @@ use super::Observer;
 use super::faults::{Injector, Role, Struck};
 use super::link::{Limits, Link};
 use super::secret::Secret;
+use super::settings::Settings;
 use super::wire::ToBroker;
 use crate::core::producer::SubmitError;
 use crate::core::record::ProducerId;
@@ -82,6 +83,14 @@ pub enum DriverError {
     Denied {
         /// Who was not let in.
         role: String,
+    },
+    /// The broker goes by other settings.
+    #[error("{role} goes by other settings than the broker: {reason}")]
+    Unfit {
+        /// Who was not let in.
+        role: String,
+        /// The first setting that differs.
+        reason: String,
     },
     /// There is nothing to go back to.
     #[error("position {to} is not in the broker's log, which starts at {start} and ends before {end}")]
@@ -327,7 +336,7 @@ impl Run {
         self.company == Company::Apart && self.is_stopping()
     }
 
-    /// Connects to the broker and says hello, over and over until it is there. None if the role should rather leave:
+    /// Connects to the broker, says hello and by which settings it goes, over and over until it is there. None if the role should rather leave:
     /// where the broker and the role run together, it has closed for good.
     pub(super) fn reach(
         &self,
@@ -342,6 +351,8 @@ impl Run {
             match TcpStream::connect(broker).and_then(&mut start) {
                 Ok(link) => {
                     link.send(ToBroker::Hello(self.secret.clone()).encode());
+                    let settings = Settings::of(&self.pipeline);
+                    link.send(ToBroker::Settings { name: name.to_owned(), settings }.encode());
                     calls.last = Some(self.now());
                     return Ok(Some(link));
                 }
