@@ -11,10 +11,12 @@
 //!
 //! Leaves out: judging. The history is in its file, for the one judge there is.
 
+mod life;
 mod mend;
 mod part;
 mod plan;
 mod record;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use delivery_impls::core::order::{Order, Sku};
+use delivery_impls::core::record::ProducerId;
 use delivery_impls::core::report::Report;
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::faults::{Injector, PlanError, owner};
@@ -41,6 +44,7 @@ pub use self::part::{Part, PartReport, Role};
 pub use self::plan::{Plan, left_out};
 pub use self::record::{Listeners, OnEvent, OnNotice, OnProgress, Progress};
 use self::record::{Recorder, Timing};
+use self::traces::Traces;
 
 /// The most messages of a run: each orders an article of its own, and articles are numbered in 32 bits.
 pub const MESSAGES_LIMIT: u64 = u32::MAX as u64;
@@ -204,12 +208,16 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
             &temporary.path().to_owned()
         }
     };
-    std::fs::create_dir_all(directory).map_err(|why| RealError::File { path: directory.clone(), why })?;
     let stores = Stores::in_directory(directory);
+    let outboxes = (0..options.producers).map(|id| stores.outbox(ProducerId(id)));
+    let own = [stores.log(), stores.ledger(), stores.inventory(), options.record.clone()];
+    let traces = Traces::begin(directory, own.into_iter().chain(outboxes))
+        .map_err(|why| RealError::File { path: directory.clone(), why })?;
     mend::check_same_run(&stores, pipeline, options)?;
     let (recorder, before) = Recorder::open(&options.record, pipeline, Timing::Own, options.listeners())?;
     let recorder = Arc::new(recorder);
     let mended = mend::mend(&stores, pipeline, options, &recorder)?;
+    traces.keep();
     let part = Whole { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
     let (ended, tally) = part.drive()?;
