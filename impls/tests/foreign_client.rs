@@ -167,6 +167,11 @@ fn register(producer: u32) -> Vec<u8> {
     [&[1][..], &producer.to_le_bytes(), &0u32.to_le_bytes()].concat()
 }
 
+/// This client's settings: its name is "us".
+fn settings(text: &str) -> Vec<u8> {
+    [b"\x0b\x02us", text.as_bytes()].concat()
+}
+
 /// The first attempt at the message of this number, an order for 3 of article 9.
 fn publish(producer: u32, number: u64) -> Vec<u8> {
     let (producer, epoch) = (producer.to_le_bytes(), 0u32.to_le_bytes());
@@ -261,8 +266,11 @@ fn what_makes_no_sense_or_comes_out_of_turn_is_cut_off() {
     check(&said(&[&[99]]), "the peer sent nonsense: unknown tag 99 of message to the broker at offset 0");
     check(&said(&[hello, &[3, 0, 1]]), "nonsense: expected 4 more bytes at offset 2, found 1");
     check(&said(&[&register(2)]), "sent `register`, expected `hello`");
-    check(&said(&[hello, hello]), "sent `hello`, expected `register`, `subscribe` or `rewind`");
-    check(&said(&[hello, &publish(2, 0)]), "sent `publish`, expected `register`");
+    check(&said(&[hello, hello]), "sent `hello`, expected `settings`, `register`, `subscribe` or `rewind`");
+    check(&said(&[hello, &publish(2, 0)]), "sent `publish`, expected `settings`, `register`");
+    check(&said(&[&settings("")]), "sent `settings`, expected `hello`");
+    check(&said(&[hello, &settings("broker.dedup")]), "nonsense: settings that are no lines of `name = value`");
+    check(&said(&[hello, &register(2), &settings("")]), "sent `settings`, expected `publish`");
     check(
         &said(&[hello, &register(2), &publish(1, 7)]),
         "expected `publish` in the name of the producer that it registered",
@@ -354,6 +362,52 @@ fn slow_and_vanishing_peers_are_cut_off_in_time() {
     check(Limits { hello: soon, ..usual }, &frame(&[7]), "did not say who it is in 60 ms");
     check(Limits { silence: soon, ..usual }, &registered, "nothing was heard of the peer for 60 ms");
     check(Limits { frame: soon, ..usual }, &half, "did not finish a frame in 60 ms");
+}
+
+/// The settings as the tables spell them: those of [`Pipeline::default`].
+const SETTINGS: &str = "\
+producer.attempts = \"until-acked\"
+producer.identity = \"sequence\"
+producer.on-restart = \"outbox\"
+producer.in-flight = 1
+broker.acks = \"after-sync\"
+broker.dedup = \"sequence\"
+broker.dedup-window = 0
+broker.dedup-on-restart = \"rebuilt\"
+broker.fencing = true
+broker.delivers = \"until-settled\"
+broker.records-settles = \"after-sync\"
+broker.leases = \"checked\"
+broker.max-deliveries = 0
+consumer.settles = \"after-effect\"
+consumer.commits = \"each\"
+consumer.remembers = \"with-effect\"
+consumer.workers = 1
+";
+
+#[test]
+fn a_client_that_goes_by_other_settings_is_refused_by_their_name() {
+    let served = serve(|_| ());
+    let mut fits = served.client();
+    fits.say(&[7]);
+    fits.say(&settings(SETTINGS));
+    fits.say(&register(1));
+    assert_eq!(fits.hear(), Some(vec![1]), "registered");
+    for (from, to, difference) in [
+        ("dedup = \"sequence\"", "dedup = \"none\"", "broker.dedup is \"sequence\" at the broker and \"none\" at us"),
+        ("consumer.workers = 1\n", "", "consumer.workers is 1 at the broker and no setting at us"),
+    ] {
+        let mut differs = served.client();
+        differs.say(&[7]);
+        differs.say(&settings(&SETTINGS.replace(from, to)));
+        let unfit = [b"\x0a", difference.as_bytes()].concat();
+        assert_eq!((differs.hear(), differs.hear()), (Some(unfit), None), "unfit");
+        let notice = served.notice();
+        assert!(notice.contains(&format!("the peer goes by other settings: {difference}")), "{notice}");
+    }
+    assert_eq!(fits.published(1, 0), 2, "and nobody else is harmed");
+    drop(fits);
+    served.end();
 }
 
 #[test]

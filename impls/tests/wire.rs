@@ -6,8 +6,10 @@ use delivery_impls::core::producer::PAYLOAD_MAX;
 use delivery_impls::core::record::{DecodeError, Identity, ProducerId, Publish, Record, Reply, Session, Verdict};
 use delivery_impls::driver::frame::BODY_MAX;
 use delivery_impls::driver::secret::Secret;
+use delivery_impls::driver::settings::Settings;
 use delivery_impls::driver::wire::{FromBroker, ToBroker, WireError};
 use delivery_impls::store::{Covers, Generation};
+use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Epoch, MessageId, Position, SettleOutcome};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -67,7 +69,11 @@ fn to_broker() -> impl Strategy<Value = ToBroker> {
         })),
         hand().prop_map(ToBroker::Release),
         vec(any::<u8>(), 0..40).prop_map(|bytes| ToBroker::Hello(Secret::new(bytes))),
-        any::<u64>().prop_map(|end| ToBroker::Finished(Position(end))),
+        (0..64u32).prop_map(|workers| {
+            let mut pipeline = Pipeline::default();
+            pipeline.consumer.workers = workers;
+            ToBroker::Settings { name: format!("consumer-{workers}"), settings: Settings::of(&pipeline) }
+        }),
         Just(ToBroker::Leave),
     ]
 }
@@ -98,6 +104,7 @@ fn from_broker() -> impl Strategy<Value = FromBroker> {
         (hand(), outcome).prop_map(|(hand, outcome)| FromBroker::Settled { hand, outcome }),
         Just(FromBroker::Denied),
         Just(FromBroker::Left),
+        "[ -~]{0,40}".prop_map(FromBroker::Unfit),
         Just(FromBroker::Rewound),
         any::<(u64, u64)>()
             .prop_map(|(start, end)| FromBroker::NotInLog { start: Position(start), end: Position(end) }),
@@ -116,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_decoded_or_refused(tag in 0..10u8, mut body in vec(any::<u8>(), 0..80)) {
+    fn any_bytes_are_decoded_or_refused(tag in 0..13u8, mut body in vec(any::<u8>(), 0..80)) {
         body.insert(0, tag);
         let _ = (ToBroker::decode(&body), FromBroker::decode(&body));
     }
@@ -168,6 +175,15 @@ fn the_longest_payload_that_is_let_in_can_be_handed_off() {
     let record = publish(PAYLOAD_MAX).record;
     let hand_off = FromBroker::HandOff(HandOff { hand: HandId::default(), consumer, generation, delivery, record });
     assert!(hand_off.encode().len() <= BODY_MAX);
+}
+
+#[test]
+fn what_operators_are_shown_has_no_control_characters() {
+    let named = |name: &[u8]| ToBroker::decode(&[&[11, name.len() as u8][..], name, b"a = 1\n"].concat());
+    assert!(named(b"consumer-0").is_ok());
+    assert_eq!(named(b"\x1b[31m"), Err(WireError::Settings));
+    assert_eq!(ToBroker::decode(&[11, 9, b'a']), Err(WireError::Settings));
+    assert_eq!(FromBroker::decode(b"\x0aa\x1b[31m"), Ok(FromBroker::Unfit("a?[31m".into())));
 }
 
 #[test]

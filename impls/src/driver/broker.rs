@@ -350,6 +350,10 @@ impl<'a> Incarnation<'a> {
                 self.greet(connection, &secret);
                 Ok(())
             }
+            ToBroker::Settings { name, settings } => {
+                self.compare(connection, &name, &settings);
+                Ok(())
+            }
             ToBroker::Register { producer, epoch } => self.register(connection, producer, epoch),
             ToBroker::Rewind(to) => self.rewind(connection, to),
             ToBroker::Publish(publish) => self.publish(connection, publish, None),

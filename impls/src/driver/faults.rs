@@ -5,6 +5,9 @@
 //! is put into that role's mailbox: it is the next thing that role does, though other roles may take steps meanwhile,
 //! as threads do not stop for each other.
 //!
+//! A plan may hold spares: a fault that takes another one's message away takes its point with it. So a kind of fault may
+//! have a limit, and strikes no more often ([`Injector::at_most`]).
+//!
 //! Leaves out: faults that have no place in a threaded run. [`supports`] says which have one, and a plan with another is
 //! refused.
 
@@ -76,6 +79,8 @@ struct State {
     watched: HashMap<(StepWord, Option<MessageId>), Watch>,
     mailboxes: BTreeMap<Role, Vec<PlannedFault>>,
     fired: BTreeMap<Fault, u64>,
+    /// How often a kind may strike; one that is not here, as often as planned.
+    limits: BTreeMap<Fault, u64>,
 }
 
 /// A step of a message at which something is planned. Steps without plans are not counted.
@@ -104,6 +109,12 @@ impl Injector {
         Ok(Injector { producers, state: Mutex::new(state) })
     }
 
+    /// The same, and of each of these kinds no more than so many strike: what is planned beyond that are spares.
+    pub fn at_most(self, limits: BTreeMap<Fault, u64>) -> Injector {
+        self.state().limits = limits;
+        self
+    }
+
     /// This role has just taken this step.
     pub fn reached(&self, role: Role, step: StepWord, message: Option<MessageId>) -> Struck {
         let mut state = self.state();
@@ -116,15 +127,11 @@ impl Injector {
         let mut struck = Struck::default();
         for planned in due {
             match self.victim(planned, role) {
-                None if struck.lost.is_none() => {
-                    struck.lost = Some(planned.fault);
-                    state.count(planned.fault);
-                }
+                None if struck.lost.is_none() => struck.lost = state.strikes(planned.fault).then_some(planned.fault),
                 // What is lost already cannot be lost again.
                 None => state.mailboxes.entry(role).or_default().push(planned),
                 Some(victim) if victim == role && struck.crash.is_none() => {
-                    struck.crash = Some(planned);
-                    state.count(planned.fault);
+                    struck.crash = state.strikes(planned.fault).then_some(planned);
                 }
                 Some(victim) => state.mailboxes.entry(victim).or_default().push(planned),
             }
@@ -135,18 +142,21 @@ impl Injector {
     /// The crash that waits for this role, if one does: the role must crash of it.
     pub fn crash_due(&self, role: Role) -> Option<PlannedFault> {
         let mut state = self.state();
-        let mailbox = state.mailboxes.get_mut(&role)?;
-        let waiting = mailbox.iter().position(|planned| crashes(planned.fault))?;
-        let due = mailbox.swap_remove(waiting);
-        state.count(due.fault);
-        Some(due)
+        loop {
+            let mailbox = state.mailboxes.get_mut(&role)?;
+            let waiting = mailbox.iter().position(|planned| crashes(planned.fault))?;
+            let due = mailbox.swap_remove(waiting);
+            if state.strikes(due.fault) {
+                return Some(due);
+            }
+        }
     }
 
-    /// What became of the plan so far.
+    /// What became of the plan so far. Spares that were not needed are left out.
     pub fn tally(&self) -> Tally {
         let state = self.state();
-        let waiting = state.watched.values().flat_map(|watch| &watch.planned);
-        let mut unreached: Vec<_> = waiting.chain(state.mailboxes.values().flatten()).copied().collect();
+        let waiting = state.watched.values().flat_map(|watch| &watch.planned).chain(state.mailboxes.values().flatten());
+        let mut unreached: Vec<_> = waiting.filter(|planned| state.may_strike(planned.fault)).copied().collect();
         unreached.sort();
         Tally { fired: state.fired.clone(), unreached }
     }
@@ -172,8 +182,18 @@ impl Injector {
 }
 
 impl State {
-    fn count(&mut self, fault: Fault) {
-        *self.fired.entry(fault).or_default() += 1;
+    fn may_strike(&self, fault: Fault) -> bool {
+        let fired = self.fired.get(&fault).copied().unwrap_or(0);
+        self.limits.get(&fault).is_none_or(|limit| fired < *limit)
+    }
+
+    /// Whether it strikes, and is counted.
+    fn strikes(&mut self, fault: Fault) -> bool {
+        let may = self.may_strike(fault);
+        if may {
+            *self.fired.entry(fault).or_default() += 1;
+        }
+        may
     }
 }
 
@@ -231,6 +251,21 @@ mod tests {
         let never = planned(Fault::SettleLost, StepWord::Settle, 9, 1);
         let injector = Injector::new(&[never], 1).unwrap();
         assert_eq!(injector.tally(), Tally { fired: BTreeMap::new(), unreached: vec![never] });
+    }
+
+    #[test]
+    fn a_kind_with_a_limit_strikes_no_more_often_and_its_spares_are_not_missed() {
+        let losses = (1..=4).map(|message| planned(Fault::PublishLost, StepWord::Attempt, message, 1));
+        let crashes = (1..=4).map(|message| planned(Fault::BrokerCrash, StepWord::Attempt, message, 1));
+        let plan: Vec<PlannedFault> = losses.chain(crashes).collect();
+        let limits = BTreeMap::from([(Fault::PublishLost, 2), (Fault::BrokerCrash, 3)]);
+        let injector = Injector::new(&plan, 1).unwrap().at_most(limits.clone());
+        let producer = Role::Producer(ProducerId(0));
+        let lost = (1..=4)
+            .filter(|message| injector.reached(producer, StepWord::Attempt, Some(MessageId(*message))).lost.is_some());
+        assert_eq!(lost.collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(std::iter::from_fn(|| injector.crash_due(Role::Broker)).count(), 3);
+        assert_eq!(injector.tally(), Tally { fired: limits, unreached: vec![] });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | [`frame`], [`wire`] | the bytes between the parties, sans-IO |
 //! | [`link`] | one end of a connection: bounded queues, two threads |
 //! | [`secret`] | by what parties on several machines know each other |
+//! | [`settings`] | what a broker and its peers must agree on |
 //! | [`producer`], [`broker`], [`consumer`] | the roles' loops |
 //! | [`faults`] | planned faults, at logical points |
 //! | [`run`] | what the roles of one run share |
@@ -19,6 +20,7 @@ pub mod link;
 pub mod producer;
 pub mod run;
 pub mod secret;
+pub mod settings;
 pub mod wire;
 
 use std::fmt::Display;

@@ -21,9 +21,6 @@ use crate::store::{RecoverError, StoreError};
 /// The application submits so many messages ahead of those that are finished, so that a crash finds some waiting.
 const AHEAD: usize = 4;
 
-/// How long a producer that is to stop goes on with what it was submitted.
-const LAST_TRIES: Millis = Millis(5_000);
-
 /// Replies that may wait for the loop: the window of unresolved messages bounds them long before.
 const REPLIES: usize = 1024;
 
@@ -113,7 +110,7 @@ impl<'a> Incarnation<'a> {
     /// Whether a producer that is to stop has gone on for long enough. What it has not got through stays in its outbox.
     fn has_tried_enough(&mut self) -> bool {
         let now = self.run.now();
-        now >= *self.stops_by.get_or_insert(now + LAST_TRIES)
+        now >= *self.stops_by.get_or_insert(now + self.run.last_tries())
     }
 
     fn role(&self) -> Role {
@@ -194,6 +191,9 @@ impl<'a> Incarnation<'a> {
                 | FromBroker::NotInLog { .. },
             ) => connection.link.cut(),
             Ok(FromBroker::Denied) => return Err(DriverError::Denied { role: self.name.clone() }.into()),
+            Ok(FromBroker::Unfit(reason)) => {
+                return Err(DriverError::Unfit { role: self.name.clone(), reason }.into());
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 self.connection = None;

@@ -18,9 +18,10 @@ use delivery_model::vocab::{EventKind, Fault, MessageId, Position};
 use thiserror::Error;
 
 use super::Observer;
-use super::faults::{Injector, Role};
+use super::faults::{Injector, Role, Struck};
 use super::link::{Limits, Link};
 use super::secret::Secret;
+use super::settings::Settings;
 use super::wire::ToBroker;
 use crate::core::producer::SubmitError;
 use crate::core::record::ProducerId;
@@ -82,6 +83,14 @@ pub enum DriverError {
     Denied {
         /// Who was not let in.
         role: String,
+    },
+    /// The broker goes by other settings.
+    #[error("{role} goes by other settings than the broker: {reason}")]
+    Unfit {
+        /// Who was not let in.
+        role: String,
+        /// The first setting that differs.
+        reason: String,
     },
     /// There is nothing to go back to.
     #[error("position {to} is not in the broker's log, which starts at {start} and ends before {end}")]
@@ -272,7 +281,8 @@ impl Run {
         step: StepWord,
         message: Option<MessageId>,
     ) -> Result<(Option<Fault>, Result<(), Interrupt>), DriverError> {
-        let struck = self.injector.reached(role, step, message);
+        // What is to end is struck no more: it shall end soon.
+        let struck = if self.is_stopping() { Struck::default() } else { self.injector.reached(role, step, message) };
         if let Some(fault) = struck.lost {
             self.tell_fault(fault)?;
         }
@@ -287,7 +297,8 @@ impl Run {
 
     /// A crash that was put off until this role came around.
     pub(super) fn look_for_crash(&self, role: Role) -> Result<(), Interrupt> {
-        self.injector.crash_due(role).map_or(Ok(()), |planned| Err(Interrupt::Crash(planned)))
+        let due = if self.is_stopping() { None } else { self.injector.crash_due(role) };
+        due.map_or(Ok(()), |planned| Err(Interrupt::Crash(planned)))
     }
 
     /// The broker closes and will not come back.
@@ -312,12 +323,20 @@ impl Run {
         self.stop.load(Ordering::Acquire) || self.is_halted()
     }
 
+    /// How long a producer that is to stop goes on with what it was submitted. One that shares a process holds it up.
+    pub(super) fn last_tries(&self) -> Millis {
+        match self.company {
+            Company::Together => Millis(300),
+            Company::Apart => Millis(5_000),
+        }
+    }
+
     /// This role, which has a process of its own, was asked to leave.
     pub(super) fn is_leaving(&self) -> bool {
         self.company == Company::Apart && self.is_stopping()
     }
 
-    /// Connects to the broker and says hello, over and over until it is there. None if the role should rather leave:
+    /// Connects to the broker, says hello and by which settings it goes, over and over until it is there. None if the role should rather leave:
     /// where the broker and the role run together, it has closed for good.
     pub(super) fn reach(
         &self,
@@ -332,6 +351,8 @@ impl Run {
             match TcpStream::connect(broker).and_then(&mut start) {
                 Ok(link) => {
                     link.send(ToBroker::Hello(self.secret.clone()).encode());
+                    let settings = Settings::of(&self.pipeline);
+                    link.send(ToBroker::Settings { name: name.to_owned(), settings }.encode());
                     calls.last = Some(self.now());
                     return Ok(Some(link));
                 }

@@ -8,14 +8,16 @@
 //! an answer.
 //!
 //! A client says `hello` first, with the shared secret or none (where the broker has none, any will do); the broker
-//! answers only if it is wrong, with `denied`, and closes. Then the client becomes a producer with `register`, or a
-//! consumer with `subscribe`, and stays one. Either may follow `hello` at once. Whatever else comes, or comes out of
-//! turn, ends the connection.
+//! answers only if it is wrong, with `denied`, and closes. Then the client may say its `settings`, and the broker answers
+//! only if they differ from its own: with `unfit`, which names the setting, and closes. A client that says none is not asked
+//! for any, and nothing is compared: it must know what it does. Then the client becomes a producer with `register`, or a
+//! consumer with `subscribe`, and stays one. Each may follow at once, without waiting for an answer. Whatever else comes, or
+//! comes out of turn, ends the connection.
 //!
 //! | who | may say |
 //! |---|---|
 //! | who has said nothing | `hello` |
-//! | who has said hello | `register`, `subscribe` or `rewind` |
+//! | who has said hello | `settings`, `register`, `subscribe` or `rewind` |
 //! | a producer | `publish`, in its own name |
 //! | a consumer | `settle`, `release`, `has`, `finished`, `leave` |
 //!
@@ -82,6 +84,7 @@
 //! |---|---|
 //! | body of a frame | 262,144 bytes |
 //! | payload | 261,120 bytes |
+//! | settings | 16,384 bytes |
 //! | from connecting to `register` or `subscribe` | 5 s |
 //! | without a byte, a heartbeat at least | 15 s |
 //! | from a frame's first byte to its last | 10 s |
@@ -109,6 +112,7 @@
 //! | `leave` | 8 | |
 //! | `finished` | 9 | position u64 |
 //! | `rewind` | 10 | position u64 |
+//! | `settings` | 11 | name: length u8, bytes; settings, up to the end |
 //!
 //! | from the broker | tag | fields |
 //! |---|---|---|
@@ -121,6 +125,7 @@
 //! | `left` | 7 | |
 //! | `rewound` | 8 | |
 //! | `not in log` | 9 | start u64, end u64 |
+//! | `unfit` | 10 | reason, up to the end |
 //!
 //! | part | bytes |
 //! |---|---|
@@ -130,6 +135,13 @@
 //! | positions | runs up to the end: first u64, first after u64 |
 //! | verdict | 0: refused; 1: acked; 2: acked, position u64 |
 //! | flag | 0 or 1 |
+//!
+//! The `settings` are those of a pipeline's three parties, all of them, as UTF-8 without other control characters than the
+//! end of each line: `broker.dedup = "sequence"`, the name with its section, and the value as TOML has it. The name is that
+//! under which the broker shall speak of the client, such as `consumer-0`. The reason is UTF-8 too, for people.
+//!
+//! New messages get new tags, and old ones keep their fields: who does not know a message does not say it, and is not told
+//! what only its answer could be. A change of another kind would be another version of the frame.
 //!
 //! A `settle` that does not finish leaves the worker busy: it is for consumers that settle before they handle, and
 //! `release` the hand after that.
@@ -165,6 +177,7 @@ use thiserror::Error;
 
 use super::frame::BODY_MAX;
 use super::secret::Secret;
+use super::settings::{SETTINGS_MAX, Settings, is_printable};
 use crate::core::hand::{ConsumerId, HandId, HandOff, Lease, SettleRequest};
 use crate::core::positions::Positions;
 use crate::core::producer::PAYLOAD_MAX;
@@ -191,6 +204,9 @@ pub enum WireError {
         /// Its length in bytes.
         found: usize,
     },
+    /// Settings, or the name of whose they are, that are none.
+    #[error("settings that are no lines of `name = value` in printable text, {SETTINGS_MAX} bytes at most")]
+    Settings,
     /// A lease gives the right to settle its own position.
     #[error("a settle of position {found} alone, under a lease of position {leased}")]
     OtherPosition {
@@ -206,6 +222,13 @@ pub enum WireError {
 pub enum ToBroker {
     /// The first message: a peer comes, with the shared secret, or with nothing where none is asked for.
     Hello(Secret),
+    /// A peer goes by these settings, and the broker must too.
+    Settings {
+        /// What it is called.
+        name: String,
+        /// Which they are.
+        settings: Settings,
+    },
     /// A producer's incarnation starts, or comes back after a cut.
     Register {
         /// Whose.
@@ -261,6 +284,8 @@ pub enum FromBroker {
     },
     /// The secret is wrong: the connection ends.
     Denied,
+    /// The peer's settings are not the broker's, for this reason: the connection ends.
+    Unfit(String),
     /// No more hand-offs will come: all of them were sent before this.
     Left,
     /// The group was reset.
@@ -279,6 +304,7 @@ impl ToBroker {
     pub fn name(&self) -> &'static str {
         match self {
             ToBroker::Hello(_) => "hello",
+            ToBroker::Settings { .. } => "settings",
             ToBroker::Register { .. } => "register",
             ToBroker::Publish(_) => "publish",
             ToBroker::Subscribe { .. } => "subscribe",
@@ -344,6 +370,12 @@ impl ToBroker {
                 body.push(10);
                 body.extend(to.0.to_le_bytes());
             }
+            ToBroker::Settings { name, settings } => {
+                body.push(11);
+                body.push(u8::try_from(name.len()).expect("parties have short names"));
+                body.extend(name.as_bytes());
+                body.extend(settings.to_text().as_bytes());
+            }
         }
         body
     }
@@ -383,6 +415,13 @@ impl ToBroker {
             8 => ToBroker::Leave,
             9 => ToBroker::Finished(Position(reader.u64()?)),
             10 => ToBroker::Rewind(Position(reader.u64()?)),
+            11 => {
+                let length = reader.u8()?.into();
+                let (name, text) = reader.rest().split_at_checked(length).ok_or(WireError::Settings)?;
+                let name = String::from_utf8(name.to_vec()).ok().filter(|name| is_printable(name));
+                let (name, settings) = name.zip(Settings::from_text(text)).ok_or(WireError::Settings)?;
+                ToBroker::Settings { name, settings }
+            }
             found => return Err(DecodeError::Tag { of: "message to the broker", offset: 0, found }.into()),
         };
         reader.end()?;
@@ -432,6 +471,10 @@ impl FromBroker {
                 body.extend(start.0.to_le_bytes());
                 body.extend(end.0.to_le_bytes());
             }
+            FromBroker::Unfit(reason) => {
+                body.push(10);
+                body.extend(reason.as_bytes());
+            }
         }
         body
     }
@@ -458,6 +501,8 @@ impl FromBroker {
             7 => FromBroker::Left,
             8 => FromBroker::Rewound,
             9 => FromBroker::NotInLog { start: Position(reader.u64()?), end: Position(reader.u64()?) },
+            // It is shown to people as it is.
+            10 => FromBroker::Unfit(String::from_utf8_lossy(reader.rest()).replace(char::is_control, "?")),
             found => return Err(DecodeError::Tag { of: "message from the broker", offset: 0, found }),
         };
         reader.end()?;

@@ -1,5 +1,6 @@
 //! Writes a pipeline as TOML or JSON, with every setting spelt out, so that the text says all there is to say.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::ser::{Serialize, Serializer};
@@ -22,6 +23,24 @@ impl Pipeline {
             write_settings(&mut text, settings);
         }
         text
+    }
+
+    /// The settings of the three parties, every one spelt out: `broker.dedup` is `"sequence"`. Whoever works together must
+    /// agree on them. What is claimed of the pipeline, and the faults that it must survive, are left out.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        for (section, _, node) in self.to_entries() {
+            let Value::Table(entries) = node.value else { continue };
+            if section == "faults" {
+                continue;
+            }
+            for (key, _, node) in entries {
+                let mut value = String::new();
+                write_value(&mut value, &node.value);
+                settings.insert(format!("{section}.{key}"), value);
+            }
+        }
+        settings
     }
 
     fn to_entries(&self) -> Vec<Entry> {
@@ -68,11 +87,15 @@ fn write_settings(text: &mut String, settings: &[Entry]) {
     let width = settings.iter().map(|(key, ..)| key.len()).max().unwrap_or(0);
     for (key, _, node) in settings {
         text.push_str(&format!("{key:width$} = "));
-        match &node.value {
-            Value::Text(value) => write_text(text, value),
-            value => text.push_str(&value.to_string()),
-        }
+        write_value(text, &node.value);
         text.push('\n');
+    }
+}
+
+fn write_value(text: &mut String, value: &Value) {
+    match value {
+        Value::Text(value) => write_text(text, value),
+        value => text.push_str(&value.to_string()),
     }
 }
 

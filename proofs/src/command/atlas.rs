@@ -1,6 +1,6 @@
 //! `delivery atlas`: pipelines against every fault and every pair of faults.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -11,7 +11,7 @@ use delivery_proofs::atlas::{
     Course, FaultSet, Lookout, Position, Surveyed, chart, html, json, markdown, section, stories, survey,
 };
 
-use super::{Outcome, load, terminal};
+use super::{Outcome, load, output, terminal};
 
 /// What to chart, and how to write it.
 #[derive(clap::Args)]
@@ -36,13 +36,12 @@ pub struct Arguments {
 
 /// Charts the pipelines.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let interrupt = terminal::Interrupt::install()?;
     let pipelines = chosen(arguments)?;
-    if let Some(path) = &arguments.html {
-        // A place that cannot be written to is better known before the search than after it. What is there stays till then.
-        OpenOptions::new().create(true).append(true).open(path).with_context(|| path.display().to_string())?;
-    }
-    let surveyed = surveyed(&pipelines, arguments)?;
-    if let Some(path) = &arguments.html {
+    arguments.html.as_deref().map_or(Ok(()), output::check_file)?;
+    let surveyed = surveyed(&pipelines, arguments, &interrupt)?;
+    // A survey that was stopped before it had anything does not replace what an earlier one wrote.
+    if let Some(path) = arguments.html.as_ref().filter(|_| !surveyed.pages.is_empty()) {
         fs::write(path, html(&surveyed.pages)).with_context(|| path.display().to_string())?;
     }
     terminal::print(&written(&surveyed, arguments));
@@ -60,8 +59,11 @@ fn chosen(arguments: &Arguments) -> anyhow::Result<Vec<Pipeline>> {
     load::pipelines(&arguments.pipelines)
 }
 
-fn surveyed(pipelines: &[Pipeline], arguments: &Arguments) -> anyhow::Result<Surveyed> {
-    let interrupt = terminal::Interrupt::install()?;
+fn surveyed(
+    pipelines: &[Pipeline],
+    arguments: &Arguments,
+    interrupt: &terminal::Interrupt,
+) -> anyhow::Result<Surveyed> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut course = Course { messages: arguments.messages, threads, ..Course::default() };
     if arguments.markdown && arguments.html.is_none() {

@@ -11,7 +11,7 @@ use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::{Bounds, Broken, Verified, Watcher, verify};
 use serde_json::{Value, json};
 
-use super::{Outcome, Pipelines, load, report, tell, terminal};
+use super::{Outcome, Pipelines, load, output, report, tell, terminal};
 
 const MESSAGES: u32 = 2;
 const SCHEDULES: u32 = 5_000;
@@ -52,9 +52,10 @@ impl Default for Arguments {
 
 /// Checks each pipeline.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let interrupt = terminal::Interrupt::install()?;
     // All of them are read before the first is checked: bad input is told at once.
     let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
-    let interrupt = terminal::Interrupt::install()?;
+    arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut outcome = Outcome::Kept;
     for (index, pipeline) in pipelines.iter().enumerate() {

@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
-use delivery_model::check::graph::{Expects, Verdict, Walk};
+use anyhow::{Context, bail};
+use delivery_model::check::graph::{Expects, Progress, Verdict, Walk};
 use delivery_model::check::{Claim, Limits, Protocol, liveness};
 use delivery_model::pipeline::Pipeline;
 use stateright::Model;
@@ -16,6 +16,8 @@ use super::{Outcome, load, report, terminal};
 /// How often the Explorer is asked whether it is up before it is given up.
 const TRIES_MAX: u32 = 100;
 const TRY_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked whether the Explorer is to be closed.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Which pipeline to browse, and where.
 #[derive(clap::Args)]
@@ -33,20 +35,33 @@ pub struct Arguments {
 
 /// Serves the Explorer until Ctrl-C.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let interrupt = terminal::Interrupt::install()?;
     let pipeline = load::pipeline(&arguments.pipeline)?;
     let protocol = Protocol::new(&pipeline, arguments.messages)?;
     free(arguments.listen)?;
-    terminal::print(&discoveries(&pipeline, &protocol, arguments)?);
+    let discoveries = discoveries(&pipeline, &protocol, arguments, &interrupt)?;
+    if interrupt.is_raised() {
+        eprintln!("stopped before the Explorer was started");
+        return Ok(Outcome::Interrupted);
+    }
+    terminal::print(&discoveries);
     let address = arguments.listen;
     std::thread::spawn(move || {
         if let Err(error) = run_to_completion(address) {
             eprintln!("the Explorer did not start its search by itself ({error}); press its button");
         }
     });
-    // The server blocks for good; Ctrl-C ends the process, and nothing is left behind.
+    // The server blocks for good, so it has a thread of its own, which ends with the process and leaves nothing behind.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    protocol.checker().threads(threads).serve(address);
-    Ok(Outcome::Kept)
+    let server = std::thread::spawn(move || drop(protocol.checker().threads(threads).serve(address)));
+    while !interrupt.is_raised() && !server.is_finished() {
+        std::thread::park_timeout(LOOK_UP);
+    }
+    if server.is_finished() {
+        bail!("the Explorer on {address} has ended by itself");
+    }
+    eprintln!("stopped: the Explorer is closed");
+    Ok(Outcome::Interrupted)
 }
 
 /// Stateright would panic on a busy address, so it is tried first.
@@ -57,10 +72,21 @@ fn free(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 /// A link to the shortest path to each broken property and to each fault, found by our own walk of the same graph.
-fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) -> anyhow::Result<String> {
+fn discoveries(
+    pipeline: &Pipeline,
+    protocol: &Protocol,
+    arguments: &Arguments,
+    interrupt: &terminal::Interrupt,
+) -> anyhow::Result<String> {
     let ink = terminal::ink();
     let limits = Limits { messages: arguments.messages, ..Limits::default() };
-    let exploration = Walk::new(protocol).threads(2).run();
+    let spinner = terminal::spinner(&pipeline.name);
+    let goes_on = |progress: &Progress| {
+        spinner.set_message(format!("{}: {} states", pipeline.name, progress.states));
+        spinner.tick();
+        !interrupt.is_raised()
+    };
+    let exploration = Walk::new(protocol).threads(2).keep_going(goes_on).run();
     let out = format!(
         "{}: {} states within {} messages, {}\nStateright Explorer: http://{}/ (Ctrl-C ends it)\n\n",
         ink.strong(&pipeline.name),
@@ -85,12 +111,13 @@ fn discoveries(pipeline: &Pipeline, protocol: &Protocol, arguments: &Arguments) 
         };
         table.add_row([format!("{claim} {}", finding.check.name), verdict, link.unwrap_or_default()]);
     }
-    for found in liveness(pipeline, Claim::of(pipeline), limits, &|_| true)? {
+    for found in liveness(pipeline, Claim::of(pipeline), limits, &goes_on)? {
         let stem = found.broken_by.and_then(|run| protocol.explorer_link(&run.stem));
         let link = stem.map(|place| format!("http://{}/{place}", arguments.listen));
         let told = link.map_or_else(String::new, |link| format!("{link} (its stem)"));
         table.add_row([format!("eventually {}", found.claim), report::painted(found.verdict, ink), told]);
     }
+    spinner.finish_and_clear();
     Ok(out + &report::lines(&table))
 }
 

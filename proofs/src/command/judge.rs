@@ -1,7 +1,6 @@
 //! `delivery judge`: the verdicts of a recorded history, or of the parts that the processes of one machine recorded.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -11,7 +10,8 @@ use delivery_model::semantics::{Contradiction, Judgement, PropertyId, Question, 
 use delivery_model::story::Ink;
 use serde_json::json;
 
-use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, report, terminal};
+use super::terminal::Interrupt;
+use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, load, output, report, terminal};
 
 /// How many violations a person is shown; JSON has all that the judge tells.
 const SHOWN: usize = 10;
@@ -47,11 +47,22 @@ pub struct Arguments {
 
 /// Judges a history.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let history = joined(arguments)?;
+    let interrupt = Interrupt::install()?;
+    if let Some(path) = &arguments.joined {
+        output::check_new_file(path)?;
+    }
+    let Some(history) = joined(arguments, &interrupt)? else {
+        return Ok(Outcome::Interrupted);
+    };
+    terminal::spinner(&format!("judging {} events", history.events.len()));
     let expect = arguments.expect.map(Semantics::from);
     let (level, obligation) = (arguments.level.map(Into::into), arguments.obligation.map(Into::into));
     let question = Question { level, obligation, expect, endless: false };
     let judgement = judge(&history, question);
+    if interrupt.is_raised() {
+        eprintln!("stopped: {} events were read, and are not judged", history.events.len());
+        return Ok(Outcome::Interrupted);
+    }
     let name = name(arguments, &history);
     terminal::print(&match arguments.json {
         true => format!("{}\n", in_json(&name, &history, &judgement)),
@@ -81,10 +92,16 @@ fn promised(history: &History) -> Option<Semantics> {
     }
 }
 
-/// The one history, or the parts joined.
-fn joined(arguments: &Arguments) -> anyhow::Result<History> {
-    let parts = arguments.history.iter().map(|path| read(path, arguments.allow_truncated));
-    let mut parts = parts.collect::<anyhow::Result<Vec<History>>>()?;
+/// The one history, or the parts joined. None after Ctrl-C.
+fn joined(arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
+    let mut parts = Vec::new();
+    for path in &arguments.history {
+        match read(path, arguments.allow_truncated, interrupt)? {
+            Some(part) => parts.push(part),
+            None => return Ok(None),
+        }
+    }
+    terminal::spinner(&format!("joining {} parts", parts.len()));
     let history = match parts.len() {
         1 => parts.remove(0),
         _ => History::join(&parts).with_context(|| {
@@ -94,20 +111,33 @@ fn joined(arguments: &Arguments) -> anyhow::Result<History> {
         })?,
     };
     if let Some(path) = &arguments.joined {
-        let written = File::create_new(path).and_then(|file| history.write(BufWriter::new(file)));
-        written.with_context(|| path.display().to_string())?;
+        let written = output::write_history(&history, path, interrupt);
+        if interrupt.is_raised() {
+            eprintln!("stopped while {} was written", path.display());
+            return Ok(None);
+        }
+        written?;
     }
-    Ok(history)
+    Ok(Some(history))
 }
 
-/// Reads a history from a file, or from standard input (`-`).
-pub fn read(path: &Path, allow_truncated: bool) -> anyhow::Result<History> {
-    let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
+/// Reads a history from a file, or from standard input (`-`). None after Ctrl-C.
+pub fn read(path: &Path, allow_truncated: bool, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
+    let named = || path.display().to_string();
+    let bar = terminal::bytes(&format!("reading {}", path.display()));
+    let input: Box<dyn Read> = match path.as_os_str() == "-" {
         true => Box::new(std::io::stdin().lock()),
-        false => Box::new(BufReader::new(File::open(path).with_context(|| path.display().to_string())?)),
+        false => Box::new(load::open(path).with_context(named)?),
     };
     let truncated_tail = if allow_truncated { TruncatedTail::NameAndIgnore } else { TruncatedTail::Refuse };
-    History::read(input, ReadOptions { truncated_tail }).with_context(|| path.display().to_string())
+    let input = BufReader::new(terminal::Stoppable::new(input, interrupt, &bar));
+    let history = History::read(input, ReadOptions { truncated_tail });
+    bar.finish_and_clear();
+    if interrupt.is_raised() {
+        eprintln!("stopped: {}", terminal::how_far(&bar));
+        return Ok(None);
+    }
+    history.map(Some).with_context(named)
 }
 
 /// Whether a history shows what its pipeline promises, and its order where it claims one.

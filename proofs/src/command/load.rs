@@ -1,14 +1,27 @@
-//! Reading what the user names: pipelines by file or preset, schedules, histories.
+//! Reading what the user names: pipelines by file or preset, schedules, secrets. Each kind of text has a limit, which holds
+//! for the bytes that come, whatever the file says of its length: a device or a pipe says nothing.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 
-/// A text file of at most this size is read: no input exhausts memory.
-const TEXT_BYTES_MAX: u64 = 1 << 30;
+/// A kind of text, and the most bytes of it that are read.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    what: &'static str,
+    bytes_max: u64,
+}
+
+/// A pipeline has some thirty settings, and comments.
+const PIPELINE: Kind = Kind { what: "a pipeline", bytes_max: 1 << 20 };
+/// An exact interleaving takes some 60 bytes a step.
+pub const SCHEDULE: Kind = Kind { what: "a schedule", bytes_max: 16 << 20 };
+/// It travels in one message, which may have 256 KiB.
+pub const SECRET: Kind = Kind { what: "a secret", bytes_max: 4 << 10 };
 
 /// The pipelines named, or the reference pipelines if none is.
 pub fn pipelines(names: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Pipeline>> {
@@ -35,23 +48,34 @@ pub fn pipeline(name: &Path) -> anyhow::Result<Pipeline> {
         }
     }
     let stem = name.file_stem().map_or_else(|| "pipeline".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    Pipeline::from_toml(&text(name)?, &stem).with_context(|| name.display().to_string())
+    Pipeline::from_toml(&text(name, PIPELINE)?, &stem).with_context(|| name.display().to_string())
 }
 
-/// The text of a file.
-pub fn text(path: &Path) -> anyhow::Result<String> {
-    let named = || path.display().to_string();
-    let about = fs::metadata(path).with_context(named)?;
-    if about.is_dir() {
-        bail!("{}: a file is expected, this is a directory", path.display());
-    }
-    if about.len() > TEXT_BYTES_MAX {
-        bail!("{}: {} bytes; at most {TEXT_BYTES_MAX} are read", path.display(), about.len());
-    }
-    let bytes = fs::read(path).with_context(named)?;
+/// The text of a file, a device or a pipe.
+pub fn text(path: &Path, kind: Kind) -> anyhow::Result<String> {
+    let bytes = bytes(path, kind).with_context(|| path.display().to_string())?;
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
         anyhow::anyhow!("{}: line {line}: not UTF-8", path.display())
     })
+}
+
+fn bytes(path: &Path, Kind { what, bytes_max }: Kind) -> anyhow::Result<Vec<u8>> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        bail!("found more than {bytes_max} bytes; expected at most so many of {what}");
+    }
+    Ok(bytes)
+}
+
+/// Opens what is to be read: anything but a directory.
+pub fn open(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    match file.metadata()?.is_dir() {
+        true => Err(io::Error::new(io::ErrorKind::IsADirectory, "a file is expected, this is a directory")),
+        false => Ok(file),
+    }
 }

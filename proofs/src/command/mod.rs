@@ -8,6 +8,7 @@ mod explore;
 mod judge;
 mod load;
 mod mutants;
+mod output;
 mod produce;
 mod replay;
 mod report;

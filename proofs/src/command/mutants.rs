@@ -13,7 +13,7 @@ use delivery_proofs::simulation::campaign::broken_by;
 use delivery_proofs::simulation::run::run as simulated;
 use serde_json::{Value, json};
 
-use super::{Outcome, report, tell, terminal};
+use super::{Outcome, output, report, tell, terminal};
 
 /// The model beside which the cores walk has so many messages, as many as its own checks.
 const MESSAGES: u32 = 2;
@@ -43,14 +43,17 @@ struct Hunted {
 /// Hunts every seeded bug.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
+    arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
     let bar = terminal::bar(Mutant::ALL.len() as u64, "seeded bugs");
     let mut hunted = Vec::new();
     for mutant in Mutant::ALL {
+        bar.set_message(format!("seeded bugs, {mutant:?}"));
+        let it = hunt(mutant, &interrupt)?;
         if interrupt.is_raised() {
+            // What was hunted in part says nothing.
             break;
         }
-        bar.set_message(format!("{mutant:?}"));
-        hunted.push(hunt(mutant, &interrupt)?);
+        hunted.push(it);
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::ValueEnum;
+use delivery_impls::driver::run::Ended;
 use delivery_impls::mutant::Mutant;
 use delivery_model::history::{Header, History};
 use delivery_model::pipeline::Pipeline;
@@ -16,7 +17,8 @@ use delivery_proofs::real::{self, Options, Plan};
 use delivery_proofs::simulation::points;
 use delivery_proofs::simulation::run::{Ending, Run, run as simulated};
 
-use super::{Outcome, judge as judging, load, report, tell, terminal};
+use super::terminal::Interrupt;
+use super::{Outcome, judge as judging, load, output, report, tell, terminal};
 
 /// A real run of so many messages or fewer is told event by event.
 const EVENTS_SHOWN: usize = 200;
@@ -46,9 +48,14 @@ enum World {
 
 /// Replays a schedule and judges what came of it.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let interrupt = Interrupt::install()?;
     let path = &arguments.schedule;
     let named = || path.display().to_string();
-    let schedule = Schedule::from_json(&load::text(path)?).with_context(named)?;
+    let schedule = Schedule::from_json(&load::text(path, load::SCHEDULE)?).with_context(named)?;
+    if let Some(record) = &arguments.record {
+        output::check_new_file(record)?;
+    }
+    terminal::spinner(&format!("replaying {}", path.display()));
     let ink = terminal::ink();
     let (history, told, endless) = match arguments.world {
         World::Simulation => {
@@ -63,10 +70,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             let endless = !cycle.is_empty() && closes(&schedule, stem, cycle).with_context(named)?;
             (history, tell::run(&schedule.pipeline, schedule.messages, stem, cycle, ink), endless)
         }
-        World::Real => return really(&schedule, arguments).with_context(named),
+        World::Real => return really(&schedule, arguments, &interrupt).with_context(named),
     };
     if let Some(record) = &arguments.record {
-        write(&history, record)?;
+        let written = output::write_history(&history, record, &interrupt);
+        if !interrupt.is_raised() {
+            written?;
+        }
+    }
+    if interrupt.is_raised() {
+        eprintln!(
+            "stopped after {} of the replay, which is not judged",
+            report::count(history.events.len() as u64, "event")
+        );
+        return Ok(Outcome::Interrupted);
     }
     let judgement = judge(&history, Question { endless, ..Question::default() });
     terminal::print(&format!(
@@ -170,17 +187,26 @@ fn outcome(pipeline: &Pipeline, judgement: &Judgement) -> Outcome {
 }
 
 /// Runs the schedule's faults for real, in a place of its own.
-fn really(schedule: &Schedule, arguments: &Arguments) -> anyhow::Result<Outcome> {
+fn really(schedule: &Schedule, arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let faults = points::planned(schedule)?;
-    let interrupt = terminal::Interrupt::install()?;
-    let place = tempfile::tempdir().context("no place for the stores")?;
+    let place = terminal::temporary()?;
     let record = arguments.record.clone().unwrap_or_else(|| place.path().join("history.jsonl"));
     let mut options = Options::new(schedule.messages.into(), &record);
+    options.directory = Some(place.path().to_owned());
     options.producers = 1;
     options.plan = Plan::Given(faults.clone());
     options.stop = interrupt.flag();
     let came = real::run(&schedule.pipeline, &options)?;
-    let history = judging::read(&record, false)?;
+    let history = match came.ended {
+        Ended::Drained => judging::read(&record, false, interrupt)?,
+        Ended::Stopped => {
+            eprintln!("stopped after {}", report::count(came.progress.effects, "effect"));
+            None
+        }
+    };
+    let Some(history) = history else {
+        return Ok(Outcome::Interrupted);
+    };
     let judgement = judge(&history, Question::default());
     let ink = terminal::ink();
     let planned = Schedule { faults, ..schedule.clone() };
@@ -202,10 +228,4 @@ fn events(history: &History) -> String {
     let more = history.events.len().saturating_sub(EVENTS_SHOWN);
     let rest = if more > 0 { format!("... and {more} more events\n") } else { String::new() };
     report::lines(&table) + &rest
-}
-
-fn write(history: &History, path: &std::path::Path) -> anyhow::Result<()> {
-    ensure!(!path.exists(), "{}: there is a file already; a new one is expected", path.display());
-    let named = || path.display().to_string();
-    history.write(std::io::BufWriter::new(std::fs::File::create(path).with_context(named)?)).with_context(named)
 }

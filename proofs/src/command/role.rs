@@ -41,11 +41,12 @@ pub struct Common {
 /// Runs a role until it has nothing left to do, or Ctrl-C asks it to leave.
 pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
     let pipeline = load::pipeline(&common.pipeline)?;
-    let interrupt = terminal::Interrupt::install()?;
+    let secret = secret(common.secret_file.as_deref())?;
+    let interrupt = terminal::Interrupt::install_for_party()?;
     let name = role.name();
     let mut part = Part::new(role, common.directory.clone());
     part.record = common.record.clone().unwrap_or(part.record);
-    part.secret = secret(common.secret_file.as_deref())?;
+    part.secret = secret;
     part.stop = interrupt.flag();
     part.listeners.notice = Some(Arc::new(|process, notice| eprintln!("{process}: {notice}")));
     if common.verbose {
@@ -70,7 +71,7 @@ pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
 /// The secret from its file, else from the environment, else none.
 fn secret(file: Option<&Path>) -> anyhow::Result<Secret> {
     let (text, from) = match file {
-        Some(path) => (load::text(path)?, path.display().to_string()),
+        Some(path) => (load::text(path, load::SECRET)?, path.display().to_string()),
         None => match std::env::var(SECRET) {
             Ok(text) => (text, SECRET.to_owned()),
             Err(std::env::VarError::NotPresent) => return Ok(Secret::default()),

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context;
 use delivery_impls::core::tuning::Retention;
 use delivery_impls::driver::run::{Ended, RETAINED};
 use delivery_model::pipeline::{Dedup, Pipeline};
 use delivery_model::semantics::{Question, judge};
 use delivery_model::story::Ink;
+use delivery_model::vocab::Fault;
 use delivery_proofs::real::{self, Options, Plan, RealReport};
 
-use super::{Outcome, judge as judging, load, report, terminal};
+use super::{Outcome, judge as judging, load, output, report, terminal};
 
 /// How many producers there are unless told otherwise.
 const PRODUCERS: u32 = 8;
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// would share it]
     #[arg(long, value_name = "N")]
     producers: Option<u32>,
-    /// How often each kind of fault strikes that the pipeline must survive
+    /// How often each kind of fault strikes that the pipeline must survive; each message once at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     faults: u32,
     /// Where the points come from at which they strike
@@ -49,14 +49,17 @@ pub struct Arguments {
 
 /// Runs a pipeline for real, and judges what it recorded.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let interrupt = terminal::Interrupt::install()?;
     let pipeline = load::pipeline(&arguments.pipeline)?;
     let producers = producers(&pipeline, arguments);
-    let interrupt = terminal::Interrupt::install()?;
-    let temporary = tempfile::tempdir().context("no place for the history")?;
+    if let (Some(record), None) = (&arguments.record, &arguments.directory) {
+        output::check_new_file(record)?;
+    }
+    let temporary = terminal::temporary()?;
     let options = Options { producers, ..options(arguments, &temporary, &interrupt) };
     let came = real::run(&pipeline, &options)?;
     let ink = terminal::ink();
-    terminal::print(&in_words(&pipeline, &came, &options, ink));
+    terminal::print(&in_words(&pipeline, &came, &options, arguments.faults, ink));
     if came.ended == Ended::Stopped {
         let how = match &arguments.directory {
             Some(directory) => format!("start it again on {} and it goes on", directory.display()),
@@ -65,7 +68,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         eprintln!("stopped after {} messages; {how}", came.progress.submitted);
         return Ok(Outcome::Interrupted);
     }
-    let history = judging::read(&came.history, false)?;
+    let Some(history) = judging::read(&came.history, false, &interrupt)? else {
+        return Ok(Outcome::Interrupted);
+    };
     let judgement = judge(&history, Question::default());
     terminal::print(&format!("\n{}", judging::in_words(&pipeline.name, &history, &judgement, None, ink)));
     if kept(arguments) {
@@ -99,9 +104,9 @@ fn options(arguments: &Arguments, temporary: &tempfile::TempDir, interrupt: &ter
         (None, Some(directory)) => directory.join("history.jsonl"),
         (None, None) => temporary.path().join("history.jsonl"),
     };
-    let bar = terminal::bar(arguments.messages, "messages");
+    let bar = terminal::bar(arguments.messages, "effects");
     let mut options = Options::new(arguments.messages, &record);
-    options.directory.clone_from(&arguments.directory);
+    options.directory = Some(arguments.directory.as_deref().unwrap_or(temporary.path()).to_owned());
     options.plan = Plan::Generated { each: arguments.faults, seed: arguments.seed };
     options.tuning.retention = Some(Retention::of(arguments.retain));
     options.stop = interrupt.flag();
@@ -109,7 +114,7 @@ fn options(arguments: &Arguments, temporary: &tempfile::TempDir, interrupt: &ter
     options
 }
 
-fn in_words(pipeline: &Pipeline, came: &RealReport, options: &Options, ink: Ink) -> String {
+fn in_words(pipeline: &Pipeline, came: &RealReport, options: &Options, planned: u32, ink: Ink) -> String {
     let mut out = format!(
         "{}: {} from {}, {} in {:.1} s ({} a second)\n",
         ink.strong(&pipeline.name),
@@ -123,16 +128,52 @@ fn in_words(pipeline: &Pipeline, came: &RealReport, options: &Options, ink: Ink)
         let mended = report::count(came.mended, "event");
         out += &format!("went on with an earlier run; {mended} of it written from the stores\n");
     }
-    let mut table = report::table(&["fault", "struck"]);
-    for (fault, times) in &came.fired {
-        table.add_row([fault.word().to_owned(), report::grouped(*times)]);
-    }
-    if !came.fired.is_empty() {
-        out += &format!("\n{}", report::lines(&table));
-    }
+    out += &faults(pipeline, came, options, planned.into());
     let left_out: Vec<&str> = real::left_out(pipeline).into_iter().map(|fault| fault.word()).collect();
     if !left_out.is_empty() {
         out += &format!("not injected in a real run of this pipeline: {}\n", left_out.join(", "));
     }
     out
+}
+
+/// How often each kind was planned and how often it struck, earlier parts of the run included, and why the two differ.
+fn faults(pipeline: &Pipeline, came: &RealReport, options: &Options, planned: u64) -> String {
+    let left_out = real::left_out(pipeline);
+    let mut table = report::table(&["fault", "planned", "struck"]);
+    let mut why = String::new();
+    let mut is_empty = true;
+    for fault in Fault::ALL {
+        let is_planned = pipeline.faults.of(fault) > 0 && !left_out.contains(&fault);
+        let planned = if is_planned { planned } else { 0 };
+        let struck = came.fired.get(&fault).copied().unwrap_or(0);
+        if planned > 0 || struck > 0 {
+            is_empty = false;
+            table.add_row([fault.word().to_owned(), report::grouped(planned), report::grouped(struck)]);
+        }
+        if let Some(reason) = why_not_as_planned(planned, struck, came, options) {
+            why += &format!("{fault} struck {} times: {reason}\n", report::grouped(struck));
+        }
+    }
+    if is_empty { String::new() } else { format!("\n{}{why}", report::lines(&table)) }
+}
+
+/// Why a kind struck less or more often than it was planned.
+fn why_not_as_planned(planned: u64, struck: u64, came: &RealReport, options: &Options) -> Option<String> {
+    if struck > planned {
+        let (planned, more) = (report::grouped(planned), report::grouped(struck - planned));
+        return Some(format!("{planned} planned, {more} as the run was started again, which is a crash to each party"));
+    }
+    if struck == planned {
+        return None;
+    }
+    Some(match came.ended {
+        Ended::Stopped => "the run was stopped".to_owned(),
+        Ended::Drained if planned > options.messages => {
+            let messages = report::count(options.messages, "message");
+            format!("a kind strikes a message once at most, and there are {messages}")
+        }
+        Ended::Drained => {
+            "the points of the others were not reached, as other faults had taken their messages".to_owned()
+        }
+    })
 }

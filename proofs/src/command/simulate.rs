@@ -13,7 +13,7 @@ use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::shown;
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, Pipelines, load, report, tell, terminal};
+use super::{Outcome, Pipelines, load, output, report, tell, terminal};
 
 /// What to simulate, and how often.
 #[derive(clap::Args)]
@@ -36,8 +36,9 @@ pub struct Arguments {
 
 /// Runs a campaign on each pipeline.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
     let interrupt = terminal::Interrupt::install()?;
+    let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
+    arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
     let mut outcome = Outcome::Kept;
     for (index, pipeline) in pipelines.iter().enumerate() {
         let bar = terminal::bar(arguments.schedules.into(), &pipeline.name);

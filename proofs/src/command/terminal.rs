@@ -1,12 +1,18 @@
 //! What depends on where the output goes: colour, progress bars, Ctrl-C.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use delivery_model::story::Ink;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::INTERRUPTED;
 
 /// Colour where standard output is a terminal, unless the user asked for none (`NO_COLOR`).
 pub fn ink() -> Ink {
@@ -19,19 +25,74 @@ pub fn width() -> usize {
     comfy_table::Table::new().width().map_or(120, usize::from)
 }
 
+/// How long work has to end by itself after Ctrl-C. What looks at the flag ends sooner; what does not is ended.
+const GRACE: Duration = Duration::from_millis(700);
+
+/// What an end that does not wait for anybody still has to know.
+static ENDING: Mutex<Ending> = Mutex::new(Ending { drawn: None, temporary: Vec::new() });
+
+struct Ending {
+    /// The latest bar: it knows how far the work has come.
+    drawn: Option<ProgressBar>,
+    /// Directories that go with the process.
+    temporary: Vec<PathBuf>,
+}
+
+impl Ending {
+    fn lock() -> MutexGuard<'static, Ending> {
+        ENDING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says how far the work has come, and ends the process.
+    fn end_now(&self) -> ! {
+        let how_far = self.drawn.as_ref().map(how_far).filter(|how_far| !how_far.is_empty());
+        eprintln!("stopped{}", how_far.map_or_else(String::new, |how_far| format!(": {how_far}")));
+        for directory in &self.temporary {
+            // Where it cannot be removed, nobody is left to be told.
+            let _ = std::fs::remove_dir_all(directory);
+        }
+        std::process::exit(INTERRUPTED.into());
+    }
+}
+
+/// "exactly-once, 120 of 10000"; "reading history.jsonl, 3.20 MiB".
+pub fn how_far(bar: &ProgressBar) -> String {
+    match (bar.length(), bar.position()) {
+        (Some(length), position) => format!("{}, {position} of {length}", bar.message()),
+        (None, 0) => bar.message(),
+        (None, bytes) => format!("{}, {}", bar.message(), HumanBytes(bytes)),
+    }
+}
+
 /// A flag that Ctrl-C raises, so that work under way can end cleanly.
 #[derive(Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes over Ctrl-C. The first one raises the flag; a second one ends the process at once.
+    /// Takes over Ctrl-C. The first one raises the flag; what has not ended soon after is ended, and a second one ends the
+    /// process at once. So whatever is under way, the process is gone within a second.
     pub fn install() -> anyhow::Result<Self> {
+        Interrupt::listen(|| {
+            let (_never, nothing) = channel::<()>();
+            let _ = nothing.recv_timeout(GRACE);
+            Ending::lock().end_now();
+        })
+    }
+
+    /// Takes over Ctrl-C for a party, which finishes what it is at with the others: only a second one ends it at once.
+    pub fn install_for_party() -> anyhow::Result<Self> {
+        Interrupt::listen(|| eprintln!("finishing what is under way, then leaving; Ctrl-C again ends it at once"))
+    }
+
+    fn listen(first: fn()) -> anyhow::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         let raised = Arc::clone(&flag);
         let handler = move || {
             if raised.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
+                Ending::lock().end_now();
             }
+            // Beside this thread, which waits for the second one.
+            thread::spawn(first);
         };
         ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
         Ok(Interrupt(flag))
@@ -48,11 +109,61 @@ impl Interrupt {
     }
 }
 
+/// A file, a device or a pipe that is read or written until Ctrl-C: then it fails.
+pub struct Stoppable<T> {
+    stream: T,
+    interrupt: Interrupt,
+    bar: ProgressBar,
+}
+
+impl<T> Stoppable<T> {
+    /// This stream. The bar counts its bytes.
+    pub fn new(stream: T, interrupt: &Interrupt, bar: &ProgressBar) -> Self {
+        Stoppable { stream, interrupt: interrupt.clone(), bar: bar.clone() }
+    }
+
+    fn pass(&mut self, pass: impl FnOnce(&mut T) -> io::Result<usize>) -> io::Result<usize> {
+        if self.interrupt.is_raised() {
+            return Err(io::Error::other("stopped by Ctrl-C"));
+        }
+        pass(&mut self.stream).inspect(|bytes| self.bar.inc(*bytes as u64))
+    }
+}
+
+impl<T: Read> Read for Stoppable<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.pass(|stream| stream.read(buffer))
+    }
+}
+
+impl<T: Write> Write for Stoppable<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pass(|stream| stream.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// A directory that goes when it is dropped, or when Ctrl-C ends the process.
+pub fn temporary() -> anyhow::Result<tempfile::TempDir> {
+    let directory = tempfile::tempdir().context("no place for temporary files")?;
+    Ending::lock().temporary.push(directory.path().to_owned());
+    Ok(directory)
+}
+
 /// A bar on standard error for work of a known length; hidden where that is no terminal.
 pub fn bar(length: u64, what: &str) -> ProgressBar {
     let style =
         ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is well-formed");
     drawn(ProgressBar::new(length).with_style(style).with_message(what.to_owned()))
+}
+
+/// A line on standard error for bytes that are read or written, however many there are.
+pub fn bytes(what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg}: {bytes}").expect("the template is well-formed");
+    drawn(ProgressBar::no_length().with_style(style).with_message(what.to_owned()))
 }
 
 /// A line on standard error for work of unknown length.
@@ -62,6 +173,7 @@ pub fn spinner(what: &str) -> ProgressBar {
 
 fn drawn(bar: ProgressBar) -> ProgressBar {
     bar.set_draw_target(ProgressDrawTarget::stderr());
+    Ending::lock().drawn = Some(bar.clone());
     bar
 }
 

@@ -11,10 +11,12 @@
 //!
 //! Leaves out: judging. The history is in its file, for the one judge there is.
 
+mod life;
 mod mend;
 mod part;
 mod plan;
 mod record;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,6 +26,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use delivery_impls::core::order::{Order, Sku};
+use delivery_impls::core::record::ProducerId;
 use delivery_impls::core::report::Report;
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::faults::{Injector, PlanError, owner};
@@ -41,6 +44,7 @@ pub use self::part::{Part, PartReport, Role};
 pub use self::plan::{Plan, left_out};
 pub use self::record::{Listeners, OnEvent, OnNotice, OnProgress, Progress};
 use self::record::{Recorder, Timing};
+use self::traces::Traces;
 
 /// The most messages of a run: each orders an article of its own, and articles are numbered in 32 bits.
 pub const MESSAGES_LIMIT: u64 = u32::MAX as u64;
@@ -204,12 +208,16 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
             &temporary.path().to_owned()
         }
     };
-    std::fs::create_dir_all(directory).map_err(|why| RealError::File { path: directory.clone(), why })?;
     let stores = Stores::in_directory(directory);
+    let outboxes = (0..options.producers).map(|id| stores.outbox(ProducerId(id)));
+    let own = [stores.log(), stores.ledger(), stores.inventory(), options.record.clone()];
+    let traces = Traces::begin(directory, own.into_iter().chain(outboxes))
+        .map_err(|why| RealError::File { path: directory.clone(), why })?;
     mend::check_same_run(&stores, pipeline, options)?;
     let (recorder, before) = Recorder::open(&options.record, pipeline, Timing::Own, options.listeners())?;
     let recorder = Arc::new(recorder);
     let mended = mend::mend(&stores, pipeline, options, &recorder)?;
+    traces.keep();
     let part = Whole { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
     let (ended, tally) = part.drive()?;
@@ -271,11 +279,12 @@ impl Whole<'_> {
             }
         }
         let faults = self.plan(&unsubmitted);
+        let limits = self.options.plan.limits(self.pipeline, &self.recorder.faults());
         let producers = self.options.producers;
         let observer = Arc::clone(self.recorder) as Arc<dyn Observer>;
         let (pipeline, stores) = (self.pipeline.clone(), self.stores.clone());
         let mut run = Run::new(pipeline, self.options.tuning, stores, observer, Company::Together);
-        run.injector = Injector::new(&faults, producers)?;
+        run.injector = Injector::new(&faults, producers)?.at_most(limits);
         run.stop = Arc::clone(&self.options.stop);
         let mut orders = vec![Orders::new(); producers as usize];
         for message in unsubmitted {

@@ -4,13 +4,14 @@
 //! the parts of one machine can be joined by time ([`History::join`](delivery_model::history::History::join)). A part
 //! that came to rest says so; the whole is at rest when every part is.
 //!
-//! Started again on the same directory and history, a part goes on where it was stopped or killed. Its start is told as a
-//! crash of its party.
+//! Started again on the same directory and history, a part goes on where it was stopped or killed. If it was killed, or failed,
+//! that is told as a crash of its party before anything else that it does. One that is refused, before it has done anything,
+//! leaves no file behind.
 //!
 //! Leaves out: planned faults. Whoever runs parties apart kills them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -26,7 +27,9 @@ use delivery_impls::driver::{broker, consumer, producer};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{EventKind, Fault, MessageId, Position};
 
+use super::life::Life;
 use super::record::{Listeners, Recorder, Timing};
+use super::traces::Traces;
 use super::{MESSAGES_LIMIT, Progress, RealError, mend, order};
 
 /// Which party, and what it needs to know of the others.
@@ -67,6 +70,23 @@ impl Role {
             Role::Producer { id, .. } => producer::name(*id),
             Role::Consumer { .. } => consumer::NAME.to_owned(),
         }
+    }
+
+    /// Whether its numbers make sense.
+    fn check(&self) -> Result<(), RealError> {
+        let Role::Producer { id, of, messages, .. } = *self else {
+            return Ok(());
+        };
+        let range = |what, found: u64, limits: std::ops::RangeInclusive<u64>| match limits.contains(&found) {
+            true => Ok(()),
+            false => {
+                let expected = format!("{} to {}", limits.start(), limits.end());
+                Err(RealError::Option { what, found: found.to_string(), expected })
+            }
+        };
+        range("messages", messages, 1..=MESSAGES_LIMIT)?;
+        range("producers", of.into(), 1..=1024)?;
+        range("producer", id.0.into(), 0..=u64::from(of) - 1)
     }
 
     fn crash(&self) -> Fault {
@@ -121,20 +141,42 @@ impl Part {
 
     /// Takes part, until nothing is left to do or the party is asked to leave. `listening` is told where a broker listens.
     pub fn take(&self, pipeline: &Pipeline, listening: impl FnOnce(SocketAddr)) -> Result<PartReport, RealError> {
-        std::fs::create_dir_all(&self.directory)
-            .map_err(|why| RealError::File { path: self.directory.clone(), why })?;
+        self.role.check()?;
+        let file = |path: &Path| {
+            let path = path.to_owned();
+            move |why| RealError::File { path, why }
+        };
         let stores = Stores::in_directory(&self.directory);
+        let life_path = Life::path(&self.directory, &self.role.name());
+        let own = self.stores(&stores).into_iter().chain([self.record.clone(), life_path.clone()]);
+        let traces = Traces::begin(&self.directory, own).map_err(file(&self.directory))?;
+        let mut life = Life::begin(&life_path).map_err(file(&life_path))?;
         let (recorder, before) = Recorder::open(&self.record, pipeline, Timing::Machine, self.listeners.clone())?;
         let recorder = Arc::new(recorder);
-        let mended = self.mend(&stores, pipeline, &recorder)?;
-        if !before.events.is_empty() {
-            tell(&recorder, EventKind::Fault { fault: self.role.crash() })?;
-        }
         let observer = Arc::clone(&recorder) as Arc<dyn Observer>;
         let mut run = Run::new(pipeline.clone(), self.tuning, stores, observer, Company::Apart);
         run.stop = Arc::clone(&self.stop);
         run.secret = self.secret.clone();
-        let ended = self.drive(&run, &recorder, listening)?;
+        // An address that is not to be had is known before anything is written.
+        let inbox = match self.role {
+            Role::Broker { listen, .. } => Some(broker::listen(&run, listen)?),
+            Role::Producer { .. } | Role::Consumer { .. } => None,
+        };
+        let mended = self.mend(&run.stores, pipeline, &recorder)?;
+        if life.comes_after_a_crash() {
+            tell(&recorder, EventKind::Fault { fault: self.role.crash() })?;
+        }
+        life.runs().map_err(file(&life_path))?;
+        let driven = self.drive(&run, &recorder, inbox, listening);
+        let is_refused = driven.as_ref().is_err_and(is_refusal);
+        // Whoever was let in once has something to lose, even if he is not let in again.
+        if !is_refused || !before.events.is_empty() || recorder.has_acted() {
+            traces.keep();
+        }
+        if driven.is_ok() || is_refused {
+            life.ends().map_err(file(&life_path))?;
+        }
+        let ended = driven?;
         if let Role::Consumer { .. } = self.role {
             mend::compare(&run.stores, &recorder)?;
         }
@@ -142,6 +184,15 @@ impl Part {
             tell(&recorder, EventKind::Quiescent)?;
         }
         Ok(PartReport { ended, progress: recorder.progress(), mended })
+    }
+
+    /// The files that are this party's alone.
+    fn stores(&self, stores: &Stores) -> Vec<PathBuf> {
+        match self.role {
+            Role::Broker { .. } => vec![stores.log(), stores.ledger()],
+            Role::Producer { id, .. } => vec![stores.outbox(id)],
+            Role::Consumer { .. } => vec![stores.inventory()],
+        }
     }
 
     fn mend(&self, stores: &Stores, pipeline: &Pipeline, recorder: &Recorder) -> Result<u64, RealError> {
@@ -152,15 +203,21 @@ impl Part {
         }
     }
 
-    fn drive(&self, run: &Run, recorder: &Recorder, listening: impl FnOnce(SocketAddr)) -> Result<Ended, RealError> {
+    fn drive(
+        &self,
+        run: &Run,
+        recorder: &Recorder,
+        inbox: Option<broker::Inbox>,
+        listening: impl FnOnce(SocketAddr),
+    ) -> Result<Ended, RealError> {
         match self.role {
-            Role::Broker { listen, .. } => {
-                let inbox = broker::listen(run, listen)?;
+            Role::Broker { .. } => {
+                let inbox = inbox.expect("a broker listens before it serves");
                 listening(inbox.address());
                 Ok(broker::serve(run, inbox)?)
             }
             Role::Producer { id, of, messages, broker } => {
-                let orders = orders(id, of, messages, recorder)?;
+                let orders = orders(id, of, messages, recorder);
                 Ok(producer::produce(run, id, broker, orders)?)
             }
             Role::Consumer { broker, rewind } => {
@@ -172,21 +229,17 @@ impl Part {
 }
 
 /// A producer's share of the messages, less what it submitted in an earlier life.
-fn orders(id: ProducerId, of: u32, messages: u64, recorder: &Recorder) -> Result<Orders, RealError> {
-    let range = |what, found: u64, limits: std::ops::RangeInclusive<u64>| match limits.contains(&found) {
-        true => Ok(()),
-        false => {
-            let expected = format!("{} to {}", limits.start(), limits.end());
-            Err(RealError::Option { what, found: found.to_string(), expected })
-        }
-    };
-    range("messages", messages, 1..=MESSAGES_LIMIT)?;
-    range("producers", of.into(), 1..=1024)?;
-    range("producer", id.0.into(), 0..=u64::from(of) - 1)?;
+fn orders(id: ProducerId, of: u32, messages: u64, recorder: &Recorder) -> Orders {
     let submitted = recorder.submitted();
     let own = (1..=messages).map(MessageId).filter(|message| owner(*message, of) == id);
     let left = own.filter(|message| !submitted.contains(message));
-    Ok(left.map(|message| (message, order(message).encode())).collect())
+    left.map(|message| (message, order(message).encode())).collect()
+}
+
+/// Whether a party ended because it may not, or cannot, do what it was started for.
+fn is_refusal(error: &RealError) -> bool {
+    use DriverError::*;
+    matches!(error, RealError::Driver(Denied { .. } | Unfit { .. } | NotInLog { .. }))
 }
 
 fn tell(recorder: &Recorder, kind: EventKind) -> Result<(), DriverError> {

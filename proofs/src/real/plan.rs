@@ -1,8 +1,9 @@
 //! Which faults strike where in a real run.
 //!
 //! A generated plan spreads each kind of fault that the pipeline must survive evenly over the messages, each fault on a
-//! message of its own while there are enough. It holds some spares of each kind, because a fault can take another's
-//! message away before its point comes: what a producer forgets in a crash is never appended.
+//! message of its own while there are enough, and never two of a kind on one. It holds some spares of each kind, because a
+//! fault can take another's message away before its point comes: what a producer forgets in a crash is never appended. No
+//! more strike than were asked for ([`Plan::limits`]).
 
 use std::collections::BTreeMap;
 
@@ -19,8 +20,8 @@ use rand_chacha::ChaCha8Rng;
 pub enum Plan {
     /// These, and no others.
     Given(Vec<PlannedFault>),
-    /// Every kind in the pipeline's budget that a real run can inject, at least so many times each, at points drawn from
-    /// the seed. The budget's numbers bound a model's search, not a run of many messages.
+    /// Every kind in the pipeline's budget that a real run can inject, so many times each, at points drawn from the seed,
+    /// as far as there are messages: a kind strikes a message once at most. The budget's numbers bound a model's search, not a run of many messages.
     Generated {
         /// How many of each kind.
         each: u32,
@@ -53,9 +54,10 @@ impl Plan {
         let mut planned = Vec::new();
         for (index, &fault) in kinds.iter().enumerate() {
             let missing = each.saturating_sub(fired.get(&fault).copied().unwrap_or(0));
-            let times = if missing == 0 { 0 } else { missing + missing.div_ceil(5) + 3 };
+            let spares = if missing == 0 { 0 } else { missing.div_ceil(5) + 3 };
             let steps = steps(pipeline, fault);
             let messages = if is_of_delivery(fault) { undelivered } else { unsubmitted };
+            let times = (missing + spares).min(messages.len() as u64);
             if steps.is_empty() || messages.is_empty() {
                 continue;
             }
@@ -67,6 +69,16 @@ impl Plan {
             }));
         }
         planned
+    }
+
+    /// How many of each kind may strike in a part of a run: as many as were asked for, less those of earlier parts. A given
+    /// plan has no spares, and so no limits.
+    pub(super) fn limits(&self, pipeline: &Pipeline, fired: &BTreeMap<Fault, u64>) -> BTreeMap<Fault, u64> {
+        let Plan::Generated { each, .. } = self else {
+            return BTreeMap::new();
+        };
+        let left = |fault| u64::from(*each).saturating_sub(fired.get(&fault).copied().unwrap_or(0));
+        pipeline.faults.kinds().map(|fault| (fault, left(fault))).collect()
     }
 }
 
@@ -140,6 +152,16 @@ mod tests {
         }
         let messages: BTreeSet<_> = plan.iter().map(|planned| planned.at.message).collect();
         assert_eq!(messages.len(), plan.len());
+    }
+
+    /// It once planned 240,003 of each kind, twenty-four on a message, and the run went on crashing over the first few.
+    #[test]
+    fn no_message_is_struck_twice_by_a_kind_however_many_faults_are_asked_for() {
+        let messages: Vec<MessageId> = (1..=10_000).map(MessageId).collect();
+        let plan = Plan::Generated { each: 200_000, seed: 7 };
+        let faults = plan.faults(&Pipeline::default(), &messages, &messages, &BTreeMap::new());
+        let struck: BTreeSet<_> = faults.iter().map(|planned| (planned.fault, planned.at.message)).collect();
+        assert_eq!((struck.len(), faults.len()), (80_000, 80_000));
     }
 
     #[test]

@@ -112,11 +112,14 @@ struct Told {
     effects: BTreeMap<MessageId, u64>,
     dead_lettered: BTreeSet<MessageId>,
     faults: BTreeMap<Fault, u64>,
+    /// Something was told that is more than a wish.
+    has_acted: bool,
 }
 
 impl Told {
     fn note(&mut self, kind: &EventKind) {
-        let Told { progress, submitted, delivered, effects, dead_lettered, faults } = self;
+        let Told { progress, submitted, delivered, effects, dead_lettered, faults, has_acted } = self;
+        *has_acted |= !matches!(kind, EventKind::Submit { .. } | EventKind::Rewind { .. });
         match *kind {
             EventKind::Submit { message, .. } => {
                 progress.submitted += 1;
@@ -213,6 +216,11 @@ impl Recorder {
         self.state().told.faults.clone()
     }
 
+    /// Whether anything but submits and the wish to go back was told: then a broker has let the party in.
+    pub(super) fn has_acted(&self) -> bool {
+        self.state().told.has_acted
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A line is written by one call, so a panic elsewhere leaves none half written.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -290,7 +298,7 @@ fn end_with_a_whole_line(file: &mut File, is_cut_off: bool) -> io::Result<()> {
     let tail_start = length.saturating_sub(LINE_LIMIT as u64 + 1);
     file.seek(SeekFrom::Start(tail_start))?;
     let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
+    Read::take(&mut *file, LINE_LIMIT as u64 + 1).read_to_end(&mut tail)?;
     let whole = tail.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     match (whole < tail.len(), is_cut_off) {
         (false, _) => Ok(()),

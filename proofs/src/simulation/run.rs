@@ -80,7 +80,7 @@ pub struct CannotReplay {
 
 /// The most steps of a run that is not exact. A message takes some 15 steps when nothing goes wrong; whoever needs
 /// several times as many, and some for each fault, goes round in circles.
-pub fn steps_max(schedule: &Schedule) -> usize {
+fn steps_max(schedule: &Schedule) -> usize {
     1_000 + 100 * schedule.messages as usize + 100 * schedule.faults.len()
 }
 
@@ -109,7 +109,7 @@ pub fn run(schedule: &Schedule, mutant: Mutant) -> Result<Run, CannotReplay> {
                 looped = running.go_round();
             }
             if let Some(from) = looped {
-                (running, looped) = running.from_the_first_time(schedule, mutant, from);
+                (running, looped) = running.looping_soonest(schedule, mutant, from);
             }
             fired
         }
@@ -204,7 +204,7 @@ impl Running {
     }
 
     /// The same loop, begun as soon as the run comes to the world in which it begins.
-    fn from_the_first_time(&self, schedule: &Schedule, mutant: Mutant, from: usize) -> (Running, Option<usize>) {
+    fn looping_soonest(&self, schedule: &Schedule, mutant: Mutant, from: usize) -> (Running, Option<usize>) {
         let (long, cycle) = self.steps.split_at(from);
         let exactly = |steps: &[Step]| {
             let mut running = Running::new(schedule, mutant);

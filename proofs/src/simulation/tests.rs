@@ -13,7 +13,7 @@ use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
 use delivery_model::vocab::{EventKind, Fault, MessageId, Position, Step};
 
 use super::campaign::{broken_by, campaign};
-use super::run::{Ending, Run, run, steps_max};
+use super::run::{Ending, Run, run};
 
 fn references() -> Vec<Pipeline> {
     presets::REFERENCES.iter().map(|name| presets::named(name).expect("a reference is a preset")).collect()

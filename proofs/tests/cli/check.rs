@@ -208,7 +208,7 @@ fn what_the_model_cannot_hold_is_unknown_and_said() {
     let many = "promises = \"exactly-once\"\n[faults]\ntotal = 0\nproducer-crash = 9\n";
     let here = place(&[("many.toml", many)]);
     let ended = delivery_in(here.path(), &["check", "many.toml", "--messages", "1", "--schedules", "10"]);
-    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("unknown"), "{}", ended.out);
     assert!(ended.out.contains("restarts of the producer: 9 asked for, the model stops at 3"), "{}", ended.out);
 }

@@ -3,6 +3,7 @@
 mod check;
 mod common;
 mod explore;
+mod interrupted;
 mod judge;
 mod mutants;
 mod refused;

@@ -1,6 +1,10 @@
 //! Bad input: exit code 2, one clear message, nothing printed, nothing written.
 
-use crate::common::{delivery_in, names, place};
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use crate::common::{delivery, delivery_in, ended, names, place};
 
 /// What `arguments` say to a file called `input` with this text.
 fn check(arguments: &[&str], text: &str, expected: &[&str]) {
@@ -14,6 +18,7 @@ fn check(arguments: &[&str], text: &str, expected: &[&str]) {
         assert!(ended.err.contains(words), "{words:?} is missing: {told}");
     }
     assert_eq!(names(here.path()), ["input"], "{told}");
+    assert_eq!(std::fs::read_to_string(here.path().join("input")).expect("it is there"), text, "{told}");
 }
 
 #[test]
@@ -45,6 +50,30 @@ fn files_that_are_none() {
     check(&["check", "."], "", &["directory"]);
     check(&["judge", "missing.jsonl"], "", &["missing.jsonl", "No such file"]);
     check(&["replay", "missing.json"], "", &["missing.json", "No such file"]);
+}
+
+/// The length that a device or a pipe tells is 0, and what it holds has no end.
+#[test]
+fn files_without_an_end() {
+    check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1048576 bytes", "of a pipeline"]);
+    check(&["replay", "/dev/zero"], "", &["/dev/zero", "more than 16777216 bytes", "of a schedule"]);
+    check(&["judge", "/dev/zero"], "", &["/dev/zero", "line 1", "more than 1048576 bytes"]);
+    let secret = ["broker", "--directory", "stores", "--secret-file", "/dev/zero"];
+    check(&secret, "", &["/dev/zero", "more than 4096 bytes", "of a secret"]);
+    for (arguments, expected) in [
+        (&["check", "/dev/stdin"][..], "/dev/stdin: found more than 1048576 bytes"),
+        (&["judge", "-"], "-: line 1: found more than 1048576 bytes"),
+    ] {
+        let mut command = delivery();
+        let child = command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.expect("it starts");
+        let mut input = child.stdin.take().expect("piped");
+        // It hangs up.
+        while input.write_all(&[b'y'; 4096]).is_ok() {}
+        let ended = ended(child.wait_with_output().expect("it ends"));
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.err.contains(expected), "{arguments:?}: {}", ended.err);
+    }
 }
 
 #[test]
@@ -100,6 +129,54 @@ fn schedules() {
     let poison =
         with("\"pipeline\":{},\"messages\":1,\"faults\":[{\"fault\":\"poison\",\"of\":\"submit\",\"message\":1}]");
     check(&["replay", "input", "--world", "real"], &poison, &["poison", "a threaded run does not inject this fault"]);
+}
+
+/// The command is refused before it has made anything: whatever it was to write, it is not there, and what is there is as
+/// it was.
+#[test]
+fn places_that_cannot_be_written_to_and_addresses_that_are_taken() {
+    const HISTORY: &str = "{\"format\":\"delivery-history\",\"version\":1}\n";
+    const SCHEDULE: &str = "{\"format\":\"delivery-schedule\",\"version\":1,\"pipeline\":{},\"messages\":1}";
+    const ENDLESS: [&str; 2] = ["--schedules", "4000000000"];
+    let no_such = "No such file";
+    check(&["run", "--record", "missing/h.jsonl"], "", &["missing/h.jsonl", no_such]);
+    check(&["run", "--record", "input"], "notes", &["input: there is a file already; a new one is expected"]);
+    check(&["run", "--directory", "new/stores", "--record", "missing/h.jsonl"], "", &["missing/h.jsonl", no_such]);
+    check(&["run", "--directory", "new/stores", "--record", "input"], "notes", &["input: line 1: found"]);
+    check(&["run", "--directory", "new/stores", "--messages", "0"], "", &["messages: found 0"]);
+    check(&["run", "--directory", "input/stores"], "", &["input/stores"]);
+    check(&["replay", "input", "--record", "missing/h.jsonl"], SCHEDULE, &["missing/h.jsonl", no_such]);
+    for world in ["model", "simulation", "real"] {
+        check(
+            &["replay", "input", "--world", world, "--record", "input"],
+            SCHEDULE,
+            &["input: there is a file already"],
+        );
+    }
+    check(&["judge", "input", "--joined", "missing/h.jsonl"], HISTORY, &["missing/h.jsonl", no_such]);
+    check(&["judge", "input", "--joined", "input"], HISTORY, &["input: there is a file already"]);
+    check(&["judge", "input", "missing.jsonl", "--joined", "whole.jsonl"], HISTORY, &["missing.jsonl", no_such]);
+    for verb in ["check", "simulate"] {
+        check(&[&[verb, "--save", "input/found"], &ENDLESS[..]].concat(), "", &["input/found", "Not a directory"]);
+        check(&[&[verb, "./input", "--save", "found"], &ENDLESS[..]].concat(), "name = 1", &["input", "line 1"]);
+    }
+    check(&["mutants", "--save", "input"], "", &["input", "Not a directory"]);
+    check(&["atlas", "--html", "missing/atlas.html"], "", &["missing/atlas.html", no_such]);
+    check(&["atlas", "./input", "--html", "atlas.html"], "name = 1", &["input", "line 1"]);
+    check(&["atlas", "--html", "."], "", &["directory"]);
+
+    let taken = TcpListener::bind("127.0.0.1:0").and_then(|taken| Ok((taken.local_addr()?.to_string(), taken)));
+    let (address, _taken) = taken.expect("a free port");
+    check(&["explore", "--listen", &address], "", &[&address, "cannot listen"]);
+    check(&["broker", "--directory", "new/stores", "--listen", &address], "", &["broker-0: Address already in use"]);
+    check(&["broker", "--directory", ".", "--listen", &address], "", &["broker-0: Address already in use"]);
+    check(&["broker", "--directory", "new", "--listen", "0.0.0.0:0"], "", &["0.0.0.0:0 is not the loopback address"]);
+    check(&["broker", "--directory", "new", "--secret-file", "input"], "short", &["input", "5 bytes", "at least 16"]);
+    check(&["broker", "--directory", "new", "./input"], "name = 1", &["input", "line 1"]);
+    check(&["consume", "--directory", "new", "--record", "missing/h.jsonl"], "", &["missing/h.jsonl", no_such]);
+    check(&["consume", "--directory", "new", "--record", "input"], "notes", &["input: line 1: found"]);
+    check(&["produce", "--directory", "new", "--producer", "1"], "", &["producer: found 1; expected 0 to 0"]);
+    check(&["produce", "--directory", "new", "--messages", "0"], "", &["messages: found 0"]);
 }
 
 #[test]

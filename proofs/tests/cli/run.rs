@@ -13,23 +13,46 @@ fn judged(pipeline: &str, level: &str, code: i32) -> serde_json::Value {
     assert_eq!(judged.code, 0, "{}", judged.err);
     assert_eq!(names(here.path()), ["history.jsonl"]);
     let world = judged.json()[0]["worlds"]["history"].clone();
-    for fault in struck(&ended.out) {
-        assert!(fault.1 >= 5, "{fault:?} is too few: {}", ended.out);
+    for (fault, planned, struck) in faults(&ended.out) {
+        assert_eq!((planned, struck), (5, 5), "{fault}: {}", ended.out);
     }
     world
 }
 
-/// The table of faults that struck.
-fn struck(out: &str) -> Vec<(&str, u32)> {
+/// The table of faults: which, how often planned, how often struck.
+fn faults(out: &str) -> Vec<(&str, u32, u32)> {
     let rows = out.lines().skip_while(|line| !line.starts_with("FAULT")).skip(1).take_while(|line| !line.is_empty());
     let rows: Vec<_> = rows
         .filter_map(|line| {
-            let (fault, times) = line.split_once(char::is_whitespace)?;
-            Some((fault, times.trim().parse().ok()?))
+            let mut cells = line.split_whitespace();
+            let fault = cells.next()?;
+            let mut number = || cells.next()?.parse().ok();
+            Some((fault, number()?, number()?))
         })
         .collect();
     assert!(rows.len() >= 6, "{out}");
     rows
+}
+
+#[test]
+fn a_kind_that_struck_less_often_than_planned_is_told_with_the_reason() {
+    let here = place(&[]);
+    let ended = delivery_in(here.path(), &["run", "--messages", "3", "--faults", "20"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(faults(&ended.out).iter().all(|(_, planned, struck)| *planned == 20 && *struck <= 3), "{}", ended.out);
+    let why = "publish-lost struck 3 times: a kind strikes a message once at most, and there are 3 messages\n";
+    assert!(ended.out.contains(why), "{}", ended.out);
+}
+
+#[test]
+fn a_run_without_faults_or_budgets_is_a_run() {
+    let here = place(&[("calm.toml", "promises = \"exactly-once\"\n[faults]\n")]);
+    for arguments in [&["run", "calm.toml", "--messages", "30"][..], &["run", "--messages", "30", "--faults", "0"]] {
+        let ended = delivery_in(here.path(), arguments);
+        assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+        assert!(ended.out.contains("30 messages from 8 producers, 30 effects"), "{}", ended.out);
+        assert!(!ended.out.contains("FAULT") && !ended.out.contains("struck"), "{}", ended.out);
+    }
 }
 
 #[test]

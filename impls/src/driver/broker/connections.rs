@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::super::link::{Cut, Link};
 use super::super::secret::Secret;
+use super::super::settings::Settings;
 use super::super::wire::{FromBroker, ToBroker, WireError};
 use super::{CONNECTIONS, Incarnation, Input, NAME};
 use crate::core::broker::Peer;
@@ -33,6 +34,9 @@ pub(in super::super) enum Reason {
     /// The peer does not know the secret.
     #[error("the peer does not know the secret")]
     Stranger,
+    /// The peer would do something else than the broker.
+    #[error("the peer goes by other settings: {0}")]
+    Unfit(String),
     /// The peer did not say hello.
     #[error("the peer did not say who it is in {} ms", .0.as_millis())]
     Nameless(Duration),
@@ -84,8 +88,8 @@ impl Connection {
         let (is_fine, expected) = match self.standing {
             Standing::New => (matches!(said, Hello(_)), "`hello`"),
             Standing::Greeted => {
-                let is_first = matches!(said, Register { .. } | Subscribe { .. } | Rewind(_));
-                (is_first, "`register`, `subscribe` or `rewind`")
+                let is_first = matches!(said, Settings { .. } | Register { .. } | Subscribe { .. } | Rewind(_));
+                (is_first, "`settings`, `register`, `subscribe` or `rewind`")
             }
             Standing::Producer(producer) => {
                 let is_its_own = matches!(said, Publish(publish) if publish.record.is_of(producer));
@@ -161,6 +165,14 @@ impl Incarnation<'_> {
         } else {
             self.say(connection, &FromBroker::Denied);
             self.cut_off(connection, &Reason::Stranger);
+        }
+    }
+
+    /// Somebody says by which settings it goes.
+    pub(super) fn compare(&mut self, connection: u64, name: &str, its: &Settings) {
+        if let Some(difference) = Settings::of(&self.run.pipeline).difference(its, name) {
+            self.say(connection, &FromBroker::Unfit(difference.clone()));
+            self.cut_off(connection, &Reason::Unfit(difference));
         }
     }
 

@@ -90,6 +90,7 @@ impl Incarnation<'_> {
             }
             ToBroker::Subscribe { .. }
             | ToBroker::Hello(_)
+            | ToBroker::Settings { .. }
             | ToBroker::Register { .. }
             | ToBroker::Publish(_)
             | ToBroker::Rewind(_) => unreachable!("a consumer may not say it"),

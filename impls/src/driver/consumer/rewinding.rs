@@ -35,6 +35,7 @@ pub fn rewind(run: &Run, broker: SocketAddr, to: Position) -> Result<bool, Drive
             Ok(FromBroker::Rewound) => return wind_back(run, to).map(|()| true),
             Ok(FromBroker::NotInLog { start, end }) => return Err(DriverError::NotInLog { to, start, end }),
             Ok(FromBroker::Denied) => return Err(DriverError::Denied { role: NAME.into() }),
+            Ok(FromBroker::Unfit(reason)) => return Err(DriverError::Unfit { role: NAME.into(), reason }),
             // The connection is gone, or the broker is confused: once more, unless it is time to leave.
             Ok(_) | Err(_) => link.cut(),
         }

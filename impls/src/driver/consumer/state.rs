@@ -214,6 +214,7 @@ impl State {
                 Ok(())
             }
             FromBroker::Denied => Err(DriverError::Denied { role: NAME.into() }.into()),
+            FromBroker::Unfit(reason) => Err(DriverError::Unfit { role: NAME.into(), reason }.into()),
             // A broker that talks to a consumer as to somebody else is confused: the protocol has no use for it.
             FromBroker::Registered | FromBroker::Reply(_) | FromBroker::Rewound | FromBroker::NotInLog { .. } => {
                 self.link = None;

@@ -1,0 +1,141 @@
+//! Ctrl-C: whatever is under way, it ends within a second, says how far it came, and exits with 130.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use crate::common::{delivery, names, place};
+
+/// A second on a machine that has nothing else to do.
+const SOON: Duration = Duration::from_secs(8);
+
+/// Longer than it takes to start on a loaded machine.
+const LOOKS_MAX: u32 = 6_000;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+fn start(directory: &Path, arguments: &[&str], input: Stdio) -> Child {
+    let mut command = delivery();
+    command.current_dir(directory).args(arguments).stdin(input);
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    assert!(
+        (0..LOOKS_MAX).any(|_| is_so() || {
+            thread::park_timeout(LOOK_EVERY);
+            false
+        }),
+        "{what}"
+    );
+}
+
+/// The system says which signals a process has taken over.
+fn has_taken_over_ctrl_c(child: &Child) -> bool {
+    const INTERRUPT: u64 = 1 << 1;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("nobody waited for it");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line of it");
+    u64::from_str_radix(caught.trim(), 16).expect("a mask in hexadecimal") & INTERRUPT != 0
+}
+
+/// Interrupts it, and gives what it said by its end, which must come soon.
+fn interrupt(mut child: Child) -> String {
+    wait_until("it takes Ctrl-C over", || has_taken_over_ctrl_c(&child));
+    let signal = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
+    assert!(signal.expect("a shell").success());
+    let (to_test, ended) = channel();
+    let mut err = child.stderr.take().expect("piped");
+    thread::spawn(move || {
+        let mut text = String::new();
+        let _ = err.read_to_string(&mut text);
+        let _ = to_test.send(text);
+    });
+    // Standard error ends with the process.
+    let said = ended.recv_timeout(SOON);
+    if said.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait().expect("it is gone");
+    let said = said.expect("it ends soon");
+    assert_eq!(status.code(), Some(130), "{said}");
+    said
+}
+
+fn check(arguments: &[&str], expected: &str) {
+    let here = place(&[]);
+    let said = interrupt(start(here.path(), arguments, Stdio::null()));
+    assert!(said.contains(expected), "{arguments:?} says {said:?}, not {expected:?}");
+    assert_eq!(names(here.path()), [""; 0], "{arguments:?}");
+}
+
+#[test]
+fn searches_campaigns_and_charts_end() {
+    check(
+        &["check", "kafka-transactional", "--messages", "4"],
+        "stopped: 1 of 1 pipelines were checked, the last one in part",
+    );
+    check(&["check", "--schedules", "4000000000"], "stopped: ");
+    check(&["simulate", "--schedules", "4000000000"], " of 4000000000 schedules");
+    check(&["atlas", "--messages", "3"], "stopped: 0 of 20 pipelines charted");
+    check(&["atlas", "--messages", "3", "--html", "atlas.html"], "stopped: 0 of 20 pipelines charted");
+    check(&["explore", "--messages", "4", "--listen", "127.0.0.1:0"], "stopped");
+    check(&["mutants"], "seeded bugs");
+}
+
+#[test]
+fn a_run_ends_while_it_is_planned_and_while_parties_crash() {
+    const MANY: [&str; 5] = ["run", "--messages", "100000", "--faults", "200000"];
+    check(&MANY, "stopped");
+    let here = place(&[]);
+    let child = start(here.path(), &[&MANY[..], &["--directory", "stores"]].concat(), Stdio::null());
+    let history = here.path().join("stores/history.jsonl");
+    let crashed = || std::fs::read_to_string(&history).is_ok_and(|text| text.contains("broker-crash"));
+    wait_until("it goes on", crashed);
+    let said = interrupt(child);
+    assert!(said.contains("stopped"), "{said}");
+    // Whatever it left is a run that can be gone on with.
+    let child = start(here.path(), &["run", "--messages", "100000", "--directory", "stores"], Stdio::null());
+    let effect = || std::fs::read_to_string(&history).is_ok_and(|text| text.contains("\"effect\""));
+    wait_until("it goes on", effect);
+    let said = interrupt(child);
+    assert!(said.contains("stopped"), "{said}");
+}
+
+const HEADER: &str = "{\"format\":\"delivery-history\",\"version\":1}\n";
+
+#[test]
+fn a_judge_ends_though_its_history_does_not() {
+    let here = place(&[]);
+    let mut child = start(here.path(), &["judge", "-", "--joined", "whole.jsonl"], Stdio::piped());
+    let mut input = child.stdin.take().expect("piped");
+    let (to_test, written) = channel();
+    thread::spawn(move || {
+        let mut line = HEADER.to_owned();
+        for message in 0_u64.. {
+            if input.write_all(line.as_bytes()).is_err() {
+                return;
+            }
+            let _ = to_test.send(());
+            line = format!("{{\"at\":{message},\"process\":\"p\",\"event\":\"submit\",\"message\":{message}}}\n");
+        }
+    });
+    // More than a pipe holds: it reads.
+    written.iter().take(10_000).for_each(drop);
+    let said = interrupt(child);
+    assert!(said.contains("stopped: reading -, ") && said.contains("iB"), "{said}");
+    assert_eq!(names(here.path()), [""; 0]);
+}
+
+/// Nothing comes, and no flag is looked at.
+#[test]
+fn a_judge_ends_though_it_waits_for_its_history() {
+    let here = place(&[]);
+    let mut child = start(here.path(), &["judge", "-"], Stdio::piped());
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(HEADER.as_bytes()).expect("it is there");
+    let said = interrupt(child);
+    assert!(said.contains("stopped: reading -"), "{said}");
+    drop(input);
+}
