@@ -36,6 +36,9 @@ pub enum Mutant {
     GapAccepted,
     /// Broker: after a restart the memory of seen messages starts empty, whatever the settings say.
     DedupNotRebuilt,
+    /// Broker: a memory that a restart forgot is taken for one that never held anything, so that a session that it does
+    /// not know must begin at its first number.
+    ForgottenTakenForWhole,
     /// Broker: attempts of older epochs are stored.
     FencingSkipped,
     /// Broker: positions are handed off before their records are durable.
@@ -52,6 +55,11 @@ pub enum Mutant {
     LeaseReused,
     /// Broker: one delivery more than allowed before a message is set aside.
     DeadLetterLate,
+    /// Broker: the last delivery allowed is used up as soon as it is made, so that its settle is refused and the message
+    /// set aside.
+    LastDeliverySetAside,
+    /// Broker: a rewind ends every lease, and grants the same ones again.
+    RewindReusesLeases,
     /// Broker: retention drops by count alone, whether the group is done with a record or not.
     RetentionIgnoresGroup,
     /// Broker: after a restart it recognises retries of the records that are left only, and not of those that retention
@@ -60,6 +68,8 @@ pub enum Mutant {
 
     /// Consumer: the settle is sent before the effect is made.
     SettleBeforeEffect,
+    /// Consumer: a position that somebody committed is taken for settled by its own settle, and handled.
+    CommitTakenForConfirmation,
     /// Consumer: the highest finished position is committed in place of the contiguous prefix (parallel-consumer #826).
     CommitsHighest,
     /// Consumer: the inbox entry is written after the effect, in a transaction of its own.
@@ -76,7 +86,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every seeded bug.
-    pub const ALL: [Mutant; 29] = {
+    pub const ALL: [Mutant; 33] = {
         use Mutant::*;
         [
             OutboxRowRemovedOnAttempt,
@@ -91,6 +101,7 @@ impl Mutant {
             SeenBeforeStored,
             GapAccepted,
             DedupNotRebuilt,
+            ForgottenTakenForWhole,
             FencingSkipped,
             HandsOffUnsynced,
             HandOffNotPersisted,
@@ -99,9 +110,12 @@ impl Mutant {
             RequeuedAtBack,
             LeaseReused,
             DeadLetterLate,
+            LastDeliverySetAside,
+            RewindReusesLeases,
             RetentionIgnoresGroup,
             RetentionForgetsSeen,
             SettleBeforeEffect,
+            CommitTakenForConfirmation,
             CommitsHighest,
             InboxAfterEffect,
             InboxBeforeEffect,

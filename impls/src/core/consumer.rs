@@ -244,7 +244,9 @@ impl Consumer {
             Covers::One(_) => true,
             Covers::Below(end) => end > committed.first_missing(Position(0)),
         };
-        if has_news || !finishes {
+        if self.mutant == Mutant::CommitTakenForConfirmation && !has_news && !finishes {
+            self.set_task(hand, Task::Handle);
+        } else if has_news || !finishes {
             self.set_task(hand, Task::AwaitSettled);
             self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
         } else {

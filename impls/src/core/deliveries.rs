@@ -193,9 +193,14 @@ impl Deliveries {
         if position >= of.end {
             return None;
         }
-        let count = self.counts.get(&position).copied().unwrap_or_default();
-        let is_used_up = self.max_deliveries > 0 && count >= self.max_deliveries + late_by;
+        let is_used_up = self.is_used_up(position, late_by);
         Some(if is_used_up { Next::DeadLetter(position) } else { Next::HandOff(position) })
+    }
+
+    /// Whether the position was handed off as often as is allowed, and `late_by` times more.
+    pub fn is_used_up(&self, position: Position, late_by: u32) -> bool {
+        let count = self.counts.get(&position).copied().unwrap_or_default();
+        self.max_deliveries > 0 && count >= self.max_deliveries + late_by
     }
 
     /// The first position from here on that nothing speaks against; it may lie beyond the log.

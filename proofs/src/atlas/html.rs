@@ -43,8 +43,8 @@ fn introduction(pages: &[Page]) -> String {
         "<h1>Which delivery semantics survives which faults</h1>\n\
          <p>Each pipeline against no fault, every single fault and every pair of faults, in every run of the model within {}, \
          each fault at most once ({states} states). Two letters: what survives at the level of deliveries, and at the level of \
-         effects. A claim is judged under any two of the usual faults, marked *. Safety only: what is tried again for ever is not \
-         lost.</p>\n\
+         effects. A claim is judged under any two of the usual faults, marked *. A debt that stays open \
+         in a fair run without end is a loss.</p>\n\
          <p class=\"legend\">{legend}<span class=\"cell unsure\">e l m</span> nothing stronger; a bound of the model was cut, so \
          that this is unknown <span class=\"cell idle\">·</span> the fault cannot strike</p>\n\
          <p class=\"legend\">{columns}</p>\n",

@@ -4,8 +4,8 @@
 //! and the minimal sets of faults that break each promise, each with a shortest story. [`survey`] charts them, on several
 //! threads; `terminal`, `html`, `json` and `markdown` write them.
 //!
-//! Bounds: so many messages as asked for, each fault once in a run. Safety only: under `poison` without dead letters a
-//! message that is retried for ever is not lost.
+//! Bounds: so many messages as asked for, each fault once in a run. Whole runs count: a debt that stays open in a fair run
+//! without end is a loss, with stem and loop as its story.
 
 mod faults;
 mod html;

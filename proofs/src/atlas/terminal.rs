@@ -121,8 +121,8 @@ fn legend(width: usize) -> String {
     let lines = [
         format!("Two letters: what survives at delivery, and at effect: {}, - none of them.", semantics.join(", ")),
         "A small letter: nothing stronger survives; whether that does is unknown, for a bound of the model was cut. A dot: the \
-         fault cannot strike here. ✗ the claim does not survive the usual faults (*), any two of them in one run. Safety only: \
-         what is tried again for ever is not lost."
+         fault cannot strike here. ✗ the claim does not survive the usual faults (*), any two of them in one run. A debt \
+         that stays open in a fair run without end is a loss."
             .to_owned(),
     ];
     let lines: String = lines.iter().map(|line| wrapped(line, "  ", 2, width)).collect();

@@ -5,8 +5,8 @@
 
 use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::{
-    Attempts, Commits, Dedup, Delivers, FaultBudget, Identity, Level, Obligation, OnRestart, Pipeline, Remembers,
-    Settles,
+    Attempts, Commits, Dedup, DedupOnRestart, Delivers, FaultBudget, Identity, Level, Obligation, OnRestart, Pipeline,
+    Remembers, Settles,
 };
 use delivery_model::presets;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord};
@@ -76,6 +76,7 @@ pub fn bait(mutant: Mutant) -> Option<Bait> {
         | Mutant::SeenBeforeStored
         | Mutant::GapAccepted
         | Mutant::DedupNotRebuilt
+        | Mutant::ForgottenTakenForWhole
         | Mutant::FencingSkipped => of_publishing(mutant, &mut pipeline),
         Mutant::HandsOffUnsynced
         | Mutant::HandOffNotPersisted
@@ -84,9 +85,12 @@ pub fn bait(mutant: Mutant) -> Option<Bait> {
         | Mutant::RequeuedAtBack
         | Mutant::LeaseReused
         | Mutant::DeadLetterLate
+        | Mutant::LastDeliverySetAside
+        | Mutant::RewindReusesLeases
         | Mutant::RetentionIgnoresGroup
         | Mutant::RetentionForgetsSeen => of_delivering(mutant, &mut pipeline),
         Mutant::SettleBeforeEffect
+        | Mutant::CommitTakenForConfirmation
         | Mutant::CommitsHighest
         | Mutant::InboxAfterEffect
         | Mutant::InboxBeforeEffect
@@ -157,6 +161,11 @@ fn of_publishing(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             pipeline.consumer.remembers = Remembers::Nothing;
             (1, vec![at(Fault::BrokerCrash, StepWord::Sync, 1)], PropertyId::NoDuplicateEffect)
         }
+        // The second is the second of a session that the memory does not know: it is refused for ever.
+        Mutant::ForgottenTakenForWhole => {
+            pipeline.broker.dedup_on_restart = DedupOnRestart::Forgotten;
+            (2, vec![at(Fault::BrokerCrash, StepWord::TakeReply, 1)], PropertyId::SubmittedNotLost)
+        }
         // The zombie's copy and the successor's have different identities: only the fence tells them apart.
         _ => {
             pipeline.producer.on_restart = OnRestart::Resubmits;
@@ -193,6 +202,12 @@ fn of_delivering(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
             (2, vec![at(Fault::DeliveryLost, StepWord::HandOff, 1)], PropertyId::Order)
         }
         Mutant::LeaseReused => (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::LeaseExclusive),
+        // Its only delivery has its effect, and is one too many when it settles.
+        Mutant::LastDeliverySetAside => {
+            pipeline.broker.max_deliveries = 1;
+            (1, vec![], PropertyId::EffectOrDeadLetter)
+        }
+        Mutant::RewindReusesLeases => (1, vec![at(Fault::Rewind, StepWord::Deliver, 1)], PropertyId::LeaseExclusive),
         // It is gone before it was handed off for the first time: no fault is needed.
         Mutant::RetentionIgnoresGroup => (1, vec![], PropertyId::SubmittedNotLost),
         // The producer, which was never told, tries again when the record is long settled and dropped.
@@ -212,6 +227,12 @@ fn of_consumer(mutant: Mutant, pipeline: &mut Pipeline) -> Story {
     let crash = |step, message| vec![at(Fault::ConsumerCrash, step, message)];
     match mutant {
         Mutant::SettleBeforeEffect => (1, crash(StepWord::RecordSettle, 1), PropertyId::SettledAfterEffect),
+        // The new owner settles and handles it, and the old one takes that for its own confirmation.
+        Mutant::CommitTakenForConfirmation => {
+            (pipeline.consumer.settles, pipeline.consumer.commits) = (Settles::BeforeEffect, Commits::Prefix);
+            pipeline.consumer.remembers = Remembers::Nothing;
+            (1, vec![at(Fault::LeaseExpiry, StepWord::Deliver, 1)], PropertyId::NoDuplicateEffect)
+        }
         // The second is finished and committed while the first is still at work.
         Mutant::CommitsHighest => {
             (pipeline.consumer.commits, pipeline.consumer.workers) = (Commits::Prefix, 2);

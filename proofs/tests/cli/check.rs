@@ -210,5 +210,5 @@ fn what_the_model_cannot_hold_is_unknown_and_said() {
     let ended = delivery_in(here.path(), &["check", "many.toml", "--messages", "1", "--schedules", "10"]);
     assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("unknown"), "{}", ended.out);
-    assert!(ended.out.contains("restarts of the producer: 9 asked for, the model stops at 3"), "{}", ended.out);
+    assert!(ended.out.contains("restarts of the producer: 9 asked for, the model stops at 7"), "{}", ended.out);
 }

@@ -6,6 +6,7 @@ use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 use super::{Broker, RewindError};
 use crate::core::deliveries::{Next, Subscription};
 use crate::core::hand::{ConsumerId, GROUP, HandId, HandOff, SettleRequest};
+use crate::core::leases::Leases;
 use crate::core::ledger::Entry;
 use crate::core::positions::Positions;
 use crate::core::report::Report;
@@ -69,6 +70,10 @@ impl<J: Journal> Broker<J> {
         if is_checked && !self.is_live(request.hand) {
             return Ok(SettleOutcome::Refused);
         }
+        if self.mutant == Mutant::LastDeliverySetAside && self.deliveries.is_used_up(request.hand.position, 0) {
+            self.end_lease(request.hand.position);
+            return Ok(SettleOutcome::Refused);
+        }
         if self.settings.records_settles == RecordsSettles::AfterSync && self.mutant != Mutant::SettleNotPersisted {
             self.note(&self.deliveries.newly_settled(request.covers))?;
         }
@@ -127,13 +132,19 @@ impl<J: Journal> Broker<J> {
             return Err(RewindError::NotInLog { to, start, end });
         }
         let (owner, Generation(generation)) = self.deliveries.owner();
-        let renewed = Entry::Started(self.deliveries.leases().incarnation() + 1);
+        let again = u32::from(self.mutant != Mutant::RewindReusesLeases);
+        let renewed = Entry::Started(self.deliveries.leases().incarnation() + again);
         let entries = match self.deliveries.subscription() {
             Subscription::Cursor => &[renewed, Entry::Owned(owner, Generation(generation + 1)), Entry::Rewound(to)][..],
             Subscription::Leased => &[renewed, Entry::Rewound(to)],
         };
         self.note(entries)?;
-        self.deliveries.leases_mut().renew();
+        match self.mutant {
+            Mutant::RewindReusesLeases => {
+                *self.deliveries.leases_mut() = Leases::new(self.deliveries.leases().incarnation())
+            }
+            _ => self.deliveries.leases_mut().renew(),
+        }
         Ok(self.deliveries.owner().1)
     }
 

@@ -206,10 +206,10 @@ impl<J: Journal> Broker<J> {
 fn memory_at_start<J: Journal>(settings: &pipeline::Broker, log: &Log<J>, mutant: Mutant, incarnation: u32) -> Memory {
     let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
     if !is_rebuilt {
-        let is_first_start = incarnation == 1;
-        return match is_first_start {
-            true => Memory::new(settings, log.end()),
-            false => Memory::forgotten(settings, log.end()),
+        return match (incarnation, mutant) {
+            (1, _) => Memory::new(settings, log.end()),
+            (_, Mutant::ForgottenTakenForWhole) => Memory::new(settings, Position::default()),
+            _ => Memory::forgotten(settings, log.end()),
         };
     }
     log.remembered_by(match mutant {
