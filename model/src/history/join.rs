@@ -4,8 +4,9 @@
 //! process records an event before anybody can act upon it, so what an event caused has a later time, and the order of
 //! times is one in which things may have happened. Of equal times, the part that is named first goes first.
 //!
-//! A part says `quiescent` when its process came to rest. The whole came to rest when every part did and nothing
-//! happened in any of them since; then, and only then, the joined history ends with one `quiescent`.
+//! A part says `quiescent` when its process came to rest. The whole came to rest when every part did and nothing but
+//! faults happened in any of them since; then, and only then, the joined history ends with one `quiescent`. A part that
+//! was cut off did not come to rest.
 
 use std::collections::BTreeMap;
 
@@ -157,7 +158,7 @@ fn check_groups(parts: &[History], joined: &Names) -> Result<(), JoinError> {
 fn rest(parts: &[History], names: &mut Names) -> Result<Option<(At, Event)>, TooManyNames> {
     let mut latest: Option<(At, Event)> = None;
     for part in parts {
-        let Some(last) = part.events.last().filter(|last| last.event.kind == EventKind::Quiescent) else {
+        let Some(last) = part.rest() else {
             return Ok(None);
         };
         let event = translate(&last.event, &part.names, names)?;

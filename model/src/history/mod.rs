@@ -23,7 +23,7 @@ pub use self::names::{Names, Partition, PartitionName, TooManyNames};
 pub use self::read::Reader;
 pub use self::write::HistoryWriter;
 use crate::pipeline::{Level, Obligation, Pipeline};
-use crate::vocab::Event;
+use crate::vocab::{Event, EventKind};
 
 /// The longest line that is read or written, in bytes without its end: a mebibyte, so that no input exhausts memory.
 pub const LINE_LIMIT: usize = 1 << 20;
@@ -121,5 +121,12 @@ impl History {
     pub fn push(&mut self, at: At, event: Event) {
         let line = u32::try_from(self.events.len() + 2).expect("a history in memory has fewer than 2^32 lines");
         self.events.push(Recorded { at, line, event });
+    }
+
+    /// When things came to rest: the last that happened, faults aside, was `quiescent`, and nothing was cut off behind it.
+    pub fn rest(&self) -> Option<&Recorded> {
+        let happened = |it: &&Recorded| !matches!(it.event.kind, EventKind::Fault { .. } | EventKind::Heal { .. });
+        let last = self.events.iter().rev().find(happened);
+        last.filter(|last| last.event.kind == EventKind::Quiescent && self.truncated.is_none())
     }
 }

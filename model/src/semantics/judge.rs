@@ -13,7 +13,7 @@ use super::{
 use crate::{
     history::{Header, History, PipelineOf, Recorded},
     pipeline::{Level, Obligation, Semantics},
-    vocab::{EventKind, GroupId, MessageId},
+    vocab::{GroupId, MessageId},
 };
 
 /// So many violations of each property are told; the rest are counted.
@@ -106,7 +106,7 @@ pub fn judge(history: &History, question: Question) -> Judgement {
     for recorded in &history.events {
         court.hear(recorded);
     }
-    let quiescent = history.truncated.is_none() && at_rest(&history.events);
+    let quiescent = history.rest().is_some();
     let contradictions = Contradictions::of(&history.events, rules.level, quiescent);
     let mut doubt = Doubts::about(history, &counts, rules.level, quiescent);
     doubt.duplicates = contradictions.duplicates_unknown;
@@ -180,13 +180,6 @@ impl Doubts {
             .or(unfinished.then_some(Doubt::NotQuiescent));
         doubt.map_or(Verdict::Holds, Verdict::Unknown)
     }
-}
-
-/// Whether the last thing that happened, faults aside, was that things came to rest.
-fn at_rest(events: &[Recorded]) -> bool {
-    let happened = |kind: &&EventKind| !matches!(kind, EventKind::Fault { .. } | EventKind::Heal { .. });
-    let last = events.iter().rev().map(|recorded| &recorded.event.kind).find(happened);
-    last == Some(&EventKind::Quiescent)
 }
 
 /// One monitor over the groups, and what it found.
@@ -295,6 +288,11 @@ impl Judgement {
     /// The finding on this property, if it was judged.
     pub fn finding(&self, property: PropertyId) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.property == property)
+    }
+
+    /// Whether that nothing is lost rests on dead letters, which pay the debt.
+    pub fn or_dead_lettered(&self) -> bool {
+        self.rules.dead_letters && self.counts.dead_lettered > 0
     }
 
     /// The properties that were broken.

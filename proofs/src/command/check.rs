@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Kept;
     for (index, pipeline) in pipelines.iter().enumerate() {
         let (verified, took) = verified(pipeline, arguments, threads, &interrupt)?;
-        outcome = outcome.and(verified.claims(pipeline).into());
+        outcome = outcome.and(Outcome::of(pipeline, verified.claims(pipeline), &verified.verdicts()));
         outcome = outcome.and(Outcome::kept(verified.disagreements().is_empty()));
         let gap = if index > 0 && !arguments.json { "\n" } else { "" };
         let told = match arguments.json {

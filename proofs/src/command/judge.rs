@@ -51,7 +51,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(path) = &arguments.joined {
         output::check_new_file(path)?;
     }
-    let Some(history) = joined(arguments, &interrupt)? else {
+    let Some(parts) = parts(arguments, &interrupt)? else {
+        return Ok(Outcome::Interrupted);
+    };
+    let unfinished = unfinished(&arguments.history, &parts);
+    let Some(history) = joined(parts, arguments, &interrupt)? else {
         return Ok(Outcome::Interrupted);
     };
     terminal::spinner(&format!("judging {} events", history.events.len()));
@@ -65,8 +69,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let name = name(arguments, &history);
     terminal::print(&match arguments.json {
-        true => format!("{}\n", in_json(&name, &history, &judgement)),
-        false => in_words(&name, &history, &judgement, expect, terminal::ink()),
+        true => {
+            let mut told = in_json(&name, &history, &judgement);
+            told["worlds"]["history"]["unfinished"] = unfinished.into();
+            format!("{told}\n")
+        }
+        false => {
+            let lines = unfinished.iter().map(|part| format!("{part}, so that losses cannot be told\n"));
+            in_words(&name, &history, &judgement, expect, terminal::ink()) + &lines.collect::<String>()
+        }
     });
     Ok(outcome(&history, &judgement, expect))
 }
@@ -75,12 +86,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 fn outcome(history: &History, judgement: &Judgement, expect: Option<Semantics>) -> Outcome {
     match (expect, &history.header.pipeline) {
         (Some(semantics), _) => judgement.verdicts.of(semantics).into(),
-        (None, Some(PipelineOf::Whole(pipeline))) => claims(pipeline, judgement).into(),
-        // Nothing is asked for. Where nothing at all is known, that is no answer.
-        (None, Some(PipelineOf::Named(_)) | None) => match report::strongest(&judgement.verdicts) {
-            "unknown" => Outcome::Unknown,
-            _ => Outcome::Kept,
-        },
+        (None, Some(PipelineOf::Whole(pipeline))) => {
+            Outcome::of(pipeline, claims(pipeline, judgement), &judgement.verdicts)
+        }
+        (None, Some(PipelineOf::Named(_)) | None) => Outcome::answered(&judgement.verdicts),
     }
 }
 
@@ -92,15 +101,25 @@ fn promised(history: &History) -> Option<Semantics> {
     }
 }
 
+/// Every part that is named. None after Ctrl-C.
+fn parts(arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Option<Vec<History>>> {
+    arguments.history.iter().map(|path| read(path, arguments.allow_truncated, interrupt)).collect()
+}
+
+/// The parts of several that keep the whole from coming to rest, and why.
+fn unfinished(paths: &[PathBuf], parts: &[History]) -> Vec<String> {
+    let why = |part: &History| match (part.truncated, part.events.last(), part.rest()) {
+        (Some(line), _, _) => Some(format!("is cut off in line {line}")),
+        (None, _, Some(_)) => None,
+        (None, Some(last), None) => Some(format!("does not end with `quiescent` but in line {}", last.line)),
+        (None, None, None) => Some("has no events".to_owned()),
+    };
+    let told = paths.iter().zip(parts).filter_map(|(path, part)| Some(format!("{} {}", path.display(), why(part)?)));
+    if parts.len() > 1 { told.collect() } else { Vec::new() }
+}
+
 /// The one history, or the parts joined. None after Ctrl-C.
-fn joined(arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
-    let mut parts = Vec::new();
-    for path in &arguments.history {
-        match read(path, arguments.allow_truncated, interrupt)? {
-            Some(part) => parts.push(part),
-            None => return Ok(None),
-        }
-    }
+fn joined(mut parts: Vec<History>, arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
     terminal::spinner(&format!("joining {} parts", parts.len()));
     let history = match parts.len() {
         1 => parts.remove(0),
@@ -184,6 +203,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
         "level": judgement.rules.level,
         "obligation": judgement.rules.obligation,
         "strongest": report::strongest(&judgement.verdicts),
+        "or-dead-lettered": judgement.or_dead_lettered(),
         "worlds": {
             "history": {
                 "verdicts": report::verdicts(&judgement.verdicts),
@@ -216,7 +236,7 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
         out += &format!("line {line} was cut off and is left out: nothing can be said about what came after\n\n");
     }
     let promised = promised(history);
-    out += &report::semantics(&judgement.verdicts, promised, ink);
+    out += &report::semantics(&judgement.verdicts, promised, judgement.or_dead_lettered(), ink);
     if promised.is_none() && expect.is_none() {
         let strongest = report::strongest(&judgement.verdicts);
         out += &format!("nothing is promised or expected; the strongest that the history shows: {strongest}\n");

@@ -22,8 +22,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use delivery_model::pipeline::{Level, Obligation, Semantics};
-use delivery_model::semantics::Verdict;
+use delivery_model::pipeline::{Level, Obligation, Pipeline, Semantics};
+use delivery_model::semantics::{Verdict, Verdicts};
 
 /// The exit code for input that cannot be used.
 pub const BAD_INPUT: u8 = 2;
@@ -90,6 +90,17 @@ Exit codes:
 impl Outcome {
     fn kept(kept: bool) -> Self {
         if kept { Outcome::Kept } else { Outcome::Broken }
+    }
+
+    /// What became of a pipeline's claims. One that claims nothing asks for an answer, and "unknown" is none.
+    fn of(pipeline: &Pipeline, claims: Verdict, verdicts: &Verdicts) -> Self {
+        let claims_nothing = pipeline.promises.is_none() && !pipeline.ordered;
+        if claims_nothing { Outcome::answered(verdicts) } else { claims.into() }
+    }
+
+    /// Where nothing is claimed or expected.
+    fn answered(verdicts: &Verdicts) -> Self {
+        if report::strongest(verdicts) == report::UNKNOWN { Outcome::Unknown } else { Outcome::Kept }
     }
 
     fn and(self, other: Outcome) -> Self {

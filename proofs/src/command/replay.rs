@@ -175,7 +175,8 @@ fn told(schedule: &Schedule, run: &Run, ink: Ink) -> String {
 }
 
 fn verdict(judgement: &Judgement, schedule: &Schedule, ink: Ink) -> String {
-    let mut out = report::semantics(&judgement.verdicts, schedule.pipeline.promises, ink);
+    let mut out = report::semantics(&judgement.verdicts, schedule.pipeline.promises, judgement.or_dead_lettered(), ink);
+    out += &report::nothing_promised(&schedule.pipeline, &judgement.verdicts, "this run keeps");
     for violation in &judgement.violations {
         out += &format!("{}: {}\n", tell::broken(violation.property, Some(violation.message), ink), violation.breach);
     }
@@ -183,7 +184,7 @@ fn verdict(judgement: &Judgement, schedule: &Schedule, ink: Ink) -> String {
 }
 
 fn outcome(pipeline: &Pipeline, judgement: &Judgement) -> Outcome {
-    judging::claims(pipeline, judgement).into()
+    Outcome::of(pipeline, judging::claims(pipeline, judgement), &judgement.verdicts)
 }
 
 /// Runs the schedule's faults for real, in a place of its own.

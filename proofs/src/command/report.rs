@@ -1,16 +1,19 @@
 //! How verdicts are written: words, JSON fields, tables.
 
 use comfy_table::{Table, presets};
-use delivery_model::pipeline::Semantics;
+use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::semantics::{Verdict, Verdicts};
 use delivery_model::story::Ink;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+/// The strongest semantics where that is not known of any.
+pub const UNKNOWN: &str = "unknown";
+
 /// The strongest semantics that holds. If none does: "unknown" where that is not known of all, else "none".
 pub fn strongest(verdicts: &Verdicts) -> &'static str {
     let is_unknown = |semantics| matches!(verdicts.of(semantics), Verdict::Unknown(_));
-    let otherwise = if Semantics::ALL.into_iter().any(is_unknown) { "unknown" } else { "none" };
+    let otherwise = if Semantics::ALL.into_iter().any(is_unknown) { UNKNOWN } else { "none" };
     verdicts.strongest().map_or(otherwise, Semantics::word)
 }
 
@@ -74,14 +77,29 @@ pub fn painted(verdict: Verdict, ink: Ink) -> String {
     }
 }
 
-/// The verdict on each semantics, a line each; the promised one is marked.
-pub fn semantics(verdicts: &Verdicts, promised: Option<Semantics>, ink: Ink) -> String {
+/// The verdict on each semantics, a line each; the promised one is marked. `or_dead_lettered`: that nothing is lost rests
+/// on dead letters, which pay the debt.
+pub fn semantics(verdicts: &Verdicts, promised: Option<Semantics>, or_dead_lettered: bool, ink: Ink) -> String {
     let mut table = table(&["semantics", "verdict", ""]);
     for semantics in Semantics::ALL {
         let mark = if promised == Some(semantics) { "promised" } else { "" };
-        table.add_row([semantics.word().to_owned(), painted(verdicts.of(semantics), ink), mark.to_owned()]);
+        let verdict = verdicts.of(semantics);
+        let told = match verdict {
+            Verdict::Holds => resting(verdict, semantics, or_dead_lettered, ink),
+            Verdict::Violated | Verdict::Unknown(_) => painted(verdict, ink),
+        };
+        table.add_row([semantics.word().to_owned(), told, mark.to_owned()]);
     }
     lines(&table)
+}
+
+/// What a pipeline gives that promises nothing. Empty, if it promises something. `shown` as in "that no run broke".
+pub fn nothing_promised(pipeline: &Pipeline, verdicts: &Verdicts, shown: &str) -> String {
+    match (pipeline.promises, pipeline.ordered) {
+        (None, false) => format!("nothing is promised; the strongest that {shown}: {}\n", strongest(verdicts)),
+        (None, true) => format!("only order is promised; the strongest that {shown}: {}\n", strongest(verdicts)),
+        (Some(_), _) => String::new(),
+    }
 }
 
 /// A table without rules, its columns two spaces apart.

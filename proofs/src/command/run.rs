@@ -76,7 +76,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if kept(arguments) {
         terminal::print(&format!("\nhistory: {}\n", came.history.display()));
     }
-    Ok(judging::claims(&pipeline, &judgement).into())
+    Ok(Outcome::of(&pipeline, judging::claims(&pipeline, &judgement), &judgement.verdicts))
 }
 
 /// How many producers there are. Several share the broker's one window: what one of them stores makes it forget where
@@ -151,7 +151,7 @@ fn faults(pipeline: &Pipeline, came: &RealReport, options: &Options, planned: u6
             table.add_row([fault.word().to_owned(), report::grouped(planned), report::grouped(struck)]);
         }
         if let Some(reason) = why_not_as_planned(planned, struck, came, options) {
-            why += &format!("{fault} struck {} times: {reason}\n", report::grouped(struck));
+            why += &format!("{fault} struck {}: {reason}\n", report::count(struck, "time"));
         }
     }
     if is_empty { String::new() } else { format!("\n{}{why}", report::lines(&table)) }

@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             !interrupt.is_raised()
         });
         bar.finish_and_clear();
-        outcome = outcome.and(claims(pipeline, &report).into());
+        outcome = outcome.and(Outcome::of(pipeline, claims(pipeline, &report), &report.verdicts));
         let gap = if index > 0 && !arguments.json { "\n" } else { "" };
         let told = match arguments.json {
             true => format!("{}\n", in_json(pipeline, &report, arguments.seed)),
@@ -92,8 +92,12 @@ fn in_words(pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -
     out += &format!(
         "
 {}",
-        report::semantics(&report.verdicts, pipeline.promises, ink)
+        report::semantics(&report.verdicts, pipeline.promises, report.or_dead_lettered(), ink)
     );
+    out += &report::nothing_promised(pipeline, &report.verdicts, "no run broke");
+    if report.dead_lettered > 0 {
+        out += &format!("{}\n", report::count(report.dead_lettered, "dead letter"));
+    }
     let mut table = report::table(&["fault", "planned", "struck"]);
     for fault in pipeline.faults.kinds() {
         let [planned, struck] = [report.planned, report.fired].map(|of| report::grouped(of[fault as usize].into()));
@@ -142,6 +146,7 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
         "level": pipeline.level,
         "obligation": pipeline.obligation,
         "strongest": report::strongest(&report.verdicts),
+        "or-dead-lettered": report.or_dead_lettered(),
         "worlds": {
             "simulation": {
                 "verdicts": report::verdicts(&report.verdicts),
@@ -150,6 +155,7 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
                 "schedules": report.runs,
                 "seed": seed,
                 "steps": report.steps,
+                "dead-letters": report.dead_lettered,
                 "not-quiescent": report.not_quiescent,
                 "endless": report.endless,
                 "planned": by_fault(&report.planned),

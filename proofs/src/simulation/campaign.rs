@@ -60,6 +60,8 @@ pub struct CampaignReport {
     pub planned: [u32; Fault::ALL.len()],
     /// How often each struck.
     pub fired: [u32; Fault::ALL.len()],
+    /// How many messages were set aside.
+    pub dead_lettered: u64,
     /// How the properties were read.
     pub rules: Rules,
     /// The properties that a run broke.
@@ -86,6 +88,11 @@ impl CampaignReport {
         } else {
             Verdict::Holds
         }
+    }
+
+    /// Whether that nothing is lost rests on dead letters, which pay the debt.
+    pub fn or_dead_lettered(&self) -> bool {
+        self.rules.dead_letters && self.dead_lettered > 0
     }
 
     /// The first counterexample to a semantics.
@@ -151,6 +158,7 @@ impl Campaign {
             endless: 0,
             planned: [0; Fault::ALL.len()],
             fired: [0; Fault::ALL.len()],
+            dead_lettered: 0,
             rules,
             broken: PropertySet::EMPTY,
             verdicts: Verdicts::new(&rules, |_| Verdict::Unknown(Doubt::NothingRead)),
@@ -176,6 +184,8 @@ impl Campaign {
         report.events += run.history.events.len() as u64;
         let is_one = |kind: EventKind| matches!(kind, EventKind::Deliver { .. } | EventKind::Effect { .. });
         report.deliveries_and_effects += run.history.events.iter().filter(|it| is_one(it.event.kind)).count() as u64;
+        let is_dead = |kind: EventKind| matches!(kind, EventKind::DeadLetter { .. });
+        report.dead_lettered += run.history.events.iter().filter(|it| is_dead(it.event.kind)).count() as u64;
         report.not_quiescent += u32::from(run.ending == Ending::Cut);
         report.endless += u32::from(matches!(run.ending, Ending::Loop { .. }));
         for (planned, fired) in schedule.faults.iter().zip(&run.fired) {

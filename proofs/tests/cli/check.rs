@@ -212,3 +212,60 @@ fn what_the_model_cannot_hold_is_unknown_and_said() {
     assert!(ended.out.contains("unknown"), "{}", ended.out);
     assert!(ended.out.contains("restarts of the producer: 9 asked for, the model stops at 7"), "{}", ended.out);
 }
+
+#[test]
+fn what_promises_nothing_says_so_and_what_it_gives() {
+    let weak = "level = \"delivery\"\n[broker]\ndelivers = \"once\"\n[faults]\ndelivery-lost = 1\n";
+    let here = place(&[("weak.toml", weak), ("empty.toml", "")]);
+    for (pipeline, strongest) in [("weak.toml", "at-most-once"), ("empty.toml", "exactly-once")] {
+        for (verb, limit) in [("check", "--schedules"), ("simulate", "--schedules"), ("run", "--messages")] {
+            let faults = if verb == "run" { &["--faults", "1"][..] } else { &[] };
+            let ended = delivery_in(here.path(), &[&[verb, pipeline, limit, "200"], faults].concat());
+            assert_eq!(ended.code, 0, "{verb} {pipeline}: {}{}", ended.out, ended.err);
+            let nothing = ended.out.contains("nothing is promised") || ended.out.contains("promises nothing");
+            assert!(nothing, "{verb} {pipeline}: {}", ended.out);
+            let told = ended.out.lines().any(|line| line.contains("the strongest that") && line.contains(strongest));
+            assert!(told, "{verb} {pipeline}: {}", ended.out);
+        }
+    }
+}
+
+#[test]
+fn where_nothing_is_promised_and_nothing_known_the_exit_code_says_so() {
+    let here = place(&[("many.toml", "[faults]\ntotal = 0\nproducer-crash = 9\n")]);
+    let ended = delivery_in(here.path(), &["check", "many.toml", "--messages", "1", "--schedules", "10"]);
+    assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("the strongest that holds is unknown"), "{}", ended.out);
+}
+
+#[test]
+fn a_promise_that_rests_on_dead_letters_says_so_in_words_and_in_json() {
+    let dies = "promises = \"exactly-once\"\n[broker]\nmax-deliveries = 1\n[faults]\nconsumer-crash = 1\n";
+    let here = place(&[("dies.toml", dies)]);
+    for verb in ["check", "simulate"] {
+        let ended = delivery_in(here.path(), &[verb, "dies.toml", "--schedules", "500"]);
+        assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+        assert!(ended.out.contains("holds, or dead-lettered"), "{verb}: {}", ended.out);
+        let ended = delivery_in(here.path(), &[verb, "dies.toml", "--schedules", "500", "--json"]);
+        assert_eq!(ended.json()[0]["or-dead-lettered"], true, "{verb}");
+    }
+    let ended = delivery_in(here.path(), &["check", "dies.toml", "--schedules", "500"]);
+    assert!(ended.out.contains("messages may end as dead letters"), "{}", ended.out);
+    assert!(ended.out.contains("sets position 0 aside (dead letter)"), "{}", ended.out);
+}
+
+#[test]
+fn a_message_that_is_tried_for_ever_is_lost_and_its_loop_can_be_replayed() {
+    let poison = "promises = \"at-least-once\"\n[faults]\npoison = 1\n";
+    let here = place(&[("poison.toml", poison)]);
+    let ended = delivery_in(here.path(), &["check", "poison.toml", "--schedules", "200", "--save", "saved"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("model and simulation agree"), "{}", ended.out);
+    assert!(ended.out.contains("loop: for ever from here on"), "{}", ended.out);
+    for world in ["model", "simulation"] {
+        let saved = "saved/poison.acked-not-lost.json";
+        let replayed = delivery_in(here.path(), &["replay", saved, "--world", world]);
+        assert_eq!(replayed.code, 1, "{world}: {}{}", replayed.out, replayed.err);
+        assert!(replayed.out.contains("acked-not-lost, broken for message 1"), "{world}: {}", replayed.out);
+    }
+}

@@ -57,3 +57,71 @@ fn a_history_that_was_cut_off_is_judged_only_when_asked_to() {
     assert_eq!(judged.code, 3, "what was cut off may have held anything: {}", judged.out);
     assert!(judged.out.contains("line 3 was cut off"), "{}", judged.out);
 }
+
+/// The producer's part of a history, which came to rest.
+const PRODUCER: &str = r#"{"format":"delivery-history","version":1}
+{"at":1,"process":"orders","event":"submit","message":1}
+{"at":2,"process":"orders","event":"attempt","message":1,"attempt":1}
+{"at":5,"process":"orders","event":"outcome","message":1,"outcome":"acked"}
+{"at":6,"process":"orders","event":"quiescent"}
+"#;
+
+/// The consumer's, but for its end.
+const CONSUMER: &str = r#"{"format":"delivery-history","version":1}
+{"at":3,"process":"inventory","event":"deliver","message":1}
+{"at":4,"process":"inventory","event":"effect","message":1}
+"#;
+
+#[test]
+fn a_part_that_keeps_a_joint_history_from_an_answer_is_named() {
+    let rested = format!("{CONSUMER}{}\n", r#"{"at":7,"process":"inventory","event":"quiescent"}"#);
+    let cut = format!("{rested}{}", r#"{"at":8,"proc"#);
+    let here =
+        place(&[("p.jsonl", PRODUCER), ("busy.jsonl", CONSUMER), ("rested.jsonl", &rested), ("cut.jsonl", &cut)]);
+    let judged = |second: &str| {
+        let flags = ["judge", "p.jsonl", second, "--expect", "exactly-once", "--allow-truncated"];
+        delivery_in(here.path(), &flags)
+    };
+    let (busy, rested, cut) = (judged("busy.jsonl"), judged("rested.jsonl"), judged("cut.jsonl"));
+    assert_eq!((busy.code, rested.code, cut.code), (3, 0, 3), "{}{}{}", busy.out, rested.out, cut.out);
+    assert!(busy.out.contains("busy.jsonl does not end with `quiescent` but in line 3"), "{}", busy.out);
+    assert!(cut.out.contains("cut.jsonl is cut off in line 5"), "{}", cut.out);
+    assert!(!rested.out.contains(".jsonl"), "{}", rested.out);
+}
+
+#[test]
+fn a_cut_off_part_stays_without_an_end_in_the_joined_file() {
+    let cut = format!("{CONSUMER}{}\n{}", r#"{"at":7,"process":"inventory","event":"quiescent"}"#, r#"{"at":8,"proc"#);
+    let here = place(&[("p.jsonl", PRODUCER), ("cut.jsonl", &cut)]);
+    let parts = ["judge", "p.jsonl", "cut.jsonl", "--allow-truncated", "--joined", "whole.jsonl"];
+    assert_eq!(delivery_in(here.path(), &parts).code, 3);
+    let again = delivery_in(here.path(), &["judge", "whole.jsonl", "--expect", "exactly-once"]);
+    assert_eq!(again.code, 3, "{}", again.out);
+}
+
+#[test]
+fn what_the_header_promises_decides_the_exit_code() {
+    let submitted = r#"{"at":1,"process":"orders","event":"submit","message":1}"#;
+    let acked = r#"{"at":2,"process":"orders","event":"outcome","message":1,"outcome":"acked"}"#;
+    let arrived = r#"{"at":3,"process":"inventory","event":"deliver","message":1}"#;
+    let made = r#"{"at":4,"process":"inventory","event":"effect","message":1}"#;
+    let ends = r#"{"at":9,"process":"orders","event":"quiescent"}"#;
+    let exactly_once = r#","promises":"exactly-once""#;
+    for (promises, events, code) in [
+        (exactly_once, &[submitted, acked, arrived, made, ends][..], 0),
+        (exactly_once, &[submitted, acked, ends], 1),
+        (exactly_once, &[submitted, acked, arrived, ends], 1),
+        (exactly_once, &[submitted, acked, arrived, made, made, ends], 1),
+        (exactly_once, &[submitted, acked, arrived, made], 3),
+        ("", &[submitted, acked, arrived, made, made, ends], 0),
+        ("", &[submitted, acked], 3),
+        (exactly_once, &[], 3),
+        ("", &[], 3),
+    ] {
+        let header = format!(r#"{{"format":"delivery-history","version":1,"pipeline":{{"name":"it"{promises}}}}}"#);
+        let history = [&[header.as_str()], events].concat().join("\n") + "\n";
+        let here = place(&[("it.jsonl", &history)]);
+        let ended = delivery_in(here.path(), &["judge", "it.jsonl"]);
+        assert_eq!(ended.code, code, "{history}{}{}", ended.out, ended.err);
+    }
+}
