@@ -2,6 +2,57 @@
 //!
 //! One value configures the model and the concrete implementation. Loading is validation: a [`Pipeline`] that exists
 //! is one that means something.
+//!
+//! # Where a word alone does not say enough
+//!
+//! **What is promised.** A pipeline without `promises` (and without `ordered`) claims nothing: the commands say so, and
+//! tell the strongest semantics that holds. "Strongest" is the last of at-most-once, at-least-once, exactly-once that
+//! holds at the pipeline's level and for its obligation; "unknown" if none is known to hold and one may.
+//!
+//! **Nothing is lost** is a statement about whole runs. A run that comes to rest with a debt open breaks it. So does a fair
+//! run without end in which the debt stays open: every step that is offered again and again is taken again and again, and
+//! still the message never arrives, or its publish never resolves. Such a run is told as a stem and a loop.
+//!
+//! **Dead letters.** `max-deliveries` sets a message aside that was handed off so often and not settled. With
+//! `dead-letters = "pay"` that pays the debt: at-least-once and exactly-once then hold "or dead-lettered", in these words,
+//! and so does the strongest semantics. With `are-lost` a dead letter is a loss like any other. Either way a message must
+//! not have both an effect and a dead letter (`effect-or-dead-letter`); that is told, and is no part of a semantics.
+//!
+//! **`acks = "on-receipt"`** acks an attempt as soon as it is received, before anything is decided about it: before it is
+//! compared with older epochs, looked up among the known identities, appended, or refused by the disk. The ack then says
+//! nothing about what becomes of it.
+//!
+//! **`dedup = "sequence"`.** An older number is a duplicate and is acked again, whether or not its record is in the log. If
+//! it is not there, the message is acked and lost, and `dedup-honesty` says why. A memory that was forgotten (by a restart
+//! with `dedup-on-restart = "forgotten"`, by eviction, by `dedup-forgotten`) lets a session that it does not know begin at
+//! any number, whatever the log holds.
+//!
+//! **`commits = "prefix"` and `"highest"`** make the group's place in the log a cursor. One consumer at a time owns it and
+//! is handed what it does not have, has not finished, and nobody committed. So a position whose settle was lost is not
+//! redelivered while its consumer lives: a later commit covers it, or the consumer comes again after a crash and reads from
+//! what is committed. With `each`, every position has a lease of its own, and an unsettled one is handed off again.
+//!
+//! **The second consumer** is there only where the budget has `lease-expiry`: somebody must be able to take over while the
+//! first is still at work. Where the group follows a cursor, the expiry passes the whole cursor to the other consumer, in
+//! a new generation.
+//!
+//! **Late deliveries.** A delivery whose lease ended is late: its holder does not know, and goes on. Where settles come
+//! first, it runs its handler only when its own settle is confirmed; that somebody else settled or committed the position
+//! is no confirmation. Several deliveries of one position may be late at once.
+//!
+//! **`settles = "with-effect"`** stores the position in the transaction of the effect. With `leases = "checked"` that
+//! transaction is refused as a whole once the lease has ended: neither effect nor position is stored. With `unchecked` it
+//! is let through: the effect is made, unless an inbox knows the message, and the position is added to those stored.
+//! Stored positions only grow, but for a rewind.
+//!
+//! **A crash of the broker** and its restart are one step. It loses any suffix of the log beyond the last sync, settles
+//! that were recorded lazily, its memory of identities (rebuilt or forgotten), and everything on the wires: attempts, acks,
+//! hand-offs, settles. Late copies that a network or an old incarnation holds arrive afterwards. What consumers are at
+//! work on stays in their hands: with a lease each, it is late from then on; the owner of a cursor goes on with it.
+//!
+//! **A rewind** strikes at any time, also while deliveries are in hand. It ends every lease, so that what is in hand comes
+//! late, and the next leases are new ones: a settle from before the rewind never counts for what was handed off after it.
+//! A cursor stays with its owner, in a new generation. Stored positions from there on are dropped; an inbox is kept.
 
 mod error;
 mod meaning;

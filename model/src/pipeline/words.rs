@@ -84,7 +84,7 @@ words! {
     Acks {
         /// It never does.
         Never = "never",
-        /// As soon as the attempt is in its memory.
+        /// As soon as the attempt is received, before anything is decided about it.
         OnReceipt = "on-receipt",
         /// Once the record is durable.
         #[default]
@@ -100,7 +100,7 @@ words! {
         None = "none",
         /// By a set of identities that it has stored.
         MessageId = "message-id",
-        /// By sequence number: the next one is stored, an older one is a duplicate, a gap is refused.
+        /// By sequence number: the next one is stored, an older one is a duplicate and acked again, a gap is refused.
         #[default]
         Sequence = "sequence",
     }
@@ -110,7 +110,7 @@ words! {
     /// What the broker's restart does to its memory of seen messages.
     #[derive(Default)]
     DedupOnRestart {
-        /// It is lost; an identity it does not know is accepted.
+        /// It is lost, whatever the log holds: an identity it does not know is accepted.
         Forgotten = "forgotten",
         /// It is made anew from the log.
         #[default]
@@ -146,7 +146,7 @@ words! {
     /// Whether only the current delivery may settle.
     #[derive(Default)]
     Leases {
-        /// A stale settle is refused.
+        /// A stale settle is refused; with `settles = "with-effect"`, the effect's transaction with it.
         #[default]
         Checked = "checked",
         /// A stale settle is recorded like any other.
@@ -169,7 +169,7 @@ words! {
 }
 
 words! {
-    /// What a settle covers.
+    /// What a settle covers. `prefix` and `highest` make the group's place in the log a cursor.
     #[derive(Default)]
     Commits {
         /// One position.

@@ -8,7 +8,7 @@
 //! | integrity | delivered or effected m was submitted, payload equal | [`integrity`] |
 //! | no-duplicate-delivery | deliveries(m) <= 1 per consumer group | [`no_duplicate`] |
 //! | no-duplicate-effect | effects(m) <= 1 per consumer group | [`no_duplicate`] |
-//! | acked-not-lost | at quiescence, acked(m) => m counted at the level, or dead-lettered where allowed | [`not_lost`] |
+//! | acked-not-lost | at quiescence, and in a fair run without end: acked(m) => m counted at the level, or dead-lettered where that pays | [`not_lost`] |
 //! | submitted-not-lost | at quiescence, submitted(m) => the same | [`not_lost`] |
 //! | refused-not-delivered | every attempt of m definitely refused => m never delivered | [`refused_not_delivered`] |
 //! | order | per producer, first deliveries come in submission order, without gaps | [`order`] |
@@ -22,8 +22,8 @@
 //! `at-most-once` is integrity and no-duplicate at the level; `at-least-once` is integrity and not-lost for the
 //! obligation; `exactly-once` is both ([`Rules::required_by`]).
 //!
-//! Architecture Invariant: this module knows events, settings and what parties can show of themselves. It knows nothing of how a protocol works, and no
-//! automaton looks at another's state.
+//! Architecture Invariant: this module knows events, settings and what parties can show of themselves. It knows nothing
+//! of how a protocol works, and no automaton looks at another's state.
 
 mod attempts;
 mod automaton;

@@ -80,13 +80,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// How many producers there are. Several share the broker's one window: what one of them stores makes it forget where
-/// another one is, and a number that was skipped meanwhile is taken for an old one, and never confirmed.
+/// another one is, and a number that was skipped meanwhile is taken for an old one: it is acked, and its message is lost.
 fn producers(pipeline: &Pipeline, arguments: &Arguments) -> u32 {
     let is_shared = pipeline.broker.dedup == Dedup::Sequence && pipeline.broker.dedup_window > 0;
     let producers = arguments.producers.unwrap_or(if is_shared { 1 } else { PRODUCERS });
     if is_shared && producers > 1 {
         eprintln!(
-            "dedup-window = {} is shared by {}: a retry may fall out of it, and then never be confirmed",
+            "dedup-window = {} is shared by {}: what one of them stores may push another one out of it, so that a message may be stored twice, or acked and lost",
             pipeline.broker.dedup_window,
             report::count(producers.into(), "producer"),
         );

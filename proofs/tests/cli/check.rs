@@ -148,6 +148,22 @@ fn one_weakened_setting_breaks_the_promise_in_every_world() {
     }
 }
 
+#[test]
+fn the_readmes_exit_codes_are_those_of_the_help() {
+    let help = delivery_in(place(&[]).path(), &["--help"]).out;
+    let (_, codes) = help.split_once("Exit codes:\n").expect("the help lists them");
+    let rows: Vec<String> = codes
+        .lines()
+        .filter_map(|line| line.trim().split_once("  "))
+        .map(|(code, meaning)| format!("| {code} | {meaning} |"))
+        .collect();
+    assert_eq!(rows.len(), 5, "{codes}");
+    let readme = of_readme("| code | meaning |", "`--save DIR`");
+    for row in rows {
+        assert!(readme.contains(&row), "{row} is not in the README:\n{readme}");
+    }
+}
+
 /// What stands between two lines of the README.
 fn of_readme(begin: &str, end: &str) -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("it is there");
@@ -178,7 +194,7 @@ fn a_reduced_search_tells_the_same_of_everything_but_whole_runs() {
     let told = check(&["--reduced"]).out;
     assert!(told.contains(&story), "the README tells\n{story}and the command\n{told}");
     assert!(told.contains("2 messages, 2 faults: all, reduced to "), "{told}");
-    assert!(told.contains("whole runs in the model: not looked at"), "{told}");
+    assert!(told.contains("whole runs in the model: not looked at but for what is lost in one without end"), "{told}");
     let [full, reduced] =
         [&["--json"][..], &["--json", "--reduced"]].map(|arguments| check(arguments).json().remove(0));
     let of_model = |object: &Value, key: &str| object["worlds"]["model"][key].clone();
