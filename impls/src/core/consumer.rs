@@ -19,7 +19,7 @@ use super::positions::Positions;
 use super::record::{Key, Record};
 use super::report::Report;
 use crate::mutant::Mutant;
-use crate::store::{Change, Covers, InventoryStore, StoreError};
+use crate::store::{Change, Covers, Generation, InventoryStore, StoreError};
 
 /// The application's handler failed on a message: nothing of it took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +62,8 @@ pub struct Consumer {
     mutant: Mutant,
     hands: BTreeMap<HandId, Work>,
     inbox: Inbox,
+    /// The latest generation of the group that it was told of.
+    generation: Generation,
     outputs: VecDeque<ConsumerOutput>,
     reports: VecDeque<Report>,
 }
@@ -77,6 +79,7 @@ impl Consumer {
             records_settles: pipeline.broker.records_settles,
             mutant,
             hands: BTreeMap::new(),
+            generation: Generation::default(),
             inbox: Inbox::default(),
             outputs: VecDeque::new(),
             reports: VecDeque::new(),
@@ -187,7 +190,7 @@ impl Consumer {
             self.report_effect(&record);
         }
         if let Some(finished) = finished {
-            self.inbox.finish(hand.position);
+            self.finish(hand);
             self.inbox.forget_done(&finished);
             self.report_settle(hand, SettleOutcome::Ok);
         }
@@ -236,7 +239,7 @@ impl Consumer {
             Subscription::Leased => Covers::One(hand.position),
             Subscription::Cursor => {
                 let covers = self.inbox.covers(hand.position, self.commits(), committed);
-                self.inbox.finish(hand.position);
+                self.finish(hand);
                 covers
             }
         };
@@ -260,9 +263,6 @@ impl Consumer {
             return;
         }
         self.report_settle(hand, outcome);
-        if outcome == SettleOutcome::Refused {
-            self.inbox.unfinish(hand.position);
-        }
         match (self.settles(), outcome) {
             (Settles::BeforeEffect, SettleOutcome::Ok) => self.set_task(hand, Task::Handle),
             _ => self.give_up(hand),
@@ -282,17 +282,22 @@ impl Consumer {
     }
 
     /// The group's cursor passes to this consumer, which goes by what is committed and not by its own memory.
-    pub fn take_over(&mut self) {
-        self.inbox.rewind(Position(0));
+    pub fn take_over(&mut self, generation: Generation) {
+        self.begin(generation);
     }
 
     /// Resets the group: this position and later ones are to be done again. The broker is to be told too, and the
     /// group's other consumers with [`handle_rewound`](Consumer::handle_rewound).
-    pub fn rewind(&mut self, to: Position, store: &mut impl InventoryStore) -> Result<(), StoreError> {
+    pub fn rewind(
+        &mut self,
+        to: Position,
+        generation: Generation,
+        store: &mut impl InventoryStore,
+    ) -> Result<(), StoreError> {
         if self.settles() == Settles::WithEffect {
             store.rewind(to)?;
         }
-        self.handle_rewound(to);
+        self.handle_rewound(generation);
         self.reports.push_back(Report::of(EventKind::Rewind {
             group: GROUP,
             partition: PartitionId::default(),
@@ -302,8 +307,23 @@ impl Consumer {
     }
 
     /// The group was reset.
-    pub fn handle_rewound(&mut self, to: Position) {
-        self.inbox.rewind(to);
+    pub fn handle_rewound(&mut self, generation: Generation) {
+        self.begin(generation);
+    }
+
+    /// The group goes on in this generation, and the consumer goes by what is committed: nothing that it has finished, or
+    /// still has of an earlier generation, is part of what it commits.
+    fn begin(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.inbox.forget_all_done();
+    }
+
+    /// The position is finished: from then on that is part of what a cursor commits, unless its hand-off is of an earlier
+    /// generation than the consumer knows of.
+    fn finish(&mut self, hand: HandId) {
+        if self.hands.get(&hand).is_some_and(|work| work.hand_off.generation >= self.generation) {
+            self.inbox.finish(hand.position);
+        }
     }
 
     /// What it remembers.

@@ -53,20 +53,13 @@ impl Inbox {
         self.done.insert(position);
     }
 
-    /// The position is not finished after all: the broker refused to have it for settled.
-    pub fn unfinish(&mut self, position: Position) {
-        let mut refused = Positions::default();
-        refused.insert(position);
-        self.done = self.done.minus(&refused);
-    }
-
     /// These positions can no longer be forgotten by anybody.
     pub fn forget_done(&mut self, safe: &Positions) {
         self.done = self.done.minus(safe);
     }
 
-    /// This position and later ones are to be done again.
-    pub fn rewind(&mut self, to: Position) {
-        self.done.truncate(to);
+    /// What is not committed is to be done again.
+    pub fn forget_all_done(&mut self) {
+        self.done = Positions::default();
     }
 }

@@ -219,9 +219,6 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, 
     if !refused {
         let covered = if settings.cursor { below(state.upto(hand).into()) } else { bit(place) };
         mark_settled(settings, state, covered);
-    } else {
-        // The broker does not have it for done, and neither has the consumer any more.
-        state.done[usize::from(holding.consumer)] &= !bit(place);
     }
     events.push(
         CONSUMERS[usize::from(holding.consumer)],

@@ -88,11 +88,20 @@ pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, plac
     }
 }
 
+/// Everything that its consumer has finished with this hand-off; which is remembered, unless it knows of a later generation.
+fn finished(state: &mut State, hand: Hand, consumer: usize) -> u8 {
+    let done = state.done[consumer] | bit(hand.position.0 as usize);
+    if !state.is_superseded(hand) {
+        state.done[consumer] = done;
+    }
+    done
+}
+
 /// The position becomes part of the effect's transaction.
 fn store_position(settings: &Settings, state: &mut State, hand: Hand, consumer: usize, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
-    state.done[consumer] |= bit(place);
-    let settled = covered(settings, state, state.done[consumer]).map_or(bit(place), super::state::below);
+    let done = finished(state, hand, consumer);
+    let settled = covered(settings, state, done).map_or(bit(place), super::state::below);
     mark_settled(settings, state, settled);
     events.push(
         CONSUMERS[consumer],
@@ -125,13 +134,12 @@ fn finish(settings: &Settings, state: &mut State, hand: Hand) {
 /// first it is sent in any case: the handler waits for the confirmation of this very settle, and a commit that somebody
 /// else made is none.
 pub(super) fn settle(settings: &Settings, state: &mut State, hand: Hand) {
-    let place = hand.position.0 as usize;
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     if !settings.cursor {
         return state.set_stage(hand, Stage::Settling);
     }
-    state.done[consumer] |= bit(place);
-    let upto = covered(settings, state, state.done[consumer]).expect("a cursor covers a prefix");
+    let done = finished(state, hand, consumer);
+    let upto = covered(settings, state, done).expect("a cursor covers a prefix");
     if upto > state.committed() || settings.settles == Settles::BeforeEffect {
         state.set_stage(hand, Stage::Settling);
         state.set_upto(hand, upto as u8);

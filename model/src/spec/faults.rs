@@ -143,7 +143,7 @@ pub(super) fn take(settings: &Settings, state: &mut State, step: Step, events: &
         Step::LeaseExpiry { hand } => end_lease(settings, state, hand),
         Step::DedupForgotten => state.forget_below(state.log_len),
         Step::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
-        Step::Rewind { position } => rewind(state, position, events),
+        Step::Rewind { position } => rewind(settings, state, position, events),
         _ => unreachable!("{step:?} is no fault"),
     }
 }
@@ -257,17 +257,21 @@ fn end_lease(settings: &Settings, state: &mut State, hand: Hand) {
     // The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
     end_leases(state);
     state.owner = 1 - state.owner;
-    state.done[usize::from(state.owner)] = 0;
+    state.supersede(state.owner);
 }
 
-/// The group is reset. Deliveries in hand lose their lease and come late, as those of a cursor's former owner do:
-/// their consumers go on with them, and where leases are checked their settles are refused.
-fn rewind(state: &mut State, position: Position, events: &mut impl Witness) {
+/// The group is reset. Deliveries in hand lose their lease and come late, as those of a cursor's former owner do: their
+/// consumers go on with them, and where leases are checked their settles are refused. A cursor goes on in a new
+/// generation.
+fn rewind(settings: &Settings, state: &mut State, position: Position, events: &mut impl Witness) {
     end_leases(state);
     let kept = super::state::below(position.0 as usize);
+    match settings.cursor {
+        true => (0..settings.consumers).for_each(|consumer| state.supersede(consumer)),
+        false => state.done = state.done.map(|done| done & kept),
+    }
     state.settled &= kept;
     state.settled_synced &= kept;
-    state.done = state.done.map(|done| done & kept);
     (position.0 as usize..8).for_each(|place| state.handed.set(place, 0));
     events.push(
         CONSUMERS[usize::from(state.owner)],

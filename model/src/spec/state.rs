@@ -97,6 +97,9 @@ impl Holding {
     }
 }
 
+/// In place of what a settle covers, while it is not on the wire: the consumer knows of a later generation.
+const SUPERSEDED: u8 = 0xf;
+
 /// A hand-off that outlived its lease: where it is, how far it has come, and what its settle covers; or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct LateHand(u16);
@@ -127,6 +130,11 @@ impl LateHand {
 
     fn upto(self) -> u8 {
         (self.0 >> 7) as u8
+    }
+
+    /// Its consumer knows of a later generation, and its settle is not on the wire.
+    fn is_superseded(self) -> bool {
+        self.upto() == SUPERSEDED
     }
 
     pub(super) fn to_bits(self) -> u64 {
@@ -400,6 +408,7 @@ impl State {
         let position = hand.position.0 as usize;
         let settling = holding.filter(|holding| holding.stage == Stage::Settling);
         let upto = settling.map_or(0, |_| self.upto(hand));
+        let upto = if self.is_superseded(hand) { SUPERSEDED } else { upto };
         match (self.late_place(hand), holding) {
             (None, _) => {
                 self.live.set(position, holding.map_or(0, Holding::encode));
@@ -431,6 +440,25 @@ impl State {
             Some(place) => {
                 let holding = self.late[place].holding().expect("the hand-off exists");
                 self.late[place] = LateHand::new(position, holding, upto);
+            }
+        }
+    }
+
+    /// The consumer knows of a later generation than this hand-off's: that it is finished is no part of what it commits.
+    pub(super) fn is_superseded(&self, hand: Hand) -> bool {
+        self.late_place(hand).is_some_and(|place| self.late[place].is_superseded())
+    }
+
+    /// This consumer learns of a new generation. It goes by what is committed; nothing that it has finished or still has
+    /// counts.
+    pub(super) fn supersede(&mut self, consumer: u8) {
+        self.done[usize::from(consumer)] = 0;
+        for late in &mut self.late {
+            if let Some(holding) = late.holding()
+                && holding.consumer == consumer
+                && holding.stage != Stage::Settling
+            {
+                *late = LateHand::new(late.position(), holding, SUPERSEDED);
             }
         }
     }

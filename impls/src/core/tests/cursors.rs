@@ -3,13 +3,13 @@
 use delivery_model::pipeline::{Commits, Pipeline, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, Position};
 
-use super::consuming::{consumer, deliver, handle, outputs};
+use super::consuming::{consumer, deliver, hand_off, handle, outputs};
 use super::*;
 use crate::core::consumer::{Consumer, Task};
-use crate::core::hand::ConsumerOutput;
+use crate::core::hand::{ConsumerOutput, HandOff};
 use crate::core::positions::Positions;
 use crate::store::simulated::SimulatedInventory;
-use crate::store::{Change, Covers, InventoryStore};
+use crate::store::{Change, Covers, Generation, InventoryStore};
 
 /// What is sent for positions that are finished in this order, when the broker has everything below `committed`.
 fn sent(commits: Commits, committed: u64, finished: &[u64]) -> Vec<Option<Covers>> {
@@ -117,7 +117,7 @@ fn a_rewind_clears_what_is_done_and_what_is_stored_from_there_on() {
     let check = |settles, stored: u64| {
         let (mut consumer, mut store) = with_a_hole(|it| it.consumer.settles = settles);
         store.apply(&Change { finished: Some(Covers::Below(Position(3))), ..Change::default() }).unwrap();
-        consumer.rewind(Position(1), &mut store).unwrap();
+        consumer.rewind(Position(1), Generation(1), &mut store).unwrap();
         assert_eq!(store.finished(), Ok(Positions::below(Position(stored))), "{settles:?}");
         assert!(done(&consumer).iter().all(|&position| position < 1), "{settles:?}");
         assert!(matches!(kinds(|| consumer.poll_report())[..], [EventKind::Rewind { position: Position(1), .. }]));
@@ -129,6 +129,33 @@ fn a_rewind_clears_what_is_done_and_what_is_stored_from_there_on() {
 #[test]
 fn an_heir_goes_by_what_is_committed_and_not_by_its_own_memory() {
     let (mut consumer, _) = with_a_hole(|_| {});
-    consumer.take_over();
+    consumer.take_over(Generation(1));
     assert_eq!(done(&consumer), [0; 0]);
+}
+
+/// What was handed off before a rewind, or before the cursor came back, is finished late: it must not be committed by what is
+/// handed off since.
+#[test]
+fn what_is_of_an_earlier_generation_is_no_part_of_what_is_committed() {
+    type Told = fn(&mut Consumer, Generation);
+    let told: [Told; 2] = [Consumer::take_over, Consumer::handle_rewound];
+    for tell in told {
+        let mut consumer = consumer(|it| (it.consumer.commits, it.consumer.workers) = (Commits::Prefix, 8));
+        let mut store = SimulatedInventory::default();
+        let early = deliver(&mut consumer, 1, 0);
+        handle(&mut consumer, early, &mut store);
+        tell(&mut consumer, Generation(1));
+        consumer.settle(early, &Positions::default());
+        assert_eq!(done(&consumer), [0; 0]);
+        let committed = |consumer: &mut Consumer| match outputs(consumer)[..] {
+            [ConsumerOutput::Settle(request)] => request.covers,
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!(committed(&mut consumer), Covers::Below(Position(1)), "its own settle speaks for itself");
+        let of_now = HandOff { generation: Generation(1), ..hand_off(2, 1) };
+        consumer.deliver(of_now.clone());
+        handle(&mut consumer, of_now.hand, &mut store);
+        consumer.settle(of_now.hand, &Positions::default());
+        assert_eq!(outputs(&mut consumer), [ConsumerOutput::Release(of_now.hand)], "position 0 is to be done again");
+    }
 }

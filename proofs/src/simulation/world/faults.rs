@@ -186,7 +186,7 @@ impl World {
             let heir = ConsumerId(1 - owner.0);
             let generation = self.broker.pass_to(heir).expect("the disk works");
             self.inventory.fence(generation).expect("the disk works");
-            self.consumer_mut(heir).take_over();
+            self.consumer_mut(heir).take_over(generation);
         } else {
             self.broker.end_lease(position);
         }
@@ -197,7 +197,7 @@ impl World {
         self.inventory.fence(generation).expect("the disk works");
         let (owner, _) = self.broker.deliveries().owner();
         let inventory = &mut self.inventory;
-        self.consumers[usize::from(owner.0)].rewind(to, inventory).expect("the disk works");
-        self.consumers.iter_mut().for_each(|consumer| consumer.handle_rewound(to));
+        self.consumers[usize::from(owner.0)].rewind(to, generation, inventory).expect("the disk works");
+        self.consumers.iter_mut().for_each(|consumer| consumer.handle_rewound(generation));
     }
 }
