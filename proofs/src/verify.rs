@@ -9,8 +9,8 @@
 
 use delivery_impls::mutant::Mutant;
 use delivery_model::check::graph;
-use delivery_model::check::{Claim, Explored, Limits, LivenessFinding, Protocol, Violation, explore_whole};
-use delivery_model::pipeline::{Pipeline, Semantics};
+use delivery_model::check::{Claim, Explored, Limits, LivenessFinding, Protocol, Violation, explore, explore_whole};
+use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
 use delivery_model::schedule::Schedule;
 use delivery_model::semantics::inside::Watch;
 use delivery_model::semantics::{
@@ -228,7 +228,7 @@ pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Resu
         let is_beyond = broken.schedule.messages > bounds.limits.messages || !model.is_complete();
         if let Some(violation) = Some(broken).filter(|_| !is_known && is_beyond).and_then(in_model) {
             model.verdicts = model.verdicts.broken_by(&rules, violation.property);
-            model.violations.push(violation);
+            model.violations.push(shortest(&violation, pipeline, bounds.limits, watcher.model).unwrap_or(violation));
         }
     }
     model.violations.sort_by_key(|violation| violation.property);
@@ -282,7 +282,33 @@ fn in_model(broken: &Broken) -> Option<Violation> {
     }?;
     let (steps, cycle) = (stem.to_vec(), repeated.to_vec());
     let messages = schedule.messages;
-    Some(Violation { property: *property, message: Some(message), messages, steps, cycle, needs: None })
+    Some(Violation {
+        property: *property,
+        message: Some(message),
+        messages,
+        steps,
+        cycle,
+        needs: None,
+        is_shortest: false,
+    })
+}
+
+/// So many states are looked at for a shorter story of what the cores broke.
+const SHORTEST_WITHIN: u32 = 500_000;
+
+/// The model's shortest story of the same: with as many messages, and with the faults that strike in the found one. None
+/// if that takes too long.
+fn shortest(
+    found: &Violation,
+    pipeline: &Pipeline,
+    limits: Limits,
+    keep_going: &dyn Fn(&graph::Progress) -> bool,
+) -> Option<Violation> {
+    let struck = found.steps.iter().chain(&found.cycle).filter_map(|step| step.fault());
+    let faults = struck.fold(FaultBudget::NONE, |budget, fault| budget.with(fault, budget.of(fault) + 1));
+    let limits = Limits { messages: found.messages, states_max: SHORTEST_WITHIN, ..limits };
+    let explored = explore(&Pipeline { faults, ..pipeline.clone() }, limits, keep_going).ok()?;
+    explored.violations.into_iter().find(|violation| violation.property == found.property)
 }
 
 /// For which message the run that repeats this loop for ever leaves a debt open.

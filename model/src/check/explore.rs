@@ -39,7 +39,7 @@ impl Default for Limits {
     }
 }
 
-/// A broken property and its shortest story.
+/// A broken property and its story.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// What is broken.
@@ -55,6 +55,8 @@ pub struct Violation {
     /// The pipeline's weak setting that the story needs, as key and value: with the stronger word it is no run, or breaks
     /// nothing. Looked for among a few settings whose harm hides behind common faults.
     pub needs: Option<&'static str>,
+    /// Every run within the bounds was looked at, and none with fewer steps breaks the property so.
+    pub is_shortest: bool,
 }
 
 impl Violation {
@@ -147,6 +149,7 @@ pub fn explore_whole(
                 steps: run.stem,
                 cycle: run.cycle,
                 needs: None,
+                is_shortest: true,
             }));
             violations.sort_by_key(|violation| violation.property);
         }
@@ -321,7 +324,7 @@ fn story(protocol: &Protocol, exploration: &Exploration<Moment>, property: Prope
         true => broken_inside(protocol, &exploration.graph.state(state), property, &mut steps),
         false => protocol.broken_for(&steps, property),
     };
-    Violation { property, message, messages, steps, cycle: Vec::new(), needs: None }
+    Violation { property, message, messages, steps, cycle: Vec::new(), needs: None, is_shortest: true }
 }
 
 /// Adds the step from this moment that breaks the property, unless it is broken by there being none, and says for which

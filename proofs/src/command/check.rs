@@ -144,7 +144,7 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Ar
     if !never.is_empty() {
         out += &format!("never struck in the model, as nothing is there for it to befall: {}\n", never.join(", "));
     }
-    out + &stories(pipeline, verified, ink)
+    out + &stories(pipeline, verified, arguments.messages, ink)
 }
 
 /// "orders promises exactly-once (by effect, for acked messages): holds".
@@ -247,27 +247,32 @@ fn agreement(verified: &Verified, ink: Ink) -> String {
 }
 
 /// A broken promise is told by the story of each property that is wanted.
-fn stories(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
+fn stories(pipeline: &Pipeline, verified: &Verified, messages: u32, ink: Ink) -> String {
     let wanted = tell::wanted(pipeline, &verified.rules);
     let in_model = verified.model.violations.iter().filter(|violation| wanted.contains(violation.property));
     let told: PropertySet = in_model.clone().map(|violation| violation.property).collect();
     let only_in_cores = verified.broken.iter().filter(|it| wanted.contains(it.property) && !told.contains(it.property));
-    let of_model = in_model.map(|violation| of_model(pipeline, violation, ink));
+    let of_model = in_model.map(|violation| of_model(pipeline, violation, messages, ink));
     let endless = verified.liveness.iter().filter_map(|found| endless(pipeline, found, ink));
     let told = of_model.chain(only_in_cores.map(|broken| of_cores(pipeline, broken, ink))).chain(endless);
     told.chain(set_aside(pipeline, verified, ink)).collect()
 }
 
-fn of_model(pipeline: &Pipeline, violation: &Violation, ink: Ink) -> String {
-    let Violation { property, message, messages, steps, cycle, needs } = violation;
+fn of_model(pipeline: &Pipeline, violation: &Violation, looked_at: u32, ink: Ink) -> String {
+    let Violation { property, message, messages, steps, cycle, needs, is_shortest } = violation;
     let ends = match (cycle.is_empty(), needs) {
         (true, None) => String::new(),
         (true, Some(setting)) => format!(", which needs {setting}"),
         (false, _) => " and a loop that is repeated for ever".to_owned(),
     };
+    let beyond = match *messages > looked_at {
+        true => format!(", beyond the {} of the search", report::count(looked_at.into(), "message")),
+        false => String::new(),
+    };
     format!(
-        "\n{}; the shortest story, {} in {}{ends}:\n{}",
+        "\n{}; {}, {} in {}{ends}{beyond}:\n{}",
         tell::broken(*property, *message, ink),
+        if *is_shortest { "the shortest story" } else { "a story" },
         report::count(u64::from(*messages), "message"),
         report::count(steps.len() as u64, "step"),
         tell::run(pipeline, *messages, steps, cycle, ink)

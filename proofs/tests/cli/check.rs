@@ -271,6 +271,17 @@ fn a_promise_that_rests_on_dead_letters_says_so_in_words_and_in_json() {
 }
 
 #[test]
+fn a_story_beyond_the_messages_of_the_search_says_so() {
+    let three = "[producer]\nin-flight = 3\n[faults]\npublish-lost = 1\ndedup-forgotten = 1\n";
+    let here = place(&[("three.toml", three)]);
+    let ended = delivery_in(here.path(), &["check", "three.toml"]);
+    let told = "; the shortest story, 3 messages in 33 steps, beyond the 2 messages of the search:";
+    assert!(ended.out.contains(told), "{}", ended.out);
+    let ended = delivery_in(here.path(), &["check", "three.toml", "--messages", "3", "--schedules", "10"]);
+    assert!(ended.out.contains("; the shortest story, 3 messages in 33 steps:"), "{}", ended.out);
+}
+
+#[test]
 fn a_message_that_is_tried_for_ever_is_lost_and_its_loop_can_be_replayed() {
     let poison = "promises = \"at-least-once\"\n[faults]\npoison = 1\n";
     let here = place(&[("poison.toml", poison)]);
