@@ -9,7 +9,9 @@ use delivery_model::check::{Limits, Violation, explore};
 use delivery_model::pipeline::*;
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
-use delivery_model::vocab::Fault;
+use delivery_model::spec::{Events, State};
+use delivery_model::story;
+use delivery_model::vocab::{EventKind, Fault};
 
 /// The exactly-once reference with some settings changed, under these faults, each once.
 fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
@@ -158,4 +160,28 @@ fn an_inbox_keyed_by_message_id_gives_exactly_once_effects_under_the_usual_fault
     let explored = explore(&pipeline, Limits::default(), &|_| true).expect("two messages fit");
     assert!(explored.is_complete());
     assert_eq!(explored.verdicts.strongest(), Some(Semantics::ExactlyOnce));
+}
+
+/// A crash of the consumer repeats its effect whatever the broker does with its settles. The story of a broker that records
+/// them lazily is another one, and dies where it records them first.
+#[test]
+fn a_story_of_lazily_recorded_settles_needs_that_setting() {
+    let strong = pipeline(&[Fault::ConsumerCrash, Fault::BrokerCrash], |it| it.consumer.remembers = Remembers::Nothing);
+    let strong = Pipeline { faults: strong.faults.capped(1), ..strong };
+    let mut weak = strong.clone();
+    weak.broker.records_settles = RecordsSettles::Lazily;
+    let story = |pipeline: &Pipeline| told(pipeline, PropertyId::NoDuplicateEffect).expect("a crash repeats an effect");
+    let (of_weak, of_strong) = (story(&weak), story(&strong));
+    assert_eq!((of_weak.needs, of_strong.needs), (Some("broker.records-settles = \"lazily\""), None));
+    let dies = |found: &Violation| match story::spec_for(&strong, found.messages, &found.steps) {
+        Err(_) => true,
+        Ok(spec) => {
+            let mut state = State::default();
+            let effects =
+                |events: Events| events.iter().filter(|it| matches!(it.kind, EventKind::Effect { .. })).count();
+            found.steps.iter().map(|&step| effects(spec.take(&mut state, step))).sum::<usize>() < 2
+        }
+    };
+    assert!(dies(&of_weak), "{:#?}", of_weak.steps);
+    assert!(!dies(&of_strong), "{:#?}", of_strong.steps);
 }

@@ -52,7 +52,11 @@
 //!
 //! **A rewind** strikes at any time, also while deliveries are in hand. It ends every lease, so that what is in hand comes
 //! late, and the next leases are new ones: a settle from before the rewind never counts for what was handed off after it.
-//! A cursor stays with its owner, in a new generation. Stored positions from there on are dropped; an inbox is kept.
+//! Stored positions from there on are dropped; an inbox is kept. A cursor stays with its owner, in a new generation.
+//!
+//! **A new generation** of a cursor begins when it passes to the other consumer, and with a rewind. Its owner goes by what
+//! is committed: what it had finished but not committed is done again, and what it still has of an earlier generation is
+//! no part of what it commits from then on.
 
 mod error;
 mod meaning;

@@ -104,7 +104,10 @@ fn read_order(cursor: &Cursor<'_>, messages: u32) -> Result<Interleaving, Schedu
 /// Where the steps begin that are repeated for ever: at one of them, and behind the last fault.
 fn read_loop(field: &Cursor<'_>, steps: Vec<Step>) -> Result<Interleaving, Mistake> {
     let first = steps.iter().rposition(|step| step.fault().is_some()).map_or(0, |fault| fault + 1);
-    let allowed = format!("a whole number from {first} to before {}: a step behind the last fault", steps.len());
+    let allowed = match steps.len() {
+        end if first == end => "none, as no step comes behind the last fault".to_owned(),
+        end => format!("a whole number from {first} to {}: a step behind the last fault", end - 1),
+    };
     let from = field.number(0..=u64::MAX).ok().and_then(|from| usize::try_from(from).ok());
     let from = from.filter(|from| (first..steps.len()).contains(from)).ok_or_else(|| field.unfit(allowed))?;
     Ok(Interleaving::Endless { steps, from })

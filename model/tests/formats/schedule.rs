@@ -157,8 +157,9 @@ fn a_written_schedule_is_for_people_to_read() {
     .assert_eq(&schedule.to_json());
     schedule.faults.clear();
     let (position, hand) = (Position(0), Hand { position: Position(0), late: 1 });
-    schedule.interleaving =
-        Interleaving::Exact(vec![Step::HandOff { position }, Step::LeaseExpiry { hand }, Step::Sync]);
+    let third = Hand { late: 3, ..hand };
+    let steps = vec![Step::HandOff { position }, Step::LeaseExpiry { hand }, Step::Settle { hand: third }, Step::Sync];
+    schedule.interleaving = Interleaving::Endless { steps, from: 2 };
     let text = schedule.to_json();
     expect![[r#"
           "messages": 2,
@@ -166,8 +167,10 @@ fn a_written_schedule_is_for_people_to_read() {
             "steps": [
               {"step":"hand-off","position":0},
               {"step":"lease-expiry","hand":{"position":0,"late":true}},
+              {"step":"settle","hand":{"position":0,"late":3}},
               {"step":"sync"}
-            ]
+            ],
+            "loop": 2
           }
         }
     "#]]

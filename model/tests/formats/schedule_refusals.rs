@@ -89,6 +89,25 @@ fn a_members_mistake_is_refused_with_its_path() {
         &document(r#","order":{"steps":"all"}"#),
         expect![[r#"`order.steps`: found "all"; allowed: a list of steps"#]],
     );
+    refused(
+        &document(r#","order":{"seed":1,"loop":0}"#),
+        expect!["`order.loop`: found 0; allowed: none, as only `steps` can be repeated"],
+    );
+    let looped = |steps: &str, from: &str| document(&format!(r#","order":{{"steps":[{steps}],"loop":{from}}}"#));
+    let (sync, fault) = (r#"{"step":"sync"}"#, r#"{"step":"dedup-forgotten"}"#);
+    refused(
+        &looped(&format!("{fault},{sync},{sync}"), "0"),
+        expect!["`order.loop`: found 0; allowed: a whole number from 1 to 2: a step behind the last fault"],
+    );
+    refused(
+        &looped(&format!("{fault},{sync},{sync}"), "3"),
+        expect!["`order.loop`: found 3; allowed: a whole number from 1 to 2: a step behind the last fault"],
+    );
+    refused(
+        &looped(&format!("{sync},{fault}"), "1"),
+        expect!["`order.loop`: found 1; allowed: none, as no step comes behind the last fault"],
+    );
+    refused(&looped("", "0"), expect!["`order.loop`: found 0; allowed: none, as no step comes behind the last fault"]);
     refused(&document(r#","faults":{}"#), expect!["`faults`: found a table; allowed: a list of faults"]);
     refused(
         &document(r#","faults":[{"fault":"poison","of":"submit","message":1}],"order":{"steps":[]}"#),
