@@ -3,7 +3,7 @@
 //! Every result has its bounds beside it: how many messages, which budgets, and how many states where a walk is not full.
 
 use delivery_impls::mutant::Mutant;
-use delivery_model::pipeline::{Attempts, Commits, FaultBudget, Leases, Pipeline, Settles};
+use delivery_model::pipeline::{Attempts, Commits, FaultBudget, Leases, Pipeline, Remembers, Settles};
 use delivery_model::presets;
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::Fault;
@@ -137,6 +137,26 @@ fn a_dead_letter_is_nothing_to_go_back_to_and_nothing_to_lose() {
         let faults = [Fault::DeliveryLost, Fault::LeaseExpiry, Fault::ConsumerCrash, Fault::Rewind];
         pipeline.faults = FaultBudget::once_each(faults).capped(2);
         check(&pipeline, 2);
+    }
+}
+
+/// Once, what was handed off before a rewind was committed with what was handed off after it.
+#[test]
+fn a_generation_of_a_cursor_ends_while_deliveries_are_in_hand() {
+    for settles in Settles::ALL {
+        for (leases, commits) in [(Leases::Checked, Commits::Prefix), (Leases::Unchecked, Commits::Highest)] {
+            let mut pipeline = preset("exactly-once");
+            (pipeline.producer.in_flight, pipeline.broker.leases) = (2, leases);
+            (pipeline.consumer.settles, pipeline.consumer.commits) = (settles, commits);
+            (pipeline.consumer.workers, pipeline.consumer.remembers) = (2, Remembers::Nothing);
+            for faults in
+                [[(Fault::Rewind, 1), (Fault::SettleLost, 1)], [(Fault::LeaseExpiry, 2), (Fault::SettleLost, 1)]]
+            {
+                let faults =
+                    faults.into_iter().fold(FaultBudget::NONE, |budget, (fault, times)| budget.with(fault, times));
+                check_within(25_000, &Pipeline { faults, ..pipeline.clone() }, 2);
+            }
+        }
     }
 }
 
