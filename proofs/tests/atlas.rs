@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use delivery_model::check::{Explored, Limits, Protocol, explore};
-use delivery_model::pipeline::{Acks, Level, Pipeline, RecordsSettles, Remembers, Semantics};
+use delivery_model::pipeline::{Acks, DeadLetters, Level, Pipeline, RecordsSettles, Remembers, Semantics};
 use delivery_model::presets;
 use delivery_model::semantics::Verdict;
 use delivery_model::story::Ink;
@@ -237,6 +237,31 @@ fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
         assert!(written.contains("bc+le"), "what is unknown is told:\n{written}");
     }
     assert_eq!(stories(&pages[0], Ink::Plain).matches("order service").count(), pages[0].breaks.len());
+}
+
+/// Where messages may end as dead letters, a claim that holds says so, and a story of one is told; where that is a loss, the
+/// claim is broken.
+#[test]
+fn dead_letters_are_told_with_their_story() {
+    let mut dies = preset("exactly-once");
+    dies.broker.max_deliveries = 1;
+    let mut lost = dies.clone();
+    lost.dead_letters = DeadLetters::AreLost;
+    let faults = FaultSet::of([Fault::ConsumerCrash, Fault::PublishLost]);
+    let pages = surveyed(&[dies, lost, preset("exactly-once")], Course { faults, ..Course::default() }).pages;
+    let under: Vec<Vec<FaultSet>> =
+        pages.iter().map(|page| page.dead_letters.iter().map(|(faults, _)| *faults).collect()).collect();
+    let crash = vec![FaultSet::of([Fault::ConsumerCrash])];
+    assert_eq!(under, [crash.clone(), crash, vec![]]);
+    let told = section(&pages[0], Ink::Plain, 120);
+    assert!(told.contains("dead-letters messages consumer-crash; a dead letter pays the debt"), "{told}");
+    assert!(section(&pages[1], Ink::Plain, 120).contains("consumer-crash; a dead letter is a loss"));
+    assert!(!section(&pages[2], Ink::Plain, 120).contains("dead"));
+    let stories = stories(&pages[0], Ink::Plain);
+    assert!(stories.contains("dead-letters a message under consumer-crash"), "{stories}");
+    assert!(stories.contains("sets position 0 aside (dead letter)"), "{stories}");
+    assert_eq!(json(&pages[0])["dead-letters"][0]["faults"], serde_json::json!(["consumer-crash"]));
+    assert!(html(&pages).contains("<h3>dead-letters messages <small>(a dead letter pays the debt)</small></h3>"));
 }
 
 #[test]

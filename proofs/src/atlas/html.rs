@@ -11,6 +11,7 @@ use delivery_model::vocab::Fault;
 use super::faults::FaultSet;
 use super::letters::{code, count, counted, harm, initial, letter, survivor, thousands};
 use super::page::{Break, Page, undecided};
+use super::voyage::Story;
 
 const STYLE: &str = include_str!("atlas.css");
 
@@ -77,6 +78,7 @@ fn overview(pages: &[Page]) -> String {
 fn claim(page: &Page) -> String {
     let Some((semantics, verdict)) = page.claim() else { return "nothing".to_owned() };
     let mark = match verdict {
+        Verdict::Holds if page.claims_or_dead_lettered() => "<span class=\"kept\">✓</span> or dead-lettered",
         Verdict::Holds => "<span class=\"kept\">✓</span>",
         Verdict::Violated => "<span class=\"broken\">✗</span>",
         Verdict::Unknown(_) => "?",
@@ -137,7 +139,20 @@ fn section(out: &mut String, place: usize, page: &Page, diagrams: &mut usize) {
             promise(out, page, level, property, diagrams);
         }
     }
+    dead_letters(out, page, diagrams);
     out.push_str("</section>\n");
+}
+
+/// When messages end as dead letters, and how.
+fn dead_letters(out: &mut String, page: &Page, diagrams: &mut usize) {
+    if page.dead_letters.is_empty() {
+        return;
+    }
+    let pays = if page.rules(page.pipeline.level).dead_letters { "pays the debt" } else { "is a loss" };
+    let _ = writeln!(out, "<h3>dead-letters messages <small>(a dead letter {pays})</small></h3>");
+    for (faults, story) in &page.dead_letters {
+        details(out, page, *faults, story, diagrams);
+    }
 }
 
 /// A preset's own file, which says what each line stands for; of any other pipeline all settings.
@@ -185,20 +200,23 @@ fn promise(out: &mut String, page: &Page, level: Level, property: PropertyId, di
         let _ = writeln!(out, "<p>unknown under {faults}</p>");
     });
     for broken in breaks {
-        *diagrams += 1;
-        let _ = writeln!(
-            out,
-            "<details><summary>{} <small>({})</small></summary>\n<div class=\"scroll\">{}</div></details>",
-            broken.faults,
-            broken.story,
-            diagram(page, broken, *diagrams)
-        );
+        details(out, page, broken.faults, &broken.story, diagrams);
     }
 }
 
+/// A story, behind the faults that it needs.
+fn details(out: &mut String, page: &Page, faults: FaultSet, story: &Story, diagrams: &mut usize) {
+    *diagrams += 1;
+    let _ = writeln!(
+        out,
+        "<details><summary>{faults} <small>({story})</small></summary>\n<div class=\"scroll\">{}</div></details>",
+        diagram(page, faults, story, *diagrams)
+    );
+}
+
 /// The story's diagram, its ids made its own: there are many in the file.
-fn diagram(page: &Page, broken: &Break, number: usize) -> String {
-    let drawn = svg_endless(&page.rows(broken), broken.story.steps.len());
+fn diagram(page: &Page, faults: FaultSet, story: &Story, number: usize) -> String {
+    let drawn = svg_endless(&page.rows(faults, story), story.steps.len());
     drawn.replace("id='head'", &format!("id='head-{number}'")).replace("url(#head)", &format!("url(#head-{number})"))
 }
 

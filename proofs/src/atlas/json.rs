@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::faults::FaultSet;
 use super::page::{Break, Page};
+use super::voyage::Story;
 
 /// One object, without a line's end.
 pub fn json(page: &Page) -> Value {
@@ -22,6 +23,8 @@ pub fn json(page: &Page) -> Value {
         "cut": page.cut.iter().map(|&faults| words(faults)).collect::<Vec<_>>(),
         "states": page.states,
         "usual-faults": { "faults": words(FaultSet::usual()), "levels": levels(|level| page.verdicts_as_usual(level)) },
+        "or-dead-lettered": page.claims_or_dead_lettered(),
+        "dead-letters": page.dead_letters.iter().map(|(faults, story)| dead_letter(*faults, story)).collect::<Vec<_>>(),
         "strike": words(page.strikes),
         "results": results,
         "violations": page.breaks.iter().map(violation).collect::<Vec<_>>(),
@@ -51,6 +54,10 @@ fn result(page: &Page, faults: FaultSet) -> Value {
         "strikes": faults.is_within(page.strikes),
         "levels": levels(|level| page.verdicts(level, faults)),
     })
+}
+
+fn dead_letter(faults: FaultSet, story: &Story) -> Value {
+    json!({ "faults": words(faults), "messages": story.messages, "steps": story.steps })
 }
 
 fn violation(broken: &Break) -> Value {

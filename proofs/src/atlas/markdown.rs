@@ -37,7 +37,8 @@ fn row(page: &Page) -> String {
             Verdict::Violated => " ✗",
             Verdict::Unknown(_) => " ?",
         };
-        format!("{semantics} ({}, {}){mark}", pipeline.level, pipeline.obligation)
+        let rests = if page.claims_or_dead_lettered() { ", or dead-lettered" } else { "" };
+        format!("{semantics} ({}, {}){rests}{mark}", pipeline.level, pipeline.obligation)
     });
     let [delivery, effect] = Level::ALL.map(|level| survivor(&page.verdicts_as_usual(level)));
     let [loses, repeats] = ["loses", "repeats"].map(|harm| culprits(page, harm));

@@ -23,6 +23,8 @@ pub struct Page {
     pub faults: FaultSet,
     /// The minimal sets of faults that break each promise, smallest first.
     pub breaks: Vec<Break>,
+    /// The minimal sets of faults under which a message ends as a dead letter, and a shortest story of each.
+    pub dead_letters: Vec<(FaultSet, Story)>,
     /// The faults that can strike at all.
     pub strikes: FaultSet,
     /// Unique states, of all walks.
@@ -62,8 +64,15 @@ impl Page {
             .map(|(&(faults, (level, property)), &story)| Break { level, property, faults, story: story.clone() })
             .collect();
         breaks.sort_by_key(|it| (it.level, it.property, it.faults.len(), it.faults));
+        let mut dead_letters: BTreeMap<FaultSet, &Story> = BTreeMap::new();
+        for (&faults, story) in logs.iter().flat_map(|log| &log.dead_letters) {
+            dead_letters.entry(faults).or_insert(story);
+        }
+        let sets = minimal(dead_letters.keys().copied());
+        let dead_letters = sets.into_iter().map(|faults| (faults, dead_letters[&faults].clone())).collect();
         Page {
             pipeline: pipeline.clone(),
+            dead_letters,
             messages: course.messages,
             faults: course.faults,
             breaks,
@@ -116,16 +125,24 @@ impl Page {
         Some((promise, self.verdicts_as_usual(self.pipeline.level).of(promise)))
     }
 
+    /// Whether the claim holds, under the usual faults, because dead letters pay the debt.
+    pub fn claims_or_dead_lettered(&self) -> bool {
+        let rests = |(promise, verdict)| promise != Semantics::AtMostOnce && verdict == Verdict::Holds;
+        let usual = |(faults, _): &(FaultSet, Story)| faults.is_within(FaultSet::usual());
+        let pays = self.rules(self.pipeline.level).dead_letters;
+        pays && self.claim().is_some_and(rests) && self.dead_letters.iter().any(usual)
+    }
+
     /// The minimal sets that break this property at this level.
     pub fn breaks_of(&self, level: Level, property: PropertyId) -> impl Iterator<Item = &Break> {
         self.breaks.iter().filter(move |it| it.level == level && it.property == property)
     }
 
-    /// The story of a break as rows of a sequence diagram.
-    pub fn rows(&self, broken: &Break) -> Vec<Row> {
-        let pipeline = Pipeline { faults: broken.faults.budget(), ..self.pipeline.clone() };
-        let spec = Spec::new(&pipeline, broken.story.messages).expect("the story was found with as many messages");
-        story(&spec, &[&*broken.story.steps, &*broken.story.cycle].concat())
+    /// A story under these faults as rows of a sequence diagram.
+    pub fn rows(&self, faults: FaultSet, told: &Story) -> Vec<Row> {
+        let pipeline = Pipeline { faults: faults.budget(), ..self.pipeline.clone() };
+        let spec = Spec::new(&pipeline, told.messages).expect("the story was found with as many messages");
+        story(&spec, &[&*told.steps, &*told.cycle].concat())
     }
 
     /// Whether every verdict is one on all runs within the bounds.

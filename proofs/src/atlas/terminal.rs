@@ -12,6 +12,7 @@ use delivery_model::vocab::Fault;
 use super::faults::FaultSet;
 use super::letters::{code, codes, count, counted, harm, initial, letter, thousands};
 use super::page::{Break, Page, undecided};
+use super::voyage::Story;
 
 /// The widths that lines are fitted to.
 const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
@@ -79,7 +80,8 @@ fn name(page: &Page) -> String {
 
 fn claim(page: &Page, ink: Ink) -> String {
     let Some((semantics, verdict)) = page.claim() else { return format!("{:CLAIM$}", "  nothing") };
-    let claim = |mark: &str| format!("{:CLAIM$}", format!("{mark} {semantics}, {}", page.pipeline.level));
+    let rests = if page.claims_or_dead_lettered() { "†" } else { "" };
+    let claim = |mark: &str| format!("{:CLAIM$}", format!("{mark} {semantics}, {}{rests}", page.pipeline.level));
     match verdict {
         Verdict::Holds => claim(" "),
         Verdict::Violated => ink.bad(&claim("✗")),
@@ -122,7 +124,8 @@ fn legend(width: usize) -> String {
         format!("Two letters: what survives at delivery, and at effect: {}, - none of them.", semantics.join(", ")),
         "A small letter: nothing stronger survives; whether that does is unknown, for a bound of the model was cut. A dot: the \
          fault cannot strike here. ✗ the claim does not survive the usual faults (*), any two of them in one run. A debt \
-         that stays open in a fair run without end is a loss."
+         that stays open in a fair run without end is a loss. † holds, or dead-lettered: a message may end as a dead letter, \
+         which pays."
             .to_owned(),
     ];
     let lines: String = lines.iter().map(|line| wrapped(line, "  ", 2, width)).collect();
@@ -148,6 +151,16 @@ pub fn section(page: &Page, ink: Ink, width: usize) -> String {
             }
         }
     }
+    if page.pipeline.broker.max_deliveries > 0 {
+        let sets: Vec<FaultSet> = page.dead_letters.iter().map(|(faults, _)| *faults).collect();
+        let pays = match page.rules(page.pipeline.level).dead_letters {
+            true => "; a dead letter pays the debt, so that what never loses delivers, or dead-letters",
+            false => "; a dead letter is a loss",
+        };
+        let pays = if sets.is_empty() { "" } else { pays };
+        let told = listed(&sets, &page.cut) + pays;
+        out += &wrapped(&told, &format!("{:LIST$}", "  dead-letters messages"), LIST, width);
+    }
     out
 }
 
@@ -162,19 +175,24 @@ fn listed(sets: &[FaultSet], cut: &[FaultSet]) -> String {
 
 /// The story of each minimal set of faults that breaks a promise.
 pub fn stories(page: &Page, ink: Ink) -> String {
-    page.breaks.iter().map(|broken| told(page, broken, ink)).collect()
+    let dead = |(faults, story): &(FaultSet, Story)| {
+        let title = format!("{}: dead-letters a message under {faults}", page.pipeline.name);
+        format!("\n{} ({story})\n\n{}", ink.strong(&title), told_of(page, *faults, story, ink))
+    };
+    let broken = page.breaks.iter().map(|broken| told(page, broken, ink));
+    broken.chain(page.dead_letters.iter().map(dead)).collect()
 }
 
 fn told(page: &Page, broken: &Break, ink: Ink) -> String {
     let Break { level, property, faults, story: run } = broken;
     let title = format!("{}: {} {} under {faults}", page.pipeline.name, harm(*property), counted(*level));
-    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), told_of(page, broken, ink))
+    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), told_of(page, *faults, run, ink))
 }
 
-fn told_of(page: &Page, broken: &Break, ink: Ink) -> String {
-    match broken.story.cycle.is_empty() {
-        true => text(&page.rows(broken), ink),
-        false => endless_text(&page.rows(broken), broken.story.steps.len(), ink),
+fn told_of(page: &Page, faults: FaultSet, story: &Story, ink: Ink) -> String {
+    match story.cycle.is_empty() {
+        true => text(&page.rows(faults, story), ink),
+        false => endless_text(&page.rows(faults, story), story.steps.len(), ink),
     }
 }
 

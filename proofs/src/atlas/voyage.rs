@@ -53,6 +53,8 @@ pub struct Log {
     /// For each set of faults that were needed, what broke, with a shortest story. Sets that contain another one which
     /// breaks the same may be missing.
     pub broken: BTreeMap<(FaultSet, Promise), Story>,
+    /// For each set of faults under which a message is set aside, a shortest story of it.
+    pub dead_letters: BTreeMap<FaultSet, Story>,
     /// The sets within which each kind did strike.
     pub fired: FaultSet,
     /// The sets in which the encoding's bounds were met.
@@ -109,14 +111,24 @@ impl Voyage {
         if exploration.completeness != Completeness::Complete {
             log.cut.push(self.attributed(FaultSet::NONE));
         }
+        let told = |state| {
+            let steps = exploration.graph.path_to(self, state).actions().copied().collect();
+            Story { messages: self.messages, steps, cycle: Vec::new() }
+        };
+        for id in exploration.graph.ids() {
+            let state = exploration.graph.state(id).state;
+            let (_, dead) = state.settled_and_dead();
+            let faults = self.attributed(FaultSet::fired(&state));
+            if dead != 0 && !log.dead_letters.keys().any(|other| other.is_within(faults)) {
+                log.dead_letters.insert(faults, told(id));
+            }
+        }
         let first = self.read(&exploration, &mut log);
         for (&(faults, promise), &state) in &first {
             let is_needless =
                 |&(other, same): &(FaultSet, Promise)| same == promise && other != faults && other.is_within(faults);
             if !first.keys().any(is_needless) {
-                let steps = exploration.graph.path_to(self, state).actions().copied().collect();
-                let story = Story { messages: self.messages, steps, cycle: Vec::new() };
-                log.broken.insert((faults, promise), story);
+                log.broken.insert((faults, promise), told(state));
             }
         }
         if exploration.graph.has_cycle() {
