@@ -154,7 +154,7 @@ pub fn section(page: &Page, ink: Ink, width: usize) -> String {
     if page.pipeline.broker.max_deliveries > 0 {
         let sets: Vec<FaultSet> = page.dead_letters.iter().map(|(faults, _)| *faults).collect();
         let pays = match page.rules(page.pipeline.level).dead_letters {
-            true => "; a dead letter pays the debt, so that what never loses delivers, or dead-letters",
+            true => "; a dead letter pays the debt: a message that is not lost was delivered, or dead-lettered",
             false => "; a dead letter is a loss",
         };
         let pays = if sets.is_empty() { "" } else { pays };
