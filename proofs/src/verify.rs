@@ -223,12 +223,14 @@ pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Resu
             broken.push(shown(found.property, &found.schedule, &run));
         }
     }
+    let mut searches = Vec::new();
     for broken in &broken {
         let is_known = model.violations.iter().any(|violation| violation.property == broken.property);
         let is_beyond = broken.schedule.messages > bounds.limits.messages || !model.is_complete();
         if let Some(violation) = Some(broken).filter(|_| !is_known && is_beyond).and_then(in_model) {
             model.verdicts = model.verdicts.broken_by(&rules, violation.property);
-            model.violations.push(shortest(&violation, pipeline, bounds.limits, watcher.model).unwrap_or(violation));
+            let shortest = shortest(&violation, &mut searches, pipeline, bounds.limits, watcher.model);
+            model.violations.push(shortest.unwrap_or(violation));
         }
     }
     model.violations.sort_by_key(|violation| violation.property);
@@ -296,19 +298,33 @@ fn in_model(broken: &Broken) -> Option<Violation> {
 /// So many states are looked at for a shorter story of what the cores broke.
 const SHORTEST_WITHIN: u32 = 500_000;
 
+/// What breaks with so many messages under these faults, by a shortest story each.
+struct Search {
+    messages: u32,
+    faults: FaultBudget,
+    violations: Vec<Violation>,
+}
+
 /// The model's shortest story of the same: with as many messages, and with the faults that strike in the found one. None
-/// if that takes too long.
+/// if that takes too long. A search that was made for another property serves again.
 fn shortest(
     found: &Violation,
+    searches: &mut Vec<Search>,
     pipeline: &Pipeline,
     limits: Limits,
     keep_going: &dyn Fn(&graph::Progress) -> bool,
 ) -> Option<Violation> {
+    let messages = found.messages;
     let struck = found.steps.iter().chain(&found.cycle).filter_map(|step| step.fault());
     let faults = struck.fold(FaultBudget::NONE, |budget, fault| budget.with(fault, budget.of(fault) + 1));
-    let limits = Limits { messages: found.messages, states_max: SHORTEST_WITHIN, ..limits };
-    let explored = explore(&Pipeline { faults, ..pipeline.clone() }, limits, keep_going).ok()?;
-    explored.violations.into_iter().find(|violation| violation.property == found.property)
+    let is_this = |search: &Search| (search.messages, search.faults) == (messages, faults);
+    if !searches.iter().any(is_this) {
+        let limits = Limits { messages, states_max: SHORTEST_WITHIN, ..limits };
+        let violations = explore(&Pipeline { faults, ..pipeline.clone() }, limits, keep_going).ok()?.violations;
+        searches.push(Search { messages, faults, violations });
+    }
+    let search = searches.iter().find(|search| is_this(search))?;
+    search.violations.iter().find(|violation| violation.property == found.property).cloned()
 }
 
 /// For which message the run that repeats this loop for ever leaves a debt open.

@@ -236,6 +236,11 @@ fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
         assert!(widest <= Some(width.min(120)), "{widest:?} of {width}:\n{written}");
         assert!(written.contains("bc+le"), "what is unknown is told:\n{written}");
     }
+    let results = json(&pages[0])["results"].as_array().expect("a list").clone();
+    let cut = results.iter().find(|it| it["faults"] == serde_json::json!(["broker-crash", "lease-expiry"]));
+    let of = |verdict: &str| cut.expect("the pair is there")["levels"]["effect"]["verdicts"][verdict].clone();
+    assert_eq!(Semantics::ALL.map(|semantics| of(semantics.word())), ["unknown"; 3]);
+    assert_eq!(cut.expect("it is there")["levels"]["effect"]["strongest"], "unknown", "unknown is not none");
     assert_eq!(stories(&pages[0], Ink::Plain).matches("order service").count(), pages[0].breaks.len());
 }
 

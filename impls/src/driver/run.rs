@@ -336,8 +336,8 @@ impl Run {
         self.company == Company::Apart && self.is_stopping()
     }
 
-    /// Connects to the broker, says hello and by which settings it goes, over and over until it is there. None if the role should rather leave:
-    /// where the broker and the role run together, it has closed for good.
+    /// Connects to the broker and sends `hello` and `settings`; tries again until the broker is there. None if the role
+    /// should leave: where the broker and the role run together, the broker has closed for good.
     pub(super) fn reach(
         &self,
         name: &str,

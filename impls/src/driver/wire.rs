@@ -10,7 +10,7 @@
 //! A client says `hello` first, with the shared secret or none (where the broker has none, any will do); the broker
 //! answers only if it is wrong, with `denied`, and closes. Then the client may say its `settings`, and the broker answers
 //! only if they differ from its own: with `unfit`, which names the setting, and closes. A client that says none is not asked
-//! for any, and nothing is compared: it must know what it does. Then the client becomes a producer with `register`, or a
+//! for any, and is not compared. Then the client becomes a producer with `register`, or a
 //! consumer with `subscribe`, and stays one. Each may follow at once, without waiting for an answer. Whatever else comes, or
 //! comes out of turn, ends the connection.
 //!

@@ -55,7 +55,8 @@ pub struct Violation {
     /// The pipeline's weak setting that the story needs, as key and value: with the stronger word it is no run, or breaks
     /// nothing. Looked for among a few settings whose harm hides behind common faults.
     pub needs: Option<&'static str>,
-    /// Every run within the bounds was looked at, and none with fewer steps breaks the property so.
+    /// The search is breadth-first: no run with fewer steps breaks the property, nor, where the story needs a setting, does
+    /// so by that setting.
     pub is_shortest: bool,
 }
 
@@ -178,7 +179,7 @@ pub fn explore_whole(
     Ok((explored, findings))
 }
 
-/// The shortest run that loses a message to whom a dead letter is a loss.
+/// The shortest run that loses a message where dead letters count as losses.
 fn dead_letter(
     pipeline: &Pipeline,
     not_lost: PropertySet,

@@ -20,7 +20,7 @@ use crate::semantics::{PropertyId, PropertySet};
 use crate::spec::bounds::TooManyMessages;
 use crate::vocab::{Fault, MessageId, Step};
 
-/// Pairs of moments are searched up to so many: a story that needs a setting is a luxury.
+/// At most so many pairs of moments are searched. Without such a story, the shortest one is told.
 const PAIRS_MAX: u32 = 200_000;
 
 /// A setting with a weaker word than another one that it could have.

@@ -25,8 +25,8 @@ impl Pipeline {
         text
     }
 
-    /// The settings of the three parties, every one spelt out: `broker.dedup` is `"sequence"`. Whoever works together must
-    /// agree on them. What is claimed of the pipeline, and the faults that it must survive, are left out.
+    /// The settings of the three parties, every one spelt out: `broker.dedup` is `"sequence"`. Parties that work together
+    /// must agree on them. What is claimed of the pipeline, and the faults that it must survive, are left out.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = BTreeMap::new();
         for (section, _, node) in self.to_entries() {

@@ -11,7 +11,7 @@
 //! At the effect level all of them are notes: effects are events of their own, and no delivery stands for one.
 //!
 //! A delivery that the broker began and no consumer received is none, so numbers begin late and acked positions stay
-//! undelivered where a fault on record swallowed a hand-off: that is no contradiction. Nor is a copy at another position
+//! undelivered where a fault on record lost a hand-off: that is no contradiction. Nor is a copy at another position
 //! beside the acked one.
 
 use std::collections::BTreeMap;

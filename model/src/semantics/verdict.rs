@@ -95,11 +95,23 @@ impl Verdicts {
         self.by_semantics[semantics as usize]
     }
 
-    /// The strongest semantics that holds; `None` is written "none".
+    /// The strongest semantics that holds.
     ///
     /// At-least-once counts as stronger than at-most-once: not losing is the harder of the two, and a consumer can make
     /// up for duplicates but not for losses.
     pub fn strongest(&self) -> Option<Semantics> {
         Semantics::ALL.into_iter().rev().find(|&semantics| self.of(semantics) == Verdict::Holds)
+    }
+
+    /// The word for the strongest semantics that holds; "unknown" or "none" if none does.
+    pub fn strongest_word(&self) -> &'static str {
+        let otherwise = if self.is_unknown() { "unknown" } else { "none" };
+        self.strongest().map_or(otherwise, Semantics::word)
+    }
+
+    /// Whether no semantics is known to hold, and of some that is unknown.
+    pub fn is_unknown(&self) -> bool {
+        let is_unknown = |semantics| matches!(self.of(semantics), Verdict::Unknown(_));
+        self.strongest().is_none() && Semantics::ALL.into_iter().any(is_unknown)
     }
 }

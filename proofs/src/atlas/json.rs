@@ -40,10 +40,7 @@ fn levels(verdicts: impl Fn(Level) -> Verdicts) -> Value {
         let verdicts = verdicts(level);
         let each = Semantics::ALL.map(|it| (it.word().to_owned(), Value::from(verdicts.of(it).word())));
         let each: Map<String, Value> = each.into_iter().collect();
-        (
-            level.word().to_owned(),
-            json!({ "strongest": verdicts.strongest().map_or("none", Semantics::word), "verdicts": each }),
-        )
+        (level.word().to_owned(), json!({ "strongest": verdicts.strongest_word(), "verdicts": each }))
     });
     Value::Object(by_level.into_iter().collect())
 }

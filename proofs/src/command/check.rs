@@ -150,13 +150,15 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Ar
 /// "orders promises exactly-once (by effect, for acked messages): holds".
 fn title(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
     let (level, obligation) = (report::word(pipeline.level), report::word(pipeline.obligation));
+    let dead = verified.model.dead_letter.is_some();
     let claims = match (pipeline.promises, pipeline.ordered) {
         (None, false) => {
-            let strongest = report::strongest(&verified.verdicts());
+            let verdicts = verified.verdicts();
+            let rests = verdicts.strongest().map_or("", |holds| report::rests(Verdict::Holds, holds, dead));
             return format!(
                 "{} promises nothing (by {level}, for {obligation} messages): the strongest that holds is {}\n",
                 ink.strong(&pipeline.name),
-                ink.strong(&format!("{strongest}{}", rests(verified, verified.verdicts().strongest())))
+                ink.strong(&format!("{}{rests}", verdicts.strongest_word()))
             );
         }
         (None, true) => "order".to_owned(),
@@ -164,15 +166,9 @@ fn title(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
         (Some(promise), true) => format!("{} in order", promise.word()),
     };
     let claimed = verified.claims(pipeline);
-    let holds = pipeline.promises.filter(|_| claimed == Verdict::Holds);
-    let verdict = report::painted(claimed, ink) + rests(verified, holds);
+    let rests = pipeline.promises.map_or("", |promise| report::rests(claimed, promise, dead));
+    let verdict = report::painted(claimed, ink) + rests;
     format!("{} promises {claims} (by {level}, for {obligation} messages): {verdict}\n", ink.strong(&pipeline.name))
-}
-
-/// The words that a semantics which holds owes its reader where dead letters pay the debt.
-fn rests(verified: &Verified, holds: Option<Semantics>) -> &'static str {
-    let keeps = holds.is_some_and(|semantics| semantics != Semantics::AtMostOnce);
-    if keeps && verified.model.dead_letter.is_some() { report::OR_DEAD_LETTERED } else { "" }
 }
 
 /// The story in which a message ends as a dead letter.
@@ -327,7 +323,7 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
         "promises": pipeline.promises,
         "level": pipeline.level,
         "obligation": pipeline.obligation,
-        "strongest": report::strongest(&verified.verdicts()),
+        "strongest": verified.verdicts().strongest_word(),
         "or-dead-lettered": model.dead_letter.is_some(),
         "worlds": {
             "model": {

@@ -202,7 +202,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
         "promises": promised(history),
         "level": judgement.rules.level,
         "obligation": judgement.rules.obligation,
-        "strongest": report::strongest(&judgement.verdicts),
+        "strongest": judgement.verdicts.strongest_word(),
         "or-dead-lettered": judgement.or_dead_lettered(),
         "worlds": {
             "history": {
@@ -238,7 +238,7 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
     let promised = promised(history);
     out += &report::semantics(&judgement.verdicts, promised, judgement.or_dead_lettered(), ink);
     if promised.is_none() && expect.is_none() {
-        let strongest = report::strongest(&judgement.verdicts);
+        let strongest = judgement.verdicts.strongest_word();
         out += &format!("nothing is promised or expected; the strongest that the history shows: {strongest}\n");
     }
     let mut table = report::table(&["property", "verdict", "breaches"]);

@@ -100,7 +100,7 @@ impl Outcome {
 
     /// Where nothing is claimed or expected.
     fn answered(verdicts: &Verdicts) -> Self {
-        if report::strongest(verdicts) == report::UNKNOWN { Outcome::Unknown } else { Outcome::Kept }
+        if verdicts.is_unknown() { Outcome::Unknown } else { Outcome::Kept }
     }
 
     fn and(self, other: Outcome) -> Self {

@@ -7,16 +7,6 @@ use delivery_model::story::Ink;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The strongest semantics where that is not known of any.
-pub const UNKNOWN: &str = "unknown";
-
-/// The strongest semantics that holds. If none does: "unknown" where that is not known of all, else "none".
-pub fn strongest(verdicts: &Verdicts) -> &'static str {
-    let is_unknown = |semantics| matches!(verdicts.of(semantics), Verdict::Unknown(_));
-    let otherwise = if Semantics::ALL.into_iter().any(is_unknown) { UNKNOWN } else { "none" };
-    verdicts.strongest().map_or(otherwise, Semantics::word)
-}
-
 /// The verdict on each semantics, by its name.
 pub fn verdicts(verdicts: &Verdicts) -> Value {
     let by_name = Semantics::ALL.map(|semantics| (semantics.word().to_owned(), verdicts.of(semantics).word().into()));
@@ -61,13 +51,14 @@ pub fn coloured(verdict: Verdict, ink: Ink) -> String {
 
 /// The verdict on a semantics. One that rests on dead letters says so.
 pub fn resting(verdict: Verdict, semantics: Semantics, or_dead_lettered: bool, ink: Ink) -> String {
-    let told = coloured(verdict, ink);
-    let rests = or_dead_lettered && verdict == Verdict::Holds && semantics != Semantics::AtMostOnce;
-    if rests { told + OR_DEAD_LETTERED } else { told }
+    coloured(verdict, ink) + rests(verdict, semantics, or_dead_lettered)
 }
 
-/// Behind a promise that nothing is lost, where dead letters pay the debt.
-pub const OR_DEAD_LETTERED: &str = ", or dead-lettered";
+/// What is added to a verdict that nothing is lost, where dead letters pay the debt.
+pub fn rests(verdict: Verdict, semantics: Semantics, or_dead_lettered: bool) -> &'static str {
+    let rests = or_dead_lettered && verdict == Verdict::Holds && semantics != Semantics::AtMostOnce;
+    if rests { ", or dead-lettered" } else { "" }
+}
 
 /// A verdict in its colour, and why it is unknown.
 pub fn painted(verdict: Verdict, ink: Ink) -> String {
@@ -84,10 +75,7 @@ pub fn semantics(verdicts: &Verdicts, promised: Option<Semantics>, or_dead_lette
     for semantics in Semantics::ALL {
         let mark = if promised == Some(semantics) { "promised" } else { "" };
         let verdict = verdicts.of(semantics);
-        let told = match verdict {
-            Verdict::Holds => resting(verdict, semantics, or_dead_lettered, ink),
-            Verdict::Violated | Verdict::Unknown(_) => painted(verdict, ink),
-        };
+        let told = painted(verdict, ink) + rests(verdict, semantics, or_dead_lettered);
         table.add_row([semantics.word().to_owned(), told, mark.to_owned()]);
     }
     lines(&table)
@@ -96,8 +84,8 @@ pub fn semantics(verdicts: &Verdicts, promised: Option<Semantics>, or_dead_lette
 /// What a pipeline gives that promises nothing. Empty, if it promises something. `shown` as in "that no run broke".
 pub fn nothing_promised(pipeline: &Pipeline, verdicts: &Verdicts, shown: &str) -> String {
     match (pipeline.promises, pipeline.ordered) {
-        (None, false) => format!("nothing is promised; the strongest that {shown}: {}\n", strongest(verdicts)),
-        (None, true) => format!("only order is promised; the strongest that {shown}: {}\n", strongest(verdicts)),
+        (None, false) => format!("nothing is promised; the strongest that {shown}: {}\n", verdicts.strongest_word()),
+        (None, true) => format!("only order is promised; the strongest that {shown}: {}\n", verdicts.strongest_word()),
         (Some(_), _) => String::new(),
     }
 }

@@ -86,7 +86,8 @@ fn producers(pipeline: &Pipeline, arguments: &Arguments) -> u32 {
     let producers = arguments.producers.unwrap_or(if is_shared { 1 } else { PRODUCERS });
     if is_shared && producers > 1 {
         eprintln!(
-            "dedup-window = {} is shared by {}: what one of them stores may push another one out of it, so that a message may be stored twice, or acked and lost",
+            "dedup-window = {} is shared by {}: what one of them stores may push another one out of \
+             it, so that a message may be stored twice, or acked and lost",
             pipeline.broker.dedup_window,
             report::count(producers.into(), "producer"),
         );

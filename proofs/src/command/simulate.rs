@@ -145,7 +145,7 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
         "promises": pipeline.promises,
         "level": pipeline.level,
         "obligation": pipeline.obligation,
-        "strongest": report::strongest(&report.verdicts),
+        "strongest": report.verdicts.strongest_word(),
         "or-dead-lettered": report.or_dead_lettered(),
         "worlds": {
             "simulation": {

@@ -1,7 +1,7 @@
 //! One life of a party in its directory: how the one before it ended, and that there is one at a time.
 //!
-//! A file beside the stores says `running` while the party runs, and `ended` when it has ended by itself. Whoever finds
-//! `running` in it, and nobody who has the file locked, comes after a crash. The system gives the lock back when a process
+//! A file beside the stores says `running` while the party runs, and `ended` when it has ended by itself. A party
+//! that finds `running` in it, and the file not locked, starts after a crash. The system gives the lock back when a process
 //! ends, however it does.
 
 use std::fs::{File, OpenOptions, TryLockError};

@@ -21,7 +21,8 @@ pub enum Plan {
     /// These, and no others.
     Given(Vec<PlannedFault>),
     /// Every kind in the pipeline's budget that a real run can inject, so many times each, at points drawn from the seed,
-    /// as far as there are messages: a kind strikes a message once at most. The budget's numbers bound a model's search, not a run of many messages.
+    /// as far as there are messages: a kind strikes a message once at most. The budget's numbers bound a model's search,
+    /// not a run of many messages.
     Generated {
         /// How many of each kind.
         each: u32,

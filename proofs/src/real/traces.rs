@@ -14,7 +14,7 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Makes the directory, with all that it lies in. Of the files, those that are there already are nobody's trace.
+    /// Makes the directory and its parents. Files that exist already are not traces, and are never removed.
     pub fn begin(directory: &Path, files: impl IntoIterator<Item = PathBuf>) -> io::Result<Traces> {
         let is_new = |path: &PathBuf| !path.as_os_str().is_empty() && !path.exists();
         let files = files.into_iter().filter(is_new).collect();

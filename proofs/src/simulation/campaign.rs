@@ -182,10 +182,13 @@ impl Campaign {
         let report = &mut self.report;
         report.steps += run.steps.len() as u64;
         report.events += run.history.events.len() as u64;
-        let is_one = |kind: EventKind| matches!(kind, EventKind::Deliver { .. } | EventKind::Effect { .. });
-        report.deliveries_and_effects += run.history.events.iter().filter(|it| is_one(it.event.kind)).count() as u64;
-        let is_dead = |kind: EventKind| matches!(kind, EventKind::DeadLetter { .. });
-        report.dead_lettered += run.history.events.iter().filter(|it| is_dead(it.event.kind)).count() as u64;
+        for recorded in &run.history.events {
+            match recorded.event.kind {
+                EventKind::Deliver { .. } | EventKind::Effect { .. } => report.deliveries_and_effects += 1,
+                EventKind::DeadLetter { .. } => report.dead_lettered += 1,
+                _ => (),
+            }
+        }
         report.not_quiescent += u32::from(run.ending == Ending::Cut);
         report.endless += u32::from(matches!(run.ending, Ending::Loop { .. }));
         for (planned, fired) in schedule.faults.iter().zip(&run.fired) {

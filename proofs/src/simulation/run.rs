@@ -3,7 +3,7 @@
 //! An exact interleaving is taken step by step. Otherwise the run chooses among the possible steps with ChaCha8 from the
 //! schedule's seed, and planned faults strike at their logical points. A run ends when nothing can happen any more, or
 //! when it has found a loop that a fair run may take for ever, or at a bound, and says which. To find the loop, a run that
-//! has gone on for too long serves whoever has waited longest: the worlds are told apart by fingerprints of 64 bits.
+//! has gone on for too long takes the steps of the class that has waited longest. Worlds are told apart by fingerprints of 64 bits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
@@ -174,8 +174,8 @@ impl Running {
         Ok(None)
     }
 
-    /// Serves whoever has waited longest, until the world is one that it was before. Says since when, if a run that goes
-    /// on like that is fair.
+    /// Takes the step whose class has waited longest, until the world equals an earlier one. Says at which step that one
+    /// was, if repeating the steps since then for ever is fair.
     fn go_round(&mut self) -> Option<usize> {
         let mut served: BTreeMap<u8, usize> = BTreeMap::new();
         let mut seen: HashMap<u64, usize, FixedState> = HashMap::default();

@@ -168,7 +168,7 @@ impl Incarnation<'_> {
         }
     }
 
-    /// Somebody says by which settings it goes.
+    /// Compares a peer's settings with the broker's own, and refuses the peer if they differ.
     pub(super) fn compare(&mut self, connection: u64, name: &str, its: &Settings) {
         if let Some(difference) = Settings::of(&self.run.pipeline).difference(its, name) {
             self.say(connection, &FromBroker::Unfit(difference.clone()));

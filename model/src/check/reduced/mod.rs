@@ -5,8 +5,9 @@
 //! not stop there: it goes on until there is something to choose, at a [`Junction`]. In terms of Godefroid
 //! ("Partial-Order Methods for the Verification of Concurrent Systems", 1996) and Peled ("All from One, One for All", 1993),
 //! the commuting step alone is a persistent, or ample, set. It answers whether a property *can* be broken, and no other
-//! question: the shortest story is the full protocol's to tell, and so is anything about whole runs, but for one thing: where the reduced
-//! graph has no circle, every run of the full protocol ends, as each has a run of the reduced one that is no shorter.
+//! question: the shortest story needs the full protocol, and so does anything about whole runs, but for one thing: where
+//! the reduced graph has no cycle, every run of the full protocol ends, as each has a run of the reduced one that is no
+//! shorter.
 //!
 //! # Why no verdict changes
 //!
@@ -108,7 +109,7 @@ pub struct Reduced(pub Protocol);
 
 /// A moment at which a reduced run stops to choose, or to show what its next step breaks.
 ///
-/// Deliberately not `Eq`: that keeps its graph from being asked about whole runs, but for whether it has a circle.
+/// Deliberately not `Eq`: that keeps its graph from being asked about whole runs, but for whether it has a cycle.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Junction(Moment);
 

@@ -73,7 +73,7 @@ impl<S: Clone + Eq> Exploration<S> {
     }
 }
 
-/// Where fair runs can stay for ever with a promise open.
+/// The states in which a fair run can stay for ever while a promise is open.
 pub struct FairLoops {
     loops: Loops,
     fairness: Fairness,
