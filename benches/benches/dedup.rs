@@ -21,7 +21,7 @@ use delivery_impls::core::dedup::family::{
     Answer, BitWindow, Dedup, Durable, ExactIds, HighWater, LastFive, Numbered, ProducerTable, TwoGenerations,
 };
 use delivery_impls::core::dedup::{Familiarity, Memory};
-use delivery_impls::core::record::{Identity, ProducerId, Session};
+use delivery_impls::data::record::{Identity, ProducerId, Session};
 use delivery_impls::store::embedded::EmbeddedInventory;
 use delivery_model::pipeline::{self, Broker};
 use delivery_model::vocab::{Epoch, MessageId, Position};

@@ -19,14 +19,14 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use delivery_benches::{is_test, time};
-use delivery_impls::core::order::{Order, Sku};
-use delivery_impls::core::record::{Identity, ProducerId, Publish, Record, Session, Verdict};
 use delivery_impls::core::report::Report;
+use delivery_impls::data::record::{Identity, ProducerId, Publish, Record, Session, Verdict};
 use delivery_impls::driver::frame::{self, Decoder};
-use delivery_impls::driver::run::{Company, Run, Stores, loopback_tuning};
+use delivery_impls::driver::run::{Deployment, Run, Stores, loopback_tuning};
 use delivery_impls::driver::secret::Secret;
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
 use delivery_impls::driver::{LOOPBACK, Observer, broker};
+use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::Journal;
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_model::pipeline::Pipeline;
@@ -117,7 +117,7 @@ fn publish(producers: u32, each: u64) -> Duration {
     let directory = tempfile::tempdir().expect("a directory");
     let stores = Stores::in_directory(directory.path());
     let log = stores.log();
-    let run = Run::new(Pipeline::default(), loopback_tuning(), stores, Arc::new(Deaf), Company::Apart);
+    let run = Run::new(Pipeline::default(), loopback_tuning(), stores, Arc::new(Deaf), Deployment::Apart);
     let inbox = broker::listen(&run, LOOPBACK).expect("a free port");
     let address = inbox.address();
     let took = thread::scope(|scope| {

@@ -4,8 +4,8 @@
 #![no_main]
 
 use delivery_impls::core::ledger::Entry;
-use delivery_impls::core::order::Order;
-use delivery_impls::core::record::Record;
+use delivery_impls::inventory::Order;
+use delivery_impls::data::record::Record;
 use delivery_impls::store::frame::{recover, write};
 use libfuzzer_sys::fuzz_target;
 

@@ -4,7 +4,9 @@
 //! what is judged and what judges it share nothing but the words.
 
 pub mod core;
+pub mod data;
 pub mod driver;
+pub mod inventory;
 pub mod mutant;
 pub mod shared;
 pub mod store;

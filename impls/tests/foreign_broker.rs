@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease};
-use delivery_impls::core::order::{Order, Sku};
-use delivery_impls::core::positions::Positions;
-use delivery_impls::core::record::{Identity, ProducerId, Record};
+use delivery_impls::core::delivery::{ConsumerId, DeliveryId, HandOff, Lease};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::time::{BackOff, Millis};
 use delivery_impls::core::tuning::Tuning;
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::{Identity, ProducerId, Record};
 use delivery_impls::driver::link::Link;
-use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::run::{Deployment, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
 use delivery_impls::driver::{LOOPBACK, Observer, consumer, producer};
+use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
-use delivery_impls::store::{Change, Covers, Generation, InventoryStore, OutboxStore};
+use delivery_impls::store::{Change, Covers, EffectStore, Generation, OutboxStore};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, MessageId, Position};
 
@@ -71,7 +71,7 @@ fn serve_party(
     let observer = Arc::new(Events(Mutex::new(event)));
     let stores = Stores::in_directory(directory.path());
     leave(&stores);
-    let run = Run::new(pipeline, loopback_tuning(), stores, observer, Company::Apart);
+    let run = Run::new(pipeline, loopback_tuning(), stores, observer, Deployment::Apart);
     let stop = Arc::clone(&run.stop);
     let listener = TcpListener::bind(LOOPBACK).expect("a free port");
     let (limits, address) = (run.limits, listener.local_addr().expect("it listens"));
@@ -129,7 +129,7 @@ fn hand_off(position: u64, lease: u32) -> FromBroker {
         payload: Order { sku: Sku(1), quantity: 1 }.encode(),
     };
     FromBroker::HandOff(HandOff {
-        hand: HandId { position: Position(position), lease: Lease { incarnation: 1, number: lease } },
+        hand: DeliveryId { position: Position(position), lease: Lease { incarnation: 1, number: lease } },
         consumer: ConsumerId(0),
         generation: Generation(0),
         delivery: Some(DeliveryNumber(lease)),
@@ -145,7 +145,7 @@ fn a_broker_that_hangs_up_at_once_is_called_again_ever_more_slowly() {
     let observer = Arc::new(Events(Mutex::new(channel().0)));
     let stores = Stores::in_directory(directory.path());
     let tuning = Tuning { back_off: BackOff { base: Millis(4), max: Millis(4), seed: 0 }, ..loopback_tuning() };
-    let run = Run::new(Pipeline::default(), tuning, stores, observer, Company::Apart);
+    let run = Run::new(Pipeline::default(), tuning, stores, observer, Deployment::Apart);
     let stop = Arc::clone(&run.stop);
     let listener = TcpListener::bind(LOOPBACK).expect("a free port");
     let address = listener.local_addr().expect("it listens");

@@ -14,7 +14,7 @@ use delivery_impls::core::report::Report;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::driver::link::Limits;
-use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::run::{Deployment, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::secret::Secret;
 use delivery_impls::driver::{LOOPBACK, Observer, broker};
 use delivery_impls::store::Journal;
@@ -58,7 +58,7 @@ fn run_in(directory: &TempDir) -> (Run, Receiver<String>) {
     let observer = Arc::new(Notices(Mutex::new(notice)));
     // A lease shall not end while a test thinks.
     let tuning = Tuning { lease: Millis(60_000), ..loopback_tuning() };
-    (Run::new(Pipeline::default(), tuning, stores, observer, Company::Apart), notices)
+    (Run::new(Pipeline::default(), tuning, stores, observer, Deployment::Apart), notices)
 }
 
 fn serve_in(directory: Arc<TempDir>, change: impl FnOnce(&mut Run)) -> Served {

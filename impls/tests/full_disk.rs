@@ -2,12 +2,12 @@
 
 use delivery_impls::core::broker::{Broker, Journals, Peer};
 use delivery_impls::core::deliveries::Next;
-use delivery_impls::core::hand::{ConsumerId, HandId, SettleRequest};
-use delivery_impls::core::order::{Order, Sku};
+use delivery_impls::core::delivery::{ConsumerId, DeliveryId, SettleRequest};
 use delivery_impls::core::producer::Producer;
-use delivery_impls::core::record::{ProducerId, Publish};
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
+use delivery_impls::data::record::{ProducerId, Publish};
+use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::mutant::Mutant;
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox};
@@ -105,14 +105,14 @@ fn publish<J: Journal>(broker: &mut Broker<J>, publish: Publish) -> usize {
     std::iter::from_fn(|| broker.poll_reply()).count()
 }
 
-fn hand_off<J: Journal>(broker: &mut Broker<J>) -> Option<HandId> {
+fn hand_off<J: Journal>(broker: &mut Broker<J>) -> Option<DeliveryId> {
     match broker.next(CONSUMER, &[])? {
         Next::HandOff(position) => Some(broker.hand_off(NOW, position, CONSUMER).unwrap().hand),
         Next::DeadLetter(_) => panic!("nothing was handed off too often"),
     }
 }
 
-fn settle<J: Journal>(broker: &mut Broker<J>, hand: HandId) -> Result<SettleOutcome, StoreError> {
+fn settle<J: Journal>(broker: &mut Broker<J>, hand: DeliveryId) -> Result<SettleOutcome, StoreError> {
     broker.settle(SettleRequest { hand, covers: Covers::One(hand.position), finishes: true })
 }
 

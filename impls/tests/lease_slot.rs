@@ -2,37 +2,37 @@
 //!
 //! Loom explores the races (`proofs/loom`).
 
-use delivery_impls::shared::lease_slot::{GrantError, Lease, LeaseError, LeaseSlot, Phase, Tick};
+use delivery_impls::shared::lease_slot::{GrantError, LeaseError, LeaseSlot, SlotLease, SlotPhase, Tick};
 use delivery_model::vocab::DeliveryNumber;
 use proptest::prelude::*;
 
 /// What the slot must say, in as many fields as it takes.
 #[derive(Default)]
 struct Reference {
-    granted: Vec<Lease>,
+    granted: Vec<SlotLease>,
     deadline: u32,
-    phase: Option<Phase>,
+    phase: Option<SlotPhase>,
     deliveries_max: usize,
 }
 
 impl Reference {
-    fn phase(&self) -> Phase {
-        self.phase.unwrap_or(Phase::Free)
+    fn phase(&self) -> SlotPhase {
+        self.phase.unwrap_or(SlotPhase::Free)
     }
 
     fn grant_refused(&self) -> Option<GrantError> {
         let deliveries = DeliveryNumber(self.granted.len() as u32);
         match self.phase() {
-            Phase::Held | Phase::Settling => Some(GrantError::Leased { delivery: deliveries }),
-            Phase::Settled => Some(GrantError::Settled),
-            Phase::Free if self.deliveries_max == 0 || self.granted.len() < self.deliveries_max => None,
-            Phase::Free => Some(GrantError::Exhausted { deliveries }),
+            SlotPhase::Held | SlotPhase::Settling => Some(GrantError::Leased { delivery: deliveries }),
+            SlotPhase::Settled => Some(GrantError::Settled),
+            SlotPhase::Free if self.deliveries_max == 0 || self.granted.len() < self.deliveries_max => None,
+            SlotPhase::Free => Some(GrantError::Exhausted { deliveries }),
         }
     }
 
-    fn step(&mut self, lease: Lease, expected: Phase, to: Phase) -> Result<(), LeaseError> {
+    fn step(&mut self, lease: SlotLease, expected: SlotPhase, to: SlotPhase) -> Result<(), LeaseError> {
         let (delivery, phase) = (lease.delivery, self.phase());
-        if self.granted.last() != Some(&lease) || phase == Phase::Free {
+        if self.granted.last() != Some(&lease) || phase == SlotPhase::Free {
             return Err(LeaseError::Ended { delivery, current: DeliveryNumber(self.granted.len() as u32), phase });
         }
         if phase != expected {
@@ -42,12 +42,12 @@ impl Reference {
         Ok(())
     }
 
-    fn expire(&mut self, lease: Lease, now: u32) -> Result<(), LeaseError> {
-        if self.granted.last() == Some(&lease) && self.phase() == Phase::Held && now < self.deadline {
+    fn expire(&mut self, lease: SlotLease, now: u32) -> Result<(), LeaseError> {
+        if self.granted.last() == Some(&lease) && self.phase() == SlotPhase::Held && now < self.deadline {
             let (deadline, now) = (Tick(self.deadline), Tick(now));
             return Err(LeaseError::NotDue { delivery: lease.delivery, deadline, now });
         }
-        self.step(lease, Phase::Held, Phase::Free)
+        self.step(lease, SlotPhase::Held, SlotPhase::Free)
     }
 }
 
@@ -93,29 +93,29 @@ proptest! {
                         prop_assert!(!reference.granted.contains(&lease), "{lease:?} was granted before");
                         reference.granted.push(lease);
                         prop_assert_eq!(lease.delivery, DeliveryNumber(reference.granted.len() as u32));
-                        (reference.deadline, reference.phase) = (deadline, Some(Phase::Held));
+                        (reference.deadline, reference.phase) = (deadline, Some(SlotPhase::Held));
                     }
                     (granted, refused) => prop_assert_eq!(granted.err(), refused),
                 },
                 Call::BeginSettle { ago } => if let Some(lease) = lease(&reference, ago) {
-                    prop_assert_eq!(slot.begin_settle(lease), reference.step(lease, Phase::Held, Phase::Settling));
+                    prop_assert_eq!(slot.begin_settle(lease), reference.step(lease, SlotPhase::Held, SlotPhase::Settling));
                 },
                 Call::FinishSettle { ago } => if let Some(lease) = lease(&reference, ago) {
-                    prop_assert_eq!(slot.finish_settle(lease), reference.step(lease, Phase::Settling, Phase::Settled));
+                    prop_assert_eq!(slot.finish_settle(lease), reference.step(lease, SlotPhase::Settling, SlotPhase::Settled));
                 },
                 Call::AbandonSettle { ago } => if let Some(lease) = lease(&reference, ago) {
-                    prop_assert_eq!(slot.abandon_settle(lease), reference.step(lease, Phase::Settling, Phase::Free));
+                    prop_assert_eq!(slot.abandon_settle(lease), reference.step(lease, SlotPhase::Settling, SlotPhase::Free));
                 },
                 Call::WithdrawSettle { ago } => if let Some(lease) = lease(&reference, ago) {
-                    prop_assert_eq!(slot.withdraw_settle(lease), reference.step(lease, Phase::Settling, Phase::Held));
+                    prop_assert_eq!(slot.withdraw_settle(lease), reference.step(lease, SlotPhase::Settling, SlotPhase::Held));
                 },
                 Call::Revoke { ago } => if let Some(lease) = lease(&reference, ago) {
                     let found = reference.phase();
-                    let expected = if found == Phase::Settling { found } else { Phase::Held };
-                    prop_assert_eq!(slot.revoke(lease), reference.step(lease, expected, Phase::Free));
+                    let expected = if found == SlotPhase::Settling { found } else { SlotPhase::Held };
+                    prop_assert_eq!(slot.revoke(lease), reference.step(lease, expected, SlotPhase::Free));
                 },
                 Call::Release { ago } => if let Some(lease) = lease(&reference, ago) {
-                    prop_assert_eq!(slot.release(lease), reference.step(lease, Phase::Held, Phase::Free));
+                    prop_assert_eq!(slot.release(lease), reference.step(lease, SlotPhase::Held, SlotPhase::Free));
                 },
                 Call::Expire { ago, now } => if let Some(lease) = lease(&reference, ago) {
                     prop_assert_eq!(slot.expire(lease, Tick(now)), reference.expire(lease, now));
@@ -153,7 +153,7 @@ fn more_grants_than_the_word_counts_still_tell_leases_apart() {
         last = Some(lease.generation);
         slot.release(lease).expect("it is current");
     }
-    assert_eq!((slot.state().phase, slot.state().deliveries), (Phase::Free, DeliveryNumber(1023)));
+    assert_eq!((slot.state().phase, slot.state().deliveries), (SlotPhase::Free, DeliveryNumber(1023)));
     assert_eq!(slot.state().deadline, Tick(u32::MAX));
 }
 

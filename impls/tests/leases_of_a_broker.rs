@@ -10,19 +10,19 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use delivery_impls::core::hand::{ConsumerId, HandId, SettleRequest};
-use delivery_impls::core::order::{Order, Sku};
-use delivery_impls::core::positions::Positions;
-use delivery_impls::core::record::{Identity, ProducerId, Publish, Record, Session};
+use delivery_impls::core::delivery::{ConsumerId, DeliveryId, SettleRequest};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::{Identity, ProducerId, Publish, Record, Session};
 use delivery_impls::driver::faults::Injector;
 use delivery_impls::driver::link::{Limits, Link};
-use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::run::{Deployment, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::secret::Secret;
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
 use delivery_impls::driver::{LOOPBACK, Observer, broker};
+use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::Covers;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{PlannedFault, Point, StepWord};
@@ -69,7 +69,7 @@ fn serve_by(pipeline: Pipeline, lease: Millis, faults: &[PlannedFault]) -> Serve
     let ((strikes, struck), (let_go, go)) = (channel(), channel());
     let observer = Arc::new(HoldsUp { struck: Mutex::new(strikes), let_go: Mutex::new(go) });
     let (stores, tuning) = (Stores::in_directory(directory.path()), Tuning { lease, ..loopback_tuning() });
-    let mut run = Run::new(pipeline, tuning, stores, observer, Company::Apart);
+    let mut run = Run::new(pipeline, tuning, stores, observer, Deployment::Apart);
     run.injector = Injector::new(faults, 1).expect("faults of a threaded run");
     let inbox = broker::listen(&run, LOOPBACK).expect("a free port");
     let (address, stop) = (inbox.address(), Arc::clone(&run.stop));
@@ -129,14 +129,14 @@ impl Client {
         self.said.recv_timeout(HUNG).expect("the broker says something")
     }
 
-    fn handed_off(&self) -> HandId {
+    fn handed_off(&self) -> DeliveryId {
         match self.hear() {
             FromBroker::HandOff(hand_off) => hand_off.hand,
             other => panic!("expected a hand-off, found {other:?}"),
         }
     }
 
-    fn settle(&self, hand: HandId) {
+    fn settle(&self, hand: DeliveryId) {
         let covers = Covers::One(hand.position);
         self.say(&ToBroker::Settle(SettleRequest { hand, covers, finishes: true }));
     }

@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use delivery_impls::core::order::{Order, Sku};
-use delivery_impls::core::positions::Positions;
-use delivery_impls::core::record::{Identity, Key, ProducerId, Session};
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::{Identity, Key, ProducerId, Session};
+use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::frame::HEADER_BYTES;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox, Tear};
 use delivery_impls::store::{
-    Change, Covers, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, StoreError,
+    Change, Covers, EffectStore, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore,
+    StoreError,
 };
 use delivery_model::vocab::{Epoch, MessageId, Position};
 use proptest::collection::vec;
@@ -217,7 +218,7 @@ fn check_outbox<S: Subject<Store: OutboxStore>>(subject: &S, ops: &[OutboxOp]) {
 
 #[derive(Clone, Debug)]
 enum InventoryOp {
-    Apply(Change),
+    Apply(Change<Order>),
     Fence(u32),
     Rewind(u64),
     Crash,
@@ -250,7 +251,7 @@ fn check_inventory<S: Subject<Store: InventoryStore>>(subject: &S, ops: &[Invent
                 let expected = fenced.map(|found| StoreError::Fenced { current: generation, found });
                 assert_eq!(inventory.apply(change).err(), expected);
                 if fenced.is_none() {
-                    change.order.iter().for_each(|o| *stock.entry(o.sku).or_insert(0) -= i64::from(o.quantity));
+                    change.effect.iter().for_each(|o| *stock.entry(o.sku).or_insert(0) -= i64::from(o.quantity));
                     inbox.extend(change.inbox);
                     change.finished.iter().for_each(|covers| covers.mark(&mut finished));
                 }
@@ -296,7 +297,7 @@ fn outbox_op() -> impl Strategy<Value = OutboxOp> {
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn change() -> impl Strategy<Value = Change<Order>> {
     let order = (0..SKUS, any::<u32>()).prop_map(|(sku, quantity)| Order { sku: Sku(sku), quantity });
     let covers = prop_oneof![
         3 => (0..POSITIONS).prop_map(|position| Covers::One(Position(position))),
@@ -304,7 +305,7 @@ fn change() -> impl Strategy<Value = Change> {
     ];
     let fenced_by = prop::option::of((0..4u32).prop_map(Generation));
     (fenced_by, prop::option::of(order), prop::option::of(prop::sample::select(keys())), prop::option::of(covers))
-        .prop_map(|(fenced_by, order, inbox, finished)| Change { fenced_by, order, inbox, finished })
+        .prop_map(|(fenced_by, effect, inbox, finished)| Change { fenced_by, effect, inbox, finished })
 }
 
 fn inventory_op() -> impl Strategy<Value = InventoryOp> {
@@ -374,7 +375,7 @@ fn a_rotten_byte_is_noticed_or_does_no_harm() {
     let order = |sku: u32| Order { sku: Sku(sku), quantity: 3 };
     for sku in 0..200 {
         let change =
-            Change { order: Some(order(sku)), inbox: Some(Key::Position(Position(sku.into()))), ..Change::default() };
+            Change { effect: Some(order(sku)), inbox: Some(Key::Position(Position(sku.into()))), ..Change::default() };
         inventory.apply(&change).expect("room");
     }
     let stocks = inventory.stocks().expect("readable");

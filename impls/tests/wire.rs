@@ -1,9 +1,9 @@
 //! What the parties say to each other survives the wire, and nothing else is taken for it.
 
-use delivery_impls::core::hand::{ConsumerId, HandId, HandOff, Lease, SettleRequest};
-use delivery_impls::core::positions::Positions;
+use delivery_impls::core::delivery::{ConsumerId, DeliveryId, HandOff, Lease, SettleRequest};
 use delivery_impls::core::producer::PAYLOAD_MAX;
-use delivery_impls::core::record::{DecodeError, Identity, ProducerId, Publish, Record, Reply, Session, Verdict};
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::{DecodeError, Identity, ProducerId, Publish, Record, Reply, Session, Verdict};
 use delivery_impls::driver::frame::BODY_MAX;
 use delivery_impls::driver::secret::Secret;
 use delivery_impls::driver::settings::Settings;
@@ -14,8 +14,8 @@ use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Epoch, MessageId, Pos
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-fn hand() -> impl Strategy<Value = HandId> {
-    any::<(u64, u32, u32)>().prop_map(|(position, incarnation, number)| HandId {
+fn hand() -> impl Strategy<Value = DeliveryId> {
+    any::<(u64, u32, u32)>().prop_map(|(position, incarnation, number)| DeliveryId {
         position: Position(position),
         lease: Lease { incarnation, number },
     })
@@ -173,7 +173,7 @@ fn the_longest_payload_that_is_let_in_can_be_handed_off() {
     assert_eq!(ToBroker::decode(&too_long), Err(WireError::PayloadTooLong { found: PAYLOAD_MAX + 1 }));
     let (consumer, generation, delivery) = (ConsumerId(0), Generation(0), Some(DeliveryNumber(1)));
     let record = publish(PAYLOAD_MAX).record;
-    let hand_off = FromBroker::HandOff(HandOff { hand: HandId::default(), consumer, generation, delivery, record });
+    let hand_off = FromBroker::HandOff(HandOff { hand: DeliveryId::default(), consumer, generation, delivery, record });
     assert!(hand_off.encode().len() <= BODY_MAX);
 }
 
@@ -189,7 +189,7 @@ fn what_operators_are_shown_has_no_control_characters() {
 #[test]
 fn a_lease_of_one_position_does_not_settle_another_alone() {
     let settle = |hand: u64, covers| {
-        let hand = HandId { position: Position(hand), ..HandId::default() };
+        let hand = DeliveryId { position: Position(hand), ..DeliveryId::default() };
         ToBroker::decode(&ToBroker::Settle(SettleRequest { hand, covers, finishes: true }).encode())
     };
     let refused = WireError::OtherPosition { found: Position(4), leased: Position(3) };

@@ -8,7 +8,7 @@ pub mod bits;
 pub mod check;
 pub mod document;
 pub mod history;
-pub mod inside;
+pub mod party_state;
 pub mod pipeline;
 pub mod presets;
 pub mod schedule;

@@ -260,7 +260,7 @@ impl fmt::Display for Fault {
 /// the one that ended first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Hand {
+pub struct DeliveryRef {
     /// Which place in the log was handed off.
     pub position: Position,
     /// 0: its lease is live. Otherwise its lease has ended, whatever it still does comes late, and it is the nth of those
@@ -269,10 +269,10 @@ pub struct Hand {
     pub late: u8,
 }
 
-impl Hand {
+impl DeliveryRef {
     /// The hand-off of this position that has a live lease.
     pub const fn live(position: Position) -> Self {
-        Hand { position, late: 0 }
+        DeliveryRef { position, late: 0 }
     }
 
     /// Its lease has ended.
@@ -355,15 +355,15 @@ pub enum Step {
     /// The broker hands the position to the consumer.
     HandOff { position: Position },
     /// The consumer receives it.
-    Deliver { hand: Hand },
+    Deliver { hand: DeliveryRef },
     /// The consumer's handler runs: the effect is committed, or the message is recognised as seen.
-    Handle { hand: Hand },
+    Handle { hand: DeliveryRef },
     /// The consumer notes in memory that it has seen the message.
-    Remember { hand: Hand },
+    Remember { hand: DeliveryRef },
     /// The consumer tells the broker that it is done.
-    Settle { hand: Hand },
+    Settle { hand: DeliveryRef },
     /// The broker records (or refuses) the settle, and the consumer learns of it.
-    RecordSettle { hand: Hand },
+    RecordSettle { hand: DeliveryRef },
     /// The broker sets the position aside after too many deliveries.
     DeadLetter { position: Position },
 
@@ -384,13 +384,13 @@ pub enum Step {
     /// Fault: the broker crashes and recovers; of its log, the first `keeps` records survive, at least the synced ones.
     BrokerCrash { keeps: u64 },
     /// Fault: the hand-off on its way vanishes.
-    DeliveryLost { hand: Hand },
+    DeliveryLost { hand: DeliveryRef },
     /// Fault: a consumer crashes and restarts. `consumer` is 0 unless leases expire, when the group has a second one.
     ConsumerCrash { consumer: u8 },
     /// Fault: the settle on its way vanishes.
-    SettleLost { hand: Hand },
+    SettleLost { hand: DeliveryRef },
     /// Fault: the lease ends although its hand-off is still on its way or at work.
-    LeaseExpiry { hand: Hand },
+    LeaseExpiry { hand: DeliveryRef },
     /// Fault: the broker forgets which messages it has seen.
     DedupForgotten,
     /// Fault: from now on the handler fails on this message.
@@ -401,7 +401,7 @@ pub enum Step {
 
 impl Step {
     /// The hand-off that the step is about, where it is about one that exists.
-    pub fn hand(&self) -> Option<Hand> {
+    pub fn hand(&self) -> Option<DeliveryRef> {
         use Step::*;
         match *self {
             Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
@@ -451,7 +451,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Hand {
+impl fmt::Display for DeliveryRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.late {
             0 => write!(f, "position {}", self.position),

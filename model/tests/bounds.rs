@@ -5,12 +5,12 @@
 
 use delivery_model::check::graph::{Check, Checks, Completeness, Walk};
 use delivery_model::check::{Limits, Moment, Protocol, explore};
-use delivery_model::inside::{Decision, Inside};
+use delivery_model::party_state::{Decision, PartyState};
 use delivery_model::pipeline::*;
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
-use delivery_model::semantics::inside::Happened;
-use delivery_model::vocab::{Fault, Hand, Step};
+use delivery_model::semantics::whitebox::Happened;
+use delivery_model::vocab::{DeliveryRef, Fault, Step};
 use stateright::{Model, Property};
 
 /// The exactly-once reference with some settings changed, under these faults.
@@ -126,7 +126,7 @@ fn an_unchecked_lease_needs_two_consumers() {
         breaks_with(PropertyId::NoDuplicateEffect, &unchecked, move |sound, moment, step| {
             let next = sound.step(moment, step);
             let Step::HandOff { position } = step else { return Some(next) };
-            let holding = next.state.holding(Hand { position, late: 0 }).expect("it was handed off");
+            let holding = next.state.holding(DeliveryRef { position, late: 0 }).expect("it was handed off");
             (holding.consumer < consumers).then_some(next)
         })
     };

@@ -10,7 +10,7 @@ use delivery_model::presets;
 use delivery_model::semantics::{Doubt, Verdict};
 use delivery_model::spec::Spec;
 use delivery_model::story::{self, Ink, story};
-use delivery_model::vocab::{Fault, Hand, MessageId, Position, Step};
+use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, Step};
 use expect_test::expect;
 
 /// The exactly-once reference with some settings changed, under these faults, each once.
@@ -47,7 +47,7 @@ fn broken(pipeline: &Pipeline, claim: Claim, (messages, stem): (u32, usize), cyc
 
 /// The broker hands the position off, its handler fails, and so again.
 fn fails_for_ever(position: u64) -> [Step; 3] {
-    let hand = Hand { position: Position(position), late: 0 };
+    let hand = DeliveryRef { position: Position(position), late: 0 };
     [Step::HandOff { position: hand.position }, Step::Deliver { hand }, Step::Handle { hand }]
 }
 

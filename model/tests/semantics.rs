@@ -1,6 +1,6 @@
 //! Each property with histories that break it and their legal neighbours, a step apart.
 //!
-//! Every table is read by one [`check`], which wants exactly the named properties broken, by the monitor on either shelf
+//! Every table is read by one [`check`], which wants exactly the named properties broken, by the monitor on either store
 //! and by the judge.
 
 mod semantics_notation;
@@ -9,7 +9,8 @@ use delivery_model::{
     history::{Header, History, PipelineOf},
     pipeline::{DeadLetters, Level, Obligation, Pipeline},
     semantics::{
-        Growing, Monitor, Observed, PropertyId, PropertySet, Question, Rules, SettleRule, Shelf, Small, judge,
+        Bounded, Monitor, MonitorStore, Observed, PropertyId, PropertySet, Question, Rules, SettleRule, Unbounded,
+        judge,
     },
     vocab::{EventKind, MessageId},
     words::Word,
@@ -31,9 +32,9 @@ fn check(rules: Rules, table: &[(&str, &str)]) {
     for (text, expected) in table {
         let expected: PropertySet = expected.split_whitespace().map(property).collect();
         let history = history(text);
-        assert_eq!(watch::<Growing>(rules, &history), expected, "by the monitor: {text}");
+        assert_eq!(watch::<Unbounded>(rules, &history), expected, "by the monitor: {text}");
         if fits_a_model(&history) {
-            assert_eq!(watch::<Small<4>>(rules, &history), expected, "by a model's monitor: {text}");
+            assert_eq!(watch::<Bounded<4>>(rules, &history), expected, "by a model's monitor: {text}");
         }
         assert_eq!(judged(rules, history), expected, "by the judge: {text}");
     }
@@ -44,7 +45,7 @@ fn property(word: &str) -> PropertyId {
 }
 
 /// What a monitor of one group finds.
-fn watch<S: Shelf + Default>(rules: Rules, history: &History) -> PropertySet {
+fn watch<S: MonitorStore + Default>(rules: Rules, history: &History) -> PropertySet {
     let monitor = Monitor::new(rules);
     let mut observed = Observed::<S>::default();
     for recorded in &history.events {
@@ -314,14 +315,14 @@ fn a_settled_position_is_not_delivered_again_unless_rewound() {
     check(effect(), &table);
     // Another message at the same position is another record, of another partition or after the log was lost.
     let other = history("submit 1, submit 2, effect 1, settle 1 @0, deliver 2 @0");
-    assert!(watch::<Growing>(effect(), &other).is_empty());
+    assert!(watch::<Unbounded>(effect(), &other).is_empty());
     let far = "submit 1, effect 1, settle 1 @9000000000, deliver 1 @9000000000";
-    assert_eq!(watch::<Growing>(effect(), &history(far)), PropertyId::NoDeliveryAfterSettle.into());
-    assert!(watch::<Small<4>>(effect(), &history(far)).is_empty(), "a model watches the first positions only");
+    assert_eq!(watch::<Unbounded>(effect(), &history(far)), PropertyId::NoDeliveryAfterSettle.into());
+    assert!(watch::<Bounded<4>>(effect(), &history(far)).is_empty(), "a model watches the first positions only");
 }
 
 /// What a model's monitor of one property remembers of these events.
-fn remembered(property: PropertyId, text: &str) -> Observed<Small<2>> {
+fn remembered(property: PropertyId, text: &str) -> Observed<Bounded<2>> {
     let monitor = Monitor { rules: effect(), watched: property.into() };
     let mut observed = Observed::default();
     for recorded in &history(text).events {
@@ -363,7 +364,7 @@ fn what_can_no_longer_break_a_property_is_not_remembered() {
 #[test]
 fn what_is_not_watched_is_not_remembered() {
     let nothing = Monitor { watched: PropertySet::EMPTY, ..Monitor::new(effect()) };
-    let mut observed = Observed::<Small<2>>::default();
+    let mut observed = Observed::<Bounded<2>>::default();
     let all =
         "submit 1, attempt 1, refused 1, deliver 1 @0, effect 1, settle 1 @0, rewind @0, dead-letter 1, quiescent";
     for recorded in &history(all).events {
@@ -374,6 +375,6 @@ fn what_is_not_watched_is_not_remembered() {
 
 #[test]
 fn the_state_of_a_model_with_two_messages_stays_small() {
-    assert!(size_of::<Observed<Small<2>>>() <= 32, "{} bytes", size_of::<Observed<Small<2>>>());
-    assert_eq!(MessageId(3), Small::<3>::default().messages().last().unwrap().0);
+    assert!(size_of::<Observed<Bounded<2>>>() <= 32, "{} bytes", size_of::<Observed<Bounded<2>>>());
+    assert_eq!(MessageId(3), Bounded::<3>::default().messages().last().unwrap().0);
 }

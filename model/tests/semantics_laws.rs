@@ -4,8 +4,8 @@ use delivery_model::{
     history::{At, Header, History, PipelineOf},
     pipeline::{DeadLetters, Level, Obligation, Pipeline},
     semantics::{
-        Doubt, Finding, Growing, Judgement, Monitor, Observed, PropertyId, PropertySet, Question, Rules, SettleRule,
-        Shelf, Small, Verdict, judge,
+        Bounded, Doubt, Finding, Judgement, Monitor, MonitorStore, Observed, PropertyId, PropertySet, Question, Rules,
+        SettleRule, Unbounded, Verdict, judge,
     },
     vocab::{
         Event,
@@ -85,7 +85,7 @@ fn as_in_a_model(event: &mut Event, submitted: &mut u64) {
 }
 
 /// What a monitor finds while events come, and what when nothing more does.
-fn watch<S: Shelf + Default>(monitor: Monitor, events: &[Event]) -> (PropertySet, PropertySet) {
+fn watch<S: MonitorStore + Default>(monitor: Monitor, events: &[Event]) -> (PropertySet, PropertySet) {
     let mut observed = Observed::<S>::default();
     events.iter().for_each(|event| monitor.observe(&mut observed, event));
     (observed.violated(), monitor.at_quiescence(&observed))
@@ -128,20 +128,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_shelves_come_to_the_same(rules in rules(), events in model_events()) {
+    fn both_stores_come_to_the_same(rules in rules(), events in model_events()) {
         let monitor = Monitor::new(rules);
         for until in 0..=events.len() {
-            let small = watch::<Small<{ MESSAGES as usize }>>(monitor, &events[..until]);
-            prop_assert_eq!(small, watch::<Growing>(monitor, &events[..until]));
+            let small = watch::<Bounded<{ MESSAGES as usize }>>(monitor, &events[..until]);
+            prop_assert_eq!(small, watch::<Unbounded>(monitor, &events[..until]));
         }
     }
 
     #[test]
     fn each_property_is_judged_alike_alone_and_among_others(rules in rules(), events in model_events()) {
         let all = Monitor { rules, watched: PropertyId::BLACK_BOX.iter().copied().collect() };
-        let (on_the_way, at_rest) = watch::<Growing>(all, &events);
+        let (on_the_way, at_rest) = watch::<Unbounded>(all, &events);
         for &property in PropertyId::BLACK_BOX {
-            let alone = watch::<Growing>(Monitor { rules, watched: property.into() }, &events);
+            let alone = watch::<Unbounded>(Monitor { rules, watched: property.into() }, &events);
             let only = |set: PropertySet| if set.contains(property) { property.into() } else { PropertySet::EMPTY };
             prop_assert_eq!(alone, (only(on_the_way), only(at_rest)), "{}", property);
         }
@@ -162,7 +162,7 @@ proptest! {
     fn a_model_s_monitor_and_the_judge_agree(rules in rules(), events in model_events()) {
         // The judge takes its rule for settles from the promise; its default is this one.
         let rules = Rules { settle: SettleRule::AfterEffect, ..rules };
-        let (_, at_rest) = watch::<Small<{ MESSAGES as usize }>>(Monitor::new(rules), &events);
+        let (_, at_rest) = watch::<Bounded<{ MESSAGES as usize }>>(Monitor::new(rules), &events);
         let judgement = judged(rules, &events, true);
         // The events of a model never contradict themselves. These may, and then they are no evidence of a loss.
         let contradicted = |finding: &&Finding| finding.verdict == Verdict::Unknown(Doubt::Contradiction);

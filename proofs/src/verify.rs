@@ -12,9 +12,9 @@ use delivery_model::check::graph;
 use delivery_model::check::{Claim, Explored, Limits, LivenessFinding, Protocol, Violation, explore, explore_whole};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
 use delivery_model::schedule::Schedule;
-use delivery_model::semantics::inside::Watch;
+use delivery_model::semantics::whitebox::Watch;
 use delivery_model::semantics::{
-    Doubt, Growing, Monitor, PropertyId, PropertySet, Question, Rules, Verdict, Verdicts, judge,
+    Doubt, Monitor, PropertyId, PropertySet, Question, Rules, Unbounded, Verdict, Verdicts, judge,
 };
 use delivery_model::spec::State;
 use delivery_model::spec::bounds::{MESSAGES_MAX, TooManyMessages};
@@ -259,10 +259,10 @@ pub fn shown(property: PropertyId, schedule: &Schedule, run: &Run) -> Broken {
 /// The message that is still owed something at the end of a run.
 fn owed(property: PropertyId, schedule: &Schedule, run: &Run) -> Option<MessageId> {
     let monitor = Monitor { rules: Rules::from(&schedule.pipeline), watched: property.into() };
-    let mut shelf = Growing::default();
-    run.history.events.iter().for_each(|recorded| monitor.feed(&mut shelf, &recorded.event, |_, _| {}));
+    let mut store = Unbounded::default();
+    run.history.events.iter().for_each(|recorded| monitor.feed(&mut store, &recorded.event, |_, _| {}));
     let mut owed = None;
-    monitor.settle_up(&shelf, |message, _, _| owed = owed.or(Some(message)));
+    monitor.finish(&store, |message, _, _| owed = owed.or(Some(message)));
     owed
 }
 

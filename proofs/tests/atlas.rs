@@ -12,7 +12,7 @@ use delivery_model::semantics::Verdict;
 use delivery_model::story::Ink;
 use delivery_model::vocab::{Fault, Step};
 use delivery_proofs::atlas::{
-    Course, FaultSet, Lookout, MARKERS, Page, Position, Surveyed, chart, html, json, markdown, section, stories, survey,
+    FaultSet, Lookout, MARKERS, Page, Progress, Scope, Surveyed, chart, html, json, markdown, section, stories, survey,
 };
 use serde_json::Value;
 
@@ -20,13 +20,13 @@ use serde_json::Value;
 /// for a second consumer, and two that leave several late deliveries of one position.
 const SOME: [Fault; 4] = [Fault::PublishAckLost, Fault::BrokerCrash, Fault::LeaseExpiry, Fault::DedupForgotten];
 
-fn surveyed(pipelines: &[Pipeline], course: Course) -> Surveyed {
+fn surveyed(pipelines: &[Pipeline], course: Scope) -> Surveyed {
     survey(pipelines, course, Lookout { keep_going: &|| true, tell: &|_| () }).expect("so few messages fit")
 }
 
 fn charted(names: &[&str], faults: FaultSet) -> Vec<Page> {
     let pipelines: Vec<Pipeline> = names.iter().map(|name| preset(name)).collect();
-    surveyed(&pipelines, Course { faults, ..Course::default() }).pages
+    surveyed(&pipelines, Scope { faults, ..Scope::default() }).pages
 }
 
 fn preset(name: &str) -> Pipeline {
@@ -51,7 +51,7 @@ fn with_a_memory_each() -> Page {
     let mut pipeline = preset("exactly-once");
     pipeline.consumer.remembers = Remembers::InMemory;
     let faults = FaultSet::of([Fault::SettleLost, Fault::LeaseExpiry]);
-    surveyed(&[pipeline], Course { faults, ..Course::default() }).pages.remove(0)
+    surveyed(&[pipeline], Scope { faults, ..Scope::default() }).pages.remove(0)
 }
 
 /// What a search finds where these faults may strike, each once, and no other.
@@ -154,7 +154,7 @@ fn what_the_presets_say_of_other_settings_is_so() {
     let check = |name: &str, change: fn(&mut Pipeline), expected: Verdict| {
         let mut pipeline = preset(name);
         change(&mut pipeline);
-        let page = &surveyed(&[pipeline], Course { faults: FaultSet::usual(), ..Course::default() }).pages[0];
+        let page = &surveyed(&[pipeline], Scope { faults: FaultSet::usual(), ..Scope::default() }).pages[0];
         assert_eq!(page.claim().map(|(_, verdict)| verdict), Some(expected), "{name}");
     };
     let always = |it: &mut Pipeline| {
@@ -204,7 +204,7 @@ fn html_needs_no_other_file_and_takes_names_for_text() {
     let mut pipeline = preset("exactly-once");
     pipeline.name = "<script>alert('&')</script>".to_owned();
     let faults = FaultSet::of([Fault::ConsumerCrash]);
-    let pages = surveyed(&[pipeline.clone(), pipeline], Course { faults, ..Course::default() }).pages;
+    let pages = surveyed(&[pipeline.clone(), pipeline], Scope { faults, ..Scope::default() }).pages;
     let written = html(&pages);
     assert!(!written.contains("<script") && written.contains("&lt;script&gt;alert"), "a name is text");
     for elsewhere in ["src=", "href=\"http", "href='http", "url(http", "@import", "<link"] {
@@ -253,7 +253,7 @@ fn dead_letters_are_told_with_their_story() {
     let mut lost = dies.clone();
     lost.dead_letters = DeadLetters::AreLost;
     let faults = FaultSet::of([Fault::ConsumerCrash, Fault::PublishLost]);
-    let pages = surveyed(&[dies, lost, preset("exactly-once")], Course { faults, ..Course::default() }).pages;
+    let pages = surveyed(&[dies, lost, preset("exactly-once")], Scope { faults, ..Scope::default() }).pages;
     let under: Vec<Vec<FaultSet>> =
         pages.iter().map(|page| page.dead_letters.iter().map(|(faults, _)| *faults).collect()).collect();
     let crash = vec![FaultSet::of([Fault::ConsumerCrash])];
@@ -279,14 +279,14 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
             asked.fetch_add(1, Ordering::Relaxed);
             told.lock().expect("nobody panics with it").len() < 4
         },
-        tell: &|position: Position<'_>| {
+        tell: &|position: Progress<'_>| {
             let mut told = told.lock().expect("nobody panics with it");
             if position.done > told.len() {
                 told.push((position.done, position.title.to_owned()));
             }
         },
     };
-    let course = Course { faults: FaultSet::of(SOME), threads: 1, ..Course::default() };
+    let course = Scope { faults: FaultSet::of(SOME), threads: 1, ..Scope::default() };
     let stopped = survey(&pipelines, course, lookout).expect("two messages fit");
     let charted: Vec<&str> = stopped.pages.iter().map(|page| page.pipeline.name.as_str()).collect();
     assert_eq!((charted, stopped.left_out), (vec!["at-most-once"], vec!["exactly-once".to_owned()]));
@@ -295,7 +295,7 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
 
 #[test]
 fn a_survey_that_meets_its_limit_of_states_knows_less_and_says_so() {
-    let course = Course { states_max: 100, faults: FaultSet::of(SOME), ..Course::default() };
+    let course = Scope { states_max: 100, faults: FaultSet::of(SOME), ..Scope::default() };
     let pages = surveyed(&[preset("exactly-once")], course).pages;
     assert!(!pages[0].is_complete());
     let verdict = pages[0].verdicts(Level::Effect, FaultSet::NONE).of(Semantics::ExactlyOnce);

@@ -1,4 +1,4 @@
-//! Small pipelines with the answers that they must get, worked out by hand: each was answered wrongly once, or is the
+//! Bounded pipelines with the answers that they must get, worked out by hand: each was answered wrongly once, or is the
 //! legal neighbour of one that was.
 //!
 //! `expected.json` says of each: `messages` (2 where it says nothing), `strongest`, a property that is `violated`, whether

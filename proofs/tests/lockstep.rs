@@ -9,7 +9,7 @@ use delivery_model::schedule::StepWord;
 use delivery_model::vocab::Fault;
 use delivery_model::words::Word;
 use delivery_proofs::lockstep::{Difference, Walked, walk};
-use delivery_proofs::simulation::baits::bait;
+use delivery_proofs::simulation::kill_schedules::kill_schedule;
 
 fn preset(name: &str) -> Pipeline {
     presets::named(name).expect("the preset exists")
@@ -169,15 +169,15 @@ fn telling(how: &Difference) -> Option<StepWord> {
     step.and_then(StepWord::of)
 }
 
-/// The cores with a seeded bug part from the spec on the pipeline of its bait and under the bait's faults, after so many
+/// The cores with a seeded bug part from the spec on the pipeline of its kill schedule and under the kill schedule's faults, after so many
 /// steps, over this one. Sound cores do not, and neither do those that mix up bytes, of which the spec knows none.
 #[test]
 fn every_seeded_bug_parts_from_the_spec() {
     let mut parted = Vec::new();
     for mutant in Mutant::ALL {
-        let bait = bait(mutant).expect("every bug has a bait");
-        let faults = bait.budget();
-        let schedule = bait.schedule;
+        let kill = kill_schedule(mutant).expect("every bug has a kill schedule");
+        let faults = kill.budget();
+        let schedule = kill.schedule;
         let pipeline = Pipeline { faults, ..schedule.pipeline };
         check(&pipeline, schedule.messages);
         let walked = walk(&pipeline, schedule.messages, mutant, &mut |_, _| true).expect("so few fit");

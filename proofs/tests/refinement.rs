@@ -9,7 +9,7 @@ use delivery_model::schedule::{Schedule, StepWord};
 use delivery_model::spec::bounds::MESSAGES_MAX;
 use delivery_model::vocab::{Fault, Step};
 use delivery_proofs::lockstep::{Followed, follow, wander};
-use delivery_proofs::simulation::baits::bait;
+use delivery_proofs::simulation::kill_schedules::kill_schedule;
 use delivery_proofs::simulation::pipelines::pipelines;
 use delivery_proofs::simulation::run::run;
 use delivery_proofs::simulation::seeded_runner;
@@ -82,9 +82,9 @@ fn drawn_runs_do_everything() {
 #[test]
 fn the_run_of_a_seeded_bug_is_not_accepted() {
     for mutant in Mutant::ALL {
-        let bait = bait(mutant).expect("every bug has a bait");
-        let mut schedule = bait.catches(mutant).expect("the bug is caught");
-        schedule.pipeline.faults = bait.budget();
+        let kill = kill_schedule(mutant).expect("every bug has a kill schedule");
+        let mut schedule = kill.catches(mutant).expect("the bug is caught");
+        schedule.pipeline.faults = kill.budget();
         let run = run(&schedule, mutant).expect("a seeded run takes only what is offered");
         let followed = follow(&schedule.pipeline, schedule.messages, mutant, &run.steps).expect("so few fit");
         let is_of_bytes = mutant == Mutant::PayloadBufferReused;

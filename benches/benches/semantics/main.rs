@@ -21,13 +21,13 @@ use delivery_benches::{is_test, time};
 use delivery_impls::core::broker::{Broker, Journals, Peer};
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
-use delivery_impls::core::hand::{ConsumerId, ConsumerOutput, HandId};
-use delivery_impls::core::order::{Order, Sku};
-use delivery_impls::core::positions::Positions;
+use delivery_impls::core::delivery::{ConsumerId, ConsumerOutput, DeliveryId};
 use delivery_impls::core::producer::Producer;
-use delivery_impls::core::record::ProducerId;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::ProducerId;
+use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::mutant::Mutant;
 use delivery_impls::store::InventoryStore;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
@@ -113,7 +113,7 @@ struct Stocking {
 
 impl Stocking {
     /// Works on a hand-off as far as it can be without an answer of the broker.
-    fn work(&mut self, hand: HandId) {
+    fn work(&mut self, hand: DeliveryId) {
         while let Some(task) = self.consumer.task(hand) {
             match task {
                 Task::Handle => {

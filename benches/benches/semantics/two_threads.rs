@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use delivery_benches::{report_speed_beside_another, time_at_once};
 use delivery_impls::core::deliveries::Next;
-use delivery_impls::core::hand::{ConsumerOutput, HandId, HandOff};
+use delivery_impls::core::delivery::{ConsumerOutput, DeliveryId, HandOff};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::SettleOutcome;
 
@@ -27,7 +27,7 @@ const SPINS: u32 = 1_000;
 /// What the broker says at once.
 #[derive(Default)]
 struct Batch {
-    settled: Vec<(HandId, SettleOutcome)>,
+    settled: Vec<(DeliveryId, SettleOutcome)>,
     hand_offs: Vec<HandOff>,
 }
 
@@ -86,7 +86,7 @@ fn hand_off(broker: &mut MemoryBroker) -> Vec<HandOff> {
 }
 
 /// What the consumer says reaches the broker. How many hand-offs are over.
-fn take(broker: &mut MemoryBroker, answer: Answer, settled: &mut Vec<(HandId, SettleOutcome)>) -> u64 {
+fn take(broker: &mut MemoryBroker, answer: Answer, settled: &mut Vec<(DeliveryId, SettleOutcome)>) -> u64 {
     let mut over = 0;
     for output in answer {
         match output {

@@ -12,14 +12,13 @@ use delivery_model::pipeline::{self, Leases, Pipeline, RecordsSettles, Remembers
 use delivery_model::vocab::{EventKind, PartitionId, Position, SettleOutcome};
 
 use super::deliveries::Subscription;
-use super::hand::{ConsumerId, ConsumerOutput, GROUP, HandId, HandOff, Lease, SettleRequest};
+use super::delivery::{ConsumerId, ConsumerOutput, DeliveryId, GROUP, HandOff, Lease, SettleRequest};
 use super::inbox::Inbox;
-use super::order::Order;
-use super::positions::Positions;
-use super::record::{Key, Record};
 use super::report::Report;
+use crate::data::positions::Positions;
+use crate::data::record::{Key, Record};
 use crate::mutant::Mutant;
-use crate::store::{Change, Covers, Generation, InventoryStore, StoreError};
+use crate::store::{Change, Covers, EffectStore, Generation, StoreError};
 
 /// The application's handler failed on a message: nothing of it took effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +59,7 @@ pub struct Consumer {
     leases: Leases,
     records_settles: RecordsSettles,
     mutant: Mutant,
-    hands: BTreeMap<HandId, Work>,
+    hands: BTreeMap<DeliveryId, Work>,
     inbox: Inbox,
     /// The latest generation of the group that it was told of.
     generation: Generation,
@@ -120,24 +119,24 @@ impl Consumer {
     }
 
     /// What the hand-off waits for, if the consumer has it.
-    pub fn task(&self, hand: HandId) -> Option<Task> {
+    pub fn task(&self, hand: DeliveryId) -> Option<Task> {
         self.hands.get(&hand).map(|work| work.task)
     }
 
     /// Every hand-off that the consumer has, and what it waits for, by position.
-    pub fn hands(&self) -> impl Iterator<Item = (HandId, Task)> + '_ {
+    pub fn hands(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
         self.hands.iter().map(|(&hand, work)| (hand, work.task))
     }
 
     /// The hand-offs of one position that the consumer has, and what they wait for, oldest lease first.
-    pub fn hands_of(&self, position: Position) -> impl Iterator<Item = (HandId, Task)> + '_ {
-        let first = HandId { position, lease: Lease::default() };
+    pub fn hands_of(&self, position: Position) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
+        let first = DeliveryId { position, lease: Lease::default() };
         let of_position = self.hands.range(first..).take_while(move |(hand, _)| hand.position == position);
         of_position.map(|(&hand, work)| (hand, work.task))
     }
 
     /// The message of a hand-off.
-    pub fn record(&self, hand: HandId) -> Option<&Record> {
+    pub fn record(&self, hand: DeliveryId) -> Option<&Record> {
         self.hands.get(&hand).map(|work| &work.hand_off.record)
     }
 
@@ -151,14 +150,14 @@ impl Consumer {
     /// If the consumer does not have the hand-off.
     pub fn handle(
         &mut self,
-        hand: HandId,
+        hand: DeliveryId,
         committed: &Positions,
-        store: &mut impl InventoryStore,
+        store: &mut impl EffectStore,
         handler: impl FnOnce(&Record) -> Result<(), HandlerFailed>,
     ) -> Result<(), StoreError> {
         let work = self.hands.get(&hand).expect("the consumer has the hand-off");
         let record = work.hand_off.record.clone();
-        let Ok(order) = handler(&record).and_then(|()| Order::decode(&record.payload).map_err(|_| HandlerFailed))
+        let Ok(effect) = handler(&record).and_then(|()| store.effect_of(&record.payload).map_err(|_| HandlerFailed))
         else {
             self.give_up(hand);
             return Ok(());
@@ -168,14 +167,14 @@ impl Consumer {
             Mutant::PositionsTakenForInbox => !store.finished()?.contains(hand.position),
             _ => !self.has_seen(&key, store)?,
         };
-        let mut change = Change { order: is_new.then_some(order), ..Change::default() };
+        let mut change = Change { effect: is_new.then_some(effect), ..Change::default() };
         let writes_inbox = is_new && self.settings.remembers == Remembers::WithEffect;
         if writes_inbox && self.mutant != Mutant::InboxAfterEffect {
             change.inbox = Some(key);
         }
         let effect_comes_later = writes_inbox && self.mutant == Mutant::InboxBeforeEffect;
         if effect_comes_later {
-            change.order = None;
+            change.effect = None;
         }
         let finished = self.add_position(&mut change, hand, committed, store)?;
         match store.apply(&change) {
@@ -186,7 +185,7 @@ impl Consumer {
             }
             Err(error) => return Err(error),
         }
-        if change.order.is_some() {
+        if change.effect.is_some() {
             self.report_effect(&record);
         }
         if let Some(finished) = finished {
@@ -208,7 +207,7 @@ impl Consumer {
     ///
     /// # Panics
     /// If the consumer does not have the hand-off.
-    pub fn remember(&mut self, hand: HandId, store: &mut impl InventoryStore) -> Result<(), StoreError> {
+    pub fn remember(&mut self, hand: DeliveryId, store: &mut impl EffectStore) -> Result<(), StoreError> {
         let record = self.record(hand).expect("the consumer has the hand-off").clone();
         let key = self.key(&record, hand.position);
         match self.mutant {
@@ -216,7 +215,7 @@ impl Consumer {
                 store.apply(&Change { inbox: Some(key), ..Change::default() })?;
             }
             Mutant::InboxBeforeEffect if self.settings.remembers == Remembers::WithEffect => {
-                store.apply(&Change { order: Order::decode(&record.payload).ok(), ..Change::default() })?;
+                store.apply(&Change { effect: store.effect_of(&record.payload).ok(), ..Change::default() })?;
                 self.report_effect(&record);
             }
             _ => self.inbox.remember(key),
@@ -233,7 +232,7 @@ impl Consumer {
     ///
     /// # Panics
     /// If the consumer does not have the hand-off.
-    pub fn settle(&mut self, hand: HandId, committed: &Positions) {
+    pub fn settle(&mut self, hand: DeliveryId, committed: &Positions) {
         let finishes = self.settles() == Settles::AfterEffect;
         let covers = match self.subscription {
             Subscription::Leased => Covers::One(hand.position),
@@ -258,7 +257,7 @@ impl Consumer {
     }
 
     /// What came of a settle. Nothing happens if none is awaited.
-    pub fn handle_settled(&mut self, hand: HandId, outcome: SettleOutcome) {
+    pub fn handle_settled(&mut self, hand: DeliveryId, outcome: SettleOutcome) {
         if self.task(hand) != Some(Task::AwaitSettled) {
             return;
         }
@@ -277,7 +276,7 @@ impl Consumer {
     }
 
     /// Drops a hand-off without a word: the broker is gone, or the hand-off was taken away.
-    pub fn drop_hand(&mut self, hand: HandId) {
+    pub fn drop_hand(&mut self, hand: DeliveryId) {
         self.hands.remove(&hand);
     }
 
@@ -292,7 +291,7 @@ impl Consumer {
         &mut self,
         to: Position,
         generation: Generation,
-        store: &mut impl InventoryStore,
+        store: &mut impl EffectStore,
     ) -> Result<(), StoreError> {
         if self.settles() == Settles::WithEffect {
             store.rewind(to)?;
@@ -320,7 +319,7 @@ impl Consumer {
 
     /// The position is finished: from then on that is part of what a cursor commits, unless its hand-off is of an earlier
     /// generation than the consumer knows of.
-    fn finish(&mut self, hand: HandId) {
+    fn finish(&mut self, hand: DeliveryId) {
         if self.hands.get(&hand).is_some_and(|work| work.hand_off.generation >= self.generation) {
             self.inbox.finish(hand.position);
         }
@@ -359,7 +358,7 @@ impl Consumer {
         if self.mutant == Mutant::InboxByPosition { Key::Position(position) } else { record.key(position) }
     }
 
-    fn has_seen(&self, key: &Key, store: &impl InventoryStore) -> Result<bool, StoreError> {
+    fn has_seen(&self, key: &Key, store: &impl EffectStore) -> Result<bool, StoreError> {
         match self.settings.remembers {
             Remembers::Nothing => Ok(false),
             Remembers::InMemory => Ok(self.inbox.has_seen(key)),
@@ -369,12 +368,12 @@ impl Consumer {
 
     /// Puts the position into the transaction, where it is stored with the effect. Returns everything that is finished
     /// if it commits.
-    fn add_position(
+    fn add_position<S: EffectStore>(
         &self,
-        change: &mut Change,
-        hand: HandId,
+        change: &mut Change<S::Effect>,
+        hand: DeliveryId,
         committed: &Positions,
-        store: &impl InventoryStore,
+        store: &S,
     ) -> Result<Option<Positions>, StoreError> {
         if self.settles() != Settles::WithEffect {
             return Ok(None);
@@ -390,7 +389,7 @@ impl Consumer {
         Ok(Some(finished))
     }
 
-    fn finish_handling(&mut self, hand: HandId) {
+    fn finish_handling(&mut self, hand: DeliveryId) {
         match self.settles() {
             Settles::AfterEffect => self.set_task(hand, Task::Settle),
             Settles::BeforeEffect | Settles::WithEffect => self.give_up(hand),
@@ -398,12 +397,12 @@ impl Consumer {
     }
 
     /// The hand-off is over, and its lease may end.
-    fn give_up(&mut self, hand: HandId) {
+    fn give_up(&mut self, hand: DeliveryId) {
         self.hands.remove(&hand);
         self.outputs.push_back(ConsumerOutput::Release(hand));
     }
 
-    fn set_task(&mut self, hand: HandId, task: Task) {
+    fn set_task(&mut self, hand: DeliveryId, task: Task) {
         self.hands.get_mut(&hand).expect("the consumer has the hand-off").task = task;
     }
 
@@ -412,7 +411,7 @@ impl Consumer {
         self.reports.push_back(Report::with(kind, &record.payload));
     }
 
-    fn report_settle(&mut self, hand: HandId, outcome: SettleOutcome) {
+    fn report_settle(&mut self, hand: DeliveryId, outcome: SettleOutcome) {
         let HandOff { ref record, delivery, .. } = self.hands[&hand].hand_off;
         let (message, position) = (record.message, Some(hand.position));
         let kind =

@@ -12,11 +12,11 @@ use std::ops::Range;
 use delivery_model::pipeline::{Commits, Delivers, Pipeline, Settles};
 use delivery_model::vocab::{DeliveryNumber, Position};
 
-use super::hand::{ConsumerId, HandId};
+use super::delivery::{ConsumerId, DeliveryId};
 use super::leases::Leases;
 use super::ledger::Entry;
-use super::positions::Positions;
 use super::time::Millis;
+use crate::data::positions::Positions;
 use crate::store::{Covers, Generation};
 
 /// How a group follows the log.
@@ -232,8 +232,8 @@ impl Deliveries {
     }
 
     /// Grants the lease of a hand-off that was counted.
-    pub fn grant(&mut self, position: Position, consumer: ConsumerId, ends: Millis) -> HandId {
-        HandId { position, lease: self.leases.grant(position, consumer, ends) }
+    pub fn grant(&mut self, position: Position, consumer: ConsumerId, ends: Millis) -> DeliveryId {
+        DeliveryId { position, lease: self.leases.grant(position, consumer, ends) }
     }
 
     /// Which hand-off of the position the last one was; none where the count stopped.

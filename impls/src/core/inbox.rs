@@ -3,9 +3,9 @@
 use delivery_model::pipeline::Commits;
 use delivery_model::vocab::Position;
 
-use super::keys::Keys;
-use super::positions::Positions;
-use super::record::Key;
+use crate::data::keys::Keys;
+use crate::data::positions::Positions;
+use crate::data::record::Key;
 use crate::store::Covers;
 
 /// What a consumer remembers until it crashes.

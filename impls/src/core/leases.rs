@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use delivery_model::vocab::Position;
 
-use super::hand::{ConsumerId, HandId, Lease};
+use super::delivery::{ConsumerId, DeliveryId, Lease};
 use super::time::Millis;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ impl Leases {
     }
 
     /// A consumer that outlived the broker goes on with a lease of an earlier incarnation.
-    pub fn resume(&mut self, hand: HandId, consumer: ConsumerId, ends: Millis) {
+    pub fn resume(&mut self, hand: DeliveryId, consumer: ConsumerId, ends: Millis) {
         self.live.insert(hand.position, Grant { lease: hand.lease, consumer, ends });
     }
 
@@ -76,17 +76,17 @@ impl Leases {
     }
 
     /// The leases that are live, by position.
-    pub fn live(&self) -> impl Iterator<Item = HandId> + '_ {
-        self.live.iter().map(|(&position, grant)| HandId { position, lease: grant.lease })
+    pub fn live(&self) -> impl Iterator<Item = DeliveryId> + '_ {
+        self.live.iter().map(|(&position, grant)| DeliveryId { position, lease: grant.lease })
     }
 
     /// Whether this very lease is live.
-    pub fn is_live(&self, hand: HandId) -> bool {
+    pub fn is_live(&self, hand: DeliveryId) -> bool {
         self.live.get(&hand.position).is_some_and(|grant| grant.lease == hand.lease)
     }
 
     /// The holder gives its lease back; a lease that is not live any more stays ended.
-    pub fn give_back(&mut self, hand: HandId) {
+    pub fn give_back(&mut self, hand: DeliveryId) {
         if self.is_live(hand) {
             self.live.remove(&hand.position);
         }
@@ -143,8 +143,8 @@ mod tests {
     const FIRST: ConsumerId = ConsumerId(0);
     const SECOND: ConsumerId = ConsumerId(1);
 
-    fn hand(lease: Lease) -> HandId {
-        HandId { position: P, lease }
+    fn hand(lease: Lease) -> DeliveryId {
+        DeliveryId { position: P, lease }
     }
 
     #[test]

@@ -8,8 +8,8 @@
 
 use delivery_model::vocab::{Epoch, Position};
 
-use super::hand::ConsumerId;
-use super::record::{DecodeError, ProducerId, Reader};
+use super::delivery::ConsumerId;
+use crate::data::record::{DecodeError, ProducerId, Reader};
 use crate::store::frame::RECORD_MAX_BYTES;
 use crate::store::{Generation, Journal, RecoverError, StoreError};
 

@@ -1,6 +1,6 @@
 //! The message log: records in the order in which they were stored, and how many of them are durable.
 //!
-//! Records at its front may be dropped when nobody needs them any more; what is kept of them is its [`Past`].
+//! Records at its front may be dropped when nobody needs them any more; what is kept of them is its [`DroppedRecords`].
 //!
 //! Left out: segments. The log is in memory and in one journal, which is written anew when records are dropped.
 
@@ -10,8 +10,8 @@ use delivery_model::pipeline;
 use delivery_model::vocab::{MessageId, Position};
 
 use super::dedup::Memory;
-use super::past::Past;
-use super::record::{Identity, Record};
+use super::dropped_records::DroppedRecords;
+use crate::data::record::{Identity, Record};
 use crate::store::{Journal, RecoverError, StoreError};
 
 /// The log of one topic.
@@ -20,7 +20,7 @@ use crate::store::{Journal, RecoverError, StoreError};
 /// [`synced`](Log::synced) survives a crash for sure. [`drop_below`](Log::drop_below) when all of it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Log<J> {
-    past: Past,
+    past: DroppedRecords,
     /// From where the past ends.
     records: VecDeque<Record>,
     synced: u64,
@@ -32,7 +32,7 @@ impl<J: Journal> Log<J> {
     pub fn open(settings: &pipeline::Broker, mut journal: J) -> Result<Self, RecoverError> {
         let mut found = journal.recover()?;
         let count = found.len();
-        let past = Past::decode(settings, &mut found)?;
+        let past = DroppedRecords::decode(settings, &mut found)?;
         let parts = count - found.len();
         let decode = |(place, bytes): (usize, Vec<u8>)| {
             Record::decode(&bytes).map_err(|why| RecoverError::Undecodable { record: (parts + place) as u64, why })
@@ -111,7 +111,7 @@ impl<J: Journal> Log<J> {
     }
 
     /// What is kept of those that were dropped.
-    pub fn past(&self) -> &Past {
+    pub fn past(&self) -> &DroppedRecords {
         &self.past
     }
 
@@ -140,8 +140,8 @@ mod tests {
     use delivery_model::vocab::Epoch;
 
     use super::*;
-    use crate::core::order::{Order, Sku};
-    use crate::core::record::ProducerId;
+    use crate::data::record::ProducerId;
+    use crate::inventory::{Order, Sku};
     use crate::store::simulated::{SimulatedJournal, Tear};
 
     fn record(message: u64) -> Record {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use delivery_model::vocab::MessageId;
 
-use super::record::{Identity, Payload};
 use super::time::Millis;
+use crate::data::record::{Identity, Payload};
 
 /// Where an unfinished message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

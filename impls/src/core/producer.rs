@@ -11,10 +11,10 @@ use delivery_model::pipeline::{self, Attempts, OnRestart, Pipeline};
 use delivery_model::vocab::{AttemptNumber, Epoch, EventKind, MessageId, Outcome, PartitionId, Position};
 
 use super::outbox::{Outbox, Unfinished, Waits};
-use super::record::{Identity, Payload, ProducerId, Publish, Record, Reply, Session, Verdict};
 use super::report::Report;
 use super::time::Millis;
 use super::tuning::Tuning;
+use crate::data::record::{Identity, Payload, ProducerId, Publish, Record, Reply, Session, Verdict};
 use crate::mutant::Mutant;
 use crate::store::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
 

@@ -2,7 +2,7 @@
 
 use delivery_model::vocab::EventKind;
 
-use super::record::Payload;
+use crate::data::record::Payload;
 
 /// An event without the ids that only its recorder knows: whose process it was, and the number of its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

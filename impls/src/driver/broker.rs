@@ -28,16 +28,16 @@ use delivery_model::vocab::{Epoch, Fault, MessageId};
 use self::connections::{Connection, Reason, Standing};
 use self::delivering::Subscriber;
 use self::joining::{Entrance, Lead};
-use self::leasing::{Begun, Leasing};
+use self::leasing::{Leasing, PendingSettle};
 use self::syncing::{SharedJournal, Syncer};
 use super::faults::Role;
 use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::broker::{Broker, Journals, Peer};
-use crate::core::hand::SettleRequest;
-use crate::core::positions::Positions;
-use crate::core::record::{ProducerId, Publish, Reply, Verdict};
+use crate::core::delivery::SettleRequest;
 use crate::core::time::Millis;
+use crate::data::positions::Positions;
+use crate::data::record::{ProducerId, Publish, Reply, Verdict};
 use crate::mutant::Mutant;
 use crate::store::file::FileJournal;
 use crate::store::{RecoverError, StoreError};
@@ -55,7 +55,7 @@ const TURN: usize = 256;
 const CONNECTIONS: usize = 512;
 
 /// How long the listener waits after it failed to accept a connection.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// How long a broker that was asked to leave goes on delivering.
 const DRAIN: Millis = Millis(30_000);
@@ -69,7 +69,7 @@ pub(super) enum Input {
     /// A connection brought an attempt that leads: retries of it join it until it has a reply.
     Leads(u64, Publish, Lead),
     /// A connection brought a settle whose lease does not end until this is dealt with.
-    Settles(u64, SettleRequest, Begun),
+    Settles(u64, SettleRequest, PendingSettle),
     /// A connection ended, or must end.
     Closed(u64, Reason),
     /// More of the log is durable, or it cannot be synced any more.
@@ -112,7 +112,7 @@ fn listen_at(address: SocketAddr) -> io::Result<Inbox> {
         loop {
             // An error is that connection's, or a want of descriptors that an ended connection will relieve.
             let Ok((stream, peer)) = listener.accept() else {
-                thread::park_timeout(BREATH);
+                thread::park_timeout(ACCEPT_RETRY);
                 continue;
             };
             if accepted.send(Input::Opened(stream, peer)).is_err() {
@@ -361,7 +361,7 @@ impl<'a> Incarnation<'a> {
         }
     }
 
-    fn hear_settle(&mut self, connection: u64, request: SettleRequest, begun: Begun) -> Result<(), Interrupt> {
+    fn hear_settle(&mut self, connection: u64, request: SettleRequest, begun: PendingSettle) -> Result<(), Interrupt> {
         let said = ToBroker::Settle(request);
         if self.is_heard(connection, &said) { self.hear_consumer(connection, said, Some(begun)) } else { Ok(()) }
     }

@@ -17,7 +17,7 @@ use self::state::{Shared, State};
 use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
-use crate::core::hand::ConsumerId;
+use crate::core::delivery::ConsumerId;
 use crate::store::StoreError;
 
 /// The name under which histories know the consumer.

@@ -18,7 +18,7 @@ use delivery_model::schedule::{PlannedFault, Point, StepWord};
 use delivery_model::vocab::{Fault, MessageId};
 use thiserror::Error;
 
-use crate::core::record::ProducerId;
+use crate::data::record::ProducerId;
 
 /// A role that faults can befall: each is one thread's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

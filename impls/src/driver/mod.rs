@@ -30,8 +30,8 @@ use std::thread;
 
 use self::producer::Orders;
 use self::run::{DriverError, Ended, Run};
-use crate::core::record::ProducerId;
 use crate::core::report::Report;
+use crate::data::record::ProducerId;
 
 /// Who is told what a run's processes do, at the moment it takes effect.
 pub trait Observer: Send + Sync {

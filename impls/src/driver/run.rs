@@ -24,10 +24,10 @@ use super::secret::Secret;
 use super::settings::Settings;
 use super::wire::ToBroker;
 use crate::core::producer::SubmitError;
-use crate::core::record::ProducerId;
 use crate::core::report::Report;
 use crate::core::time::{BackOff, Millis};
 use crate::core::tuning::{Retention, Tuning};
+use crate::data::record::ProducerId;
 use crate::store::file::Room;
 use crate::store::{RecoverError, StoreError};
 
@@ -35,7 +35,7 @@ use crate::store::{RecoverError, StoreError};
 const FAULTS: &str = "faults";
 
 /// How long a thread that waits for others may go without a look at whether the run is over.
-const LOOK_UP: Duration = Duration::from_millis(100);
+const POLL_MAX: Duration = Duration::from_millis(100);
 
 /// Why a role could not go on.
 #[derive(Debug, Error)]
@@ -201,7 +201,7 @@ const BRIEF: Millis = Millis(1_000);
 
 /// Whether the roles of a run share a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Company {
+pub enum Deployment {
     /// They do: when the broker ends, all do.
     Together,
     /// Each has its own, and starts and stops when it likes.
@@ -224,7 +224,7 @@ pub struct Run {
     pub secret: Secret,
     /// How long to bear with peers.
     pub limits: Limits,
-    company: Company,
+    company: Deployment,
     observer: Arc<dyn Observer>,
     began: Instant,
     /// The broker has closed for good.
@@ -241,7 +241,7 @@ impl Run {
         tuning: Tuning,
         stores: Stores,
         observer: Arc<dyn Observer>,
-        company: Company,
+        company: Deployment,
     ) -> Run {
         let began = Instant::now();
         let (stop, secret, limits, ending, halted) = Default::default();
@@ -257,7 +257,7 @@ impl Run {
     /// How long a role may wait for input: until its next deadline, but not without looking up now and then.
     pub(super) fn patience(&self, deadline: Option<Millis>) -> Duration {
         let left = |deadline: Millis| Duration::from_millis(deadline.0).saturating_sub(self.began.elapsed());
-        deadline.map_or(LOOK_UP, |deadline| left(deadline).min(LOOK_UP))
+        deadline.map_or(POLL_MAX, |deadline| left(deadline).min(POLL_MAX))
     }
 
     pub(super) fn tell(&self, process: &str, report: &Report) -> Result<(), DriverError> {
@@ -326,14 +326,14 @@ impl Run {
     /// How long a producer that is to stop goes on with what it was submitted. One that shares a process holds it up.
     pub(super) fn last_tries(&self) -> Millis {
         match self.company {
-            Company::Together => Millis(300),
-            Company::Apart => Millis(5_000),
+            Deployment::Together => Millis(300),
+            Deployment::Apart => Millis(5_000),
         }
     }
 
     /// This role, which has a process of its own, was asked to leave.
     pub(super) fn is_leaving(&self) -> bool {
-        self.company == Company::Apart && self.is_stopping()
+        self.company == Deployment::Apart && self.is_stopping()
     }
 
     /// Connects to the broker and sends `hello` and `settings`; tries again until the broker is there. None if the role
@@ -357,7 +357,7 @@ impl Run {
                     return Ok(Some(link));
                 }
                 Err(_) if self.is_ending() => break,
-                Err(why) if self.company == Company::Together => {
+                Err(why) if self.company == Deployment::Together => {
                     return Err(DriverError::Io { role: name.to_owned(), why });
                 }
                 Err(why) => self.wait_for_broker(name, &why, &mut failures),
@@ -388,7 +388,7 @@ impl Run {
     fn rest(&self, failures: u32) {
         let wait = self.tuning.back_off.after(failures, u64::from(std::process::id()));
         // Nobody unparks it: a role that is asked to leave looks up soon enough.
-        thread::park_timeout(Duration::from_millis(wait.0).min(LOOK_UP));
+        thread::park_timeout(Duration::from_millis(wait.0).min(POLL_MAX));
     }
 }
 

@@ -146,7 +146,7 @@
 //! A `settle` that does not finish leaves the worker busy: it is for consumers that settle before they handle, and
 //! `release` the hand after that.
 //!
-//! The payload of the order service is its own affair ([`Order`](crate::core::order::Order)): version u8 (1), article
+//! The payload of the order service is its own affair ([`Order`](crate::inventory::Order)): version u8 (1), article
 //! u32, quantity u32.
 //!
 //! Decoding is validation: a body that is too short, too long or has an unknown tag is an error that says where.
@@ -154,7 +154,7 @@
 //! The first attempt of producer 3, epoch 2, at its message 7, an order for 3 of article 9, numbered 0 in session 2:
 //!
 //! ```
-//! # use delivery_impls::core::{order::{Order, Sku}, record::*};
+//! # use delivery_impls::{data::record::*, inventory::{Order, Sku}};
 //! # use delivery_impls::driver::wire::ToBroker;
 //! # use delivery_model::vocab::{AttemptNumber, Epoch, MessageId};
 //! # let session = Session { producer: ProducerId(3), session: Epoch(2) };
@@ -178,10 +178,10 @@ use thiserror::Error;
 use super::frame::BODY_MAX;
 use super::secret::Secret;
 use super::settings::{SETTINGS_MAX, Settings, is_printable};
-use crate::core::hand::{ConsumerId, HandId, HandOff, Lease, SettleRequest};
-use crate::core::positions::Positions;
+use crate::core::delivery::{ConsumerId, DeliveryId, HandOff, Lease, SettleRequest};
 use crate::core::producer::PAYLOAD_MAX;
-use crate::core::record::{DecodeError, ProducerId, Publish, Reader, Record, Reply, Verdict};
+use crate::data::positions::Positions;
+use crate::data::record::{DecodeError, ProducerId, Publish, Reader, Record, Reply, Verdict};
 use crate::store::{Covers, Generation};
 
 /// What a hand-off says besides the payload: its own fields, and those of a record with the longest identity.
@@ -245,7 +245,7 @@ pub enum ToBroker {
         /// How many hand-offs it works on at once.
         workers: u32,
         /// The hand-offs that it is still working on.
-        hands: Vec<HandId>,
+        hands: Vec<DeliveryId>,
         /// As in [`ToBroker::Has`].
         has: Positions,
     },
@@ -254,7 +254,7 @@ pub enum ToBroker {
     /// A consumer is done.
     Settle(SettleRequest),
     /// A consumer is over with a hand-off without settling it.
-    Release(HandId),
+    Release(DeliveryId),
     /// A consumer will go: it wants no more hand-offs.
     Leave,
     /// A consumer that keeps its positions with its effects has every position below this one behind it for good: nobody
@@ -278,7 +278,7 @@ pub enum FromBroker {
     /// What became of a settle.
     Settled {
         /// Of which hand-off.
-        hand: HandId,
+        hand: DeliveryId,
         /// What.
         outcome: SettleOutcome,
     },
@@ -534,15 +534,15 @@ fn tagged<T>(reader: &mut Reader<'_>, of: &'static str, value: impl FnOnce(u8) -
     value(found).ok_or(DecodeError::Tag { of, offset, found })
 }
 
-fn encode_hand(hand: &HandId, body: &mut Vec<u8>) {
+fn encode_hand(hand: &DeliveryId, body: &mut Vec<u8>) {
     body.extend(hand.position.0.to_le_bytes());
     body.extend(hand.lease.incarnation.to_le_bytes());
     body.extend(hand.lease.number.to_le_bytes());
 }
 
-fn decode_hand(reader: &mut Reader<'_>) -> Result<HandId, DecodeError> {
+fn decode_hand(reader: &mut Reader<'_>) -> Result<DeliveryId, DecodeError> {
     let position = Position(reader.u64()?);
-    Ok(HandId { position, lease: Lease { incarnation: reader.u32()?, number: reader.u32()? } })
+    Ok(DeliveryId { position, lease: Lease { incarnation: reader.u32()?, number: reader.u32()? } })
 }
 
 /// Positions as their runs, so that a long history with few holes is a short body, and never a longer one than a body

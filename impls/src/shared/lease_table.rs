@@ -21,7 +21,7 @@ use delivery_model::vocab::{DeliveryNumber, Position};
 use thiserror::Error;
 
 use super::ack_window::{AckWindow, Advance, BITS, ReserveError, Snapshot};
-use super::lease_slot::{self, Lease, LeaseError, LeaseSlot, NotExhausted, Phase, State, Tick, current};
+use super::lease_slot::{self, LeaseError, LeaseSlot, NotExhausted, SlotLease, SlotPhase, State, Tick, current};
 
 /// The leases of the positions in a window. Any thread may call anything.
 ///
@@ -43,7 +43,7 @@ pub struct Granted {
     /// Which position.
     pub position: Position,
     /// Which of its leases.
-    pub lease: Lease,
+    pub lease: SlotLease,
 }
 
 /// Why a position was not granted.
@@ -142,7 +142,7 @@ impl<S: Steps> LeaseTable<S> {
             return Err(lease_slot::GrantError::Settled.into());
         }
         // Settled, but not this position: the one before it in the slot.
-        Ok(if state.phase == Phase::Settled { state.for_next_position() } else { state })
+        Ok(if state.phase == SlotPhase::Settled { state.for_next_position() } else { state })
     }
 
     /// From here on the lease does not end, until the settle is finished or abandoned.
@@ -153,7 +153,7 @@ impl<S: Steps> LeaseTable<S> {
     /// The settle is durable. Says how far the settled prefix grew, if this call is the one that moved it.
     pub fn finish_settle(&self, granted: Granted) -> Result<Option<Advance>, LeaseError> {
         let slot = self.slot(granted.position);
-        current(slot.state(), granted.lease, Phase::Settling)?;
+        current(slot.state(), granted.lease, SlotPhase::Settling)?;
         S::finish(&self.window, slot, granted)
     }
 
@@ -183,7 +183,7 @@ impl<S: Steps> LeaseTable<S> {
 
     /// Whether the lease's settle is under way now.
     pub fn is_settling(&self, granted: Granted) -> bool {
-        current(self.slot(granted.position).state(), granted.lease, Phase::Settling).is_ok()
+        current(self.slot(granted.position).state(), granted.lease, SlotPhase::Settling).is_ok()
     }
 
     /// Ends a lease whose time is up: the position is to be delivered again.
@@ -212,7 +212,7 @@ pub trait Steps {
         slot: &LeaseSlot,
         deadline: Tick,
         seen_as: impl Fn(State) -> Result<State, GrantError>,
-    ) -> Result<Lease, GrantError> {
+    ) -> Result<SlotLease, GrantError> {
         slot.grant_as(deadline, seen_as)
     }
 
@@ -221,7 +221,7 @@ pub trait Steps {
         let Granted { position, lease } = granted;
         let Ok(advance) = window.settle(position) else {
             // Only a second call of the same lease's holder can find that.
-            let (expected, phase) = (Phase::Settling, Phase::Settled);
+            let (expected, phase) = (SlotPhase::Settling, SlotPhase::Settled);
             return Err(LeaseError::WrongPhase { delivery: lease.delivery, expected, phase });
         };
         slot.finish_settle(lease)?;

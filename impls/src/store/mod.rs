@@ -6,10 +6,10 @@
 
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
-use crate::core::dedup::snapshot::SnapshotError;
-use crate::core::order::{Order, Sku};
-use crate::core::positions::Positions;
-use crate::core::record::{DecodeError, Key, Payload};
+use crate::data::positions::Positions;
+use crate::data::record::{DecodeError, Key, Payload};
+use crate::data::snapshot::SnapshotError;
+use crate::inventory::{Order, Sku};
 
 pub mod embedded;
 pub mod file;
@@ -170,22 +170,34 @@ impl Covers {
 }
 
 /// What one transaction of the inventory changes. Parts that are `None` stay as they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Change {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Change<E> {
     /// Refuses the transaction if a later generation was let in.
     pub fenced_by: Option<Generation>,
-    /// Takes this order's quantity from its article's stock: the effect.
-    pub order: Option<Order>,
+    /// Makes this effect.
+    pub effect: Option<E>,
     /// Notes in the inbox that this message was handled.
     pub inbox: Option<Key>,
     /// Notes that these positions are finished.
     pub finished: Option<Covers>,
 }
 
-/// The inventory service's database: stock, inbox, and the positions that the group has finished.
-pub trait InventoryStore {
+impl<E> Default for Change<E> {
+    fn default() -> Self {
+        Change { fenced_by: None, effect: None, inbox: None, finished: None }
+    }
+}
+
+/// The consuming application's database: its own data, the inbox, and the positions that the group has finished.
+pub trait EffectStore {
+    /// What handling one message changes in the application's data.
+    type Effect;
+
+    /// The effect of a message with this payload.
+    fn effect_of(&self, payload: &[u8]) -> Result<Self::Effect, DecodeError>;
+
     /// Applies a change as one transaction, durable when it returns.
-    fn apply(&mut self, change: &Change) -> Result<(), StoreError>;
+    fn apply(&mut self, change: &Change<Self::Effect>) -> Result<(), StoreError>;
 
     /// Lets this generation in, durably, and every earlier one no more.
     fn fence(&mut self, generation: Generation) -> Result<(), StoreError>;
@@ -198,7 +210,10 @@ pub trait InventoryStore {
 
     /// Forgets that this position and later ones are finished, durably.
     fn rewind(&mut self, to: Position) -> Result<(), StoreError>;
+}
 
+/// The inventory service's database: orders take from the stock of their articles.
+pub trait InventoryStore: EffectStore<Effect = Order> {
     /// How much is left of an article: what was there at first less what was taken.
     fn stock(&self, sku: Sku) -> Result<i64, StoreError>;
 }

@@ -13,12 +13,13 @@ use delivery_model::vocab::{Epoch, MessageId, Position};
 
 use super::frame::{self, HEADER_BYTES};
 use super::{
-    Change, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError,
+    Change, EffectStore, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, RecoverError,
+    StoreError,
 };
-use crate::core::keys::Keys;
-use crate::core::order::Sku;
-use crate::core::positions::Positions;
-use crate::core::record::{Key, Payload};
+use crate::data::keys::Keys;
+use crate::data::positions::Positions;
+use crate::data::record::{DecodeError, Key, Payload};
+use crate::inventory::{Order, Sku};
 
 /// How the last surviving record of a crash ends up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,8 +209,14 @@ impl SimulatedInventory {
     }
 }
 
-impl InventoryStore for SimulatedInventory {
-    fn apply(&mut self, change: &Change) -> Result<(), StoreError> {
+impl EffectStore for SimulatedInventory {
+    type Effect = Order;
+
+    fn effect_of(&self, payload: &[u8]) -> Result<Order, DecodeError> {
+        Order::decode(payload)
+    }
+
+    fn apply(&mut self, change: &Change<Order>) -> Result<(), StoreError> {
         if std::mem::take(&mut self.refuse_next) {
             return Err(StoreError::Refused);
         }
@@ -218,7 +225,7 @@ impl InventoryStore for SimulatedInventory {
         {
             return Err(StoreError::Fenced { current: self.generation, found });
         }
-        if let Some(order) = change.order {
+        if let Some(order) = change.effect {
             *self.stock.entry(order.sku).or_default() -= i64::from(order.quantity);
         }
         change.inbox.iter().for_each(|key| self.inbox.insert(key));
@@ -245,7 +252,9 @@ impl InventoryStore for SimulatedInventory {
         self.finished.truncate(to);
         Ok(())
     }
+}
 
+impl InventoryStore for SimulatedInventory {
     fn stock(&self, sku: Sku) -> Result<i64, StoreError> {
         Ok(self.stock.get(&sku).copied().unwrap_or_default())
     }

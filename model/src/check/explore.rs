@@ -14,7 +14,7 @@ use super::protocol::{Moment, Protocol};
 use super::reduced::Reduced;
 use crate::pipeline::{DeadLetters, FaultBudget, Pipeline};
 use crate::schedule::Interleaving;
-use crate::semantics::{Doubt, Monitor, PropertyId, PropertySet, Rules, Small, Verdict, Verdicts};
+use crate::semantics::{Bounded, Doubt, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts};
 use crate::spec::State;
 use crate::spec::bounds::{self, Bound, BoundCut, MESSAGES_MAX, TooManyMessages};
 use crate::vocab::{Fault, MessageId, Step};
@@ -387,16 +387,16 @@ impl Protocol {
     /// For which message the path breaks the property.
     pub fn broken_for(&self, path: &[Step], property: PropertyId) -> Option<MessageId> {
         let watching = Monitor { watched: property.into(), ..self.monitor };
-        let mut shelf = Small::<MESSAGES_MAX>::default();
+        let mut store = Bounded::<MESSAGES_MAX>::default();
         let mut state = State::default();
         let mut broken = None;
         for &step in path {
             for event in self.spec.take(&mut state, step).iter() {
-                watching.feed(&mut shelf, event, |_, _| broken = broken.or(event.kind.message()));
+                watching.feed(&mut store, event, |_, _| broken = broken.or(event.kind.message()));
             }
         }
         if self.spec.is_quiescent(&state) {
-            watching.settle_up(&shelf, |message, _, _| broken = broken.or(Some(message)));
+            watching.finish(&store, |message, _, _| broken = broken.or(Some(message)));
         }
         broken
     }

@@ -7,13 +7,13 @@ use stateright::Model;
 use super::graph::{Exploration, Packing, Walk};
 use super::protocol::{Moment, Protocol};
 use crate::bits::{Bits, Put, Sieve, Take, Used};
-use crate::semantics::Room;
+use crate::semantics::ObservedLayout;
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::{self, Spec};
 use crate::vocab::Step;
 
 /// The words of a moment's image.
-const IMAGE: usize = spec::WORDS + Room::WORDS;
+const IMAGE: usize = spec::WORDS + ObservedLayout::WORDS;
 
 /// Packs the moments of one protocol in so many words.
 struct Rows<const WORDS: usize> {
@@ -66,7 +66,7 @@ impl<const WORDS: usize, S: Into<Moment> + From<Moment>> Packing<S> for Rows<WOR
 /// Every field of a moment, one by one.
 struct Fields {
     spec: Spec,
-    room: Room,
+    room: ObservedLayout,
 }
 
 impl Fields {

@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use stateright::{Model, Path, Property};
 
 use crate::pipeline::Pipeline;
-use crate::semantics::inside::{Happened, Terms, Watch};
-use crate::semantics::{Monitor, Observed, PropertyId, PropertySet, Rules, Small};
+use crate::semantics::whitebox::{Happened, Watch, WhiteboxRules};
+use crate::semantics::{Bounded, Monitor, Observed, PropertyId, PropertySet, Rules};
 use crate::spec::bounds::{MESSAGES_MAX, TooManyMessages};
 use crate::spec::{Spec, State};
 use crate::story;
@@ -33,7 +33,7 @@ pub struct Moment {
     /// What producer, wires, broker and consumer know.
     pub state: State,
     /// What happened so far, as the properties see it.
-    pub observed: Observed<Small<MESSAGES_MAX>>,
+    pub observed: Observed<Bounded<MESSAGES_MAX>>,
 }
 
 impl fmt::Debug for Moment {
@@ -54,7 +54,7 @@ impl Protocol {
     /// The same, watched by these properties alone. What is not watched costs no states.
     pub fn watching(pipeline: &Pipeline, messages: u32, watched: PropertySet) -> Result<Self, TooManyMessages> {
         let monitor = Monitor { rules: Rules::from(pipeline), watched: watched & PropertySet::BLACK_BOX };
-        let watch = Watch { terms: Terms::from(pipeline), watched: watched & PropertySet::WHITE_BOX };
+        let watch = Watch { terms: WhiteboxRules::from(pipeline), watched: watched & PropertySet::WHITE_BOX };
         Ok(Protocol { spec: Spec::new(pipeline, messages)?, monitor, watch })
     }
 

@@ -2,20 +2,20 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Mistake, Node, Place, Value};
+use super::{Location, Mistake, Node, Value};
 use crate::words::Word;
 
 /// A value of the tree, and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     node: &'a Node,
-    place: Place,
+    place: Location,
 }
 
 /// A table all of whose keys are known.
 pub(crate) struct Fields<'a> {
     fields: Vec<(&'a str, Cursor<'a>)>,
-    place: Place,
+    place: Location,
 }
 
 /// Some words of a type, as errors list them.
@@ -26,11 +26,11 @@ pub(crate) fn words_of<W: Word>(words: &[W]) -> String {
 impl<'a> Cursor<'a> {
     /// The whole document; `line` is where it stands in its file, if it has no lines of its own.
     pub fn root(node: &'a Node, line: Option<u32>) -> Cursor<'a> {
-        Cursor { node, place: Place { line, key: String::new() } }
+        Cursor { node, place: Location { line, key: String::new() } }
     }
 
     /// Where this stands.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &Location {
         &self.place
     }
 

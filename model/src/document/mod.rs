@@ -16,25 +16,25 @@ pub(crate) use self::tree::{Node, Value, quoted};
 
 /// Where in a document something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The line, from 1, where the document has lines of its own.
     pub line: Option<u32>,
     /// The path of keys from the top, as in `producer.attempts` or `faults[2].message`; empty for the whole document.
     pub key: String,
 }
 
-impl Place {
-    pub(crate) fn child(&self, line: Option<u32>, key: &str) -> Place {
+impl Location {
+    pub(crate) fn child(&self, line: Option<u32>, key: &str) -> Location {
         let key = if self.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.key) };
-        Place { line: line.or(self.line), key }
+        Location { line: line.or(self.line), key }
     }
 
-    fn item(&self, line: Option<u32>, index: usize) -> Place {
-        Place { line: line.or(self.line), key: format!("{}[{index}]", self.key) }
+    fn item(&self, line: Option<u32>, index: usize) -> Location {
+        Location { line: line.or(self.line), key: format!("{}[{index}]", self.key) }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
             write!(f, "line {line}, ")?;
@@ -50,7 +50,7 @@ pub enum Mistake {
     #[error("{place}: unknown key; allowed here: {allowed}")]
     UnknownKey {
         /// The key.
-        place: Place,
+        place: Location,
         /// The keys that mean something here.
         allowed: String,
     },
@@ -58,7 +58,7 @@ pub enum Mistake {
     #[error("{place}: missing; expected {allowed}")]
     Missing {
         /// The key.
-        place: Place,
+        place: Location,
         /// What it should be.
         allowed: String,
     },
@@ -66,7 +66,7 @@ pub enum Mistake {
     #[error("{place}: found {found}; allowed: {allowed}")]
     Unfit {
         /// The value's key.
-        place: Place,
+        place: Location,
         /// The value, shortened.
         found: String,
         /// What may stand there.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::document::{Mistake, Place};
+use crate::document::{Location, Mistake};
 
 /// Why a pipeline could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -22,7 +22,7 @@ pub enum PipelineError {
     #[error("{place}: {value} means nothing together with {other}: {why}; allowed: {allowed}")]
     Meaningless {
         /// The setting that stands in the document (the first, if both do).
-        place: Place,
+        place: Location,
         /// Its value.
         value: String,
         /// The other setting's key, its value, and its line or that it was left out.

@@ -4,7 +4,7 @@
 //! here: the budgets of `[faults]`, whose keys are the kinds of fault, and what combinations of settings mean.
 
 use super::{Attempts, Broker, Consumer, Pipeline, Producer, Semantics};
-use crate::document::{Cursor, Mistake, Place, Value, quoted};
+use crate::document::{Cursor, Location, Mistake, Value, quoted};
 use crate::words::Word;
 
 /// The most characters of a name: it stands in tables.
@@ -158,7 +158,7 @@ pub(crate) fn read_name<'a>(cursor: &Cursor<'a>) -> Result<&'a str, Mistake> {
 }
 
 /// The name to use where the document has none.
-pub(super) fn default_name(name: &str, document: &Place) -> Result<String, Mistake> {
+pub(super) fn default_name(name: &str, document: &Location) -> Result<String, Mistake> {
     if is_name(name) {
         return Ok(name.to_owned());
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::document::{Mistake, Place};
+use crate::document::{Location, Mistake};
 use crate::pipeline::PipelineError;
 
 /// Why a schedule could not be loaded.
@@ -21,7 +21,7 @@ pub enum ScheduleError {
     #[error("{place}: not a step: {problem}")]
     Step {
         /// The step's place in the list.
-        place: Place,
+        place: Location,
         /// What was found there and what is allowed.
         problem: String,
     },

@@ -1,11 +1,11 @@
 //! What every property is written as: an automaton that watches the events of one message within one consumer group.
 //!
 //! Written once over `&mut State, &Event`, an automaton lifts to a small array inside a model's state and to a map over
-//! millions of messages: see [`shelf`](super::shelf). An automaton sees its own state and nothing of the others'.
+//! millions of messages: see [`store`](super::store). An automaton sees its own state and nothing of the others'.
 
 use std::{fmt::Debug, hash::Hash};
 
-use super::{PropertyId, Rules, shelf::Notes};
+use super::{PropertyId, Rules, store::GroupState};
 use crate::bits::Coded;
 use crate::vocab::{Event, MessageId};
 
@@ -25,7 +25,12 @@ pub trait Automaton {
 
     /// Takes in an event that is about this message. It may be called again after a breach: each further breach is
     /// reported too.
-    fn observe(rules: &Rules, state: &mut Self::State, notes: &mut impl Notes, event: &Event) -> Result<(), Breach>;
+    fn observe(
+        rules: &Rules,
+        state: &mut Self::State,
+        group: &mut impl GroupState,
+        event: &Event,
+    ) -> Result<(), Breach>;
 
     /// The group was reset; what that excuses is forgotten.
     fn rewind(_state: &mut Self::State) {}
@@ -34,7 +39,7 @@ pub trait Automaton {
     fn at_quiescence(
         _rules: &Rules,
         _state: &Self::State,
-        _notes: &impl Notes,
+        _notes: &impl GroupState,
         _message: MessageId,
     ) -> Result<(), Breach> {
         Ok(())

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::VIOLATIONS_TOLD;
-use super::growing::Map;
-use super::shelf::Place;
+use super::store::PartitionedPosition;
+use super::unbounded::Map;
 use crate::history::{Names, Recorded};
 use crate::pipeline::Level;
 use crate::vocab::{EventKind, Fault, GroupId, MessageId, Outcome, SettleOutcome};
@@ -30,11 +30,11 @@ pub enum ContradictionKind {
     /// The first delivery on record has this number.
     FirstDeliveryNumbered(u32),
     /// The message was acked there, and delivered only elsewhere.
-    AckedElsewhere(Place),
+    AckedElsewhere(PartitionedPosition),
     /// The message was settled before any delivery of it.
     SettledUndelivered,
     /// Another message is there, too.
-    SamePosition(Place, MessageId),
+    SamePosition(PartitionedPosition, MessageId),
     /// The group acts, and nothing was delivered to it.
     SilentGroup,
 }
@@ -71,7 +71,7 @@ impl Contradiction {
     /// The contradiction as a sentence.
     pub fn told(&self, names: &Names) -> String {
         let message = self.message.unwrap_or_default();
-        let place = |place: Place| match names.partition(place.partition) {
+        let place = |place: PartitionedPosition| match names.partition(place.partition) {
             Some(partition) => format!("position {} of {partition}", place.position),
             None => format!("position {}", place.position),
         };
@@ -123,7 +123,7 @@ struct Seen {
     /// The first delivery: its number, whether a fault may explain that, and its line.
     first: Option<(u32, bool, u32)>,
     settled_first: Option<u32>,
-    places: Vec<(Place, u32)>,
+    places: Vec<(PartitionedPosition, u32)>,
 }
 
 /// A fault by which a hand-off that the broker began is never received, or is received late.
@@ -138,8 +138,8 @@ impl Contradictions {
     pub(super) fn of(events: &[Recorded], level: Level, ends: bool) -> Self {
         let mut seen: Map<(GroupId, MessageId), Seen> = Map::default();
         let mut order: Vec<(GroupId, MessageId)> = Vec::new();
-        let mut acked: BTreeMap<MessageId, (Place, u32)> = BTreeMap::new();
-        let mut places: Map<Place, (MessageId, u32)> = Map::default();
+        let mut acked: BTreeMap<MessageId, (PartitionedPosition, u32)> = BTreeMap::new();
+        let mut places: Map<PartitionedPosition, (MessageId, u32)> = Map::default();
         let mut groups: BTreeMap<GroupId, (Option<u32>, bool)> = BTreeMap::new();
         let mut found = Contradictions::default();
         let (mut is_swallowed, mut reads_deliveries) = (false, false);
@@ -164,7 +164,7 @@ impl Contradictions {
                 EventKind::Outcome {
                     message, outcome: Outcome::Acked, partition, position: Some(position), ..
                 } => {
-                    let place = Place { partition, position };
+                    let place = PartitionedPosition { partition, position };
                     acked.entry(message).or_insert((place, *line));
                     found.share(&mut places, place, message, *line);
                 }
@@ -173,7 +173,7 @@ impl Contradictions {
                     let seen = key.and_then(|key| seen.get_mut(&key)).expect("it was entered");
                     seen.first.get_or_insert((delivery.map_or(1, |number| number.0), is_swallowed, *line));
                     if let Some(position) = position {
-                        let place = Place { partition, position };
+                        let place = PartitionedPosition { partition, position };
                         seen.places.push((place, *line));
                         found.share(&mut places, place, message, *line);
                     }
@@ -228,7 +228,13 @@ impl Contradictions {
     }
 
     /// A message is at a place: once for each other message that is there.
-    fn share(&mut self, places: &mut Map<Place, (MessageId, u32)>, place: Place, message: MessageId, line: u32) {
+    fn share(
+        &mut self,
+        places: &mut Map<PartitionedPosition, (MessageId, u32)>,
+        place: PartitionedPosition,
+        message: MessageId,
+        line: u32,
+    ) {
         let (first, first_line) = *places.entry(place).or_insert((message, line));
         let is_told = |it: &Contradiction| {
             matches!(it.kind, ContradictionKind::SamePosition(at, _) if at == place) && it.message == Some(message)
@@ -247,7 +253,7 @@ impl Contradictions {
         }
     }
 
-    /// The message was settled in the group, so that it got there although no delivery is on record.
+    /// The message was settled in the group state, so that it got there although no delivery is on record.
     pub(super) fn got_there(&self, group: GroupId, message: MessageId) -> bool {
         self.undelivered.contains_key(&(group, message))
     }

@@ -4,7 +4,7 @@
 //! brokers set a message aside although it was handled: its last settle was lost, or came while the limit was counted.
 //! A rewind excuses nothing. Judged where messages can be set aside.
 
-use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use super::{Automaton, Breach, PropertyId, Rules, store::GroupState};
 use crate::bits::coded;
 use crate::vocab::{Event, EventKind};
 
@@ -29,7 +29,7 @@ impl Automaton for EffectOrDeadLetter {
     const PROPERTY: PropertyId = PropertyId::EffectOrDeadLetter;
     type State = End;
 
-    fn observe(_: &Rules, end: &mut End, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(_: &Rules, end: &mut End, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         match (event.kind, *end) {
             (EventKind::Effect { .. }, End::Open) => *end = End::Effect,
             (EventKind::DeadLetter { .. }, End::Open) => *end = End::DeadLetter,

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Breach, Contradiction, Doubt, Growing, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts,
-    contradictions::Contradictions, growing::Map, tally::Counts,
+    Breach, Contradiction, Doubt, Monitor, PropertyId, PropertySet, Rules, Unbounded, Verdict, Verdicts,
+    contradictions::Contradictions, tally::Counts, unbounded::Map,
 };
 use crate::{
     history::{Header, History, PipelineOf, Recorded},
@@ -102,9 +102,9 @@ pub fn judge(history: &History, question: Question) -> Judgement {
     let rules = question.rules(&history.header);
     let counts = Counts::of(&history.events);
     let watched = rules.applicable() - untellable(&history.header, &rules, &counts);
-    let mut court = Court::new(Monitor { rules, watched }, groups(history));
+    let mut judging = Judging::new(Monitor { rules, watched }, groups(history));
     for recorded in &history.events {
-        court.hear(recorded);
+        judging.observe(recorded);
     }
     let quiescent = history.rest().is_some();
     let contradictions = Contradictions::of(&history.events, rules.level, quiescent);
@@ -112,12 +112,12 @@ pub fn judge(history: &History, question: Question) -> Judgement {
     doubt.duplicates = contradictions.duplicates_unknown;
     doubt.endless = question.endless;
     if quiescent {
-        doubt.losses = court.settle_up(PropertySet::BLACK_BOX, &contradictions);
+        doubt.losses = judging.finish(PropertySet::BLACK_BOX, &contradictions);
     } else if question.endless {
-        doubt.losses = court.settle_up(PropertySet::OF_ENDLESS_RUNS, &contradictions);
+        doubt.losses = judging.finish(PropertySet::OF_ENDLESS_RUNS, &contradictions);
     }
-    tell_lines(&mut court.violations, &history.events);
-    court.sentence(&counts, &doubt, contradictions)
+    tell_lines(&mut judging.violations, &history.events);
+    judging.conclude(&counts, &doubt, contradictions)
 }
 
 /// The properties that this history cannot tell of, broken or kept.
@@ -183,29 +183,29 @@ impl Doubts {
 }
 
 /// One monitor over the groups, and what it found.
-struct Court {
+struct Judging {
     monitor: Monitor,
-    shelves: BTreeMap<GroupId, Growing>,
+    stores: BTreeMap<GroupId, Unbounded>,
     breaches: [u64; PropertyId::ALL.len()],
     violations: Vec<Violation>,
 }
 
-impl Court {
+impl Judging {
     fn new(monitor: Monitor, groups: BTreeSet<GroupId>) -> Self {
-        let shelves = groups.into_iter().map(|group| (group, Growing::default())).collect();
-        Court { monitor, shelves, breaches: [0; _], violations: Vec::new() }
+        let stores = groups.into_iter().map(|group| (group, Unbounded::default())).collect();
+        Judging { monitor, stores, breaches: [0; _], violations: Vec::new() }
     }
 
     /// Feeds an event to its group, or to every group where it belongs to all.
-    fn hear(&mut self, recorded: &Recorded) {
-        let Court { monitor, shelves, breaches, violations } = self;
+    fn observe(&mut self, recorded: &Recorded) {
+        let Judging { monitor, stores, breaches, violations } = self;
         let kind = &recorded.event.kind;
         let concerned = match kind.group() {
-            Some(group) => shelves.range_mut(group..=group),
-            None => shelves.range_mut(..),
+            Some(group) => stores.range_mut(group..=group),
+            None => stores.range_mut(..),
         };
-        for (&group, shelf) in concerned {
-            monitor.feed(shelf, &recorded.event, |property, breach| {
+        for (&group, store) in concerned {
+            monitor.feed(store, &recorded.event, |property, breach| {
                 let message = kind.message().expect("only what a message does breaks a property");
                 let line = Some(recorded.line);
                 note(breaches, violations, Violation { property, breach, message, group, line, lines: Vec::new() });
@@ -214,11 +214,11 @@ impl Court {
     }
 
     /// Takes what is owed of these properties for broken. Says whether that is not known of some message.
-    fn settle_up(&mut self, properties: PropertySet, contradictions: &Contradictions) -> bool {
-        let Court { monitor, shelves, breaches, violations } = self;
+    fn finish(&mut self, properties: PropertySet, contradictions: &Contradictions) -> bool {
+        let Judging { monitor, stores, breaches, violations } = self;
         let mut is_unknown = false;
-        for (&group, shelf) in shelves {
-            monitor.settle_up(shelf, |message, property, breach| {
+        for (&group, store) in stores {
+            monitor.finish(store, |message, property, breach| {
                 let is_loss = PropertySet::OF_ENDLESS_RUNS.contains(property);
                 let got_there = monitor.rules.level == Level::Delivery && contradictions.got_there(group, message);
                 if is_loss && got_there {
@@ -238,7 +238,7 @@ impl Court {
         is_unknown
     }
 
-    fn sentence(self, counts: &Counts, doubts: &Doubts, contradictions: Contradictions) -> Judgement {
+    fn conclude(self, counts: &Counts, doubts: &Doubts, contradictions: Contradictions) -> Judgement {
         let breaches = |property| self.breaches[property as usize];
         let verdict = |property| if breaches(property) > 0 { Verdict::Violated } else { doubts.verdict(property) };
         let finding = |property| Finding { property, verdict: verdict(property), breaches: breaches(property) };
@@ -251,7 +251,7 @@ impl Court {
             contradictions: contradictions.told,
             contradicted: contradictions.count,
             counts: *counts,
-            groups: self.shelves.into_keys().collect(),
+            groups: self.stores.into_keys().collect(),
         }
     }
 }

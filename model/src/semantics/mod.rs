@@ -17,7 +17,7 @@
 //! | no-delivery-after-settle | settle of a position confirmed => no later delivery of it, unless rewound | [`no_delivery_after_settle`] |
 //!
 //! These are the black-box properties, judged from a history alone. The white-box ones, judged by what the parties hold,
-//! are in [`inside`].
+//! are in [`whitebox`].
 //!
 //! `at-most-once` is integrity and no-duplicate at the level; `at-least-once` is integrity and not-lost for the
 //! obligation; `exactly-once` is both ([`Rules::required_by`]).
@@ -29,8 +29,6 @@ mod attempts;
 mod automaton;
 mod contradictions;
 pub mod effect_or_dead_letter;
-mod growing;
-pub mod inside;
 pub mod integrity;
 mod judge;
 mod monitor;
@@ -42,17 +40,19 @@ mod property;
 pub mod refused_not_delivered;
 mod rules;
 pub mod settled_after_effect;
-mod shelf;
+mod store;
 mod tally;
+mod unbounded;
 mod verdict;
+pub mod whitebox;
 
 pub use automaton::{Automaton, Breach};
 pub use contradictions::{Contradiction, ContradictionKind};
-pub use growing::{Growing, GrowingNotes};
 pub use judge::{Finding, Judgement, LINES_TOLD, Question, VIOLATIONS_TOLD, Violation, judge};
-pub use monitor::{MessageStates, Monitor, Observed, Room};
+pub use monitor::{MessageStates, Monitor, Observed, ObservedLayout};
 pub use property::{PropertyId, PropertySet};
 pub use rules::{Rules, SettleRule};
-pub use shelf::{Notes, Place, Shelf, Small, SmallNotes};
+pub use store::{Bounded, BoundedGroupState, GroupState, MonitorStore, PartitionedPosition};
 pub use tally::Counts;
+pub use unbounded::{Unbounded, UnboundedGroupState};
 pub use verdict::{Doubt, Verdict, Verdicts};

@@ -1,9 +1,9 @@
 //! The automata together: one pass over the events of one consumer group.
 //!
-//! [`Monitor`] is the constant part, [`Observed`] the part that changes. With a [`Small`] shelf
+//! [`Monitor`] is the constant part, [`Observed`] the part that changes. With a [`Bounded`] store
 //! `Observed` is `Copy + Eq + Hash`: the history variable of a model, the oracle of a property test, the assertion of a
-//! concurrency test. With a [`Growing`](super::Growing) one it is the engine of the judge. Nothing here allocates
-//! except a growing shelf that meets a new message.
+//! concurrency test. With a [`Unbounded`](super::Unbounded) one it is the engine of the judge. Nothing here allocates
+//! except a growing store that meets a new message.
 
 use super::{
     Automaton, Breach, PropertyId, PropertySet, Rules,
@@ -15,7 +15,7 @@ use super::{
     order::Order,
     refused_not_delivered::RefusedNotDelivered,
     settled_after_effect::SettledAfterEffect,
-    shelf::{Notes, Shelf, Small},
+    store::{Bounded, GroupState, MonitorStore},
 };
 use crate::bits::{Bits, Coded, coded, ones};
 use crate::vocab::{Event, EventKind, MessageId, PartitionId, Position};
@@ -33,12 +33,12 @@ macro_rules! automata {
                 &mut self,
                 rules: &Rules,
                 watched: PropertySet,
-                notes: &mut impl Notes,
+                group: &mut impl GroupState,
                 event: &Event,
                 mut breached: impl FnMut(PropertyId, Breach),
             ) {
                 $(if watched.contains($automaton::PROPERTY)
-                    && let Err(breach) = $automaton::observe(rules, &mut self.$field, notes, event)
+                    && let Err(breach) = $automaton::observe(rules, &mut self.$field, group, event)
                 {
                     breached($automaton::PROPERTY, breach);
                 })*
@@ -48,12 +48,12 @@ macro_rules! automata {
                 &self,
                 rules: &Rules,
                 watched: PropertySet,
-                notes: &impl Notes,
+                group: &impl GroupState,
                 message: MessageId,
                 mut breached: impl FnMut(PropertyId, Breach),
             ) {
                 $(if watched.contains($automaton::PROPERTY)
-                    && let Err(breach) = $automaton::at_quiescence(rules, &self.$field, notes, message)
+                    && let Err(breach) = $automaton::at_quiescence(rules, &self.$field, group, message)
                 {
                     breached($automaton::PROPERTY, breach);
                 })*
@@ -136,7 +136,7 @@ pub struct Monitor {
 /// What one consumer group's events have come to so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Observed<S> {
-    shelf: S,
+    store: S,
     violated: PropertySet,
 }
 
@@ -149,7 +149,7 @@ impl<S> Observed<S> {
 
 /// How much of what is observed can differ from run to run, so that an image needs to keep no more.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct ObservedLayout {
     watched: PropertySet,
     messages: usize,
     /// The bits of one message.
@@ -158,14 +158,14 @@ pub struct Room {
     frontier: u32,
 }
 
-impl Room {
+impl ObservedLayout {
     /// The words of an image of what was observed.
     pub const WORDS: usize = 2;
 
     /// Passes everything that was observed to one of these words.
     #[inline(always)]
-    pub fn code<B: Bits>(&self, observed: &mut Observed<Small<4>>, [first, second]: [&mut B; Self::WORDS]) {
-        let ([one, two, three, four], settled, frontier) = observed.shelf.parts();
+    pub fn code<B: Bits>(&self, observed: &mut Observed<Bounded<4>>, [first, second]: [&mut B; Self::WORDS]) {
+        let ([one, two, three, four], settled, frontier) = observed.store.parts();
         self.message(one, 0, first);
         self.message(two, 1, first);
         let places = first.code((*settled).into(), u16::BITS, self.places);
@@ -198,42 +198,42 @@ impl Monitor {
     ///
     /// Stops watching what is broken and forgets its automata's states, so that a model does not tell apart in how many
     /// ways a thing was broken.
-    pub fn observe<S: Shelf>(&self, observed: &mut Observed<S>, event: &Event) {
+    pub fn observe<S: MonitorStore>(&self, observed: &mut Observed<S>, event: &Event) {
         let watched = self.watched - observed.violated;
         let mut broken = PropertySet::EMPTY;
-        Monitor { watched, ..*self }.feed(&mut observed.shelf, event, |property, _| broken.insert(property));
+        Monitor { watched, ..*self }.feed(&mut observed.store, event, |property, _| broken.insert(property));
         if !broken.is_empty() {
             observed.violated |= broken;
-            observed.shelf.for_each(|states| states.forget(broken));
+            observed.store.for_each(|states| states.forget(broken));
             if broken.contains(PropertyId::NoDeliveryAfterSettle) {
-                observed.shelf.rewind(PartitionId::default(), Position(0));
+                observed.store.rewind(PartitionId::default(), Position(0));
             }
         }
     }
 
     /// The properties that are broken if nothing more can happen.
-    pub fn at_quiescence<S: Shelf>(&self, observed: &Observed<S>) -> PropertySet {
+    pub fn at_quiescence<S: MonitorStore>(&self, observed: &Observed<S>) -> PropertySet {
         let mut broken = observed.violated;
-        self.settle_up(&observed.shelf, |_, property, _| broken.insert(property));
+        self.finish(&observed.store, |_, property, _| broken.insert(property));
         broken
     }
 
     /// The properties that are broken if what happens next is a loop that is repeated for ever and pays nothing.
-    pub fn in_a_loop<S: Shelf>(&self, observed: &Observed<S>) -> PropertySet {
+    pub fn in_a_loop<S: MonitorStore>(&self, observed: &Observed<S>) -> PropertySet {
         observed.violated() | self.at_quiescence(observed) & PropertySet::OF_ENDLESS_RUNS
     }
 
     /// Whether something of this message is still to come, so that a property would be broken if nothing came.
-    pub fn is_owed<S: Shelf>(&self, observed: &Observed<S>, message: MessageId) -> bool {
+    pub fn is_owed<S: MonitorStore>(&self, observed: &Observed<S>, message: MessageId) -> bool {
         let mut owed = false;
-        self.settle_up(&observed.shelf, |other, _, _| owed |= other == message);
+        self.finish(&observed.store, |other, _, _| owed |= other == message);
         owed
     }
 
     /// The room for what is observed of so many messages and positions.
-    pub fn room(&self, messages: usize, positions: u32) -> Room {
+    pub fn room(&self, messages: usize, positions: u32) -> ObservedLayout {
         let watches = |property| self.watched.contains(property);
-        Room {
+        ObservedLayout {
             watched: self.watched,
             messages,
             message: MessageStates::watched_bits(self.watched),
@@ -243,21 +243,21 @@ impl Monitor {
     }
 
     /// Takes in one event and says which properties it broke, each time anew.
-    pub fn feed<S: Shelf>(&self, shelf: &mut S, event: &Event, breached: impl FnMut(PropertyId, Breach)) {
+    pub fn feed<S: MonitorStore>(&self, store: &mut S, event: &Event, breached: impl FnMut(PropertyId, Breach)) {
         if let EventKind::Rewind { partition, position, .. } = event.kind {
-            shelf.rewind(partition, position);
-            shelf.for_each(|states| states.rewind(self.watched));
+            store.rewind(partition, position);
+            store.for_each(|states| states.rewind(self.watched));
         }
         let Some(message) = event.kind.message() else { return };
-        let (states, notes) = shelf.split(message);
+        let (states, group) = store.split(message);
         let mut never_seen = MessageStates::default();
-        states.unwrap_or(&mut never_seen).observe(&self.rules, self.watched, notes, event, breached);
+        states.unwrap_or(&mut never_seen).observe(&self.rules, self.watched, group, event, breached);
     }
 
     /// Says which properties are broken for which messages if nothing more can happen.
-    pub fn settle_up<S: Shelf>(&self, shelf: &S, mut breached: impl FnMut(MessageId, PropertyId, Breach)) {
-        for (message, states) in shelf.messages() {
-            states.at_quiescence(&self.rules, self.watched, shelf.notes(), message, |property, breach| {
+    pub fn finish<S: MonitorStore>(&self, store: &S, mut breached: impl FnMut(MessageId, PropertyId, Breach)) {
+        for (message, states) in store.messages() {
+            states.at_quiescence(&self.rules, self.watched, store.group_state(), message, |property, breach| {
                 breached(message, property, breach);
             });
         }

@@ -1,7 +1,7 @@
 //! no-delivery-after-settle: settle of a position confirmed => no later delivery of it, unless rewound.
 //!
 //! What was settled is this message at that position of its partition: another message there is another record, and after
-//! a broker lost its log, positions come again. Which are settled is in the notes; a rewind forgets those from its position
+//! a broker lost its log, positions come again. Which are settled is in the group state; a rewind forgets those from its position
 //! on. An event without a position speaks of the one position its message has: it is matched by message, and any rewind excuses it.
 //!
 //! Leaves out when a delivery *began*: a history records when it was received. A hand-off that was on its way already
@@ -9,7 +9,7 @@
 
 use super::{
     Automaton, Breach, PropertyId, Rules,
-    shelf::{Notes, Place},
+    store::{GroupState, PartitionedPosition},
 };
 use crate::bits::coded;
 use crate::vocab::{Event, EventKind, SettleOutcome};
@@ -35,18 +35,18 @@ impl Automaton for NoDeliveryAfterSettle {
     const PROPERTY: PropertyId = PropertyId::NoDeliveryAfterSettle;
     type State = Settled;
 
-    fn observe(_: &Rules, settled: &mut Settled, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(_: &Rules, settled: &mut Settled, group: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         match event.kind {
             EventKind::Settle { message, outcome: SettleOutcome::Ok, partition, position: Some(position), .. } => {
                 *settled = (*settled).max(Settled::Placed);
-                notes.settle(message, Place { partition, position });
+                group.settle(message, PartitionedPosition { partition, position });
             }
             EventKind::Settle { outcome: SettleOutcome::Ok, position: None, .. } => *settled = Settled::Unplaced,
             EventKind::Deliver { message, partition, position, .. } => {
                 let settled_there = match (*settled, position) {
                     (Settled::Unplaced, _) => true,
                     (Settled::Placed, None) => true,
-                    (_, Some(position)) => notes.settled(message, Place { partition, position }),
+                    (_, Some(position)) => group.settled(message, PartitionedPosition { partition, position }),
                     (Settled::No, None) => false,
                 };
                 if settled_there {

@@ -4,7 +4,7 @@
 //! One formula at the two levels. A rewind excuses nothing: whoever resets a group asks for the duplicates. An arrival
 //! counts whatever it carries and whether or not its message was submitted: that is integrity's business.
 
-use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use super::{Automaton, Breach, PropertyId, Rules, store::GroupState};
 use crate::bits::coded;
 use crate::vocab::{Event, EventKind};
 
@@ -32,7 +32,7 @@ impl Automaton for NoDuplicateDelivery {
     const PROPERTY: PropertyId = PropertyId::NoDuplicateDelivery;
     type State = State;
 
-    fn observe(_: &Rules, state: &mut State, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(_: &Rules, state: &mut State, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         match event.kind {
             EventKind::Deliver { .. } => state.arrive(Breach::DeliveredAgain),
             _ => Ok(()),
@@ -44,7 +44,7 @@ impl Automaton for NoDuplicateEffect {
     const PROPERTY: PropertyId = PropertyId::NoDuplicateEffect;
     type State = State;
 
-    fn observe(_: &Rules, state: &mut State, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(_: &Rules, state: &mut State, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         match event.kind {
             EventKind::Effect { .. } => state.arrive(Breach::EffectedAgain),
             _ => Ok(()),

@@ -6,7 +6,7 @@
 //! stays open for ever in a fair run without end. A publish whose outcome is unknown is no ack: it may be lost where the obligation is `acked`, and may
 //! arrive all the same.
 
-use super::{Automaton, Breach, PropertyId, Rules, shelf::Notes};
+use super::{Automaton, Breach, PropertyId, Rules, store::GroupState};
 use crate::{
     bits::coded,
     pipeline::Level,
@@ -59,7 +59,7 @@ impl Automaton for AckedNotLost {
     const SPEAKS_OF_ENDLESS_RUNS: bool = true;
     type State = Debt;
 
-    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         match event.kind {
             EventKind::Outcome { outcome: Outcome::Acked, .. } => debt.owe(),
             _ => debt.pay(rules, event),
@@ -67,7 +67,7 @@ impl Automaton for AckedNotLost {
         Ok(())
     }
 
-    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl Notes, _: MessageId) -> Result<(), Breach> {
+    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl GroupState, _: MessageId) -> Result<(), Breach> {
         if *debt == Debt::Owed { Err(Breach::AckedLost) } else { Ok(()) }
     }
 }
@@ -78,7 +78,7 @@ impl Automaton for SubmittedNotLost {
     const SPEAKS_OF_ENDLESS_RUNS: bool = true;
     type State = Debt;
 
-    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         match event.kind {
             EventKind::Submit { .. } => debt.owe(),
             _ => debt.pay(rules, event),
@@ -86,7 +86,7 @@ impl Automaton for SubmittedNotLost {
         Ok(())
     }
 
-    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl Notes, _: MessageId) -> Result<(), Breach> {
+    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl GroupState, _: MessageId) -> Result<(), Breach> {
         if *debt == Debt::Owed { Err(Breach::SubmittedLost) } else { Ok(()) }
     }
 }

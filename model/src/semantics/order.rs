@@ -5,11 +5,11 @@
 //! message that was dead-lettered, or whose every attempt was refused, leaves no gap. Repetitions are free to come in
 //! any order. Messages of which no submit was seen have no place in the order; they are integrity's business.
 
-use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
+use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, store::GroupState};
 use crate::bits::coded;
 use crate::vocab::{Event, EventKind, MessageId};
 
-/// The automaton of [`PropertyId::Order`]. How far each producer has come is in the notes.
+/// The automaton of [`PropertyId::Order`]. How far each producer has come is in the group state.
 pub struct Order;
 
 /// What became of the message.
@@ -42,7 +42,7 @@ impl Automaton for Order {
     const NEEDS_QUIESCENCE: bool = true;
     type State = State;
 
-    fn observe(_: &Rules, state: &mut State, notes: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(_: &Rules, state: &mut State, group: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         if state.fate == Fate::Delivered {
             return Ok(());
         }
@@ -50,29 +50,29 @@ impl Automaton for Order {
         match (event.kind, state.fate) {
             (EventKind::Submit { message, .. }, Fate::NotSubmitted) => {
                 state.fate = Fate::Pending;
-                notes.submit(message, event.process);
+                group.submit(message, event.process);
             }
             (EventKind::DeadLetter { .. }, Fate::Pending) => state.fate = Fate::DeadLettered,
             (EventKind::Deliver { message, .. }, before) => {
                 *state = State { attempts: Attempts::None, fate: Fate::Delivered };
-                return if before == Fate::NotSubmitted { Ok(()) } else { take_place(notes, message) };
+                return if before == Fate::NotSubmitted { Ok(()) } else { take_place(group, message) };
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn at_quiescence(_: &Rules, state: &State, notes: &impl Notes, message: MessageId) -> Result<(), Breach> {
+    fn at_quiescence(_: &Rules, state: &State, group: &impl GroupState, message: MessageId) -> Result<(), Breach> {
         let missing = state.fate == Fate::Pending && state.attempts != Attempts::AllRefused;
-        if missing && notes.overtaken(message) { Err(Breach::Skipped) } else { Ok(()) }
+        if missing && group.overtaken(message) { Err(Breach::Skipped) } else { Ok(()) }
     }
 }
 
 /// The message is first delivered.
-fn take_place(notes: &mut impl Notes, message: MessageId) -> Result<(), Breach> {
-    if notes.overtaken(message) {
+fn take_place(group: &mut impl GroupState, message: MessageId) -> Result<(), Breach> {
+    if group.overtaken(message) {
         return Err(Breach::Overtaken);
     }
-    notes.overtake(message);
+    group.overtake(message);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Judged at quiescence: as long as a retry may still be made or answered, not every attempt is known. Which attempts
 //! count as refused is said in `attempts`. An effect tells of a delivery as well as a delivery does.
 
-use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, shelf::Notes};
+use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, store::GroupState};
 use crate::bits::coded;
 use crate::vocab::{Event, EventKind, MessageId};
 
@@ -24,7 +24,7 @@ impl Automaton for RefusedNotDelivered {
     const NEEDS_QUIESCENCE: bool = true;
     type State = State;
 
-    fn observe(_: &Rules, state: &mut State, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(_: &Rules, state: &mut State, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         state.attempts.observe(&event.kind);
         state.arrived |= matches!(event.kind, EventKind::Deliver { .. } | EventKind::Effect { .. });
         // Once it may have been stored, an arrival is no news: forgetting it keeps a model small.
@@ -32,7 +32,7 @@ impl Automaton for RefusedNotDelivered {
         Ok(())
     }
 
-    fn at_quiescence(_: &Rules, state: &State, _: &impl Notes, _: MessageId) -> Result<(), Breach> {
+    fn at_quiescence(_: &Rules, state: &State, _: &impl GroupState, _: MessageId) -> Result<(), Breach> {
         if state.arrived && state.attempts == Attempts::AllRefused { Err(Breach::RefusedDelivered) } else { Ok(()) }
     }
 }

@@ -1,11 +1,11 @@
 //! settled-after-effect: settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once).
 //!
 //! Which of the two is the [`SettleRule`]. Only confirmed settles count: of one that was refused or is unknown nothing
-//! follows. Under [`SettleRule::AfterEffect`] any earlier effect of the message in the group will do, since a
+//! follows. Under [`SettleRule::AfterEffect`] any earlier effect of the message in the group state will do, since a
 //! repetition that is recognised has none of its own. Under [`SettleRule::BeforeEffect`] the settle that comes too late
 //! is the breach, so that a consumer which never settles breaks nothing; one settle covers all later effects.
 
-use super::{Automaton, Breach, PropertyId, Rules, rules::SettleRule, shelf::Notes};
+use super::{Automaton, Breach, PropertyId, Rules, rules::SettleRule, store::GroupState};
 use crate::bits::coded;
 use crate::vocab::{Event, EventKind, SettleOutcome};
 
@@ -30,7 +30,7 @@ impl Automaton for SettledAfterEffect {
     const PROPERTY: PropertyId = PropertyId::SettledAfterEffect;
     type State = First;
 
-    fn observe(rules: &Rules, first: &mut First, _: &mut impl Notes, event: &Event) -> Result<(), Breach> {
+    fn observe(rules: &Rules, first: &mut First, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
         match (event.kind, rules.settle, *first) {
             (EventKind::Effect { .. }, _, First::Neither) => *first = First::Effect,
             (EventKind::Settle { outcome: SettleOutcome::Ok, .. }, SettleRule::AfterEffect, First::Neither) => {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{attempts::Attempts, growing::Map};
+use super::{attempts::Attempts, unbounded::Map};
 use crate::{
     history::Recorded,
     vocab::{EventKind, MessageId, Outcome, SettleOutcome},

@@ -6,9 +6,9 @@ use super::bounds::{Bound, LOG_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
 use super::{BROKER, CONSUMERS, GROUP, Witness};
-use crate::inside::Decision;
+use crate::party_state::Decision;
 use crate::pipeline::{Acks, Commits, Dedup, Settles};
-use crate::vocab::{EventKind, Hand, MessageId, PartitionId, Position, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, MessageId, PartitionId, Position, SettleOutcome, Step};
 
 pub(super) fn steps(
     settings: &Settings,
@@ -200,7 +200,7 @@ pub(super) fn hand_off(settings: &Settings, state: &mut State, position: Positio
     if settings.deliveries_max > 0 || settings.delivers_once {
         state.handed.set(place, state.handed.at(place) + 1);
     }
-    state.set_holding(Hand::live(position), Some(Holding { stage: Stage::OnWire, consumer }));
+    state.set_holding(DeliveryRef::live(position), Some(Holding { stage: Stage::OnWire, consumer }));
 }
 
 pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut impl Witness) {
@@ -211,7 +211,7 @@ pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut im
     events.push(BROKER, EventKind::DeadLetter { message, group: GROUP });
 }
 
-pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Hand, events: &mut impl Witness) {
+pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let holding = state.holding(hand).expect("the settle is on the wire");
     let refused = hand.is_late() && settings.leases_checked;

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::state::{Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
 use crate::pipeline::{Identity, Remembers, Settles};
-use crate::vocab::{EventKind, Hand, PartitionId, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, PartitionId, SettleOutcome, Step};
 
 pub(super) fn steps(
     settings: &Settings,
@@ -30,7 +30,7 @@ pub(super) fn steps(
     ControlFlow::Continue(())
 }
 
-pub(super) fn deliver(state: &mut State, hand: Hand, events: &mut impl Witness) {
+pub(super) fn deliver(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let holding = state.holding(hand).expect("the hand-off is on the wire");
     state.set_stage(hand, Stage::AtWork);
@@ -47,7 +47,7 @@ pub(super) fn deliver(state: &mut State, hand: Hand, events: &mut impl Witness) 
     );
 }
 
-pub(super) fn handle(settings: &Settings, state: &mut State, hand: Hand, events: &mut impl Witness) {
+pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     let message = state.log[place].message();
@@ -89,7 +89,7 @@ pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, plac
 }
 
 /// Everything that its consumer has finished with this hand-off; which is remembered, unless it knows of a later generation.
-fn finished(state: &mut State, hand: Hand, consumer: usize) -> u8 {
+fn finished(state: &mut State, hand: DeliveryRef, consumer: usize) -> u8 {
     let done = state.done[consumer] | bit(hand.position.0 as usize);
     if !state.is_superseded(hand) {
         state.done[consumer] = done;
@@ -98,7 +98,13 @@ fn finished(state: &mut State, hand: Hand, consumer: usize) -> u8 {
 }
 
 /// The position becomes part of the effect's transaction.
-fn store_position(settings: &Settings, state: &mut State, hand: Hand, consumer: usize, events: &mut impl Witness) {
+fn store_position(
+    settings: &Settings,
+    state: &mut State,
+    hand: DeliveryRef,
+    consumer: usize,
+    events: &mut impl Witness,
+) {
     let place = hand.position.0 as usize;
     let done = finished(state, hand, consumer);
     let settled = covered(settings, state, done).map_or(bit(place), super::state::below);
@@ -116,14 +122,14 @@ fn store_position(settings: &Settings, state: &mut State, hand: Hand, consumer: 
     );
 }
 
-pub(super) fn remember(settings: &Settings, state: &mut State, hand: Hand) {
+pub(super) fn remember(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     state.seen[consumer] |= bit(hand.position.0 as usize);
     finish(settings, state, hand);
 }
 
 /// Handling is over: what is left is the settle, where it comes last.
-fn finish(settings: &Settings, state: &mut State, hand: Hand) {
+fn finish(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     match settings.settles {
         Settles::AfterEffect => state.set_stage(hand, Stage::ToSettle),
         Settles::BeforeEffect | Settles::WithEffect => state.set_holding(hand, None),
@@ -133,7 +139,7 @@ fn finish(settings: &Settings, state: &mut State, hand: Hand) {
 /// The settle goes on the wire. Where it follows the effect, a prefix that did not grow is not told again. Where it comes
 /// first it is sent in any case: the handler waits for the confirmation of this very settle, and a commit that somebody
 /// else made is none.
-pub(super) fn settle(settings: &Settings, state: &mut State, hand: Hand) {
+pub(super) fn settle(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     if !settings.cursor {
         return state.set_stage(hand, Stage::Settling);

@@ -79,7 +79,7 @@ impl State {
     }
 
     fn hands_said(&self) -> Vec<String> {
-        let hand_said = |(hand, holding): (crate::vocab::Hand, super::state::Holding)| {
+        let hand_said = |(hand, holding): (crate::vocab::DeliveryRef, super::state::Holding)| {
             format!("{hand} {}", stage_said(holding.stage))
         };
         let mut said: Vec<String> = self.hands().map(hand_said).collect();

@@ -8,7 +8,7 @@ use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, producer};
 use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
-use crate::vocab::{EventKind, Fault, Hand, MessageId, PartitionId, Position, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, PartitionId, Position, SettleOutcome, Step};
 
 pub(super) fn steps(settings: &Settings, state: &State, found: &mut impl FnMut(Step)) {
     if state.fired_total() >= settings.budget_total() {
@@ -92,7 +92,7 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
     }
 }
 
-fn on_hands(state: &State, stage: Stage, found: impl FnMut(Hand)) {
+fn on_hands(state: &State, stage: Stage, found: impl FnMut(DeliveryRef)) {
     state.hands().filter(|(_, holding)| holding.stage == stage).map(|(hand, _)| hand).for_each(found);
 }
 
@@ -201,7 +201,7 @@ fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
 /// No lease is known any more: whatever is in hand comes late.
 fn end_leases(state: &mut State) {
     for position in (0..LOG_MAX as u64).map(Position) {
-        if state.holding(Hand::live(position)).is_some() {
+        if state.holding(DeliveryRef::live(position)).is_some() {
             state.make_late(position);
         }
     }
@@ -226,7 +226,7 @@ fn restart_changes_memory(settings: &Settings, state: &State) -> bool {
     memory(&restarted) != memory(state)
 }
 
-fn lose_settle(state: &mut State, hand: Hand, events: &mut impl Witness) {
+fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let consumer = usize::from(state.holding(hand).expect("the settle is on the wire").consumer);
     state.set_holding(hand, None);
     events.push(
@@ -250,7 +250,7 @@ fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
     }
 }
 
-fn end_lease(settings: &Settings, state: &mut State, hand: Hand) {
+fn end_lease(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     if !settings.cursor {
         return state.make_late(hand.position);
     }

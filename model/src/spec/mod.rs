@@ -24,11 +24,11 @@ mod commuting;
 mod consumer;
 mod describe;
 mod faults;
-mod look;
 mod packed;
 mod producer;
 mod settings;
 mod state;
+mod state_view;
 
 use std::ops::ControlFlow;
 
@@ -36,11 +36,11 @@ use crate::bits::Bits;
 use crate::pipeline::Pipeline;
 use crate::vocab::{Event, EventKind, Fault, GroupId, Position, ProcessId, Step};
 
-pub use look::Look;
 use packed::Layout;
 pub use packed::WORDS;
 pub use settings::Settings;
 pub use state::{Holding, Phase, Stage, State};
+pub use state_view::StateView;
 
 /// The processes of a model's events, by [`ProcessId`].
 pub const PROCESSES: [&str; 5] = ["producer-0", "broker-0", "consumer-0", "consumer-1", "faults"];

@@ -4,7 +4,7 @@
 //! so that situations which differ only in it are one state.
 
 use super::bounds::{Bound, LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
-use crate::vocab::{Fault, Hand, MessageId, Position};
+use crate::vocab::{DeliveryRef, Fault, MessageId, Position};
 
 /// Where a message is between application and broker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -336,7 +336,7 @@ impl State {
     }
 
     /// The hand-off, if there is such a one.
-    pub fn holding(&self, hand: Hand) -> Option<Holding> {
+    pub fn holding(&self, hand: DeliveryRef) -> Option<Holding> {
         let position = hand.position.0 as usize;
         match hand.late {
             0 => Holding::decode(self.live.at(position)),
@@ -345,7 +345,7 @@ impl State {
     }
 
     /// Every hand-off, by position, the late ones of a position first.
-    pub fn hands(&self) -> impl Iterator<Item = (Hand, Holding)> + '_ {
+    pub fn hands(&self) -> impl Iterator<Item = (DeliveryRef, Holding)> + '_ {
         let late = self.late.iter().take_while(|late| !late.is_none());
         let mut rest = late.fold(self.live.0, |marks, late| marks | 0xf << (4 * late.position()));
         let positions = std::iter::from_fn(move || {
@@ -356,18 +356,18 @@ impl State {
         positions.flat_map(|position| self.late_of(position).chain(self.live_of(position)))
     }
 
-    fn live_of(&self, position: usize) -> Option<(Hand, Holding)> {
-        let hand = Hand::live(Position(position as u64));
+    fn live_of(&self, position: usize) -> Option<(DeliveryRef, Holding)> {
+        let hand = DeliveryRef::live(Position(position as u64));
         Some((hand, Holding::decode(self.live.at(position))?))
     }
 
-    fn late_of(&self, position: usize) -> impl Iterator<Item = (Hand, Holding)> + '_ {
+    fn late_of(&self, position: usize) -> impl Iterator<Item = (DeliveryRef, Holding)> + '_ {
         let of_position = self.late.iter().take_while(|late| !late.is_none());
         let of_position = of_position.filter(move |late| late.position() == position);
         of_position
             .filter_map(|late| late.holding())
             .zip(1..)
-            .map(move |(holding, late)| (Hand { position: Position(position as u64), late }, holding))
+            .map(move |(holding, late)| (DeliveryRef { position: Position(position as u64), late }, holding))
     }
 
     /// Some hand-off has outlived its lease.
@@ -376,7 +376,7 @@ impl State {
     }
 
     /// Where a late hand-off stands in the list of them.
-    fn late_place(&self, hand: Hand) -> Option<usize> {
+    fn late_place(&self, hand: DeliveryRef) -> Option<usize> {
         let before = usize::from(hand.late.checked_sub(1)?);
         let position = hand.position.0 as usize;
         let first = self.late.iter().position(|late| !late.is_none() && late.position() == position)?;
@@ -398,13 +398,13 @@ impl State {
         self.live != Nibbles::default() || self.has_late_hands()
     }
 
-    pub(super) fn set_stage(&mut self, hand: Hand, stage: Stage) {
+    pub(super) fn set_stage(&mut self, hand: DeliveryRef, stage: Stage) {
         let holding = self.holding(hand).expect("the hand-off exists");
         self.set_holding(hand, Some(Holding { stage, ..holding }));
     }
 
     /// Puts or (with `None`) ends a hand-off.
-    pub(super) fn set_holding(&mut self, hand: Hand, holding: Option<Holding>) {
+    pub(super) fn set_holding(&mut self, hand: DeliveryRef, holding: Option<Holding>) {
         let position = hand.position.0 as usize;
         let settling = holding.filter(|holding| holding.stage == Stage::Settling);
         let upto = settling.map_or(0, |_| self.upto(hand));
@@ -425,7 +425,7 @@ impl State {
     }
 
     /// How many leading positions the settle on the wire covers; 0: its own position alone.
-    pub(super) fn upto(&self, hand: Hand) -> u8 {
+    pub(super) fn upto(&self, hand: DeliveryRef) -> u8 {
         match hand.late {
             0 => self.live_upto.at(hand.position.0 as usize),
             _ => self.late_place(hand).map_or(0, |place| self.late[place].upto()),
@@ -433,7 +433,7 @@ impl State {
     }
 
     /// The settle on the wire covers so many leading positions.
-    pub(super) fn set_upto(&mut self, hand: Hand, upto: u8) {
+    pub(super) fn set_upto(&mut self, hand: DeliveryRef, upto: u8) {
         let position = hand.position.0 as usize;
         match self.late_place(hand) {
             None => self.live_upto.set(position, upto),
@@ -445,7 +445,7 @@ impl State {
     }
 
     /// The consumer knows of a later generation than this hand-off's: that it is finished is no part of what it commits.
-    pub(super) fn is_superseded(&self, hand: Hand) -> bool {
+    pub(super) fn is_superseded(&self, hand: DeliveryRef) -> bool {
         self.late_place(hand).is_some_and(|place| self.late[place].is_superseded())
     }
 
@@ -465,7 +465,7 @@ impl State {
 
     /// The lease of the live hand-off of this position ends, and it goes on without.
     pub(super) fn make_late(&mut self, position: Position) {
-        let hand = Hand::live(position);
+        let hand = DeliveryRef::live(position);
         let (holding, upto) = (self.holding(hand).expect("the hand-off exists"), self.upto(hand));
         self.set_holding(hand, None);
         let position = position.0 as usize;
@@ -488,7 +488,7 @@ impl State {
         }
         for position in 0..LOG_MAX {
             if Holding::decode(self.live.at(position)).is_some_and(&ends) {
-                self.set_holding(Hand::live(Position(position as u64)), None);
+                self.set_holding(DeliveryRef::live(Position(position as u64)), None);
             }
         }
     }

@@ -8,11 +8,11 @@ mod text;
 
 use std::ops::ControlFlow;
 
-use crate::inside::{Decision, Inside};
+use crate::party_state::{Decision, PartyState};
 use crate::pipeline::{FaultBudget, Pipeline};
 use crate::spec::bounds::TooManyMessages;
 use crate::spec::{Spec, State};
-use crate::vocab::{EventKind, Hand, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, SettleOutcome, Step};
 
 pub use svg::{svg, svg_endless};
 pub use text::{Ink, endless_text, text};
@@ -191,7 +191,7 @@ fn reply(events: &[EventKind]) -> &'static str {
     }
 }
 
-fn message(state: &State, hand: Hand) -> usize {
+fn message(state: &State, hand: DeliveryRef) -> usize {
     let (message, _) = state.log().nth(hand.position.0 as usize).expect("a hand-off is of a record in the log");
     message + 1
 }
@@ -201,7 +201,7 @@ fn handed(state: &State, position: u64) -> String {
     format!("deliver {} (position {position})", message + 1)
 }
 
-fn handled(before: &State, hand: Hand, events: &[EventKind]) -> String {
+fn handled(before: &State, hand: DeliveryRef, events: &[EventKind]) -> String {
     let message = message(before, hand);
     let made = events.iter().any(|event| matches!(event, EventKind::Effect { .. }));
     let stored = events.iter().any(|event| matches!(event, EventKind::Settle { .. }));
@@ -214,7 +214,7 @@ fn handled(before: &State, hand: Hand, events: &[EventKind]) -> String {
     }
 }
 
-fn settle(before: &State, after: &State, hand: Hand) -> (Lane, Lane, String) {
+fn settle(before: &State, after: &State, hand: DeliveryRef) -> (Lane, Lane, String) {
     use crate::spec::Stage;
     if after.holding(hand).is_some_and(|holding| holding.stage == Stage::Settling) {
         (Lane::InventoryService, Lane::Broker, format!("settle position {}", hand.position))
@@ -224,7 +224,7 @@ fn settle(before: &State, after: &State, hand: Hand) -> (Lane, Lane, String) {
     }
 }
 
-fn recorded(hand: Hand, events: &[EventKind]) -> String {
+fn recorded(hand: DeliveryRef, events: &[EventKind]) -> String {
     let refused = |event: &EventKind| matches!(event, EventKind::Settle { outcome: SettleOutcome::Refused, .. });
     let verb = if events.iter().any(refused) { "refuses the stale settle of" } else { "records as settled:" };
     format!("{verb} position {}", hand.position)

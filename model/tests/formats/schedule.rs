@@ -156,8 +156,8 @@ fn a_written_schedule_is_for_people_to_read() {
     "#]]
     .assert_eq(&schedule.to_json());
     schedule.faults.clear();
-    let (position, hand) = (Position(0), Hand { position: Position(0), late: 1 });
-    let third = Hand { late: 3, ..hand };
+    let (position, hand) = (Position(0), DeliveryRef { position: Position(0), late: 1 });
+    let third = DeliveryRef { late: 3, ..hand };
     let steps = vec![Step::HandOff { position }, Step::LeaseExpiry { hand }, Step::Settle { hand: third }, Step::Sync];
     schedule.interleaving = Interleaving::Endless { steps, from: 2 };
     let text = schedule.to_json();

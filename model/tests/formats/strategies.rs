@@ -108,7 +108,7 @@ fn planned_fault() -> impl Strategy<Value = PlannedFault> {
 pub fn step() -> impl Strategy<Value = Step> {
     use Step::*;
     let position = || any::<u64>().prop_map(Position);
-    let hand = || (position(), 0..=3u8).prop_map(|(position, late)| Hand { position, late });
+    let hand = || (position(), 0..=3u8).prop_map(|(position, late)| DeliveryRef { position, late });
     let of_message = (select(vec![0usize, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), message()).prop_map(
         |(which, message)| match which {
             0 => Submit { message },

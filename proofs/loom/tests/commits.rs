@@ -10,7 +10,7 @@ use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
 use delivery_loom::shared::ack_window::{AckWindow, Advance, BITS, Ring, Sound, Steps, Word};
 use delivery_loom::sync::{AtomicU64, Ordering};
 use delivery_model::pipeline::{Level, Obligation, Semantics};
-use delivery_model::semantics::{Monitor, Observed, Rules, Small};
+use delivery_model::semantics::{Bounded, Monitor, Observed, Rules};
 use delivery_model::vocab::{Event, EventKind, Fault, GroupId, MessageId, Outcome, Position, ProcessId, SettleOutcome};
 use loom::thread;
 
@@ -30,7 +30,7 @@ struct World<S> {
     /// Set once the consumer has crashed.
     crashed: AtomicU64,
     /// Not loom's: the witness takes no part in the race.
-    observed: Mutex<Observed<Small<{ POSITIONS.len() }>>>,
+    observed: Mutex<Observed<Bounded<{ POSITIONS.len() }>>>,
 }
 
 /// Judges exactly-once effects of what was acked; the broker needs no part in it here, so nothing else is watched.

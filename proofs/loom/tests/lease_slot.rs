@@ -2,7 +2,7 @@
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
 use delivery_loom::shared::lease_slot::{
-    GrantError, Lease, LeaseError, LeaseSlot, NotExhausted, Phase, Sound, State, Steps, Tick, current,
+    GrantError, LeaseError, LeaseSlot, NotExhausted, SlotLease, SlotPhase, Sound, State, Steps, Tick, current,
 };
 use delivery_loom::sync::{AtomicU64, Ordering};
 use loom::sync::Arc;
@@ -26,8 +26,8 @@ impl Steps for ChangesInTwoSteps {
 
 /// A slot whose first lease, until [`SOON`], is granted; and two threads, with what each does.
 fn race<S: Steps + Send + Sync + 'static, A: 'static, B>(
-    first: impl FnOnce(&LeaseSlot<S>, Lease) -> A + 'static,
-    second: impl FnOnce(&LeaseSlot<S>, Lease) -> B,
+    first: impl FnOnce(&LeaseSlot<S>, SlotLease) -> A + 'static,
+    second: impl FnOnce(&LeaseSlot<S>, SlotLease) -> B,
 ) -> (Arc<LeaseSlot<S>>, A, B) {
     let slot = Arc::new(LeaseSlot::<S>::with_steps(0));
     let lease = slot.grant(SOON).expect("it is free");
@@ -54,7 +54,7 @@ fn old_timer_and_new_lease<S: Steps + Send + Sync + 'static>(seen: &Seen) {
             slot.grant(LATER).expect("given back or expired, the position is free")
         },
     );
-    assert_eq!(current(slot.state(), new, Phase::Held).err(), None, "the new lease lives until its own deadline");
+    assert_eq!(current(slot.state(), new, SlotPhase::Held).err(), None, "the new lease lives until its own deadline");
     seen.note(if expired.is_ok() { "expired" } else { "given back" });
 }
 
@@ -73,9 +73,9 @@ fn a_timer_that_checks_and_then_writes_ends_the_new_lease() {
 enum ForgetsGeneration {}
 
 impl Steps for ForgetsGeneration {
-    fn expired(state: State, lease: Lease, _now: Tick) -> Result<State, LeaseError> {
-        let held = Lease { generation: state.generation, ..lease };
-        current(state, held, Phase::Held).map(|state| State { phase: Phase::Free, ..state })
+    fn expired(state: State, lease: SlotLease, _now: Tick) -> Result<State, LeaseError> {
+        let held = SlotLease { generation: state.generation, ..lease };
+        current(state, held, SlotPhase::Held).map(|state| State { phase: SlotPhase::Free, ..state })
     }
 }
 
@@ -101,7 +101,7 @@ fn a_lease_ends_once() {
 
 /// Two dispatchers that find the position free.
 fn two_grants<S: Steps + Send + Sync + 'static>(seen: &Seen) {
-    let grant_anew = |slot: &LeaseSlot<S>, lease: Lease| (slot.release(lease).is_ok(), slot.grant(LATER).is_ok());
+    let grant_anew = |slot: &LeaseSlot<S>, lease: SlotLease| (slot.release(lease).is_ok(), slot.grant(LATER).is_ok());
     let (_, (first_released, first), (_, second)) = race(grant_anew, grant_anew);
     assert!(!(first && second), "at most one lease is live");
     assert!(first || second, "a free position is granted");
@@ -134,7 +134,7 @@ fn settle_on_its_way_to_the_disk<S: Steps + Send + Sync + 'static>(seen: &Seen) 
             written.then(|| slot.finish_settle(lease))
         },
     );
-    let is_settled = slot.state().phase == Phase::Settled;
+    let is_settled = slot.state().phase == SlotPhase::Settled;
     assert_eq!(settled.is_some(), is_settled, "a settle that was written stands");
     assert!(!(is_settled && delivered_again), "a settled position is not delivered again");
     seen.note(if is_settled { "settled in time" } else { "delivered again" });
@@ -144,8 +144,8 @@ fn settle_on_its_way_to_the_disk<S: Steps + Send + Sync + 'static>(seen: &Seen) 
 enum ExpiresPending {}
 
 impl Steps for ExpiresPending {
-    fn expired(state: State, lease: Lease, now: Tick) -> Result<State, LeaseError> {
-        let phase = if state.phase == Phase::Settling { Phase::Held } else { state.phase };
+    fn expired(state: State, lease: SlotLease, now: Tick) -> Result<State, LeaseError> {
+        let phase = if state.phase == SlotPhase::Settling { SlotPhase::Held } else { state.phase };
         Sound::expired(State { phase, ..state }, lease, now)
     }
 }
@@ -170,7 +170,7 @@ fn a_settle_of_one_who_is_gone<S: Steps + Send + Sync + 'static>(seen: &Seen) {
             slot.grant(LATER).expect("the position is free")
         },
     );
-    assert_eq!(current(slot.state(), again, Phase::Held).err(), None, "the new lease is held");
+    assert_eq!(current(slot.state(), again, SlotPhase::Held).err(), None, "the new lease is held");
     seen.note(if begun.is_ok() { "begun, and revoked" } else { "revoked before" });
 }
 
@@ -178,9 +178,9 @@ fn a_settle_of_one_who_is_gone<S: Steps + Send + Sync + 'static>(seen: &Seen) {
 enum RevokesWhatItSaw {}
 
 impl Steps for RevokesWhatItSaw {
-    fn revoke(word: &AtomicU64, lease: Lease) -> Result<State, LeaseError> {
+    fn revoke(word: &AtomicU64, lease: SlotLease) -> Result<State, LeaseError> {
         let seen = State::unpack(word.load(Ordering::Acquire)).phase;
-        Self::change(word, |state| current(state, lease, seen).map(|state| State { phase: Phase::Free, ..state }))
+        Self::change(word, |state| current(state, lease, seen).map(|state| State { phase: SlotPhase::Free, ..state }))
     }
 }
 
@@ -219,8 +219,8 @@ fn old_settle_and_new_lease<S: Steps + Send + Sync + 'static>(seen: &Seen) {
 enum WithdrawsAnySettle {}
 
 impl Steps for WithdrawsAnySettle {
-    fn withdrawn(state: State, lease: Lease) -> Result<State, LeaseError> {
-        Sound::withdrawn(state, Lease { generation: state.generation, ..lease })
+    fn withdrawn(state: State, lease: SlotLease) -> Result<State, LeaseError> {
+        Sound::withdrawn(state, SlotLease { generation: state.generation, ..lease })
     }
 }
 
@@ -294,7 +294,7 @@ fn sweep_and_new_lease<S: Steps + Send + Sync + 'static>(seen: &Seen) {
     let (slot, ended, new) = race::<S, _, _>(
         |slot, _| {
             let state = slot.state();
-            state.phase == Phase::Held && slot.expire(state.lease(), SOON).is_ok()
+            state.phase == SlotPhase::Held && slot.expire(state.lease(), SOON).is_ok()
         },
         |slot, lease| {
             let _ = slot.release(lease);
@@ -302,7 +302,7 @@ fn sweep_and_new_lease<S: Steps + Send + Sync + 'static>(seen: &Seen) {
         },
     );
     let new = new.expect("given back or expired, the position is free");
-    assert_eq!(current(slot.state(), new, Phase::Held).err(), None, "the new lease lives until its own deadline");
+    assert_eq!(current(slot.state(), new, SlotPhase::Held).err(), None, "the new lease lives until its own deadline");
     seen.note(if ended { "expired" } else { "given back" });
 }
 

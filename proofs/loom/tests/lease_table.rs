@@ -2,7 +2,7 @@
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
 use delivery_loom::shared::ack_window::{AckWindow, Advance, ReserveError};
-use delivery_loom::shared::lease_slot::{self, Lease, LeaseError, LeaseSlot, Phase, State, Tick};
+use delivery_loom::shared::lease_slot::{self, LeaseError, LeaseSlot, SlotLease, SlotPhase, State, Tick};
 use delivery_loom::shared::lease_table::{GrantError, Granted, LeaseTable, SetAsideError, Sound, Steps};
 use delivery_model::vocab::{DeliveryNumber, Position};
 use loom::sync::Arc;
@@ -80,10 +80,10 @@ impl Steps for AsksWindowFirst {
         slot: &LeaseSlot,
         deadline: Tick,
         seen_as: impl Fn(State) -> Result<State, GrantError>,
-    ) -> Result<Lease, GrantError> {
+    ) -> Result<SlotLease, GrantError> {
         seen_as(slot.state())?;
         slot.grant_as(deadline, |state| {
-            Ok(if state.phase == Phase::Settled { state.for_next_position() } else { state })
+            Ok(if state.phase == SlotPhase::Settled { state.for_next_position() } else { state })
         })
     }
 }

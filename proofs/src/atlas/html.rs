@@ -9,9 +9,9 @@ use delivery_model::story::svg_endless;
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
-use super::letters::{code, count, counted, harm, initial, letter, survivor, thousands};
+use super::labels::{code, count, counted, harm, initial, letter, survivor, thousands};
 use super::page::{Break, Page, undecided};
-use super::voyage::Story;
+use super::search::Story;
 
 const STYLE: &str = include_str!("atlas.css");
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::faults::FaultSet;
 use super::page::{Break, Page};
-use super::voyage::Story;
+use super::search::Story;
 
 /// One object, without a line's end.
 pub fn json(page: &Page) -> Value {

@@ -4,7 +4,7 @@ use delivery_model::pipeline::Level;
 use delivery_model::semantics::{PropertyId, Verdict};
 
 use super::faults::FaultSet;
-use super::letters::{count, harm, survivor};
+use super::labels::{count, harm, survivor};
 use super::page::Page;
 
 /// Between these lines the README has the table.

@@ -10,18 +10,18 @@
 mod faults;
 mod html;
 mod json;
-mod letters;
+mod labels;
 mod markdown;
 mod page;
+mod search;
 mod survey;
 mod terminal;
-mod voyage;
 
 pub use faults::FaultSet;
 pub use html::html;
 pub use json::json;
 pub use markdown::{MARKERS, markdown};
 pub use page::{Break, Page};
-pub use survey::{Course, Lookout, Position, Surveyed, survey};
+pub use search::{Search, Story};
+pub use survey::{Lookout, Progress, Scope, Surveyed, survey};
 pub use terminal::{chart, section, stories};
-pub use voyage::{Story, Voyage};

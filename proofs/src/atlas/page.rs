@@ -9,8 +9,8 @@ use delivery_model::spec::bounds::{self, BoundCut};
 use delivery_model::story::{Row, story};
 
 use super::faults::FaultSet;
-use super::survey::Course;
-use super::voyage::{Log, Promise, Story};
+use super::search::{Log, Promise, Story};
+use super::survey::Scope;
 
 /// What the atlas knows of one pipeline.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub struct Break {
 
 impl Page {
     /// Puts together what all voyages of a pipeline found, those with fewer messages first.
-    pub(super) fn new(pipeline: &Pipeline, course: Course, logs: &[Log]) -> Self {
+    pub(super) fn new(pipeline: &Pipeline, course: Scope, logs: &[Log]) -> Self {
         let mut broken: BTreeMap<(FaultSet, Promise), &Story> = BTreeMap::new();
         for (key, story) in logs.iter().flat_map(|log| &log.broken) {
             broken.entry(*key).or_insert(story);

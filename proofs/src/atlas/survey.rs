@@ -11,11 +11,11 @@ use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
 use super::page::Page;
-use super::voyage::{Log, Voyage};
+use super::search::{Log, Search};
 
 /// How far to look, and with what.
 #[derive(Clone, Copy, Debug)]
-pub struct Course {
+pub struct Scope {
     /// How many messages are submitted.
     pub messages: u32,
     /// Of these faults, none, each single one and each pair strikes.
@@ -26,9 +26,9 @@ pub struct Course {
     pub states_max: u32,
 }
 
-impl Default for Course {
+impl Default for Scope {
     fn default() -> Self {
-        Course { messages: 2, faults: FaultSet::of(Fault::ALL), threads: 2, states_max: 10_000_000 }
+        Scope { messages: 2, faults: FaultSet::of(Fault::ALL), threads: 2, states_max: 10_000_000 }
     }
 }
 
@@ -43,7 +43,7 @@ pub struct Surveyed {
 
 /// How far a survey has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Position<'a> {
+pub struct Progress<'a> {
     /// Voyages that are over.
     pub done: usize,
     /// All voyages.
@@ -60,17 +60,17 @@ pub struct Lookout<'a> {
     /// Says whether to go on.
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
     /// Hears where the survey is.
-    pub tell: &'a (dyn Fn(Position<'_>) + Sync),
+    pub tell: &'a (dyn Fn(Progress<'_>) + Sync),
 }
 
 /// Charts the pipelines.
-pub fn survey(pipelines: &[Pipeline], course: Course, lookout: Lookout<'_>) -> Result<Surveyed, TooManyMessages> {
-    let voyages: Vec<Vec<Voyage>> = pipelines
+pub fn survey(pipelines: &[Pipeline], course: Scope, lookout: Lookout<'_>) -> Result<Surveyed, TooManyMessages> {
+    let voyages: Vec<Vec<Search>> = pipelines
         .iter()
-        .map(|pipeline| Voyage::all(pipeline, course.messages, course.faults))
+        .map(|pipeline| Search::all(pipeline, course.messages, course.faults))
         .collect::<Result<_, _>>()?;
     let logs =
-        Fleet { voyages: &voyages, course, lookout, done: AtomicUsize::new(0), states: AtomicUsize::new(0) }.sail();
+        Fleet { voyages: &voyages, course, lookout, done: AtomicUsize::new(0), states: AtomicUsize::new(0) }.run();
     let mut surveyed = Surveyed { pages: Vec::new(), left_out: Vec::new() };
     for (pipeline, logs) in pipelines.iter().zip(logs) {
         match logs.into_iter().map(OnceLock::into_inner).collect::<Option<Vec<Log>>>() {
@@ -83,8 +83,8 @@ pub fn survey(pipelines: &[Pipeline], course: Course, lookout: Lookout<'_>) -> R
 
 /// All voyages of a survey, by pipeline, and how far they have come.
 struct Fleet<'a> {
-    voyages: &'a [Vec<Voyage>],
-    course: Course,
+    voyages: &'a [Vec<Search>],
+    course: Scope,
     lookout: Lookout<'a>,
     done: AtomicUsize,
     states: AtomicUsize,
@@ -92,8 +92,8 @@ struct Fleet<'a> {
 
 impl Fleet<'_> {
     /// Each voyage's log; none for those that were stopped.
-    fn sail(&self) -> Vec<Vec<OnceLock<Log>>> {
-        let none_yet = |voyages: &Vec<Voyage>| voyages.iter().map(|_| OnceLock::new()).collect();
+    fn run(&self) -> Vec<Vec<OnceLock<Log>>> {
+        let none_yet = |voyages: &Vec<Search>| voyages.iter().map(|_| OnceLock::new()).collect();
         let logs: Vec<Vec<OnceLock<Log>>> = self.voyages.iter().map(none_yet).collect();
         let (order, next) = (self.order(), AtomicUsize::new(0));
         let work = || {
@@ -115,28 +115,28 @@ impl Fleet<'_> {
     /// survey that is stopped has whole pipelines to show.
     fn order(&self) -> Vec<(usize, usize)> {
         let of_pipeline =
-            |(pipeline, voyages): (usize, &Vec<Voyage>)| (0..voyages.len()).map(move |place| (pipeline, place));
+            |(pipeline, voyages): (usize, &Vec<Search>)| (0..voyages.len()).map(move |place| (pipeline, place));
         let mut order: Vec<(usize, usize)> = self.voyages.iter().enumerate().flat_map(of_pipeline).collect();
         order.sort_by_key(|&(pipeline, place)| {
             let voyages = &self.voyages[pipeline];
-            (Reverse(voyages.iter().map(Voyage::weight).max()), pipeline, Reverse(voyages[place].weight()))
+            (Reverse(voyages.iter().map(Search::weight).max()), pipeline, Reverse(voyages[place].weight()))
         });
         order
     }
 
     /// A voyage's log, unless it was stopped.
-    fn sail_one(&self, voyage: &Voyage) -> Option<Log> {
+    fn sail_one(&self, voyage: &Search) -> Option<Log> {
         let told = Cell::new(0);
         let tell = |found: usize, over: usize| {
             let states = found - told.replace(found);
-            (self.lookout.tell)(Position {
+            (self.lookout.tell)(Progress {
                 done: self.done.fetch_add(over, Ordering::Relaxed) + over,
                 all: self.voyages.iter().map(Vec::len).sum(),
                 states: self.states.fetch_add(states, Ordering::Relaxed) + states,
                 title: voyage.title(),
             });
         };
-        let log = voyage.sail(self.course.states_max, &|progress| {
+        let log = voyage.run(self.course.states_max, &|progress| {
             tell(progress.states, 0);
             (self.lookout.keep_going)()
         });

@@ -10,9 +10,9 @@ use delivery_model::story::{Ink, endless_text, text};
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
-use super::letters::{code, codes, count, counted, harm, initial, letter, thousands};
+use super::labels::{code, codes, count, counted, harm, initial, letter, thousands};
 use super::page::{Break, Page, undecided};
-use super::voyage::Story;
+use super::search::Story;
 
 /// The widths that lines are fitted to.
 const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;

@@ -8,7 +8,7 @@ use clap::ArgGroup;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 use delivery_proofs::atlas::{
-    Course, FaultSet, Lookout, Position, Surveyed, chart, html, json, markdown, section, stories, survey,
+    FaultSet, Lookout, Progress, Scope, Surveyed, chart, html, json, markdown, section, stories, survey,
 };
 
 use super::{Outcome, load, output, terminal};
@@ -65,12 +65,12 @@ fn surveyed(
     interrupt: &terminal::Interrupt,
 ) -> anyhow::Result<Surveyed> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut course = Course { messages: arguments.messages, threads, ..Course::default() };
+    let mut course = Scope { messages: arguments.messages, threads, ..Scope::default() };
     if arguments.markdown && arguments.html.is_none() {
         course.faults = FaultSet::usual();
     }
     let bar = terminal::bar(1, "atlas");
-    let tell = |position: Position<'_>| {
+    let tell = |position: Progress<'_>| {
         bar.set_length(position.all as u64);
         bar.set_position(position.done as u64);
         bar.set_message(format!("{}, {:.1} M states", position.title, position.states as f64 / 1e6));

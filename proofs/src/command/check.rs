@@ -11,7 +11,7 @@ use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::{Bounds, Broken, Verified, Watcher, verify};
 use serde_json::{Value, json};
 
-use super::{Outcome, Pipelines, load, output, report, tell, terminal};
+use super::{Outcome, Pipelines, load, output, render, report, terminal};
 
 const MESSAGES: u32 = 2;
 const SCHEDULES: u32 = 5_000;
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         terminal::print(&format!("{gap}{told}"));
         if let Some(directory) = &arguments.save {
             for broken in &verified.broken {
-                let path = tell::save(directory, broken.property, &broken.schedule)?;
+                let path = render::save(directory, broken.property, &broken.schedule)?;
                 eprintln!("written: {}", path.display());
             }
         }
@@ -180,7 +180,7 @@ fn set_aside(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> Option<Strin
         ink.unsure("messages may end as dead letters"),
         report::count(u64::from(*messages), "message"),
         report::count(steps.len() as u64, "step"),
-        tell::steps(pipeline, *messages, steps, ink)
+        render::steps(pipeline, *messages, steps, ink)
     ))
 }
 
@@ -244,7 +244,7 @@ fn agreement(verified: &Verified, ink: Ink) -> String {
 
 /// A broken promise is told by the story of each property that is wanted.
 fn stories(pipeline: &Pipeline, verified: &Verified, messages: u32, ink: Ink) -> String {
-    let wanted = tell::wanted(pipeline, &verified.rules);
+    let wanted = render::wanted(pipeline, &verified.rules);
     let in_model = verified.model.violations.iter().filter(|violation| wanted.contains(violation.property));
     let told: PropertySet = in_model.clone().map(|violation| violation.property).collect();
     let only_in_cores = verified.broken.iter().filter(|it| wanted.contains(it.property) && !told.contains(it.property));
@@ -267,11 +267,11 @@ fn of_model(pipeline: &Pipeline, violation: &Violation, looked_at: u32, ink: Ink
     };
     format!(
         "\n{}; {}, {} in {}{ends}{beyond}:\n{}",
-        tell::broken(*property, *message, ink),
+        render::broken(*property, *message, ink),
         if *is_shortest { "the shortest story" } else { "a story" },
         report::count(u64::from(*messages), "message"),
         report::count(steps.len() as u64, "step"),
-        tell::run(pipeline, *messages, steps, cycle, ink)
+        render::run(pipeline, *messages, steps, cycle, ink)
     )
 }
 
@@ -284,7 +284,7 @@ fn endless(pipeline: &Pipeline, found: &LivenessFinding, ink: Ink) -> Option<Str
         ink.bad(found.claim.word()),
         run.message,
         found.claim.formula(),
-        tell::endless(pipeline, run, ink)
+        render::endless(pipeline, run, ink)
     ))
 }
 
@@ -292,9 +292,9 @@ fn of_cores(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
     let messages = broken.schedule.messages;
     format!(
         "\n{} in the simulation only, with {}:\n{}",
-        tell::broken(broken.property, broken.message, ink),
+        render::broken(broken.property, broken.message, ink),
         report::count(messages.into(), "message"),
-        tell::broken_run(pipeline, broken, ink)
+        render::broken_run(pipeline, broken, ink)
     )
 }
 
@@ -304,7 +304,7 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
         .violations
         .iter()
         .map(|it| {
-            let mut told = tell::violation(it.property, it.message, &it.steps, &it.cycle);
+            let mut told = render::violation(it.property, it.message, &it.steps, &it.cycle);
             it.needs.into_iter().for_each(|setting| told["needs"] = setting.into());
             told
         })
@@ -314,7 +314,7 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
         .iter()
         .map(|it| {
             let (steps, cycle) = it.run();
-            tell::violation(it.property, it.message, steps, cycle)
+            render::violation(it.property, it.message, steps, cycle)
         })
         .collect();
     let disagreements: Vec<String> = verified.disagreements().iter().map(ToString::to_string).collect();

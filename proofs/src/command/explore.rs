@@ -17,7 +17,7 @@ use super::{Outcome, load, report, terminal};
 const TRIES_MAX: u32 = 100;
 const TRY_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked whether the Explorer is to be closed.
-const LOOK_UP: Duration = Duration::from_millis(50);
+const POLL_MAX: Duration = Duration::from_millis(50);
 
 /// Which pipeline to browse, and where.
 #[derive(clap::Args)]
@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let server = std::thread::spawn(move || drop(protocol.checker().threads(threads).serve(address)));
     while !interrupt.is_raised() && !server.is_finished() {
-        std::thread::park_timeout(LOOK_UP);
+        std::thread::park_timeout(POLL_MAX);
     }
     if server.is_finished() {
         bail!("the Explorer on {address} has ended by itself");

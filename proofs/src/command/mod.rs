@@ -10,12 +10,12 @@ mod load;
 mod mutants;
 mod output;
 mod produce;
+mod render;
 mod replay;
 mod report;
 mod role;
 mod run;
 mod simulate;
-mod tell;
 mod terminal;
 
 use std::path::PathBuf;

@@ -8,12 +8,12 @@ use delivery_model::schedule::Schedule;
 use delivery_model::semantics::{PropertyId, PropertySet, Rules};
 use delivery_model::story::Ink;
 use delivery_proofs::lockstep;
-use delivery_proofs::simulation::baits::{SEEDS, bait};
 use delivery_proofs::simulation::campaign::broken_by;
+use delivery_proofs::simulation::kill_schedules::{SEEDS, kill_schedule};
 use delivery_proofs::simulation::run::run as simulated;
 use serde_json::{Value, json};
 
-use super::{Outcome, output, report, tell, terminal};
+use super::{Outcome, output, render, report, terminal};
 
 /// The model beside which the cores walk has so many messages, as many as its own checks.
 const MESSAGES: u32 = 2;
@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(directory) = &arguments.save {
         for it in &hunted {
             let Some((schedule, _)) = &it.caught else { continue };
-            let path = tell::save(directory, it.property, schedule)?;
+            let path = render::save(directory, it.property, schedule)?;
             eprintln!("written: {}", path.display());
         }
     }
@@ -77,20 +77,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 fn hunt(mutant: Mutant, interrupt: &terminal::Interrupt) -> anyhow::Result<Hunted> {
-    let bait = bait(mutant).expect("every seeded bug has one");
-    let rules = Rules::from(&bait.schedule.pipeline);
-    let caught = bait.catches(mutant).map(|schedule| {
+    let kill = kill_schedule(mutant).expect("every seeded bug has one");
+    let rules = Rules::from(&kill.schedule.pipeline);
+    let caught = kill.catches(mutant).map(|schedule| {
         let run = simulated(&schedule, mutant).expect("it ran before");
         (schedule, broken_by(&run, rules))
     });
-    // The model must be able to suffer what the bait's faults are, and so has them in its budget.
-    let mut pipeline = bait.schedule.pipeline.clone();
-    for planned in &bait.schedule.faults {
+    // The model must be able to suffer what the kill schedule's faults are, and so has them in its budget.
+    let mut pipeline = kill.schedule.pipeline.clone();
+    for planned in &kill.schedule.faults {
         pipeline.faults = pipeline.faults.with(planned.fault, pipeline.faults.of(planned.fault).max(1));
     }
     let walked = lockstep::walk(&pipeline, MESSAGES, mutant, &mut |_, _| !interrupt.is_raised())?;
     let parted = walked.parted.map(|parted| parted.path.len() + 1);
-    Ok(Hunted { mutant, property: bait.property, caught, parted })
+    Ok(Hunted { mutant, property: kill.property, caught, parted })
 }
 
 fn in_words(hunted: &[Hunted], ink: Ink) -> String {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use delivery_impls::core::record::ProducerId;
+use delivery_impls::data::record::ProducerId;
 use delivery_proofs::real::Role;
 
 use super::{Outcome, role};

@@ -18,7 +18,7 @@ use delivery_proofs::simulation::points;
 use delivery_proofs::simulation::run::{Ending, Run, run as simulated};
 
 use super::terminal::Interrupt;
-use super::{Outcome, judge as judging, load, output, report, tell, terminal};
+use super::{Outcome, judge as judging, load, output, render, report, terminal};
 
 /// A real run of so many messages or fewer is told event by event.
 const EVENTS_SHOWN: usize = 200;
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             let history = in_model(&schedule, &steps).with_context(named)?;
             let (stem, cycle) = steps.split_at(loop_of(&schedule, &steps));
             let endless = !cycle.is_empty() && closes(&schedule, stem, cycle).with_context(named)?;
-            (history, tell::run(&schedule.pipeline, schedule.messages, stem, cycle, ink), endless)
+            (history, render::run(&schedule.pipeline, schedule.messages, stem, cycle, ink), endless)
         }
         World::Real => return really(&schedule, arguments, &interrupt).with_context(named),
     };
@@ -162,14 +162,14 @@ fn told(schedule: &Schedule, run: &Run, ink: Ink) -> String {
         Ending::Rest | Ending::Cut => run.steps.len(),
     };
     let (stem, cycle) = run.steps.split_at(loops);
-    let mut out = tell::run(&schedule.pipeline, schedule.messages, stem, cycle, ink);
+    let mut out = render::run(&schedule.pipeline, schedule.messages, stem, cycle, ink);
     for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
         if fired.is_none() {
             out += &format!("did not strike, as its point was not reached: {planned}\n");
         }
     }
     for &(property, message) in &run.breaches {
-        out += &format!("{}\n", tell::broken(property, Some(message), ink));
+        out += &format!("{}\n", render::broken(property, Some(message), ink));
     }
     out
 }
@@ -178,7 +178,7 @@ fn verdict(judgement: &Judgement, schedule: &Schedule, ink: Ink) -> String {
     let mut out = report::semantics(&judgement.verdicts, schedule.pipeline.promises, judgement.or_dead_lettered(), ink);
     out += &report::nothing_promised(&schedule.pipeline, &judgement.verdicts, "this run keeps");
     for violation in &judgement.violations {
-        out += &format!("{}: {}\n", tell::broken(violation.property, Some(violation.message), ink), violation.breach);
+        out += &format!("{}: {}\n", render::broken(violation.property, Some(violation.message), ink), violation.breach);
     }
     out
 }

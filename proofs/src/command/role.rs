@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use delivery_impls::driver::run::Ended;
 use delivery_impls::driver::secret::Secret;
-use delivery_proofs::real::{Part, Role};
+use delivery_proofs::real::{Party, Role};
 
 use super::{Outcome, load, report, terminal};
 
@@ -44,7 +44,7 @@ pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
     let secret = secret(common.secret_file.as_deref())?;
     let interrupt = terminal::Interrupt::install_for_party()?;
     let name = role.name();
-    let mut part = Part::new(role, common.directory.clone());
+    let mut part = Party::new(role, common.directory.clone());
     part.record = common.record.clone().unwrap_or(part.record);
     part.secret = secret;
     part.stop = interrupt.flag();
@@ -54,8 +54,8 @@ pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
     }
     let listening = |address: SocketAddr| terminal::print(&format!("{name} listens on {address}\n"));
     let came = part.take(&pipeline, listening)?;
-    if came.mended > 0 {
-        eprintln!("{name}: {} written from the stores", report::count(came.mended, "event"));
+    if came.reconciled > 0 {
+        eprintln!("{name}: {} written from the stores", report::count(came.reconciled, "event"));
     }
     let rest = match came.ended {
         Ended::Drained => "came to rest",

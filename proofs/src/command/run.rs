@@ -126,8 +126,8 @@ fn in_words(pipeline: &Pipeline, came: &RealReport, options: &Options, planned: 
         report::grouped(came.throughput() as u64),
     );
     if came.resumed {
-        let mended = report::count(came.mended, "event");
-        out += &format!("went on with an earlier run; {mended} of it written from the stores\n");
+        let reconciled = report::count(came.reconciled, "event");
+        out += &format!("went on with an earlier run; {reconciled} of it written from the stores\n");
     }
     out += &faults(pipeline, came, options, planned.into());
     let left_out: Vec<&str> = real::left_out(pipeline).into_iter().map(|fault| fault.word()).collect();

@@ -13,7 +13,7 @@ use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::shown;
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, Pipelines, load, output, report, tell, terminal};
+use super::{Outcome, Pipelines, load, output, render, report, terminal};
 
 /// What to simulate, and how often.
 #[derive(clap::Args)]
@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         terminal::print(&format!("{gap}{told}"));
         if let Some(directory) = &arguments.save {
             for found in &report.counterexamples {
-                let path = tell::save(directory, found.property, &found.schedule)?;
+                let path = render::save(directory, found.property, &found.schedule)?;
                 eprintln!("written: {}", path.display());
             }
         }
@@ -106,7 +106,7 @@ fn in_words(pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -
     if pipeline.faults.kinds().next().is_some() {
         out += &format!("\n{}", report::lines(&table));
     }
-    let wanted = tell::wanted(pipeline, &report.rules);
+    let wanted = render::wanted(pipeline, &report.rules);
     let is_wanted = |found: &&Counterexample| wanted.contains(found.property);
     report.counterexamples.iter().filter(is_wanted).for_each(|found| out += &counterexample(found, ink));
     out
@@ -119,11 +119,11 @@ fn counterexample(found: &Counterexample, ink: Ink) -> String {
     let under = if faults.is_empty() { "without any fault" } else { "under these faults" };
     format!(
         "\n{}, found in run {}, shrunk from {} to {}, {under}:\n{faults}{}",
-        tell::broken(broken.property, broken.message, ink),
+        render::broken(broken.property, broken.message, ink),
         found.run,
         report::count(found.faults_found as u64, "fault"),
         found.schedule.faults.len(),
-        tell::broken_run(&found.schedule.pipeline, &broken, ink)
+        render::broken_run(&found.schedule.pipeline, &broken, ink)
     )
 }
 
@@ -132,7 +132,7 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
         let run = replayed(&found.schedule, Mutant::None).expect("the campaign ran it before");
         let broken = shown(found.property, &found.schedule, &run);
         let (steps, cycle) = broken.run();
-        let mut told = tell::violation(found.property, broken.message, steps, cycle);
+        let mut told = render::violation(found.property, broken.message, steps, cycle);
         told["run"] = found.run.into();
         told
     };

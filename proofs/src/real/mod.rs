@@ -7,14 +7,14 @@
 //! recovered, what they hold and the history does not yet tell is written (`mend`), and the remaining messages
 //! follow. Such a start is told as a crash of all three parties, for that is what it is to them.
 //!
-//! The parties may also run apart, each in a process of its own that records its own part of the history ([`Part`]).
+//! The parties may also run apart, each in a process of its own that records its own part of the history ([`Party`]).
 //!
 //! Leaves out: judging. The history is in its file, for the one judge there is.
 
 mod life;
-mod mend;
-mod part;
+mod party;
 mod plan;
+mod reconcile;
 mod record;
 mod traces;
 
@@ -25,14 +25,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use delivery_impls::core::order::{Order, Sku};
-use delivery_impls::core::record::ProducerId;
 use delivery_impls::core::report::Report;
 use delivery_impls::core::tuning::Tuning;
+use delivery_impls::data::record::ProducerId;
 use delivery_impls::driver::faults::{Injector, PlanError, owner};
 use delivery_impls::driver::producer::Orders;
-use delivery_impls::driver::run::{Company, DriverError, Ended, Run, Stores, loopback_tuning};
+use delivery_impls::driver::run::{Deployment, DriverError, Ended, Run, Stores, loopback_tuning};
 use delivery_impls::driver::{Observer, drive};
+use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::RecoverError;
 use delivery_model::history::{History, HistoryError};
 use delivery_model::pipeline::Pipeline;
@@ -40,7 +40,7 @@ use delivery_model::schedule::PlannedFault;
 use delivery_model::vocab::{EventKind, Fault, MessageId};
 use thiserror::Error;
 
-pub use self::part::{Part, PartReport, Role};
+pub use self::party::{Party, PartyReport, Role};
 pub use self::plan::{Plan, left_out};
 pub use self::record::{Listeners, OnEvent, OnNotice, OnProgress, Progress};
 use self::record::{Recorder, Timing};
@@ -104,7 +104,7 @@ pub struct RealReport {
     /// This part went on with an earlier one.
     pub resumed: bool,
     /// Events that an earlier part had no time to record, written from the stores.
-    pub mended: u64,
+    pub reconciled: u64,
     /// How long this part took.
     pub elapsed: Duration,
     /// How many effects were made in this part.
@@ -213,15 +213,15 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
     let own = [stores.log(), stores.ledger(), stores.inventory(), options.record.clone()];
     let traces = Traces::begin(directory, own.into_iter().chain(outboxes))
         .map_err(|why| RealError::File { path: directory.clone(), why })?;
-    mend::check_same_run(&stores, pipeline, options)?;
+    reconcile::check_same_run(&stores, pipeline, options)?;
     let (recorder, before) = Recorder::open(&options.record, pipeline, Timing::Own, options.listeners())?;
     let recorder = Arc::new(recorder);
-    let mended = mend::mend(&stores, pipeline, options, &recorder)?;
+    let reconciled = reconcile::reconcile(&stores, pipeline, options, &recorder)?;
     traces.keep();
     let part = Whole { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
     let (ended, tally) = part.drive()?;
-    mend::compare(&part.stores, &recorder)?;
+    reconcile::compare(&part.stores, &recorder)?;
     let progress = recorder.progress();
     Ok(RealReport {
         ended,
@@ -229,7 +229,7 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
         fired: recorder.faults(),
         unreached: tally,
         resumed: !before.events.is_empty(),
-        mended,
+        reconciled,
         elapsed: began.elapsed(),
         effects: progress.effects - effects_before,
         history: options.record.clone(),
@@ -283,7 +283,7 @@ impl Whole<'_> {
         let producers = self.options.producers;
         let observer = Arc::clone(self.recorder) as Arc<dyn Observer>;
         let (pipeline, stores) = (self.pipeline.clone(), self.stores.clone());
-        let mut run = Run::new(pipeline, self.options.tuning, stores, observer, Company::Together);
+        let mut run = Run::new(pipeline, self.options.tuning, stores, observer, Deployment::Together);
         run.injector = Injector::new(&faults, producers)?.at_most(limits);
         run.stop = Arc::clone(&self.options.stop);
         let mut orders = vec![Orders::new(); producers as usize];

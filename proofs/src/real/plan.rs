@@ -62,7 +62,7 @@ impl Plan {
             if steps.is_empty() || messages.is_empty() {
                 continue;
             }
-            let place = Place { kind: index, kinds: kinds.len(), times };
+            let place = Slot { kind: index, kinds: kinds.len(), times };
             planned.extend((0..times).map(|nth| {
                 let message = place.pick(messages, nth, &mut random);
                 let step = *steps.choose(&mut random).expect("it is not empty");
@@ -85,13 +85,13 @@ impl Plan {
 
 /// Where a kind of fault has its messages: the messages are cut into as many stretches as the fault strikes, and each
 /// stretch into one slot for each kind.
-struct Place {
+struct Slot {
     kind: usize,
     kinds: usize,
     times: u64,
 }
 
-impl Place {
+impl Slot {
     fn pick(&self, messages: &[MessageId], nth: u64, random: &mut ChaCha8Rng) -> MessageId {
         let slots = self.times as f64 * self.kinds as f64;
         let slot = nth as f64 * self.kinds as f64 + self.kind as f64 + random.random_range(0.0..1.0);

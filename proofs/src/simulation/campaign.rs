@@ -6,7 +6,9 @@
 use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::schedule::Schedule;
-use delivery_model::semantics::{Doubt, Growing, Monitor, Observed, PropertyId, PropertySet, Rules, Verdict, Verdicts};
+use delivery_model::semantics::{
+    Doubt, Monitor, Observed, PropertyId, PropertySet, Rules, Unbounded, Verdict, Verdicts,
+};
 use delivery_model::vocab::{EventKind, Fault};
 use proptest::strategy::{Strategy, ValueTree};
 
@@ -130,7 +132,7 @@ pub fn campaign(
 /// for what stays owed in a run without end.
 pub fn broken_by(run: &Run, rules: Rules) -> PropertySet {
     let monitor = Monitor::new(rules);
-    let mut observed = Observed::<Growing>::default();
+    let mut observed = Observed::<Unbounded>::default();
     run.history.events.iter().for_each(|recorded| monitor.observe(&mut observed, &recorded.event));
     let seen = match run.ending {
         Ending::Rest => monitor.at_quiescence(&observed),

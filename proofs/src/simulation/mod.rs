@@ -2,15 +2,15 @@
 //!
 //! [`world`] joins producer, broker and consumers with wires and disks, and offers the protocol's micro-steps. [`run`]
 //! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`campaign`] judges many of
-//! them, and [`shrink`] makes a small one of one that fails. [`inside`] watches what the cores hold on the way. [`baits`]
+//! them, and [`shrink`] makes a small one of one that fails. [`party_state`] watches what the cores hold on the way. [`kill_schedules`]
 //! has one for every seeded bug.
 //!
 //! Determinism: a world is a plain value without clock, thread or hash order; every choice of a run comes from its
 //! schedule's seed. The same schedule gives the same bytes of history.
 
-pub mod baits;
 pub mod campaign;
-pub mod inside;
+pub mod kill_schedules;
+pub mod party_state;
 pub mod pipelines;
 pub mod plan;
 pub mod points;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use delivery_model::pipeline::{Acks, Pipeline};
 use delivery_model::schedule::{PlannedFault, StepWord};
 use delivery_model::spec::bounds::LATE_MAX;
-use delivery_model::vocab::{Fault, Hand, MessageId, Position, Step};
+use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, Step};
 
 use super::world::World;
 
@@ -45,7 +45,7 @@ struct Armed {
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     message: Option<MessageId>,
-    hand: Option<Hand>,
+    hand: Option<DeliveryRef>,
     consumer: Option<u8>,
 }
 
@@ -57,14 +57,14 @@ impl About {
             Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
                 Some(hand)
             }
-            HandOff { position } => Some(Hand::live(position)),
+            HandOff { position } => Some(DeliveryRef::live(position)),
             _ => None,
         };
         About { message: world.message_of(step), hand, consumer: hand.and_then(|hand| holder(world, hand)) }
     }
 }
 
-fn holder(world: &World, hand: Hand) -> Option<u8> {
+fn holder(world: &World, hand: DeliveryRef) -> Option<u8> {
     world.holder(hand).map(|consumer| consumer.0)
 }
 
@@ -158,9 +158,9 @@ impl<'a> Plan<'a> {
 
 /// The step that an armed fault is now, if it is possible now.
 fn step_of(planned: &PlannedFault, armed: &Armed, world: &World) -> Option<Step> {
-    let either = |step: fn(Hand) -> Step| {
+    let either = |step: fn(DeliveryRef) -> Step| {
         let position = armed.position?;
-        (0..=LATE_MAX as u8).map(|late| step(Hand { position, late })).find(|step| world.can(*step))
+        (0..=LATE_MAX as u8).map(|late| step(DeliveryRef { position, late })).find(|step| world.can(*step))
     };
     let message = planned.at.message;
     let step = match planned.fault {
@@ -173,7 +173,7 @@ fn step_of(planned: &PlannedFault, armed: &Armed, world: &World) -> Option<Step>
         Fault::Poison => Step::Poison { message: message? },
         Fault::DeliveryLost => either(|hand| Step::DeliveryLost { hand })?,
         Fault::SettleLost => either(|hand| Step::SettleLost { hand })?,
-        Fault::LeaseExpiry => Step::LeaseExpiry { hand: Hand::live(armed.position?) },
+        Fault::LeaseExpiry => Step::LeaseExpiry { hand: DeliveryRef::live(armed.position?) },
         Fault::ConsumerCrash => Step::ConsumerCrash { consumer: armed.consumer },
         Fault::ProducerCrash => Step::ProducerCrash,
         Fault::BrokerCrash => Step::BrokerCrash { keeps: keeps(world, planned.keeps.unwrap_or_default()) },

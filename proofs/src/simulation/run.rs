@@ -19,7 +19,7 @@ use foldhash::quality::FixedState;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::inside::Inspector;
+use super::party_state::Inspector;
 use super::plan::{About, Plan};
 use super::world::{CannotTake, World};
 

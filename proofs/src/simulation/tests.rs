@@ -8,7 +8,7 @@ use delivery_model::pipeline::{
 };
 use delivery_model::presets;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord, Strikes};
-use delivery_model::semantics::inside::Watch;
+use delivery_model::semantics::whitebox::Watch;
 use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
 use delivery_model::vocab::{EventKind, Fault, MessageId, Position, Step};
 

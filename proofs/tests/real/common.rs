@@ -20,11 +20,11 @@ pub fn preset(name: &str) -> Pipeline {
 }
 
 /// A directory for the stores and the history of one run.
-pub struct Place(TempDir);
+pub struct TestDirectory(TempDir);
 
-impl Place {
-    pub fn new() -> Place {
-        Place(tempfile::tempdir().expect("a directory"))
+impl TestDirectory {
+    pub fn new() -> TestDirectory {
+        TestDirectory(tempfile::tempdir().expect("a directory"))
     }
 
     pub fn path(&self) -> &Path {

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::Verdict;
 
-use crate::common::{Place, preset};
+use crate::common::{TestDirectory, preset};
 
 const MESSAGES: u64 = 1_000;
 
@@ -21,7 +21,7 @@ fn example() -> PathBuf {
     profile.join("examples").join(format!("run_for_real{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn start(place: &Place, name: &str) -> Child {
+fn start(place: &TestDirectory, name: &str) -> Child {
     let messages = MESSAGES.to_string();
     let mut command = Command::new(example());
     command.arg(place.path()).args([name, &messages]).stdout(Stdio::piped()).spawn().expect("the example is built")
@@ -37,7 +37,7 @@ fn kill_after(mut child: Child, lines: usize) {
 }
 
 fn check(name: &str, semantics: Semantics) {
-    let place = Place::new();
+    let place = TestDirectory::new();
     for lines in [1, 2, 1] {
         kill_after(start(&place, name), lines);
     }

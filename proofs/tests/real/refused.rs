@@ -6,11 +6,11 @@ use delivery_model::schedule::{PlannedFault, Point, StepWord};
 use delivery_model::vocab::{Fault, MessageId};
 use delivery_proofs::real::{Options, Plan};
 
-use crate::common::{Place, preset};
+use crate::common::{TestDirectory, preset};
 
 /// Runs ten messages, then something else in the same place, which must be refused in these words.
-fn check(change: impl FnOnce(&Place, &mut Options), expected: &str) {
-    let place = Place::new();
+fn check(change: impl FnOnce(&TestDirectory, &mut Options), expected: &str) {
+    let place = TestDirectory::new();
     let mut options = place.options(10, 0);
     place.run(&preset("exactly-once"), &options).expect("a run");
     options.messages = 20;

@@ -5,27 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use delivery_impls::core::log::Log;
-use delivery_impls::core::record::ProducerId;
+use delivery_impls::data::record::ProducerId;
 use delivery_impls::driver::run::{Ended, Stores};
 use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
 use delivery_impls::store::file::{FileJournal, Room};
-use delivery_impls::store::{Change, InventoryStore, OutboxStore};
+use delivery_impls::store::{Change, EffectStore, OutboxStore};
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Doubt, Verdict};
 use delivery_model::vocab::{EventKind, MessageId};
 use delivery_proofs::real::{Plan, Progress, RealError, order};
 
-use crate::common::{Place, preset};
+use crate::common::{TestDirectory, preset};
 
 const MESSAGES: u64 = 200;
 
 /// A place where a run was stopped after about half of its effects.
-fn stopped() -> Place {
+fn stopped() -> TestDirectory {
     stopped_when(|progress| progress.effects >= MESSAGES / 2)
 }
 
-fn stopped_when(is_time: impl Fn(Progress) -> bool + Send + Sync + 'static) -> Place {
-    let place = Place::new();
+fn stopped_when(is_time: impl Fn(Progress) -> bool + Send + Sync + 'static) -> TestDirectory {
+    let place = TestDirectory::new();
     let mut options = place.options(MESSAGES, 2);
     let stop = Arc::new(AtomicBool::new(false));
     options.stop = Arc::clone(&stop);
@@ -41,13 +41,13 @@ fn stopped_when(is_time: impl Fn(Progress) -> bool + Send + Sync + 'static) -> P
 }
 
 /// Goes on to the end, and gives how many events were written from the stores.
-fn resume(place: &Place) -> u64 {
+fn resume(place: &TestDirectory) -> u64 {
     let report = place.run(&preset("exactly-once"), &place.options(MESSAGES, 2)).expect("it goes on");
     assert_eq!((report.ended, report.resumed), (Ended::Drained, true));
     let judgement = place.judged(None);
     assert_eq!(judgement.verdicts.of(Semantics::ExactlyOnce), Verdict::Holds, "{:#?}", judgement.violations);
     assert_eq!((report.progress.submitted, report.progress.effects), (MESSAGES, MESSAGES));
-    report.mended
+    report.reconciled
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn an_effect_that_the_history_had_no_time_to_tell_is_told_from_the_stock() {
             let log = Log::open(&preset("exactly-once").broker, journal.expect("nobody else has it")).expect("a log");
             let (position, record) = log.records().find(|(_, record)| !told.contains(&record.message))?;
             let (order, inbox) = (Some(order(record.message)), Some(record.key(position)));
-            Some((place, Change { order, inbox, ..Change::default() }))
+            Some((place, Change { effect: order, inbox, ..Change::default() }))
         })
         .expect("a run that was stopped before everything stored had its effect");
     let inventory = Stores::in_directory(place.path()).inventory();

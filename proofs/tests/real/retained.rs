@@ -7,14 +7,14 @@ use delivery_impls::store::file::{FileJournal, Room};
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::semantics::Verdict;
 
-use crate::common::{Place, preset};
+use crate::common::{TestDirectory, preset};
 
 const MESSAGES: u64 = 600;
 const KEPT: Retention = Retention { records: 40, batch: 40 };
 
 /// The broker drops batch after batch while parties crash and the network loses things, and none of the promise.
 fn check(pipeline: &Pipeline) {
-    let place = Place::new();
+    let place = TestDirectory::new();
     let mut options = place.options(MESSAGES, 4);
     options.tuning.retention = Some(KEPT);
     place.run(pipeline, &options).expect("a run");

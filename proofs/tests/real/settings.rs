@@ -5,14 +5,14 @@ use delivery_model::pipeline::{Level, Pipeline, Semantics};
 use delivery_model::semantics::Verdict::{self, Holds, Violated};
 use delivery_proofs::real::left_out;
 
-use crate::common::{Place, preset};
+use crate::common::{TestDirectory, preset};
 
 const MESSAGES: u64 = 300;
 const EACH: u32 = 3;
 
 /// Runs the pipeline under every fault of its budget, and looks at its verdicts at the level of effects.
-fn check(pipeline: &Pipeline, expected: [(Semantics, Verdict); 2]) -> Place {
-    let place = Place::new();
+fn check(pipeline: &Pipeline, expected: [(Semantics, Verdict); 2]) -> TestDirectory {
+    let place = TestDirectory::new();
     let report = place.run(pipeline, &place.options(MESSAGES, EACH)).expect("a run");
     assert_eq!((report.ended, report.progress.submitted), (Ended::Drained, MESSAGES));
     for fault in pipeline.faults.kinds().filter(|fault| !left_out(pipeline).contains(fault)) {

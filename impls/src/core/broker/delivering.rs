@@ -5,12 +5,12 @@ use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 
 use super::{Broker, RewindError};
 use crate::core::deliveries::{Next, Subscription};
-use crate::core::hand::{ConsumerId, GROUP, HandId, HandOff, SettleRequest};
+use crate::core::delivery::{ConsumerId, DeliveryId, GROUP, HandOff, SettleRequest};
 use crate::core::leases::Leases;
 use crate::core::ledger::Entry;
-use crate::core::positions::Positions;
 use crate::core::report::Report;
 use crate::core::time::Millis;
+use crate::data::positions::Positions;
 use crate::mutant::Mutant;
 use crate::store::{Generation, Journal, StoreError};
 
@@ -85,12 +85,12 @@ impl<J: Journal> Broker<J> {
     }
 
     /// The consumer is over with a hand-off; unless it settled, the position may be handed off again.
-    pub fn release(&mut self, hand: HandId) {
+    pub fn release(&mut self, hand: DeliveryId) {
         self.deliveries.leases_mut().give_back(hand);
     }
 
     /// Whether this hand-off may still settle.
-    pub fn is_live(&self, hand: HandId) -> bool {
+    pub fn is_live(&self, hand: DeliveryId) -> bool {
         self.deliveries.leases().is_live(hand)
     }
 
@@ -117,7 +117,7 @@ impl<J: Journal> Broker<J> {
     }
 
     /// A consumer of a cursor goes on over a restart of the broker with what it was working on.
-    pub fn resume(&mut self, now: Millis, hand: HandId, consumer: ConsumerId) {
+    pub fn resume(&mut self, now: Millis, hand: DeliveryId, consumer: ConsumerId) {
         debug_assert_eq!(self.deliveries.subscription(), Subscription::Cursor);
         let ends = now + self.tuning.lease;
         self.deliveries.leases_mut().resume(hand, consumer, ends);

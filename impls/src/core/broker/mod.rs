@@ -16,15 +16,15 @@ use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
 use delivery_model::vocab::{Epoch, Position};
 
 use self::publishing::Owed;
-pub use self::publishing::{Busy, Decision, Peer, Received};
+pub use self::publishing::{Busy, Peer, PublishDecision, Received};
 pub use self::retaining::RewindError;
 use super::dedup::Memory;
 use super::deliveries::Deliveries;
 use super::ledger::{Entry, Ledger, TOGETHER_MAX};
 use super::log::Log;
-use super::record::{ProducerId, Reply, Submission};
 use super::report::Report;
 use super::tuning::Tuning;
+use crate::data::record::{ProducerId, Reply, Submission};
 use crate::mutant::Mutant;
 use crate::store::{Journal, RecoverError, StoreError};
 

@@ -6,7 +6,7 @@ use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 use super::Broker;
 use crate::core::dedup::Familiarity;
 use crate::core::ledger::Entry;
-use crate::core::record::{Identity, ProducerId, Publish, Reply, Submission, Verdict};
+use crate::data::record::{Identity, ProducerId, Publish, Reply, Submission, Verdict};
 use crate::mutant::Mutant;
 use crate::store::{Journal, StoreError};
 
@@ -51,7 +51,7 @@ pub struct Busy(pub MessageId);
 
 /// What the broker makes of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum PublishDecision {
     /// Append it.
     Store,
     /// It was stored before: confirm it again, once that is durable.
@@ -89,7 +89,7 @@ impl<J: Journal> Broker<J> {
     }
 
     /// What would be made of it now.
-    pub fn decision(&self) -> Option<Decision> {
+    pub fn decision(&self) -> Option<PublishDecision> {
         self.received().map(|received| self.decide(&received.publish))
     }
 
@@ -104,16 +104,16 @@ impl<J: Journal> Broker<J> {
         let decision = self.decide(&publish);
         self.note_early(&publish, decision);
         match decision {
-            Decision::Store => match self.store(&publish) {
+            PublishDecision::Store => match self.store(&publish) {
                 Ok(position) => self.owe(from, &publish, Stored::At(position), false),
                 Err(error) if error.is_definite() => self.refuse(from, &publish),
                 Err(error) => return Err(error),
             },
-            Decision::Duplicate => {
+            PublishDecision::Duplicate => {
                 let stored = self.whereabouts(&publish);
                 self.owe(from, &publish, stored, true);
             }
-            Decision::Refuse => self.refuse(from, &publish),
+            PublishDecision::Refuse => self.refuse(from, &publish),
         }
         Ok(true)
     }
@@ -129,23 +129,23 @@ impl<J: Journal> Broker<J> {
     }
 
     /// The seeded bug of a memory that does not wait for the record.
-    fn note_early(&mut self, publish: &Publish, decision: Decision) {
-        if self.mutant == Mutant::SeenBeforeStored && decision == Decision::Store {
+    fn note_early(&mut self, publish: &Publish, decision: PublishDecision) {
+        if self.mutant == Mutant::SeenBeforeStored && decision == PublishDecision::Store {
             self.memory.remember(self.log.end(), publish.record.identity);
         }
     }
 
-    fn decide(&self, publish: &Publish) -> Decision {
+    fn decide(&self, publish: &Publish) -> PublishDecision {
         let record = &publish.record;
         let has_epoch = matches!(record.identity, Identity::Sequence { .. });
         let is_fenced = has_epoch && self.settings.fencing && self.mutant != Mutant::FencingSkipped;
         if is_fenced && self.epochs.get(&record.producer).is_some_and(|current| record.epoch < *current) {
-            return Decision::Refuse;
+            return PublishDecision::Refuse;
         }
         match self.memory.judge(record.identity) {
-            Familiarity::Gap if self.mutant != Mutant::GapAccepted => Decision::Refuse,
-            Familiarity::Duplicate => Decision::Duplicate,
-            Familiarity::New | Familiarity::Gap => Decision::Store,
+            Familiarity::Gap if self.mutant != Mutant::GapAccepted => PublishDecision::Refuse,
+            Familiarity::Duplicate => PublishDecision::Duplicate,
+            Familiarity::New | Familiarity::Gap => PublishDecision::Store,
         }
     }
 

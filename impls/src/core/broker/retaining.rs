@@ -1,7 +1,7 @@
 //! Retention: what nobody needs any more leaves the log, and what the ledger amounts to takes the place of its entries.
 //!
 //! A record is needed until it is settled for good, set aside, or handed off where that may happen only once. What leaves
-//! is remembered as far as retries and dead letters go ([`Past`](crate::core::past::Past)), so that nobody can tell that it
+//! is remembered as far as retries and dead letters go ([`DroppedRecords`](crate::core::dropped_records::DroppedRecords)), so that nobody can tell that it
 //! left but who wants to go back to it.
 //!
 //! The two journals are written anew one at a time, each at once. A crash between them does no harm: either journal
@@ -11,7 +11,7 @@ use delivery_model::vocab::Position;
 
 use super::Broker;
 use crate::core::ledger::Entry;
-use crate::core::positions::Positions;
+use crate::data::positions::Positions;
 use crate::mutant::Mutant;
 use crate::store::{Journal, StoreError};
 

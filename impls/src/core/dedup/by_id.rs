@@ -8,8 +8,8 @@ use std::ops::Range;
 use delivery_model::vocab::Position;
 
 use super::Familiarity;
-use super::snapshot::{self, SnapshotError, Writer};
-use crate::core::record::{Identity, Reader};
+use crate::data::record::{Identity, Reader};
+use crate::data::snapshot::{self, SnapshotError, Writer};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ById {

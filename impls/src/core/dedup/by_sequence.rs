@@ -12,8 +12,8 @@ use std::ops::Range;
 use delivery_model::vocab::Position;
 
 use super::Familiarity;
-use super::snapshot::{self, SnapshotError, Writer};
-use crate::core::record::{Identity, Reader, Session};
+use crate::data::record::{Identity, Reader, Session};
+use crate::data::snapshot::{self, SnapshotError, Writer};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct BySequence {
@@ -113,7 +113,7 @@ mod tests {
     use delivery_model::vocab::Epoch;
 
     use super::*;
-    use crate::core::record::ProducerId;
+    use crate::data::record::ProducerId;
 
     #[test]
     fn a_snapshot_whose_numbers_do_not_fall_while_positions_rise_is_refused() {

@@ -8,15 +8,14 @@
 mod by_id;
 mod by_sequence;
 pub mod family;
-pub mod snapshot;
 
 use delivery_model::pipeline::{self, Dedup};
 use delivery_model::vocab::Position;
 
 use self::by_id::ById;
 use self::by_sequence::BySequence;
-use self::snapshot::{SnapshotError, Writer};
-use super::record::{Identity, Reader};
+use crate::data::record::{Identity, Reader};
+use crate::data::snapshot::{self, SnapshotError, Writer};
 
 /// What the memory says to an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

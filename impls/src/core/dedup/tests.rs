@@ -4,7 +4,7 @@ use delivery_model::vocab::{Epoch, MessageId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::record::{ProducerId, Session};
+use crate::data::record::{ProducerId, Session};
 
 fn settings(dedup: Dedup, dedup_window: u32) -> pipeline::Broker {
     pipeline::Broker { dedup, dedup_window, ..Default::default() }

@@ -5,10 +5,10 @@ use delivery_model::vocab::{AttemptNumber, Epoch, Position};
 
 use super::publishing::of_first;
 use super::*;
-use crate::core::broker::Decision;
+use crate::core::broker::PublishDecision;
 use crate::core::deliveries::Next;
-use crate::core::hand::ConsumerId;
-use crate::core::record::{Identity, Verdict};
+use crate::core::delivery::ConsumerId;
+use crate::data::record::{Identity, Verdict};
 use crate::store::{Journal, RecoverError, StoreError};
 
 const OTHER: Peer = Peer(8);
@@ -38,10 +38,10 @@ fn a_decision_is_known_before_it_is_taken() {
         assert_eq!(broker.decision(), Some(expected), "{publish:?}");
         assert!(broker.append_next().unwrap() && broker.decision().is_none());
     };
-    decide(&first, Decision::Store);
-    decide(&first, Decision::Duplicate);
-    decide(&third, Decision::Refuse);
-    decide(&second, Decision::Store);
+    decide(&first, PublishDecision::Store);
+    decide(&first, PublishDecision::Duplicate);
+    decide(&third, PublishDecision::Refuse);
+    decide(&second, PublishDecision::Store);
 }
 
 #[test]
@@ -50,11 +50,11 @@ fn a_newer_epoch_fences_off_and_any_other_changes_nothing() {
     let [zombie] = attempts(1).try_into().unwrap();
     broker.register(ProducerId(1), Epoch(0)).unwrap();
     broker.receive(zombie, None).unwrap();
-    assert_eq!(broker.decision(), Some(Decision::Store), "its own epoch");
+    assert_eq!(broker.decision(), Some(PublishDecision::Store), "its own epoch");
     broker.register(ProducerId(2), Epoch(5)).unwrap();
-    assert_eq!(broker.decision(), Some(Decision::Store), "another producer's epoch");
+    assert_eq!(broker.decision(), Some(PublishDecision::Store), "another producer's epoch");
     broker.register(ProducerId(1), Epoch(1)).unwrap();
-    assert_eq!(broker.decision(), Some(Decision::Refuse));
+    assert_eq!(broker.decision(), Some(PublishDecision::Refuse));
     let before = broker.clone();
     broker.register(ProducerId(1), Epoch(1)).unwrap();
     broker.register(ProducerId(1), Epoch(0)).unwrap();

@@ -5,11 +5,11 @@ use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, GroupId, MessageId
 
 use super::*;
 use crate::core::consumer::{Consumer, HandlerFailed, Task};
-use crate::core::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, Lease};
-use crate::core::positions::Positions;
-use crate::core::record::{Identity, Key, Record, Session};
+use crate::core::delivery::{ConsumerId, ConsumerOutput, DeliveryId, HandOff, Lease};
+use crate::data::positions::Positions;
+use crate::data::record::{DecodeError, Identity, Key, Record, Session};
 use crate::store::simulated::SimulatedInventory;
-use crate::store::{Change, Generation, InventoryStore, StoreError};
+use crate::store::{Change, EffectStore, Generation, InventoryStore, StoreError};
 
 const CONSUMER: ConsumerId = ConsumerId(0);
 
@@ -23,7 +23,7 @@ pub(super) fn hand_off(number: u64, position: u64) -> HandOff {
     let identity = Identity::Sequence { session, number };
     let (producer, epoch, payload) = (ProducerId(1), Epoch(0), order(number as u32));
     HandOff {
-        hand: HandId { position: Position(position), lease: Lease { incarnation: 1, number: 1 } },
+        hand: DeliveryId { position: Position(position), lease: Lease { incarnation: 1, number: 1 } },
         consumer: CONSUMER,
         generation: Generation(0),
         delivery: Some(DeliveryNumber(1)),
@@ -31,14 +31,14 @@ pub(super) fn hand_off(number: u64, position: u64) -> HandOff {
     }
 }
 
-pub(super) fn deliver(consumer: &mut Consumer, number: u64, position: u64) -> HandId {
+pub(super) fn deliver(consumer: &mut Consumer, number: u64, position: u64) -> DeliveryId {
     let hand_off = hand_off(number, position);
     let hand = hand_off.hand;
     consumer.deliver(hand_off);
     hand
 }
 
-pub(super) fn handle(consumer: &mut Consumer, hand: HandId, store: &mut SimulatedInventory) {
+pub(super) fn handle(consumer: &mut Consumer, hand: DeliveryId, store: &mut SimulatedInventory) {
     consumer.handle(hand, &Positions::default(), store, |_| Ok(())).unwrap();
 }
 
@@ -258,8 +258,14 @@ fn the_inbox_holds_what_had_an_effect_and_only_where_the_settings_say() {
 /// An inventory that fails to say what became of a transaction.
 struct Mute(SimulatedInventory);
 
-impl InventoryStore for Mute {
-    fn apply(&mut self, _: &Change) -> Result<(), StoreError> {
+impl EffectStore for Mute {
+    type Effect = Order;
+
+    fn effect_of(&self, payload: &[u8]) -> Result<Order, DecodeError> {
+        self.0.effect_of(payload)
+    }
+
+    fn apply(&mut self, _: &Change<Order>) -> Result<(), StoreError> {
         Err(StoreError::Failed { what: "commit", why: "no answer".into() })
     }
 
@@ -277,10 +283,6 @@ impl InventoryStore for Mute {
 
     fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
         self.0.rewind(to)
-    }
-
-    fn stock(&self, sku: Sku) -> Result<i64, StoreError> {
-        self.0.stock(sku)
     }
 }
 
@@ -317,7 +319,7 @@ fn a_position_may_be_at_work_under_several_leases() {
     };
     assert_eq!(at(1), [1, 2].map(|number| (Position(1), lease(number), Task::Handle)));
     assert_eq!((at(0).len(), at(3).len(), consumer.hands().count()), (1, 0, 4));
-    assert_eq!(consumer.record(HandId { position: Position(2), lease: lease(1) }), Some(&hand_off(3, 2).record));
+    assert_eq!(consumer.record(DeliveryId { position: Position(2), lease: lease(1) }), Some(&hand_off(3, 2).record));
 }
 
 #[test]

@@ -6,10 +6,10 @@ use delivery_model::vocab::{EventKind, Position};
 use super::consuming::{consumer, deliver, hand_off, handle, outputs};
 use super::*;
 use crate::core::consumer::{Consumer, Task};
-use crate::core::hand::{ConsumerOutput, HandOff};
-use crate::core::positions::Positions;
+use crate::core::delivery::{ConsumerOutput, HandOff};
+use crate::data::positions::Positions;
 use crate::store::simulated::SimulatedInventory;
-use crate::store::{Change, Covers, Generation, InventoryStore};
+use crate::store::{Change, Covers, EffectStore, Generation, InventoryStore};
 
 /// What is sent for positions that are finished in this order, when the broker has everything below `committed`.
 fn sent(commits: Commits, committed: u64, finished: &[u64]) -> Vec<Option<Covers>> {

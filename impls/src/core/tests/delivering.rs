@@ -5,8 +5,8 @@ use delivery_model::vocab::{DeliveryNumber, EventKind, GroupId, Position, Settle
 
 use super::*;
 use crate::core::deliveries::Next;
-use crate::core::hand::{ConsumerId, HandId, HandOff, SettleRequest};
-use crate::core::positions::Positions;
+use crate::core::delivery::{ConsumerId, DeliveryId, HandOff, SettleRequest};
+use crate::data::positions::Positions;
 use crate::store::{Covers, Generation};
 
 const FIRST: ConsumerId = ConsumerId(0);
@@ -16,7 +16,7 @@ fn p(position: u64) -> Position {
     Position(position)
 }
 
-fn settle(hand: HandId) -> SettleRequest {
+fn settle(hand: DeliveryId) -> SettleRequest {
     SettleRequest { hand, covers: Covers::One(hand.position), finishes: true }
 }
 

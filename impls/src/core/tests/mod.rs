@@ -13,12 +13,12 @@ use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{EventKind, MessageId};
 
 use super::broker::{Broker, Journals, Peer};
-use super::order::{Order, Sku};
 use super::producer::Producer;
-use super::record::{Payload, ProducerId, Publish, Reply};
 use super::report::Report;
 use super::time::Millis;
 use super::tuning::Tuning;
+use crate::data::record::{Payload, ProducerId, Publish, Reply};
+use crate::inventory::{Order, Sku};
 use crate::mutant::Mutant;
 use crate::store::simulated::{SimulatedJournal, SimulatedOutbox, Tear};
 

@@ -6,7 +6,7 @@ use delivery_model::vocab::{AttemptNumber, EventKind, MessageId, Outcome, Positi
 use super::*;
 use crate::core::broker::Received;
 use crate::core::producer::{PAYLOAD_MAX, SubmitError};
-use crate::core::record::{Submission, Verdict};
+use crate::data::record::{Submission, Verdict};
 use crate::store::StoreError;
 
 fn outcomes(producer: &mut Producer<SimulatedOutbox>) -> Vec<(MessageId, Option<AttemptNumber>, Outcome)> {

@@ -4,7 +4,7 @@ use delivery_model::pipeline::{Dedup, DedupOnRestart, Identity as By, OnRestart,
 use delivery_model::vocab::{Epoch, Position};
 
 use super::*;
-use crate::core::record::{Identity, Session, Verdict};
+use crate::data::record::{Identity, Session, Verdict};
 
 /// The identities under which the messages are sent that are unfinished after a crash in the first one's attempt.
 fn identities_after_crash(on_restart: OnRestart, identity: By) -> Vec<(u64, Identity)> {

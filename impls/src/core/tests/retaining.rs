@@ -9,10 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::broker::RewindError;
 use crate::core::deliveries::Next;
-use crate::core::hand::{ConsumerId, HandId, HandOff, SettleRequest};
-use crate::core::positions::Positions;
-use crate::core::record::{Identity, Record, Session, Submission, Verdict};
+use crate::core::delivery::{ConsumerId, DeliveryId, HandOff, SettleRequest};
 use crate::core::tuning::Retention;
+use crate::data::positions::Positions;
+use crate::data::record::{Identity, Record, Session, Submission, Verdict};
 use crate::store::simulated::Halfway;
 use crate::store::{Covers, Journal, StoreError};
 
@@ -75,7 +75,7 @@ impl Twin {
         self.advance().and_then(|(_, hand_off)| hand_off).expect("a hand-off is next")
     }
 
-    fn settle(&mut self, hand: HandId) -> String {
+    fn settle(&mut self, hand: DeliveryId) -> String {
         if self.broker.is_settled_elsewhere() {
             self.finished.insert(hand.position);
             self.broker.release(hand);
@@ -213,7 +213,7 @@ proptest! {
         let retention = Retention { records, batch };
         let mut twins = [Twin::new(&pipeline, None), Twin::new(&pipeline, Some(retention))];
         let asked: Vec<Identity> = (0..7).map(|message| identity(&pipeline, message)).collect();
-        let mut hands: Vec<HandId> = Vec::new();
+        let mut hands: Vec<DeliveryId> = Vec::new();
         for op in ops {
             match op {
                 Op::Publish(message, epoch) => {

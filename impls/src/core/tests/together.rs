@@ -6,8 +6,8 @@ use delivery_model::vocab::SettleOutcome;
 use super::*;
 use crate::core::consumer::{Consumer, Task};
 use crate::core::deliveries::Next;
-use crate::core::hand::{ConsumerId, ConsumerOutput};
-use crate::core::positions::Positions;
+use crate::core::delivery::{ConsumerId, ConsumerOutput};
+use crate::data::positions::Positions;
 use crate::store::InventoryStore;
 use crate::store::simulated::SimulatedInventory;
 

@@ -12,12 +12,12 @@ use super::super::settings::Settings;
 use super::super::wire::{FromBroker, ToBroker, WireError};
 use super::{CONNECTIONS, Incarnation, Input, NAME};
 use crate::core::broker::Peer;
-use crate::core::record::ProducerId;
 use crate::core::time::Millis;
+use crate::data::record::ProducerId;
 use crate::store::StoreError;
 
 /// How long the broker waits, when it leaves, for its peers to close.
-const FAREWELL: Millis = Millis(2_000);
+const CLOSE_TIMEOUT: Millis = Millis(2_000);
 
 /// Why a connection ended, or had to end.
 #[derive(Debug, Error)]
@@ -227,7 +227,7 @@ impl Incarnation<'_> {
     /// the operating system throw away what they have not read.
     pub(super) fn take_leave(&mut self) {
         self.connections.values_mut().for_each(|connection| connection.link.finish());
-        let until = self.run.now() + FAREWELL;
+        let until = self.run.now() + CLOSE_TIMEOUT;
         while !self.connections.is_empty() && self.run.now() < until {
             if let Ok(Input::Closed(connection, _)) = self.inputs.recv_timeout(self.run.patience(Some(until))) {
                 self.connections.remove(&connection);

@@ -15,12 +15,12 @@ use super::super::link::QUEUE_FRAMES;
 use super::super::run::Interrupt;
 use super::super::wire::{FromBroker, ToBroker};
 use super::connections::{Reason, Standing};
-use super::leasing::Begun;
+use super::leasing::PendingSettle;
 use super::{Incarnation, failed};
 use crate::core::deliveries::{Next, Subscription};
-use crate::core::hand::{ConsumerId, HandId, SettleRequest};
-use crate::core::positions::Positions;
+use crate::core::delivery::{ConsumerId, DeliveryId, SettleRequest};
 use crate::core::time::Millis;
+use crate::data::positions::Positions;
 use crate::store::Covers;
 
 /// More hand-offs at once than a link's queue has room for would cut off the consumer that asked for them.
@@ -33,7 +33,7 @@ pub(super) struct Subscriber {
     /// 0: it is about to leave.
     workers: usize,
     /// What it was handed and is at work on, as far as the broker knows.
-    at_work: BTreeSet<HandId>,
+    at_work: BTreeSet<DeliveryId>,
     has: Positions,
     /// What it was told is committed.
     committed: Positions,
@@ -47,7 +47,7 @@ impl Incarnation<'_> {
         &mut self,
         connection: u64,
         said: ToBroker,
-        begun: Option<Begun>,
+        begun: Option<PendingSettle>,
     ) -> Result<(), Interrupt> {
         if let ToBroker::Subscribe { consumer, workers, hands, has } = said {
             // There is one consumer: a second one takes over, and the first must not wait for ever for what never comes.
@@ -97,7 +97,12 @@ impl Incarnation<'_> {
         }
     }
 
-    fn take_settle(&mut self, connection: u64, request: SettleRequest, begun: Option<Begun>) -> Result<(), Interrupt> {
+    fn take_settle(
+        &mut self,
+        connection: u64,
+        request: SettleRequest,
+        begun: Option<PendingSettle>,
+    ) -> Result<(), Interrupt> {
         if let Err(reason) = self.may_settle(&request) {
             self.cut_off(connection, &reason);
             return Ok(());
@@ -131,13 +136,13 @@ impl Incarnation<'_> {
     }
 
     /// A consumer comes, or comes back. One that follows a cursor goes on with what it has at work.
-    fn take_over(&mut self, consumer: ConsumerId, hands: Vec<HandId>) -> BTreeSet<HandId> {
+    fn take_over(&mut self, consumer: ConsumerId, hands: Vec<DeliveryId>) -> BTreeSet<DeliveryId> {
         self.end_leases_of(consumer);
         if !self.is_cursor() {
             return BTreeSet::new();
         }
         let (now, end) = (self.run.now(), self.core.log().end());
-        let hands: Vec<HandId> = hands.into_iter().filter(|hand| hand.position < end).collect();
+        let hands: Vec<DeliveryId> = hands.into_iter().filter(|hand| hand.position < end).collect();
         hands.iter().for_each(|hand| self.core.resume(now, *hand, consumer));
         hands.into_iter().collect()
     }
@@ -225,7 +230,12 @@ impl Incarnation<'_> {
         crash.map(|()| true)
     }
 
-    fn settle(&mut self, connection: u64, request: SettleRequest, begun: Option<Begun>) -> Result<(), Interrupt> {
+    fn settle(
+        &mut self,
+        connection: u64,
+        request: SettleRequest,
+        begun: Option<PendingSettle>,
+    ) -> Result<(), Interrupt> {
         let hand = request.hand;
         let outcome = match self.core.settle(request) {
             // Without an answer the consumer stops waiting after a while, and the message comes again: as slowly as

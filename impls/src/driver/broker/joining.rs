@@ -15,7 +15,7 @@ use delivery_model::vocab::Epoch;
 
 use super::Input;
 use crate::core::broker::Peer;
-use crate::core::record::{Identity, Publish, Reply};
+use crate::data::record::{Identity, Publish, Reply};
 use crate::driver::wire::ToBroker;
 use crate::shared::handle::Handle;
 use crate::shared::in_flight::{Entered, InFlight};
@@ -86,7 +86,7 @@ mod tests {
     use delivery_model::vocab::{AttemptNumber, MessageId};
 
     use super::*;
-    use crate::core::record::{ProducerId, Record, Session, Verdict};
+    use crate::data::record::{ProducerId, Record, Session, Verdict};
 
     fn entrance(settings: &pipeline::Broker) -> (Entrance, Receiver<Input>) {
         let (to_broker, inputs) = sync_channel(2);

@@ -25,13 +25,13 @@ use delivery_model::vocab::{DeliveryNumber, Position};
 
 use super::Input;
 use crate::core::deliveries::{Deliveries, Subscription};
-use crate::core::hand::{HandId, SettleRequest};
-use crate::core::positions::Positions;
+use crate::core::delivery::{DeliveryId, SettleRequest};
 use crate::core::time::Millis;
+use crate::data::positions::Positions;
 use crate::driver::wire::ToBroker;
 use crate::shared::ack_window::Snapshot;
 use crate::shared::handle::Handle;
-use crate::shared::lease_slot::{DELIVERIES_MAX, LeaseError, Phase, Tick};
+use crate::shared::lease_slot::{DELIVERIES_MAX, LeaseError, SlotPhase, Tick};
 use crate::shared::lease_table::{Granted, LeaseTable};
 
 /// How far the group may be ahead of the lowest position that is not settled. Far more than consumers have at work at
@@ -39,7 +39,7 @@ use crate::shared::lease_table::{Granted, LeaseTable};
 const ROOM: u32 = 1 << 16;
 
 /// A settle that has begun. Settled when the loop has dealt with it.
-pub(super) type Begun = Handle<Granted, Box<dyn Fn(Granted) + Send + Sync>>;
+pub(super) type PendingSettle = Handle<Granted, Box<dyn Fn(Granted) + Send + Sync>>;
 
 /// The leases, where the end of one matters.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ struct Shared {
     /// Where the log began in the beginning: nobody will be handed what it has dropped.
     start: Position,
     /// The live leases. The loop changes them; connections' readers look theirs up.
-    held: Mutex<BTreeMap<HandId, Held>>,
+    held: Mutex<BTreeMap<DeliveryId, Held>>,
 }
 
 /// A lease that the core has as live.
@@ -91,12 +91,12 @@ impl Leasing {
     }
 
     /// A peer begins what was handed off over its own connection, which was let in then.
-    fn begin(&self, connection: u64, hand: HandId) -> Option<Begun> {
+    fn begin(&self, connection: u64, hand: DeliveryId) -> Option<PendingSettle> {
         let shared = self.0.as_ref()?;
         let held = shared.held().get(&hand).copied().filter(|held| held.connection == connection)?;
         shared.table.begin_settle(held.granted).ok()?;
         let withdraws = Arc::clone(shared);
-        Some(Begun::new(
+        Some(PendingSettle::new(
             held.granted,
             Box::new(move |granted| {
                 // Refused where the lease was revoked meanwhile, or settled by another word of the same consumer.
@@ -116,7 +116,7 @@ impl Leasing {
     }
 
     /// The core has handed off a position that there is room for, over this connection.
-    pub fn grant(&self, connection: u64, hand: HandId, ends: Millis) {
+    pub fn grant(&self, connection: u64, hand: DeliveryId, ends: Millis) {
         let Some(shared) = &self.0 else {
             return;
         };
@@ -125,7 +125,7 @@ impl Leasing {
     }
 
     /// The core has taken a settle, and the ledger has it where it must.
-    pub fn finish(&self, request: &SettleRequest, begun: Option<Begun>) {
+    pub fn finish(&self, request: &SettleRequest, begun: Option<PendingSettle>) {
         if let Some(begun) = begun {
             begun.settle().expect("nobody else has it");
         }
@@ -155,7 +155,7 @@ impl Leasing {
     }
 
     /// The core has ended this lease, if it was live.
-    pub fn end(&self, hand: HandId) {
+    pub fn end(&self, hand: DeliveryId) {
         if let Some(shared) = &self.0
             && let Some(held) = shared.held().remove(&hand)
         {
@@ -164,7 +164,7 @@ impl Leasing {
     }
 
     /// The core has ended these leases.
-    pub fn end_where(&self, has_ended: impl Fn(&HandId) -> bool) {
+    pub fn end_where(&self, has_ended: impl Fn(&DeliveryId) -> bool) {
         if let Some(shared) = &self.0 {
             let mut held = shared.held();
             held.extract_if(.., |hand, _| has_ended(hand)).for_each(|(_, held)| shared.revoke(held.granted));
@@ -173,9 +173,9 @@ impl Leasing {
 
     /// Ends the leases whose time is over, other than those that are being settled. The core is to end them too. None
     /// where no leases are kept here.
-    pub fn expire(&self, now: Millis) -> Option<Vec<HandId>> {
+    pub fn expire(&self, now: Millis) -> Option<Vec<DeliveryId>> {
         let shared = self.0.as_ref()?;
-        let has_ended = |_: &HandId, held: &mut Held| held.ends <= now && shared.has_ended(held.granted, tick(now));
+        let has_ended = |_: &DeliveryId, held: &mut Held| held.ends <= now && shared.has_ended(held.granted, tick(now));
         let ended = shared.held().extract_if(.., has_ended).map(|(hand, _)| hand).collect();
         Some(ended)
     }
@@ -199,7 +199,7 @@ impl Leasing {
 const AGREE: &str = "table and core agree on who holds what";
 
 impl Shared {
-    fn held(&self) -> MutexGuard<'_, BTreeMap<HandId, Held>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<DeliveryId, Held>> {
         // Each change is one call.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,7 +209,7 @@ impl Shared {
     fn finish(&self, granted: Granted) -> Result<(), LeaseError> {
         let _ = self.table.begin_settle(granted);
         match self.table.finish_settle(granted) {
-            Ok(_) | Err(LeaseError::WrongPhase { phase: Phase::Settled, .. }) => Ok(()),
+            Ok(_) | Err(LeaseError::WrongPhase { phase: SlotPhase::Settled, .. }) => Ok(()),
             Err(refused) => Err(refused),
         }
     }
@@ -217,13 +217,16 @@ impl Shared {
     /// The position may be handed off again, unless it was settled before the handler ran.
     fn revoke(&self, granted: Granted) {
         let revoked = self.table.revoke(granted);
-        debug_assert!(matches!(revoked, Ok(()) | Err(LeaseError::WrongPhase { phase: Phase::Settled, .. })), "{AGREE}");
+        debug_assert!(
+            matches!(revoked, Ok(()) | Err(LeaseError::WrongPhase { phase: SlotPhase::Settled, .. })),
+            "{AGREE}"
+        );
     }
 
     /// Ends a lease by time. So it does after a settle, if the handler was still to run.
     fn has_ended(&self, granted: Granted, now: Tick) -> bool {
         match self.table.expire(granted, now) {
-            Ok(()) | Err(LeaseError::WrongPhase { phase: Phase::Settled, .. }) => true,
+            Ok(()) | Err(LeaseError::WrongPhase { phase: SlotPhase::Settled, .. }) => true,
             Err(_) => false,
         }
     }

@@ -4,8 +4,8 @@
 
 use delivery_model::vocab::Position;
 
-use crate::core::hand::HandId;
-use crate::core::positions::Positions;
+use crate::core::delivery::DeliveryId;
+use crate::data::positions::Positions;
 use crate::shared::ack_window::{AckWindow, ReserveError, Snapshot};
 
 /// How far ahead of the lowest unfinished position workers may be.
@@ -16,7 +16,7 @@ const ROOM: u32 = 4096;
 pub(super) struct Prefix {
     /// Begins with the first hand-off of a life, when it is known what is behind the consumer.
     window: Option<AckWindow>,
-    parked: Vec<HandId>,
+    parked: Vec<DeliveryId>,
 }
 
 impl Prefix {
@@ -30,7 +30,7 @@ impl Prefix {
     }
 
     /// Whether a worker may have this hand-off now; otherwise it waits for room.
-    pub fn admit(&mut self, hand: HandId) -> bool {
+    pub fn admit(&mut self, hand: DeliveryId) -> bool {
         match self.window.as_ref().map_or(Ok(()), |window| window.try_reserve(hand.position)) {
             // What was finished before is delivered again after a broker forgot it: that takes no room.
             Ok(()) | Err(ReserveError::Stale { .. }) => true,
@@ -42,14 +42,14 @@ impl Prefix {
     }
 
     /// The position is finished. Gives the hand-offs that have room now.
-    pub fn finish(&mut self, position: Position) -> Vec<HandId> {
+    pub fn finish(&mut self, position: Position) -> Vec<DeliveryId> {
         // A position that was finished before is an error to the window and none here.
         let advance = self.window.as_ref().and_then(|window| window.settle(position).ok().flatten());
         if advance.is_some() { self.unpark() } else { Vec::new() }
     }
 
     /// The broker has these positions behind it: some may have been set aside. Gives the hand-offs that have room now.
-    pub fn commit(&mut self, committed: &Positions) -> Vec<HandId> {
+    pub fn commit(&mut self, committed: &Positions) -> Vec<DeliveryId> {
         let Some(window) = &self.window else {
             return Vec::new();
         };
@@ -62,7 +62,7 @@ impl Prefix {
         self.window.as_ref().map_or(Position(0), AckWindow::watermark)
     }
 
-    fn unpark(&mut self) -> Vec<HandId> {
+    fn unpark(&mut self) -> Vec<DeliveryId> {
         let Some(window) = &self.window else {
             return Vec::new();
         };

@@ -14,9 +14,9 @@ use delivery_model::vocab::{EventKind, PartitionId, Position};
 use super::super::run::{Calls, DriverError, Run};
 use super::super::wire::{FromBroker, ToBroker};
 use super::{NAME, dial, failed};
-use crate::core::hand::GROUP;
+use crate::core::delivery::GROUP;
 use crate::core::report::Report;
-use crate::store::InventoryStore;
+use crate::store::EffectStore;
 use crate::store::embedded::EmbeddedInventory;
 
 /// Resets the group to this position. False if the run was asked to leave before the broker had answered.

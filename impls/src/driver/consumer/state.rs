@@ -15,12 +15,12 @@ use super::prefix::Prefix;
 use super::{ID, NAME, failed};
 use crate::core::consumer::{Consumer, Task};
 use crate::core::deliveries::Subscription;
-use crate::core::hand::{ConsumerOutput, HandId, HandOff, SettleRequest};
-use crate::core::positions::Positions;
+use crate::core::delivery::{ConsumerOutput, DeliveryId, HandOff, SettleRequest};
 use crate::core::time::Millis;
+use crate::data::positions::Positions;
 use crate::mutant::Mutant;
 use crate::store::embedded::EmbeddedInventory;
-use crate::store::{Covers, InventoryStore, RecoverError};
+use crate::store::{Covers, EffectStore, RecoverError};
 
 /// The state, and the workers that wait for something to do.
 pub(super) struct Shared {
@@ -44,7 +44,7 @@ impl Shared {
     }
 
     /// The next hand-off for a worker; none when nothing more will come.
-    pub fn next(&self) -> Option<HandId> {
+    pub fn next(&self) -> Option<DeliveryId> {
         let mut state = self.lock();
         loop {
             if let Some(hand) = state.ready.pop_front() {
@@ -85,9 +85,9 @@ pub(super) struct State {
     told_finished: Position,
     prefix: Option<Prefix>,
     /// Hand-offs that a worker can go on with.
-    ready: VecDeque<HandId>,
+    ready: VecDeque<DeliveryId>,
     /// Settles that are on their way, and how long to wait for what came of them.
-    awaited: BTreeMap<HandId, Millis>,
+    awaited: BTreeMap<DeliveryId, Millis>,
     life: u64,
     is_closing: bool,
     /// How far it has come with leaving.
@@ -237,7 +237,7 @@ impl State {
     }
 
     /// Whether a worker may have this hand-off now, as far as the prefix goes.
-    fn admit(&mut self, hand: HandId) -> Result<bool, DriverError> {
+    fn admit(&mut self, hand: DeliveryId) -> Result<bool, DriverError> {
         if self.prefix.as_ref().is_some_and(|prefix| !prefix.has_begun()) {
             let mut behind = self.done()?;
             behind.extend(&self.committed);
@@ -248,7 +248,7 @@ impl State {
 
     /// A consumer that follows a position of its own takes nothing twice. The broker goes by what it was last told: its
     /// lease may have ended while the position was at work, or its word may have been on the way.
-    fn decline(&mut self, hand: HandId) -> Result<(), DriverError> {
+    fn decline(&mut self, hand: DeliveryId) -> Result<(), DriverError> {
         self.tell_what_it_has()?;
         if let Some(link) = &self.link {
             link.send(ToBroker::Release(hand).encode());
@@ -256,7 +256,7 @@ impl State {
         Ok(())
     }
 
-    fn settled(&mut self, run: &Run, hand: HandId, outcome: SettleOutcome) -> Result<(), Interrupt> {
+    fn settled(&mut self, run: &Run, hand: DeliveryId, outcome: SettleOutcome) -> Result<(), Interrupt> {
         self.awaited.remove(&hand);
         self.core.handle_settled(hand, outcome);
         self.tell_reports(run)?;
@@ -268,12 +268,12 @@ impl State {
 
     fn give_up_waiting(&mut self, run: &Run, is_over: impl Fn(Millis) -> bool) -> Result<(), Interrupt> {
         let over = self.awaited.iter().filter(|(_, deadline)| is_over(**deadline)).map(|(&hand, _)| hand);
-        let over: Vec<HandId> = over.collect();
+        let over: Vec<DeliveryId> = over.collect();
         over.into_iter().try_for_each(|hand| self.settled(run, hand, SettleOutcome::Unknown))
     }
 
     /// The next micro-step of a hand-off. False if it has to wait, or is over.
-    pub fn step(&mut self, run: &Run, hand: HandId) -> Result<bool, Interrupt> {
+    pub fn step(&mut self, run: &Run, hand: DeliveryId) -> Result<bool, Interrupt> {
         run.look_for_crash(Role::Consumer)?;
         let (Some(task), Some(record)) = (self.core.task(hand), self.core.record(hand)) else {
             return Ok(false);
@@ -310,7 +310,7 @@ impl State {
     }
 
     /// A position is finished when its settle is on its way, or when it was stored with its effect.
-    fn move_prefix(&mut self, hand: HandId, step: StepWord) -> Result<(), DriverError> {
+    fn move_prefix(&mut self, hand: DeliveryId, step: StepWord) -> Result<(), DriverError> {
         if self.prefix.is_none() {
             return Ok(());
         }

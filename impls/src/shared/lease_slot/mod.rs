@@ -22,12 +22,12 @@ use std::marker::PhantomData;
 use delivery_model::vocab::DeliveryNumber;
 use thiserror::Error;
 
-pub use self::word::{DELIVERIES_MAX, Generation, Phase, State, Tick};
+pub use self::word::{DELIVERIES_MAX, Generation, SlotPhase, State, Tick};
 use crate::sync::{AtomicU64, Ordering};
 
 /// One position's lease. Any thread may call anything; each call is one exchange.
 ///
-/// Calling contract: [`grant`](Self::grant) gives a [`Lease`], which goes to the worker with the position and to the timer. The worker ends
+/// Calling contract: [`grant`](Self::grant) gives a [`SlotLease`], which goes to the worker with the position and to the timer. The worker ends
 /// it in one of three ways: [`begin_settle`](Self::begin_settle), then, when the settle is durable,
 /// [`finish_settle`](Self::finish_settle) or, when writing it failed, [`abandon_settle`](Self::abandon_settle); or
 /// [`release`](Self::release), when the effect was not made. A settle that comes to nothing without having failed is
@@ -46,7 +46,7 @@ pub struct LeaseSlot<S = Sound> {
 
 /// The right to settle, until its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Lease {
+pub struct SlotLease {
     /// Which grant of the slot it is.
     pub generation: Generation,
     /// Which delivery of the position it is for.
@@ -92,7 +92,7 @@ pub enum LeaseError {
         /// The latest delivery.
         current: DeliveryNumber,
         /// What became of the latest delivery.
-        phase: Phase,
+        phase: SlotPhase,
     },
     /// It is the current lease, but in another phase than the call is for.
     #[error("the lease of delivery {delivery} is {phase:?}, expected {expected:?}")]
@@ -100,9 +100,9 @@ pub enum LeaseError {
         /// Whose lease was to act.
         delivery: DeliveryNumber,
         /// The phase in which the call makes sense.
-        expected: Phase,
+        expected: SlotPhase,
         /// The phase found.
-        phase: Phase,
+        phase: SlotPhase,
     },
     /// A timer came before the deadline.
     #[error("the lease of delivery {delivery} lasts until {deadline:?}, it is {now:?}")]
@@ -150,7 +150,7 @@ impl<S: Steps> LeaseSlot<S> {
     }
 
     /// Grants the position, until the deadline.
-    pub fn grant(&self, deadline: Tick) -> Result<Lease, GrantError> {
+    pub fn grant(&self, deadline: Tick) -> Result<SlotLease, GrantError> {
         self.grant_as(deadline, Ok)
     }
 
@@ -160,7 +160,7 @@ impl<S: Steps> LeaseSlot<S> {
         &self,
         deadline: Tick,
         seen_as: impl Fn(State) -> Result<State, E>,
-    ) -> Result<Lease, E> {
+    ) -> Result<SlotLease, E> {
         let granted = S::change::<E>(&self.word, |state| {
             let state = free(seen_as(state)?)?;
             if self.is_exhausted(state) {
@@ -176,7 +176,7 @@ impl<S: Steps> LeaseSlot<S> {
     pub fn begin_set_aside<E: From<GrantError> + From<NotExhausted>>(
         &self,
         seen_as: impl Fn(State) -> Result<State, E>,
-    ) -> Result<Lease, E> {
+    ) -> Result<SlotLease, E> {
         let taken = S::change::<E>(&self.word, |state| {
             let state = free(seen_as(state)?)?;
             if !self.is_exhausted(state) {
@@ -192,43 +192,43 @@ impl<S: Steps> LeaseSlot<S> {
     }
 
     /// From here on the lease does not end, until the settle is finished or abandoned.
-    pub fn begin_settle(&self, lease: Lease) -> Result<(), LeaseError> {
-        self.step(lease, Phase::Held, Phase::Settling)
+    pub fn begin_settle(&self, lease: SlotLease) -> Result<(), LeaseError> {
+        self.step(lease, SlotPhase::Held, SlotPhase::Settling)
     }
 
     /// The settle is durable.
-    pub fn finish_settle(&self, lease: Lease) -> Result<(), LeaseError> {
-        self.step(lease, Phase::Settling, Phase::Settled)
+    pub fn finish_settle(&self, lease: SlotLease) -> Result<(), LeaseError> {
+        self.step(lease, SlotPhase::Settling, SlotPhase::Settled)
     }
 
     /// The settle could not be written: the position is to be delivered again.
-    pub fn abandon_settle(&self, lease: Lease) -> Result<(), LeaseError> {
-        self.step(lease, Phase::Settling, Phase::Free)
+    pub fn abandon_settle(&self, lease: SlotLease) -> Result<(), LeaseError> {
+        self.step(lease, SlotPhase::Settling, SlotPhase::Free)
     }
 
     /// Nobody will write the settle, and the worker may try again: the lease goes on until its deadline, which may have
     /// come meanwhile.
-    pub fn withdraw_settle(&self, lease: Lease) -> Result<(), LeaseError> {
+    pub fn withdraw_settle(&self, lease: SlotLease) -> Result<(), LeaseError> {
         S::change(&self.word, |state| S::withdrawn(state, lease)).map(drop)
     }
 
     /// The effect was not made: the position is to be delivered again.
-    pub fn release(&self, lease: Lease) -> Result<(), LeaseError> {
-        self.step(lease, Phase::Held, Phase::Free)
+    pub fn release(&self, lease: SlotLease) -> Result<(), LeaseError> {
+        self.step(lease, SlotPhase::Held, SlotPhase::Free)
     }
 
     /// Ends a lease whose time is up: the position is to be delivered again.
-    pub fn expire(&self, lease: Lease, now: Tick) -> Result<(), LeaseError> {
+    pub fn expire(&self, lease: SlotLease, now: Tick) -> Result<(), LeaseError> {
         S::change(&self.word, |state| S::expired(state, lease, now)).map(drop)
     }
 
     /// Ends a lease whose holder is gone, whether or not its settle is under way: the position is to be delivered again.
     /// For the one who writes settles, and so knows that this one will not be written.
-    pub fn revoke(&self, lease: Lease) -> Result<(), LeaseError> {
+    pub fn revoke(&self, lease: SlotLease) -> Result<(), LeaseError> {
         S::revoke(&self.word, lease).map(drop)
     }
 
-    fn step(&self, lease: Lease, from: Phase, to: Phase) -> Result<(), LeaseError> {
+    fn step(&self, lease: SlotLease, from: SlotPhase, to: SlotPhase) -> Result<(), LeaseError> {
         S::change(&self.word, |state| current(state, lease, from).map(|state| state.to(to))).map(drop)
     }
 }
@@ -236,16 +236,16 @@ impl<S: Steps> LeaseSlot<S> {
 /// The state, if the position can be granted as far as its phase goes.
 fn free(state: State) -> Result<State, GrantError> {
     match state.phase {
-        Phase::Held | Phase::Settling => Err(GrantError::Leased { delivery: state.deliveries }),
-        Phase::Settled => Err(GrantError::Settled),
-        Phase::Free => Ok(state),
+        SlotPhase::Held | SlotPhase::Settling => Err(GrantError::Leased { delivery: state.deliveries }),
+        SlotPhase::Settled => Err(GrantError::Settled),
+        SlotPhase::Free => Ok(state),
     }
 }
 
 /// The state, if the lease is the current one and in this phase.
-pub fn current(state: State, lease: Lease, expected: Phase) -> Result<State, LeaseError> {
+pub fn current(state: State, lease: SlotLease, expected: SlotPhase) -> Result<State, LeaseError> {
     let (delivery, phase) = (lease.delivery, state.phase);
-    if state.generation != lease.generation || phase == Phase::Free {
+    if state.generation != lease.generation || phase == SlotPhase::Free {
         Err(LeaseError::Ended { delivery, current: state.deliveries, phase })
     } else if phase != expected {
         Err(LeaseError::WrongPhase { delivery, expected, phase })
@@ -270,24 +270,24 @@ pub trait Steps {
     }
 
     /// What a timer that was armed for this lease makes of the state.
-    fn expired(state: State, lease: Lease, now: Tick) -> Result<State, LeaseError> {
-        let state = current(state, lease, Phase::Held)?;
+    fn expired(state: State, lease: SlotLease, now: Tick) -> Result<State, LeaseError> {
+        let state = current(state, lease, SlotPhase::Held)?;
         if !state.deadline.has_come_by(now) {
             return Err(LeaseError::NotDue { delivery: lease.delivery, deadline: state.deadline, now });
         }
-        Ok(state.to(Phase::Free))
+        Ok(state.to(SlotPhase::Free))
     }
 
     /// What the withdrawal of this lease's settle makes of the state.
-    fn withdrawn(state: State, lease: Lease) -> Result<State, LeaseError> {
-        current(state, lease, Phase::Settling).map(|state| state.to(Phase::Held))
+    fn withdrawn(state: State, lease: SlotLease) -> Result<State, LeaseError> {
+        current(state, lease, SlotPhase::Settling).map(|state| state.to(SlotPhase::Held))
     }
 
     /// Ends the lease whatever it is at, in one exchange.
-    fn revoke(word: &AtomicU64, lease: Lease) -> Result<State, LeaseError> {
+    fn revoke(word: &AtomicU64, lease: SlotLease) -> Result<State, LeaseError> {
         Self::change(word, |state| {
-            let expected = if state.phase == Phase::Settling { Phase::Settling } else { Phase::Held };
-            current(state, lease, expected).map(|state| state.to(Phase::Free))
+            let expected = if state.phase == SlotPhase::Settling { SlotPhase::Settling } else { SlotPhase::Held };
+            current(state, lease, expected).map(|state| state.to(SlotPhase::Free))
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use delivery_model::vocab::DeliveryNumber;
 
-use super::Lease;
+use super::SlotLease;
 
 /// A point in time, in whatever ticks the caller counts, modulo 2^32. Deadlines lie less than 2^31 ticks ahead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,7 +39,7 @@ pub const DELIVERIES_MAX: u32 = (1 << DELIVERIES) - 1;
 
 /// Where a position is on its way to being settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Phase {
+pub enum SlotPhase {
     /// Nobody may settle it; it can be granted.
     Free,
     /// The current lease may settle it, and ends at its deadline.
@@ -60,16 +60,16 @@ pub struct State {
     /// How often the position was granted; stops counting at 1023.
     pub deliveries: DeliveryNumber,
     /// Where it is on its way.
-    pub phase: Phase,
+    pub phase: SlotPhase,
 }
 
 impl State {
     /// Never granted.
     pub(super) const NEW: State =
-        State { deadline: Tick(0), generation: Generation(0), deliveries: DeliveryNumber(0), phase: Phase::Free };
+        State { deadline: Tick(0), generation: Generation(0), deliveries: DeliveryNumber(0), phase: SlotPhase::Free };
 
     /// The same in another phase.
-    pub(super) fn to(self, phase: Phase) -> State {
+    pub(super) fn to(self, phase: SlotPhase) -> State {
         State { phase, ..self }
     }
 
@@ -81,12 +81,12 @@ impl State {
     /// Granted once more.
     pub(super) fn granted_until(self, deadline: Tick) -> State {
         let once_more = self.delivered(DeliveryNumber(self.deliveries.0 + 1));
-        State { deadline, generation: self.generation.next(), phase: Phase::Held, ..once_more }
+        State { deadline, generation: self.generation.next(), phase: SlotPhase::Held, ..once_more }
     }
 
     /// Taken to be set aside: that is no delivery.
     pub(super) fn taken_aside(self) -> State {
-        State { generation: self.generation.next(), phase: Phase::Settling, ..self }
+        State { generation: self.generation.next(), phase: SlotPhase::Settling, ..self }
     }
 
     /// Never delivered, where the slot goes on to its next position. Generations go on too, so that a lease of the
@@ -96,8 +96,8 @@ impl State {
     }
 
     /// The lease that is current, or was last.
-    pub fn lease(self) -> Lease {
-        Lease { generation: self.generation, delivery: self.deliveries }
+    pub fn lease(self) -> SlotLease {
+        SlotLease { generation: self.generation, delivery: self.deliveries }
     }
 
     /// The state as an atomic stores it.
@@ -114,10 +114,10 @@ impl State {
             generation: Generation(field(DELIVERIES + PHASE, GENERATION)),
             deliveries: DeliveryNumber(field(PHASE, DELIVERIES)),
             phase: match field(0, PHASE) {
-                0 => Phase::Free,
-                1 => Phase::Held,
-                2 => Phase::Settling,
-                _ => Phase::Settled,
+                0 => SlotPhase::Free,
+                1 => SlotPhase::Held,
+                2 => SlotPhase::Settling,
+                _ => SlotPhase::Settled,
             },
         }
     }

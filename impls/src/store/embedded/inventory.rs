@@ -5,17 +5,17 @@ use std::path::Path;
 use delivery_model::vocab::Position;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::super::{Change, Covers, Generation, InventoryStore, StoreError};
+use super::super::{Change, Covers, EffectStore, Generation, InventoryStore, StoreError};
 use super::{failed, open, transact};
-use crate::core::order::{Order, Sku};
-use crate::core::positions::Positions;
-use crate::core::record::Key;
+use crate::data::positions::Positions;
+use crate::data::record::{DecodeError, Key};
+use crate::inventory::{Order, Sku};
 
 /// Article to what was there at first less what was taken.
 const STOCK: TableDefinition<u32, i64> = TableDefinition::new("stock");
 /// The keys of handled messages, by their bytes.
 const INBOX: TableDefinition<&[u8], ()> = TableDefinition::new("inbox");
-/// Runs of finished positions: the first of a run to the first after it. Runs neither touch nor overlap.
+/// Runs of finished positions: the first of a run to the first after it. Ranges neither touch nor overlap.
 const FINISHED: TableDefinition<u64, u64> = TableDefinition::new("finished");
 /// One row: the generation that was let in last.
 const GENERATION: TableDefinition<(), u32> = TableDefinition::new("generation");
@@ -56,8 +56,14 @@ impl EmbeddedInventory {
     }
 }
 
-impl InventoryStore for EmbeddedInventory {
-    fn apply(&mut self, change: &Change) -> Result<(), StoreError> {
+impl EffectStore for EmbeddedInventory {
+    type Effect = Order;
+
+    fn effect_of(&self, payload: &[u8]) -> Result<Order, DecodeError> {
+        Order::decode(payload)
+    }
+
+    fn apply(&mut self, change: &Change<Order>) -> Result<(), StoreError> {
         let fence = transact(&self.database, "apply a change", |write| {
             let current = generation(write)?;
             let fence = change.fenced_by.filter(|&found| found < current);
@@ -105,7 +111,9 @@ impl InventoryStore for EmbeddedInventory {
             Ok(())
         })
     }
+}
 
+impl InventoryStore for EmbeddedInventory {
     fn stock(&self, sku: Sku) -> Result<i64, StoreError> {
         Ok(self.read(STOCK)?.get(sku.0).map_err(failed("read the stock"))?.map_or(0, |left| left.value()))
     }
@@ -115,8 +123,8 @@ fn generation(write: &WriteTransaction) -> Result<Generation, redb::Error> {
     Ok(Generation(write.open_table(GENERATION)?.get(())?.map_or(0, |generation| generation.value())))
 }
 
-fn apply(write: &WriteTransaction, change: &Change) -> Result<(), redb::Error> {
-    if let Some(order) = change.order {
+fn apply(write: &WriteTransaction, change: &Change<Order>) -> Result<(), redb::Error> {
+    if let Some(order) = change.effect {
         take(&mut write.open_table(STOCK)?, order)?;
     }
     if let Some(key) = change.inbox {

@@ -53,7 +53,7 @@ const REMEMBERED: usize = 1 << 11;
 /// Consecutive states' successors. Kept from batch to batch, so that a state costs no allocation; and on cache lines of
 /// its own, as every thread writes to another one.
 #[repr(align(128))]
-pub(super) struct Part<K> {
+pub(super) struct Batch<K> {
     /// The states that were expanded.
     sources: Range<u32>,
     /// How many successors each of them has.
@@ -81,9 +81,9 @@ pub(super) struct Part<K> {
     pub(super) terminal: u64,
 }
 
-impl<K: Clone + Eq + Hash> Part<K> {
+impl<K: Clone + Eq + Hash> Batch<K> {
     pub(super) fn new() -> Self {
-        Part {
+        Batch {
             sources: 0..0,
             degrees: Vec::new(),
             targets: Vec::new(),

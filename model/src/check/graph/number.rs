@@ -7,7 +7,7 @@
 use std::hash::Hash;
 use std::mem::take;
 
-use super::expand::Part;
+use super::expand::Batch;
 use super::exploration::{Shape, extend};
 use super::share::Crew;
 use super::table::{Bucket, Fresh, Shard};
@@ -18,7 +18,7 @@ pub(super) fn number<K: Clone + Eq + Hash + Send + Sync>(
     crew: &Crew,
     shape: &mut Shape,
     states: &mut Vec<K>,
-    parts: &mut [Part<K>],
+    parts: &mut [Batch<K>],
     shards: &mut [Shard],
 ) {
     let known = states.len() as u32;
@@ -45,10 +45,10 @@ fn name_new<K: Clone + Eq + Hash + Send + Sync>(
     crew: &Crew,
     parents: &mut Vec<u32>,
     states: &mut Vec<K>,
-    parts: &mut [Part<K>],
+    parts: &mut [Batch<K>],
     news: &[usize],
 ) {
-    let Some(any) = parts.iter().find_map(Part::any_pending).cloned() else { return };
+    let Some(any) = parts.iter().find_map(Batch::any_pending).cloned() else { return };
     let (known, total) = (states.len(), news.iter().sum());
     let (mut states, mut parents) = (extend(states, total, any), extend(parents, total, 0));
     let mut first = known as u32;
@@ -64,7 +64,7 @@ fn name_new<K: Clone + Eq + Hash + Send + Sync>(
 fn connect<K: Clone + Eq + Hash + Send + Sync>(
     crew: &Crew,
     shape: &mut Shape,
-    parts: &mut [Part<K>],
+    parts: &mut [Batch<K>],
     named: &Named<'_, K>,
 ) {
     let Some(edges) = &mut shape.edges else { return };

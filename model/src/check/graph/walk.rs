@@ -12,7 +12,7 @@ use std::ops::Range;
 use stateright::Model;
 
 use super::checks::Checks;
-use super::expand::{Class, Part, Task};
+use super::expand::{Batch, Class, Task};
 use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, Shape, StateId};
 use super::number::number;
 use super::packing::{AsIs, Packed, Packing};
@@ -150,7 +150,7 @@ struct Front<'w, 'a, M: Model, P: Packing<M::State>> {
     states: Vec<P::Packed>,
     shape: Shape,
     table: Table,
-    parts: Vec<Part<P::Packed>>,
+    parts: Vec<Batch<P::Packed>>,
     /// Who works on a batch that is worth sharing, and on one that is not.
     crew: Crew,
     alone: Crew,
@@ -175,7 +175,7 @@ where
             states: Vec::new(),
             shape: Shape::new(walk.class.is_some()),
             table: Table::new(),
-            parts: (0..PARTS).map(|_| Part::new()).collect(),
+            parts: (0..PARTS).map(|_| Batch::new()).collect(),
             crew: Crew::new(walk.threads),
             alone: Crew::new(1),
             decided_by: vec![None; walk.checks.list().len()],
@@ -255,7 +255,7 @@ where
 
     fn memory(&self) -> Memory {
         let table = self.table.bytes();
-        let batch = self.parts.iter().map(Part::bytes).sum();
+        let batch = self.parts.iter().map(Batch::bytes).sum();
         let states = size_of_val(&self.states[..]);
         Memory { states, table, batch, ..self.shape.memory() }
     }

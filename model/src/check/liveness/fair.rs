@@ -8,7 +8,7 @@
 
 use super::super::graph::Fairness;
 use crate::spec::bounds::{LOG_MAX, MESSAGES_MAX};
-use crate::vocab::{Hand, MessageId, Position, Step};
+use crate::vocab::{DeliveryRef, MessageId, Position, Step};
 
 /// How the consumer's workers are shared out among the positions that wait for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,7 +104,7 @@ fn of_position(position: Position) -> u8 {
     position.0 as u8
 }
 
-fn of_hand(hand: Hand) -> u8 {
+fn of_hand(hand: DeliveryRef) -> u8 {
     2 * of_position(hand.position) + u8::from(hand.is_late())
 }
 
@@ -137,7 +137,7 @@ mod tests {
         differ(|id| Step::TimeOut { message: MessageId(id) }, messages());
         differ(|place| Step::HandOff { position: Position(place) }, 0..LOG_MAX as u64);
         differ(|place| Step::DeadLetter { position: Position(place) }, 0..LOG_MAX as u64);
-        let hand = |place| Hand { position: Position(place / 2), late: (place % 2) as u8 };
+        let hand = |place| DeliveryRef { position: Position(place / 2), late: (place % 2) as u8 };
         for of_hand in [
             |hand| Step::Deliver { hand },
             |hand| Step::Handle { hand },

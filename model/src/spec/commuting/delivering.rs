@@ -4,7 +4,7 @@ use super::Outlook;
 use crate::pipeline::Settles;
 use crate::spec::broker::{next_hand_off, used_up};
 use crate::spec::state::{Holding, Stage};
-use crate::vocab::{Fault, Hand, Position, Step};
+use crate::vocab::{DeliveryRef, Fault, Position, Step};
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     pub(super) fn delivering(&self, found: &mut impl FnMut(Step)) {
@@ -27,10 +27,10 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
 
     /// A crash of the consumer leaves as much of a settle or a note in memory as if they had not been: nothing. A rewind
     /// ends leases.
-    fn hand(&self, hand: Hand, holding: Holding, found: &mut impl FnMut(Step)) {
+    fn hand(&self, hand: DeliveryRef, holding: Holding, found: &mut impl FnMut(Step)) {
         // Of several late ones of a position, each is called by its number, which changes when another one ends. Of a
         // cursor, a late one whose settle is refused takes back what its consumer has for done.
-        let is_one_of_several = hand.late > 1 || self.state.holding(Hand { late: 2, ..hand }).is_some();
+        let is_one_of_several = hand.late > 1 || self.state.holding(DeliveryRef { late: 2, ..hand }).is_some();
         let is_called_otherwise = hand.is_late() && is_one_of_several;
         if !self.is_safe_from(&[Fault::Rewind])
             || is_called_otherwise
@@ -68,28 +68,28 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// Every hand-off that there is will be settled. Its settle covers nothing that is still to be handed off: one worker
     /// is done with positions in their order.
     fn others_will_settle(&self) -> bool {
-        let settles = |(hand, holding): (Hand, Holding)| !hand.is_late() && holding.stage == Stage::Settling;
+        let settles = |(hand, holding): (DeliveryRef, Holding)| !hand.is_late() && holding.stage == Stage::Settling;
         !self.state.has_hands() || self.state.hands().all(settles) && self.is_safe_from(&[Fault::SettleLost])
     }
 
-    fn may_deliver(&self, hand: Hand) -> bool {
+    fn may_deliver(&self, hand: DeliveryRef) -> bool {
         self.is_only_one_of(hand) && self.is_safe_from(&[Fault::DeliveryLost, Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
     /// What fails will be handed off for ever.
-    fn may_handle(&self, hand: Hand) -> bool {
+    fn may_handle(&self, hand: DeliveryRef) -> bool {
         let message = self.state.log[hand.position.0 as usize].message();
         !self.state.fails(message + 1) && self.is_safe_from(&[Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
-    fn may_record(&self, hand: Hand) -> bool {
+    fn may_record(&self, hand: DeliveryRef) -> bool {
         self.is_only_one_of(hand)
             && !self.settings.settles_lazily
             && self.is_safe_from(&[Fault::SettleLost, Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
     /// Its lease has not ended, and neither has that of an earlier hand-off of the position that is still about.
-    fn is_only_one_of(&self, hand: Hand) -> bool {
+    fn is_only_one_of(&self, hand: DeliveryRef) -> bool {
         !self.state.has_late(hand.position.0 as usize)
     }
 }

@@ -1,7 +1,7 @@
 //! Rules for the steps from the application to the broker's disk.
 
 use super::Outlook;
-use crate::inside::Decision;
+use crate::party_state::Decision;
 use crate::pipeline::{Acks, OnRestart};
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::broker::decide;

@@ -1,15 +1,15 @@
 //! What may go wrong, and what it does to wires, disks and cores. A fault that would change nothing is not possible.
 
 use delivery_impls::core::consumer::{Consumer, Task};
-use delivery_impls::core::hand::ConsumerId;
-use delivery_impls::core::positions::Positions;
-use delivery_impls::core::record::Verdict;
-use delivery_impls::store::InventoryStore;
+use delivery_impls::core::delivery::ConsumerId;
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::Verdict;
+use delivery_impls::store::EffectStore;
 use delivery_model::pipeline::Delivers;
-use delivery_model::vocab::{Hand, MessageId, Position, SettleOutcome, Step};
+use delivery_model::vocab::{DeliveryRef, MessageId, Position, SettleOutcome, Step};
 
 use super::offers::message;
-use super::{Place, World};
+use super::{Whereabouts, World};
 
 impl World {
     pub(super) fn check_fault(&self, step: Step) -> Result<(), &'static str> {
@@ -35,7 +35,9 @@ impl World {
                 let is_suffix = (log.synced().0..=log.end().0).contains(&keeps);
                 require(is_suffix && self.broker_can_lose(), "nothing is to be lost, or not in this way")
             }
-            DeliveryLost { hand } => require(self.is_at(hand, |place| place == Place::OnWire), "it is not on its way"),
+            DeliveryLost { hand } => {
+                require(self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way")
+            }
             SettleLost { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
             ConsumerCrash { consumer } => require(self.consumer_can_lose(consumer), "it has nothing to lose"),
             LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease"),
@@ -142,7 +144,7 @@ impl World {
         safe
     }
 
-    fn can_expire(&self, hand: Hand) -> bool {
+    fn can_expire(&self, hand: DeliveryRef) -> bool {
         let has_heir = !self.follows_cursor() || self.consumers.len() > 1;
         let repeats = self.constants.pipeline.broker.delivers == Delivers::UntilSettled;
         !hand.is_late() && self.find(hand).is_some() && has_heir && repeats
@@ -167,13 +169,13 @@ impl World {
         self.stragglers.push(publish.expect("the attempt is on the wire").clone());
     }
 
-    fn lose_delivery(&mut self, hand: Hand) {
+    fn lose_delivery(&mut self, hand: DeliveryRef) {
         let (id, _) = self.find(hand).expect("the hand-off is on the wire");
         self.hand_offs.remove(&id);
         self.broker.release(id);
     }
 
-    fn lose_settle(&mut self, hand: Hand) {
+    fn lose_settle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
         self.settles.remove(&id);
         self.consumer_mut(consumer).handle_settled(id, SettleOutcome::Unknown);

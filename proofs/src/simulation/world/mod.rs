@@ -15,9 +15,9 @@
 //! Left out: bytes on the wire, which are the drivers' to frame and check.
 
 mod faults;
-mod held;
 mod offers;
 mod orders;
+mod queries;
 mod restarts;
 mod steps;
 
@@ -26,19 +26,19 @@ use std::sync::Arc;
 
 use delivery_impls::core::broker::{Broker, Journals, Peer};
 use delivery_impls::core::consumer::{Consumer, Task};
-use delivery_impls::core::hand::{ConsumerId, ConsumerOutput, HandId, HandOff, SettleRequest};
-use delivery_impls::core::positions::Positions;
+use delivery_impls::core::delivery::{ConsumerId, ConsumerOutput, DeliveryId, HandOff, SettleRequest};
 use delivery_impls::core::producer::Producer;
-use delivery_impls::core::record::{ProducerId, Publish, Record, Reply, Submission};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::{Retention, Tuning};
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::{ProducerId, Publish, Record, Reply, Submission};
 use delivery_impls::mutant::Mutant;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
 use delivery_model::history::Names;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::spec::PROCESSES;
-use delivery_model::vocab::{Event, EventKind, Fault, Hand, MessageId, Position, ProcessId, Step};
+use delivery_model::vocab::{DeliveryRef, Event, EventKind, Fault, MessageId, Position, ProcessId, Step};
 
 /// The processes of a world's events: those of [`PROCESSES`].
 const PRODUCER: ProcessId = ProcessId(0);
@@ -90,8 +90,8 @@ pub struct World {
     broker: Broker<SimulatedJournal>,
     /// What the broker's log held and does not hold any more, from its first position on.
     dropped: Vec<Record>,
-    hand_offs: BTreeMap<HandId, HandOff>,
-    settles: BTreeMap<HandId, SettleRequest>,
+    hand_offs: BTreeMap<DeliveryId, HandOff>,
+    settles: BTreeMap<DeliveryId, SettleRequest>,
     consumers: Vec<Consumer>,
     inventory: SimulatedInventory,
     poisoned: Option<MessageId>,
@@ -99,7 +99,7 @@ pub struct World {
 
 /// Where a hand-off is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Whereabouts {
     OnWire,
     With(ConsumerId, Task),
 }
@@ -212,11 +212,11 @@ impl World {
     }
 
     /// The consumer that has a hand-off, or to which it is on its way.
-    pub fn holder(&self, hand: Hand) -> Option<ConsumerId> {
+    pub fn holder(&self, hand: DeliveryRef) -> Option<ConsumerId> {
         let (id, place) = self.find(hand)?;
         Some(match place {
-            Place::OnWire => self.hand_offs[&id].consumer,
-            Place::With(consumer, _) => consumer,
+            Whereabouts::OnWire => self.hand_offs[&id].consumer,
+            Whereabouts::With(consumer, _) => consumer,
         })
     }
 
@@ -236,33 +236,34 @@ impl World {
     }
 
     /// The hand-off that a step means, and where it is.
-    fn find(&self, hand: Hand) -> Option<(HandId, Place)> {
+    fn find(&self, hand: DeliveryRef) -> Option<(DeliveryId, Whereabouts)> {
         self.hands_of(hand.position).find(|(id, _)| self.hand(*id) == hand)
     }
 
     /// How steps name a hand-off. Of a position, a lease that ended earlier was granted earlier, and is less.
-    fn hand(&self, id: HandId) -> Hand {
+    fn hand(&self, id: DeliveryId) -> DeliveryRef {
         let nth = if self.is_late(id) {
             let earlier = self.hands_of(id.position).filter(|(other, _)| other.lease < id.lease);
             1 + earlier.filter(|(other, _)| self.is_late(*other)).count()
         } else {
             0
         };
-        Hand { position: id.position, late: nth as u8 }
+        DeliveryRef { position: id.position, late: nth as u8 }
     }
 
     /// Every hand-off of a position.
-    fn hands_of(&self, position: Position) -> impl Iterator<Item = (HandId, Place)> + '_ {
-        let on_wire = self.hand_offs.range(HandId { position, ..HandId::default() }..);
-        let on_wire = on_wire.take_while(move |(id, _)| id.position == position).map(|(&id, _)| (id, Place::OnWire));
+    fn hands_of(&self, position: Position) -> impl Iterator<Item = (DeliveryId, Whereabouts)> + '_ {
+        let on_wire = self.hand_offs.range(DeliveryId { position, ..DeliveryId::default() }..);
+        let on_wire =
+            on_wire.take_while(move |(id, _)| id.position == position).map(|(&id, _)| (id, Whereabouts::OnWire));
         let held = self.consumers.iter().flat_map(move |consumer| {
-            consumer.hands_of(position).map(|(id, task)| (id, Place::With(consumer.id(), task)))
+            consumer.hands_of(position).map(|(id, task)| (id, Whereabouts::With(consumer.id(), task)))
         });
         on_wire.chain(held)
     }
 
     /// Its lease has ended: the broker no longer knows it.
-    fn is_late(&self, hand: HandId) -> bool {
+    fn is_late(&self, hand: DeliveryId) -> bool {
         !self.broker.is_live(hand)
     }
 

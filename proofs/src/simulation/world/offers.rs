@@ -2,13 +2,13 @@
 
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
-use delivery_impls::core::hand::ConsumerId;
-use delivery_impls::core::positions::Positions;
-use delivery_impls::core::record::{Publish, Submission};
+use delivery_impls::core::delivery::ConsumerId;
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::{Publish, Submission};
 use delivery_model::pipeline::Settles;
-use delivery_model::vocab::{Hand, MessageId, Step};
+use delivery_model::vocab::{DeliveryRef, MessageId, Step};
 
-use super::{Place, World, submission};
+use super::{Whereabouts, World, submission};
 
 impl World {
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
@@ -100,7 +100,7 @@ impl World {
                 self.next_hand_off().is_some_and(|(_, next)| next == Next::DeadLetter(position)),
                 "its hand-offs are not used up, or another position comes first",
             ),
-            Deliver { hand } => require(self.is_at(hand, |place| place == Place::OnWire), "it is not on its way"),
+            Deliver { hand } => require(self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
             Handle { hand } => require(self.waits_for(hand, Task::Handle), "it is not to be handled"),
             Remember { hand } => require(self.waits_for(hand, Task::Remember), "it is not to be remembered"),
             Settle { hand } => require(self.waits_for(hand, Task::Settle), "it is not to be settled"),
@@ -138,12 +138,12 @@ impl World {
         received.is_some_and(|it| self::message(&it.publish) == message && somebody_waits(it.from.is_some()))
     }
 
-    pub(super) fn is_at(&self, hand: Hand, at: impl FnOnce(Place) -> bool) -> bool {
+    pub(super) fn is_at(&self, hand: DeliveryRef, at: impl FnOnce(Whereabouts) -> bool) -> bool {
         self.find(hand).is_some_and(|(_, place)| at(place))
     }
 
-    pub(super) fn waits_for(&self, hand: Hand, expected: Task) -> bool {
-        self.is_at(hand, |place| matches!(place, Place::With(_, task) if task == expected))
+    pub(super) fn waits_for(&self, hand: DeliveryRef, expected: Task) -> bool {
+        self.is_at(hand, |place| matches!(place, Whereabouts::With(_, task) if task == expected))
     }
 
     /// The consumer that gets something next, and what becomes of the lowest position that it may have.

@@ -1,7 +1,7 @@
 //! The orders that a world's application submits, and the ids under which events tell of their bytes.
 
-use delivery_impls::core::order::{Order, Sku};
-use delivery_impls::core::record::Payload;
+use delivery_impls::data::record::Payload;
+use delivery_impls::inventory::{Order, Sku};
 use delivery_model::vocab::{EventKind, MessageId, PayloadId};
 
 const ARTICLES: u64 = 8;

@@ -3,7 +3,7 @@
 use delivery_impls::core::broker::{Broker, Journals};
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Subscription;
-use delivery_impls::core::hand::{ConsumerId, HandId};
+use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
 use delivery_impls::core::producer::Producer;
 use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox, Tear};
 
@@ -46,7 +46,7 @@ impl World {
     /// The broker loses its memory, everything on the wires, and of its log what was not synced beyond `keeps` records
     /// in all. What consumers were working on goes on without a lease, unless they follow a cursor of their own.
     pub(super) fn restart_broker(&mut self, keeps: u64) {
-        let at_work: Vec<(HandId, ConsumerId)> = self.at_work().filter(|(hand, _)| !self.is_late(*hand)).collect();
+        let at_work: Vec<(DeliveryId, ConsumerId)> = self.at_work().filter(|(hand, _)| !self.is_late(*hand)).collect();
         self.publishes.clear();
         self.replies.clear();
         self.hand_offs.clear();
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// What workers have, and whose worker.
-    fn at_work(&self) -> impl Iterator<Item = (HandId, ConsumerId)> + '_ {
+    fn at_work(&self) -> impl Iterator<Item = (DeliveryId, ConsumerId)> + '_ {
         let of = |consumer: &Consumer| consumer.id();
         let hands = self
             .consumers
@@ -77,7 +77,7 @@ impl World {
     /// A consumer loses its memory and everything on the wires to and from it.
     pub(super) fn restart_consumer(&mut self, id: ConsumerId) {
         self.hand_offs.retain(|_, hand_off| hand_off.consumer != id);
-        let held: Vec<HandId> = self.consumer_mut(id).hands().map(|(hand, _)| hand).collect();
+        let held: Vec<DeliveryId> = self.consumer_mut(id).hands().map(|(hand, _)| hand).collect();
         for hand in held {
             self.settles.remove(&hand);
         }

@@ -4,13 +4,13 @@
 
 use delivery_impls::core::consumer::HandlerFailed;
 use delivery_impls::core::deliveries::Subscription;
-use delivery_impls::core::hand::{ConsumerId, HandId};
-use delivery_impls::core::positions::Positions;
-use delivery_impls::core::record::{Publish, Record};
+use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::{Publish, Record};
 use delivery_model::pipeline::Settles;
-use delivery_model::vocab::{Hand, MessageId, Position, Step};
+use delivery_model::vocab::{DeliveryRef, MessageId, Position, Step};
 
-use super::{NOW, PEER, Place, World, orders, submission};
+use super::{NOW, PEER, Whereabouts, World, orders, submission};
 
 /// Simulated disks fail only when they are told to.
 const WORKS: &str = "the disk works";
@@ -73,13 +73,13 @@ impl World {
         self.hand_offs.insert(hand_off.hand, hand_off);
     }
 
-    fn deliver(&mut self, hand: Hand) {
+    fn deliver(&mut self, hand: DeliveryRef) {
         let (id, _) = self.find(hand).expect("the hand-off is on the wire");
         let hand_off = self.hand_offs.remove(&id).expect("the hand-off is on the wire");
         self.consumer_mut(hand_off.consumer).deliver(hand_off);
     }
 
-    fn handle(&mut self, hand: Hand) {
+    fn handle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
         let (committed, poisoned) = (self.known_to_consumers(), self.poisoned);
         let handler = |record: &Record| match poisoned == Some(record.message) {
@@ -94,18 +94,18 @@ impl World {
         }
     }
 
-    fn remember(&mut self, hand: Hand) {
+    fn remember(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
         self.consumers[usize::from(consumer.0)].remember(id, &mut self.inventory).expect(WORKS);
     }
 
-    fn settle(&mut self, hand: Hand) {
+    fn settle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
         let committed = self.known_to_consumers();
         self.consumer_mut(consumer).settle(id, &committed);
     }
 
-    fn record_settle(&mut self, hand: Hand) {
+    fn record_settle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
         let request = self.settles.remove(&id).expect("the settle is on the wire");
         let outcome = self.broker.settle(request).expect(WORKS);
@@ -130,9 +130,9 @@ impl World {
     }
 
     /// The hand-off that a consumer has, and which consumer.
-    pub(super) fn held(&self, hand: Hand) -> (HandId, ConsumerId) {
+    pub(super) fn held(&self, hand: DeliveryRef) -> (DeliveryId, ConsumerId) {
         match self.find(hand) {
-            Some((id, Place::With(consumer, _))) => (id, consumer),
+            Some((id, Whereabouts::With(consumer, _))) => (id, consumer),
             place => unreachable!("{hand:?} is with a consumer, not {place:?}"),
         }
     }

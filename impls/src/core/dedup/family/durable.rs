@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 
 use super::{Answer, Dedup, Errs};
-use crate::core::record::{Identity, Key};
-use crate::store::{Change, InventoryStore, StoreError};
+use crate::data::record::{Identity, Key};
+use crate::store::{Change, EffectStore, StoreError};
 
 /// Every identity, in a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ pub struct Durable<S> {
     store: S,
 }
 
-impl<S: InventoryStore> Dedup for Durable<S> {
+impl<S: EffectStore> Dedup for Durable<S> {
     const ERRS: Errs = Errs::Never;
     type Name = Identity;
     type Error = StoreError;

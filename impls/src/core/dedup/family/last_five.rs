@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::{Answer, Dedup, Errs, Numbered};
-use crate::core::dedup::snapshot::{self, SnapshotError, Writer};
-use crate::core::record::Session;
+use crate::data::record::Session;
+use crate::data::snapshot::{self, SnapshotError, Writer};
 
 const TAG: u8 = 4;
 

@@ -34,8 +34,8 @@ pub use self::high_water::HighWater;
 pub use self::last_five::LastFive;
 pub use self::producer_table::ProducerTable;
 pub use self::two_generations::TwoGenerations;
-pub use super::snapshot::SnapshotError;
-use crate::core::record::Session;
+use crate::data::record::Session;
+pub use crate::data::snapshot::SnapshotError;
 
 /// What a memory says to a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,7 +81,7 @@ pub trait Dedup: Sized {
     /// How it errs about what it has forgotten. About everything else it does not err.
     const ERRS: Errs;
 
-    /// By what it recognises messages: [`Numbered`], or an [`Identity`](crate::core::record::Identity).
+    /// By what it recognises messages: [`Numbered`], or an [`Identity`](crate::data::record::Identity).
     type Name: Copy + Debug + Ord;
 
     /// Why it could not answer or remember: nothing, for what is in memory.

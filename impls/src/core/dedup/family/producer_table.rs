@@ -16,8 +16,8 @@ use std::convert::Infallible;
 use delivery_model::vocab::Epoch;
 
 use super::{Answer, Dedup, Errs, Numbered};
-use crate::core::dedup::snapshot::{self, SnapshotError, Writer};
-use crate::core::record::{ProducerId, Session};
+use crate::data::record::{ProducerId, Session};
+use crate::data::snapshot::{self, SnapshotError, Writer};
 
 const TAG: u8 = 3;
 

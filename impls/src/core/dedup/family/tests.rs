@@ -8,7 +8,7 @@ use delivery_model::vocab::{Epoch, MessageId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::record::{Identity, ProducerId};
+use crate::data::record::{Identity, ProducerId};
 use crate::store::simulated::SimulatedInventory;
 
 /// A publish: by which of the sessions, how far from the one that would come next, and whether a restart comes after it.

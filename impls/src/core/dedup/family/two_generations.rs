@@ -8,8 +8,8 @@ use std::convert::Infallible;
 use std::mem;
 
 use super::{Answer, Dedup, Errs};
-use crate::core::dedup::snapshot::{self, SnapshotError, Writer};
-use crate::core::record::Identity;
+use crate::data::record::Identity;
+use crate::data::snapshot::{self, SnapshotError, Writer};
 
 const TAG: u8 = 6;
 

@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::broker::{Broker, Journals, Peer};
 use crate::core::deliveries::Next;
-use crate::core::hand::ConsumerId;
-use crate::core::record::{Identity, ProducerId, Publish, Record, Session};
+use crate::core::delivery::ConsumerId;
 use crate::core::tuning::Tuning;
+use crate::data::record::{Identity, ProducerId, Publish, Record, Session};
 use crate::mutant::Mutant;
 use crate::store::Covers;
 use crate::store::simulated::SimulatedJournal;
@@ -64,7 +64,7 @@ impl Loop {
         self.leasing.has_room(position).then_some(next)
     }
 
-    fn hand_off(&mut self) -> HandId {
+    fn hand_off(&mut self) -> DeliveryId {
         let Some(Next::HandOff(position)) = self.next() else { panic!("nothing to hand off: {:?}", self.next()) };
         let hand = self.core.hand_off(self.now, position, CONSUMER).expect("room").hand;
         self.leasing.grant(ITS, hand, self.now + LEASE);
@@ -78,7 +78,7 @@ impl Loop {
     }
 
     /// A connection brings a settle, in a thread of its own, which has read it when this returns.
-    fn read(&self, connection: u64, hand: HandId, finishes: bool) {
+    fn read(&self, connection: u64, hand: DeliveryId, finishes: bool) {
         let (leasing, to_broker) = (self.leasing.clone(), self.to_broker.clone());
         let request = SettleRequest { hand, covers: Covers::One(hand.position), finishes };
         let reader = thread::spawn(move || to_broker.send(leasing.admit(connection, request)).expect("the loop lives"));
@@ -103,7 +103,7 @@ impl Loop {
         settled
     }
 
-    fn settle(&mut self, request: SettleRequest, begun: Option<Begun>) -> SettleOutcome {
+    fn settle(&mut self, request: SettleRequest, begun: Option<PendingSettle>) -> SettleOutcome {
         let outcome = self.core.settle(request).expect("room");
         if outcome == SettleOutcome::Ok {
             self.leasing.finish(&request, begun);
@@ -111,7 +111,7 @@ impl Loop {
         outcome
     }
 
-    fn release(&mut self, hand: HandId) {
+    fn release(&mut self, hand: DeliveryId) {
         self.core.release(hand);
         self.leasing.end(hand);
     }
@@ -223,7 +223,7 @@ fn a_settle_before_the_effect_leaves_the_lease_to_whoever_is_at_work() {
 #[test]
 fn the_group_waits_where_there_is_no_room_ahead_of_what_is_not_settled() {
     let mut it = started(|_| (), 40, 1);
-    let hands: Vec<HandId> = (0..32).map(|_| it.hand_off()).collect();
+    let hands: Vec<DeliveryId> = (0..32).map(|_| it.hand_off()).collect();
     assert_eq!(it.next(), None);
     hands[1..].iter().for_each(|hand| it.read(ITS, *hand, true));
     assert_eq!((it.turn(1), it.next()), (vec![SettleOutcome::Ok; 31], None));
@@ -235,7 +235,7 @@ fn the_group_waits_where_there_is_no_room_ahead_of_what_is_not_settled() {
 #[test]
 fn a_restart_goes_on_with_what_the_ledger_has() {
     let mut it = started(|pipeline| pipeline.broker.max_deliveries = 2, 40, ROOM);
-    let hands: Vec<HandId> = (0..39).map(|_| it.hand_off()).collect();
+    let hands: Vec<DeliveryId> = (0..39).map(|_| it.hand_off()).collect();
     hands[..3].iter().chain(&hands[35..]).for_each(|hand| it.read(ITS, *hand, true));
     it.turn(1);
     it.disconnect();
@@ -318,7 +318,7 @@ proptest! {
     ) {
         let mut it = started(|pipeline| pipeline.broker.max_deliveries = max_deliveries, 70, 1);
         // By position, the newest hand-offs last.
-        let mut hands: Vec<HandId> = Vec::new();
+        let mut hands: Vec<DeliveryId> = Vec::new();
         for happens in all {
             let hand = |which: usize| hands.iter().rev().nth(which).copied();
             match happens {

@@ -1,0 +1,66 @@
+//! A hand-off and what comes back: the words that broker and consumer exchange.
+
+use delivery_model::vocab::{DeliveryNumber, GroupId, Position};
+
+use crate::data::record::Record;
+use crate::store::{Covers, Generation};
+
+/// The one group that a broker serves.
+pub const GROUP: GroupId = GroupId(0);
+
+/// A consumer process of the group, counted from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsumerId(pub u8);
+
+/// The right to settle one position, until it ends. No two consumers ever hold equal leases of one position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lease {
+    /// The incarnation that granted it: one more with every start of the broker and every rewind.
+    pub incarnation: u32,
+    /// Which lease of the position in that incarnation, counted from 1.
+    pub number: u32,
+}
+
+/// Which hand-off: of which position, under which lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId {
+    /// Where the message stands in the log.
+    pub position: Position,
+    /// The lease it was handed off under.
+    pub lease: Lease,
+}
+
+/// A message on its way to a consumer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HandOff {
+    /// Which hand-off it is.
+    pub hand: DeliveryId,
+    /// To whom it goes.
+    pub consumer: ConsumerId,
+    /// In which generation of the group.
+    pub generation: Generation,
+    /// How often the position was handed off, this time included, where it was counted.
+    pub delivery: Option<DeliveryNumber>,
+    /// The message.
+    pub record: Record,
+}
+
+/// A consumer's word that it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SettleRequest {
+    /// Which hand-off it settles.
+    pub hand: DeliveryId,
+    /// The positions that are done.
+    pub covers: Covers,
+    /// The hand-off ends with it; otherwise its handler is still to run.
+    pub finishes: bool,
+}
+
+/// What a consumer says to the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConsumerOutput {
+    /// It settles, and wants to know what came of it.
+    Settle(SettleRequest),
+    /// It is over with this hand-off and does not settle it (now): the lease may end.
+    Release(DeliveryId),
+}

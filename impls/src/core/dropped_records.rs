@@ -1,0 +1,278 @@
+//! What a log keeps of the records that it dropped: enough that nobody who asks for one of them is told a lie.
+//!
+//! A retry of a dropped record must be recognised, and confirmed, because the record was durable. So the memory of what
+//! was stored is kept as it was behind the last dropped record, and of sequence numbers, of which that memory keeps only
+//! the highest, each one that was stored: as runs, two numbers a session where nothing is missing. (A broker that makes its
+//! memory anew from the records that are left takes such a retry for new: NATS JetStream does.) And dead letters stay,
+//! for whoever comes to look at what nobody could handle.
+//!
+//! As bytes it is the first of a log's journal, in as many records as it takes, and is written anew whenever records are
+//! dropped. An unbounded memory of ids that nobody numbers grows with every message, and so does this: such a broker wants
+//! a window.
+
+use std::collections::BTreeMap;
+
+use delivery_model::pipeline;
+use delivery_model::vocab::Position;
+
+use super::dedup::Memory;
+use crate::data::range_set::RangeSet;
+use crate::data::record::{DecodeError, Identity, Reader, Record, Session};
+use crate::data::snapshot::{self, SnapshotError, Writer};
+use crate::store::RecoverError;
+use crate::store::frame::RECORD_MAX_BYTES;
+
+/// The first byte of a part, where a [`Record`] has its version.
+const PART: u8 = 2;
+
+/// What comes before the bytes of a part: the tag, and whether it is the last one.
+const PART_HEADER_BYTES: usize = 2;
+
+/// Nobody has stored as many records: what says so is not believed.
+const COUNTED_MAX: Position = Position(u64::MAX / 2);
+
+/// Whose snapshot it is, among those of [`snapshot`].
+const TAG: u8 = 7;
+
+/// The records below a position, as far as anybody may still ask for them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DroppedRecords {
+    start: Position,
+    /// As it was made from the dropped records, whatever was evicted since.
+    memory: Memory,
+    /// The dropped numbers, where the memory goes by them.
+    numbers: BTreeMap<Session, RangeSet>,
+    dead_letters: BTreeMap<Position, Record>,
+}
+
+impl DroppedRecords {
+    /// Nothing was dropped yet.
+    pub fn new(settings: &pipeline::Broker) -> DroppedRecords {
+        let (start, numbers, dead_letters) = Default::default();
+        DroppedRecords { start, memory: Memory::new(settings, start), numbers, dead_letters }
+    }
+
+    /// One past the last dropped record.
+    pub fn start(&self) -> Position {
+        self.start
+    }
+
+    /// What a memory would be that was told of the dropped records and of nothing else.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether a record of this identity was dropped that may still be asked for.
+    pub fn holds(&self, identity: Identity) -> bool {
+        match identity {
+            Identity::Sequence { session, number } if self.memory.goes_by_number() => {
+                self.numbers.get(&session).is_some_and(|numbers| numbers.contains(number))
+            }
+            _ => self.memory.position_of(identity).is_some(),
+        }
+    }
+
+    /// A dropped record that was set aside before.
+    pub fn dead_letter(&self, position: Position) -> Option<&Record> {
+        self.dead_letters.get(&position)
+    }
+
+    /// The record at the start is dropped.
+    pub fn take_in(&mut self, record: &Record, is_dead: bool) {
+        self.memory.remember(self.start, record.identity);
+        if let Identity::Sequence { session, number } = record.identity
+            && self.memory.goes_by_number()
+        {
+            self.numbers.entry(session).or_default().insert(number);
+        }
+        if is_dead {
+            self.dead_letters.insert(self.start, record.clone());
+        }
+        self.start.0 += 1;
+    }
+
+    /// Its bytes, as records of a journal: none if nothing was dropped.
+    pub fn encode(&self) -> Vec<Vec<u8>> {
+        if self.start == Position(0) {
+            return Vec::new();
+        }
+        let writer = self.memory.write(Writer::new(TAG).u64(self.start.0));
+        let numbers = self.numbers.iter().map(|(&session, numbers)| (session, numbers)).collect();
+        let writer = writer.by_session(numbers, |writer, numbers: &RangeSet| {
+            let runs: Vec<_> = numbers.iter().collect();
+            writer.list(runs.iter(), |writer, run| writer.u64(*run.start()).u64(*run.end()))
+        });
+        let writer = writer.list(self.dead_letters.iter(), |writer, (position, record)| {
+            writer.u64(position.0).bytes(&record.encode())
+        });
+        parts(&writer.finish())
+    }
+
+    /// Reads what [`DroppedRecords::encode`] wrote, and takes it off a journal's records.
+    pub fn decode(settings: &pipeline::Broker, records: &mut Vec<Vec<u8>>) -> Result<DroppedRecords, RecoverError> {
+        let count = records.iter().take_while(|record| record.first() == Some(&PART)).count();
+        if count == 0 {
+            return Ok(DroppedRecords::new(settings));
+        }
+        let mut bytes = Vec::new();
+        for (place, part) in records.drain(..count).enumerate() {
+            let is_last = u8::from(place + 1 == count);
+            let mut reader = Reader::new(&part[1..]);
+            let read = reader.tag("a snapshot's part", is_last);
+            read.map_err(|why| RecoverError::Undecodable { record: place as u64, why })?;
+            bytes.extend_from_slice(reader.rest());
+        }
+        Ok(snapshot::read(TAG, &bytes, |reader| read(settings, reader))?)
+    }
+}
+
+/// Cuts bytes into records that a journal takes.
+fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let chunks = bytes.chunks(RECORD_MAX_BYTES - PART_HEADER_BYTES);
+    let count = chunks.len();
+    let part = |(place, chunk): (usize, &[u8])| [&[PART, u8::from(place + 1 == count)], chunk].concat();
+    chunks.enumerate().map(part).collect()
+}
+
+fn read(settings: &pipeline::Broker, reader: &mut Reader<'_>) -> Result<DroppedRecords, SnapshotError> {
+    let start = Position(reader.u64()?);
+    let memory = Memory::read(settings, reader)?;
+    snapshot::expect(reader, memory.end() == start && start < COUNTED_MAX, "a memory of every dropped record")?;
+    let numbers = snapshot::by_session(reader, read_runs)?;
+    let dead_letters = snapshot::list(reader, |reader| {
+        let position = Position(reader.u64()?);
+        snapshot::expect(reader, position < start, "dead letters among the dropped records")?;
+        Ok((position, read_record(reader)?))
+    })?;
+    Ok(DroppedRecords { start, memory, numbers, dead_letters: dead_letters.into_iter().collect() })
+}
+
+fn read_runs(reader: &mut Reader<'_>) -> Result<RangeSet, SnapshotError> {
+    let mut runs = RangeSet::default();
+    snapshot::list(reader, |reader| {
+        let (first, last) = (reader.u64()?, reader.u64()?);
+        let is_next = first <= last && runs.highest().is_none_or(|highest| highest < first);
+        snapshot::expect(reader, is_next, "runs in rising order")?;
+        runs.insert_run(first..=last);
+        Ok(())
+    })?;
+    Ok(runs)
+}
+
+fn read_record(reader: &mut Reader<'_>) -> Result<Record, DecodeError> {
+    let length = reader.u64()?;
+    Record::decode(reader.bytes(usize::try_from(length).unwrap_or(usize::MAX))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use delivery_model::pipeline::Dedup;
+    use delivery_model::vocab::{Epoch, MessageId};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::record::ProducerId;
+
+    fn settings(dedup: Dedup, dedup_window: u32) -> pipeline::Broker {
+        pipeline::Broker { dedup, dedup_window, ..Default::default() }
+    }
+
+    fn record(identity: Identity, payload_bytes: usize) -> Record {
+        let payload = vec![7; payload_bytes].into();
+        Record { message: MessageId(1), identity, producer: ProducerId(0), epoch: Epoch(0), payload }
+    }
+
+    fn identity() -> impl Strategy<Value = Identity> {
+        let session = (0..2u32).prop_map(|session| Session { producer: ProducerId(0), session: Epoch(session) });
+        (session, 0..6u64, any::<bool>()).prop_map(|(session, number, is_numbered)| match is_numbered {
+            true => Identity::Sequence { session, number },
+            false => Identity::Message { session, message: MessageId(number) },
+        })
+    }
+
+    fn dropped(settings: &pipeline::Broker, identities: &[Identity]) -> DroppedRecords {
+        let mut past = DroppedRecords::new(settings);
+        for (place, identity) in identities.iter().enumerate() {
+            past.take_in(&record(*identity, place), place % 3 == 0);
+        }
+        past
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_back_as_it_was_written(
+            dedup in prop::sample::select(vec![Dedup::None, Dedup::MessageId, Dedup::Sequence]),
+            window in 0..3u32,
+            identities in prop::collection::vec(identity(), 0..16),
+        ) {
+            let settings = settings(dedup, window);
+            let past = dropped(&settings, &identities);
+            let follows = record(Identity::None, 3).encode();
+            let mut records = past.encode();
+            records.push(follows.clone());
+            prop_assert_eq!(DroppedRecords::decode(&settings, &mut records), Ok(past));
+            prop_assert_eq!(records, [follows]);
+        }
+
+        /// Whatever stands there: an error that says where, or a past that may be asked and added to.
+        #[test]
+        fn any_bytes_are_a_past_or_an_error(
+            dedup in prop::sample::select(vec![Dedup::None, Dedup::MessageId, Dedup::Sequence]),
+            identities in prop::collection::vec(identity(), 1..8),
+            at: prop::sample::Index, byte: u8, asked in identity(),
+        ) {
+            let settings = settings(dedup, 2);
+            let mut records = dropped(&settings, &identities).encode();
+            let at = at.index(records[0].len());
+            records[0][at] = byte;
+            if let Ok(mut past) = DroppedRecords::decode(&settings, &mut records) {
+                past.holds(asked);
+                past.take_in(&record(asked, 1), true);
+            }
+        }
+    }
+
+    #[test]
+    fn of_numbers_it_holds_those_that_were_stored_and_of_ids_those_that_are_remembered() {
+        let session = Session::default();
+        let numbered = |number| Identity::Sequence { session, number };
+        let named = |message| Identity::Message { session, message: MessageId(message) };
+        let check = |dedup, identities: &[Identity], asked, expected| {
+            assert_eq!(dropped(&settings(dedup, 1), identities).holds(asked), expected, "{dedup:?} {asked:?}");
+        };
+        let numbers = [numbered(0), numbered(2)];
+        check(Dedup::Sequence, &numbers, numbered(0), true);
+        check(Dedup::Sequence, &numbers, numbered(1), false);
+        check(Dedup::Sequence, &numbers, numbered(2), true);
+        check(Dedup::None, &numbers, numbered(2), false);
+        check(Dedup::MessageId, &[named(1), named(2)], named(1), false);
+        check(Dedup::MessageId, &[named(1), named(2)], named(2), true);
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_record_takes_several() {
+        let settings = settings(Dedup::None, 0);
+        let mut past = DroppedRecords::new(&settings);
+        for _ in 0..3 {
+            past.take_in(&record(Identity::None, RECORD_MAX_BYTES / 2), true);
+        }
+        let mut records = past.encode();
+        assert_eq!(records.len(), 2);
+        let without_its_end = &mut records[..1].to_vec();
+        let why = DecodeError::Tag { of: "a snapshot's part", offset: 0, found: 0 };
+        assert_eq!(
+            DroppedRecords::decode(&settings, without_its_end),
+            Err(RecoverError::Undecodable { record: 0, why })
+        );
+        assert_eq!(DroppedRecords::decode(&settings, &mut records), Ok(past));
+    }
+
+    #[test]
+    fn what_was_kept_for_another_way_to_recognise_retries_is_refused() {
+        let past = dropped(&settings(Dedup::Sequence, 0), &[Identity::None]);
+        let found = DroppedRecords::decode(&settings(Dedup::MessageId, 0), &mut past.encode()).unwrap_err();
+        let expected = "the snapshot before the records cannot be read: \
+            expected retries recognised in the way that the pipeline says before offset 14";
+        assert_eq!(found.to_string(), expected);
+    }
+}

@@ -1,0 +1,155 @@
+//! The bytes of a snapshot: a tag that says whose they are, a version, and fixed-width fields, little-endian; the frame
+//! around them has the checksum. Equal memories have equal bytes, and decoding is validation. A count of what follows
+//! reserves nothing: every entry must be there.
+
+use std::collections::BTreeMap;
+
+use delivery_model::vocab::Epoch;
+use thiserror::Error;
+
+use super::record::{DecodeError, Identity, ProducerId, Reader, Session};
+
+const VERSION: u8 = 1;
+
+/// Why bytes are no snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SnapshotError {
+    /// They cannot be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// They can be read, and contradict themselves.
+    #[error("expected {expected} before offset {offset}")]
+    Implausible {
+        /// What must hold.
+        expected: &'static str,
+        /// How far it was read.
+        offset: usize,
+    },
+}
+
+/// Writes a snapshot.
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// An empty snapshot of the kind that the tag names.
+    pub fn new(tag: u8) -> Writer {
+        Writer(vec![tag, VERSION])
+    }
+
+    /// Adds eight bytes.
+    pub fn u64(mut self, value: u64) -> Writer {
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// Adds sixteen bytes.
+    pub fn u128(self, value: u128) -> Writer {
+        self.u64(value as u64).u64((value >> 64) as u64)
+    }
+
+    /// Adds four bytes.
+    pub fn u32(mut self, value: u32) -> Writer {
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    /// Adds a session.
+    pub fn session(self, session: Session) -> Writer {
+        self.u32(session.producer.0).u32(session.session.0)
+    }
+
+    /// Adds an identity.
+    pub fn identity(mut self, identity: Identity) -> Writer {
+        identity.encode(&mut self.0);
+        self
+    }
+
+    /// Bytes of any length.
+    pub fn bytes(self, bytes: &[u8]) -> Writer {
+        let mut writer = self.u64(bytes.len() as u64);
+        writer.0.extend_from_slice(bytes);
+        writer
+    }
+
+    /// Entries, in this order, after how many there are.
+    pub fn list<T>(self, entries: impl ExactSizeIterator<Item = T>, each: impl Fn(Writer, T) -> Writer) -> Writer {
+        let counted = self.u64(entries.len() as u64);
+        entries.fold(counted, each)
+    }
+
+    /// An entry for every session.
+    pub fn by_session<V>(self, entries: BTreeMap<Session, V>, each: impl Fn(Writer, V) -> Writer) -> Writer {
+        self.list(entries.into_iter(), |writer, (session, entry)| each(writer.session(session), entry))
+    }
+
+    /// Identities, in this order.
+    pub fn identities(self, identities: impl ExactSizeIterator<Item = Identity>) -> Writer {
+        self.list(identities, Writer::identity)
+    }
+
+    /// The bytes.
+    pub fn finish(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// Reads a snapshot, all of it, by this.
+pub fn read<T>(
+    tag: u8,
+    bytes: &[u8],
+    of: impl FnOnce(&mut Reader<'_>) -> Result<T, SnapshotError>,
+) -> Result<T, SnapshotError> {
+    let mut reader = Reader::new(bytes);
+    reader.tag("dedup memory", tag)?;
+    reader.tag("snapshot version", VERSION)?;
+    let value = of(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// Reads what [`Writer::session`] wrote.
+pub fn session(reader: &mut Reader<'_>) -> Result<Session, DecodeError> {
+    Ok(Session { producer: ProducerId(reader.u32()?), session: Epoch(reader.u32()?) })
+}
+
+/// Reads what [`Writer::list`] wrote.
+pub fn list<T>(
+    reader: &mut Reader<'_>,
+    mut each: impl FnMut(&mut Reader<'_>) -> Result<T, SnapshotError>,
+) -> Result<Vec<T>, SnapshotError> {
+    let mut entries = Vec::new();
+    for _ in 0..reader.u64()? {
+        entries.push(each(reader)?);
+    }
+    Ok(entries)
+}
+
+/// Reads what [`Writer::by_session`] wrote.
+pub fn by_session<V>(
+    reader: &mut Reader<'_>,
+    mut each: impl FnMut(&mut Reader<'_>) -> Result<V, SnapshotError>,
+) -> Result<BTreeMap<Session, V>, SnapshotError> {
+    let mut entries = BTreeMap::new();
+    for _ in 0..reader.u64()? {
+        let session = session(reader)?;
+        let is_next = entries.last_key_value().is_none_or(|(last, _)| *last < session);
+        expect(reader, is_next, "sessions in rising order")?;
+        entries.insert(session, each(reader)?);
+    }
+    Ok(entries)
+}
+
+/// Reads what [`Writer::identities`] wrote.
+pub fn identities(reader: &mut Reader<'_>) -> Result<Vec<Identity>, SnapshotError> {
+    list(reader, |reader| Ok(Identity::decode(reader)?))
+}
+
+/// Reads what [`Writer::u128`] wrote.
+pub fn u128(reader: &mut Reader<'_>) -> Result<u128, DecodeError> {
+    Ok(u128::from(reader.u64()?) | u128::from(reader.u64()?) << 64)
+}
+
+/// Says what must hold of what was read so far.
+pub fn expect(reader: &Reader<'_>, holds: bool, expected: &'static str) -> Result<(), SnapshotError> {
+    if holds { Ok(()) } else { Err(SnapshotError::Implausible { expected, offset: reader.offset() }) }
+}

@@ -1,0 +1,32 @@
+//! ack-honesty: producer ack => the record is durable.
+//!
+//! Judged when the producer takes the ack in: what is durable then stays so. Claimed where acks come after the sync; an
+//! ack on receipt says that the broker has the message in memory, and claims nothing about its disk.
+
+use super::{Happened, Inspection, WhiteboxRules};
+use crate::party_state::{PartyState, holds};
+use crate::pipeline::{Acks, Pipeline};
+use crate::semantics::PropertyId;
+use crate::vocab::{MessageId, Step};
+
+pub(super) struct AckHonesty;
+
+impl Inspection for AckHonesty {
+    const PROPERTY: PropertyId = PropertyId::AckHonesty;
+    type Note = ();
+
+    fn is_claimed_by(pipeline: &Pipeline) -> bool {
+        pipeline.broker.acks == Acks::AfterSync
+    }
+
+    fn concerns(_: &WhiteboxRules, step: Step) -> bool {
+        matches!(step, Step::TakeReply { .. })
+    }
+
+    fn after(_: &WhiteboxRules, _: (), _: Step, happened: Happened, inside: &impl PartyState) -> Result<(), MessageId> {
+        match happened.acked {
+            Some(message) if !holds(inside, message, inside.synced()) => Err(message),
+            _ => Ok(()),
+        }
+    }
+}

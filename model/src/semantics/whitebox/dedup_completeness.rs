@@ -1,0 +1,54 @@
+//! dedup-completeness: within the window, a retry is never stored twice.
+//!
+//! A retry is one of the same *message*, under whatever identity. Past the window it may be stored again; that this does
+//! happen is for the tests to show.
+//!
+//! Claimed of a broker that recognises retries and whose memory is not lost, as long as the producer does not submit
+//! anew, on purpose, what it had not seen confirmed.
+
+use super::{Happened, Inspection, WhiteboxRules};
+use crate::party_state::{PartyState, below};
+use crate::pipeline::{Dedup, DedupOnRestart, OnRestart, Pipeline};
+use crate::semantics::PropertyId;
+use crate::vocab::{Fault, MessageId, Position, Step};
+
+pub(super) struct DedupCompleteness;
+
+impl Inspection for DedupCompleteness {
+    const PROPERTY: PropertyId = PropertyId::DedupCompleteness;
+    /// The message that was received and is in the window already, and the log's end.
+    type Note = Option<(MessageId, Position)>;
+
+    fn is_claimed_by(pipeline: &Pipeline) -> bool {
+        let (broker, faults) = (&pipeline.broker, &pipeline.faults);
+        let forgets = faults.of(Fault::DedupForgotten) > 0
+            || broker.dedup_on_restart == DedupOnRestart::Forgotten && faults.of(Fault::BrokerCrash) > 0;
+        let restarts = faults.of(Fault::ProducerCrash) + faults.of(Fault::ProducerZombie) > 0;
+        let resubmits = restarts && pipeline.producer.on_restart == OnRestart::Resubmits;
+        broker.dedup != Dedup::None && !forgets && !resubmits
+    }
+
+    fn concerns(_: &WhiteboxRules, step: Step) -> bool {
+        matches!(step, Step::Append { .. })
+    }
+
+    fn before(terms: &WhiteboxRules, _: Step, inside: &impl PartyState) -> Self::Note {
+        let (message, end) = (inside.received()?.message, inside.end());
+        let covered = if terms.window == 0 { end.0 } else { terms.window.min(end.0) };
+        let mut window = below(end).rev().take(covered as usize);
+        window.any(|position| inside.message_at(position) == Some(message)).then_some((message, end))
+    }
+
+    fn after(
+        _: &WhiteboxRules,
+        retry: Self::Note,
+        _: Step,
+        _: Happened,
+        inside: &impl PartyState,
+    ) -> Result<(), MessageId> {
+        match retry {
+            Some((message, end)) if inside.end() > end => Err(message),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! fencing: after epoch e registers, nothing of an older epoch is stored, settled or effected.
+//!
+//! Producers have epochs, where messages are numbered: an attempt of an older incarnation is not stored. Consumers that
+//! make effects and settles in one transaction have one as well, their ownership of the work: a former owner's
+//! transaction is refused. Effects made outside such a transaction nobody can fence.
+//!
+//! Claimed where whoever can be fenced is.
+
+use super::{Happened, Inspection, WhiteboxRules};
+use crate::party_state::PartyState;
+use crate::pipeline::{Identity, Leases, Pipeline, Settles};
+use crate::semantics::PropertyId;
+use crate::vocab::{MessageId, Position, Step};
+
+pub(super) struct Fencing;
+
+impl Inspection for Fencing {
+    const PROPERTY: PropertyId = PropertyId::Fencing;
+    /// The message of an older epoch that was received, and the log's end.
+    type Note = Option<(MessageId, Position)>;
+
+    fn is_claimed_by(pipeline: &Pipeline) -> bool {
+        let has_epochs = pipeline.producer.identity == Identity::Sequence;
+        let is_transactional = pipeline.consumer.settles == Settles::WithEffect;
+        (has_epochs || is_transactional)
+            && (!has_epochs || pipeline.broker.fencing)
+            && (!is_transactional || pipeline.broker.leases == Leases::Checked)
+    }
+
+    fn concerns(terms: &WhiteboxRules, step: Step) -> bool {
+        match step {
+            Step::Append { .. } => terms.has_epochs,
+            Step::Handle { hand } => hand.is_late() && terms.is_transactional,
+            _ => false,
+        }
+    }
+
+    fn before(_: &WhiteboxRules, step: Step, inside: &impl PartyState) -> Self::Note {
+        let Step::Append { .. } = step else { return None };
+        let old = inside.received().filter(|received| received.epoch < inside.epoch())?;
+        Some((old.message, inside.end()))
+    }
+
+    fn after(
+        _: &WhiteboxRules,
+        old: Self::Note,
+        step: Step,
+        happened: Happened,
+        inside: &impl PartyState,
+    ) -> Result<(), MessageId> {
+        match (step, old) {
+            (Step::Append { .. }, Some((message, end))) if inside.end() > end => Err(message),
+            (Step::Handle { .. }, _) => happened.effected.or(happened.settled).map_or(Ok(()), Err),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! replay-safe: a rewind repeats deliveries, and no effect.
+//!
+//! Three things make it: what is rewound to is to be delivered again; what was settled is still remembered, before and
+//! after; and what comes again makes no second effect from its position.
+//!
+//! Claimed where the inbox is part of the effect's transaction, and settles (of what has its effect) come after it.
+
+use super::{Happened, Inspection, WhiteboxRules};
+use crate::party_state::PartyState;
+use crate::pipeline::{Commits, Pipeline, Remembers, Settles};
+use crate::semantics::PropertyId;
+use crate::vocab::{MessageId, Position, Step};
+
+pub(super) struct ReplaySafe;
+
+/// What is known of a replay before the step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Replay {
+    /// Something that was settled would not be recognised when it comes again.
+    unknown: Option<MessageId>,
+    /// How many of the positions rewound to would be recognised.
+    remembered: usize,
+    /// An effect would be the second one of its position.
+    is_repeated: bool,
+}
+
+impl Inspection for ReplaySafe {
+    const PROPERTY: PropertyId = PropertyId::ReplaySafe;
+    type Note = Replay;
+
+    fn is_claimed_by(pipeline: &Pipeline) -> bool {
+        let consumer = &pipeline.consumer;
+        consumer.remembers == Remembers::WithEffect
+            && consumer.settles != Settles::BeforeEffect
+            && consumer.commits != Commits::Highest
+    }
+
+    fn concerns(terms: &WhiteboxRules, step: Step) -> bool {
+        terms.rewinds && matches!(step, Step::Rewind { .. } | Step::Handle { .. } | Step::Remember { .. })
+    }
+
+    fn before(_: &WhiteboxRules, step: Step, inside: &impl PartyState) -> Replay {
+        match (step, step.hand()) {
+            (Step::Rewind { position }, _) => {
+                let is_lost = |it: &Position| inside.is_settled(*it) && !inside.is_remembered(*it);
+                let unknown = replayed(position, inside).find(is_lost).and_then(|it| inside.message_at(it));
+                Replay { unknown, remembered: remembered(position, inside), is_repeated: false }
+            }
+            (_, Some(hand)) => {
+                let is_repeated = inside.was_rewound() && inside.was_effected_from(hand.position);
+                Replay { is_repeated, ..Replay::default() }
+            }
+            _ => Replay::default(),
+        }
+    }
+
+    fn after(
+        _: &WhiteboxRules,
+        replay: Replay,
+        step: Step,
+        happened: Happened,
+        inside: &impl PartyState,
+    ) -> Result<(), MessageId> {
+        let Step::Rewind { position } = step else {
+            return happened.effected.filter(|_| replay.is_repeated).map_or(Ok(()), Err);
+        };
+        let forgotten = Some(position).filter(|_| remembered(position, inside) < replay.remembered);
+        let kept = replayed(position, inside).find(|&it| inside.is_settled(it));
+        let broken = forgotten.or(kept).and_then(|it| inside.message_at(it));
+        replay.unknown.or(broken).map_or(Ok(()), Err)
+    }
+}
+
+/// The positions that a rewind to here repeats.
+fn replayed(from: Position, inside: &impl PartyState) -> impl Iterator<Item = Position> {
+    (from.0..inside.synced().0).map(Position).filter(|&position| !inside.is_dead(position))
+}
+
+fn remembered(from: Position, inside: &impl PartyState) -> usize {
+    replayed(from, inside).filter(|&position| inside.is_remembered(position)).count()
+}

@@ -1,0 +1,169 @@
+//! History against stores: what a killed run had no time to record, and whether the two agree in the end.
+//!
+//! A row of an outbox is durable before its submit is told, an effect and a dead letter likewise; a kill may fall between.
+//! Then the store knows of something that nobody acted upon, and its event is written now. The other way round there is
+//! no excuse: an effect that is told and not in the stock is an error.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use delivery_impls::core::delivery::GROUP;
+use delivery_impls::core::ledger::{Entry, Ledger};
+use delivery_impls::core::log::Log;
+use delivery_impls::core::report::Report;
+use delivery_impls::data::record::ProducerId;
+use delivery_impls::driver::Observer;
+use delivery_impls::driver::broker;
+use delivery_impls::driver::consumer;
+use delivery_impls::driver::producer;
+use delivery_impls::driver::run::{DriverError, Stores};
+use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::file::{FileJournal, Room};
+use delivery_impls::store::{OutboxRow, OutboxStore, RecoverError, StoreError};
+use delivery_model::pipeline::Pipeline;
+use delivery_model::vocab::{EventKind, MessageId, Position};
+
+use super::record::Recorder;
+use super::{Options, RealError, order};
+
+/// Writes what the stores of all three parties know and the history does not. Gives how many events that took.
+pub(super) fn reconcile(
+    stores: &Stores,
+    pipeline: &Pipeline,
+    options: &Options,
+    recorder: &Recorder,
+) -> Result<u64, RealError> {
+    let producers = (0..options.producers).map(|id| reconcile_submits(stores, ProducerId(id), recorder));
+    let submits = producers.sum::<Result<u64, _>>()?;
+    Ok(submits + reconcile_dead_letters(stores, pipeline, recorder)? + reconcile_effects(stores, recorder)?)
+}
+
+/// The rows of an outbox whose submit was not told.
+pub(super) fn reconcile_submits(stores: &Stores, id: ProducerId, recorder: &Recorder) -> Result<u64, RealError> {
+    let submitted = recorder.submitted();
+    let untold = rows(&stores.outbox(id))?.into_iter().filter(|row| !submitted.contains(&row.message));
+    tell_all(
+        recorder,
+        &producer::name(id),
+        untold.map(|row| Report::with(EventKind::Submit { message: row.message, payload: None }, &row.payload)),
+    )
+}
+
+/// What the stock knows to have taken effect. In the end, stock and history agree.
+pub(super) fn reconcile_effects(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
+    let untold = effects(stores, recorder)?.into_iter().flat_map(|(message, inventory, history)| {
+        let kind = EventKind::Effect { message, group: GROUP, payload: None };
+        (history..inventory.floor() as u64).map(move |_| Report::with(kind, &order(message).encode()))
+    });
+    let reconciled = tell_all(recorder, consumer::NAME, untold)?;
+    compare(stores, recorder)?;
+    Ok(reconciled)
+}
+
+/// What the ledger knows to be set aside.
+pub(super) fn reconcile_dead_letters(
+    stores: &Stores,
+    pipeline: &Pipeline,
+    recorder: &Recorder,
+) -> Result<u64, RealError> {
+    let entries = opened(&stores.ledger(), Ledger::open)?.map_or(Vec::new(), |(_, entries)| entries);
+    let dead = entries.into_iter().filter_map(|entry| match entry {
+        Entry::DeadLettered(position) => Some(position),
+        _ => None,
+    });
+    let mut dead = dead.peekable();
+    if dead.peek().is_none() {
+        return Ok(0);
+    }
+    let Some(log) = opened(&stores.log(), |journal| Log::open(&pipeline.broker, journal))? else {
+        return Ok(0);
+    };
+    let message = |position: Position| log.at(position).expect("a dead letter is never dropped").message;
+    let (messages, told) = (dead.map(message).collect::<BTreeSet<MessageId>>(), recorder.dead_lettered());
+    let kind = |message: &MessageId| EventKind::DeadLetter { message: *message, group: GROUP };
+    tell_all(recorder, broker::NAME, messages.difference(&told).map(|message| Report::of(kind(message))))
+}
+
+fn tell_all(recorder: &Recorder, process: &str, reports: impl Iterator<Item = Report>) -> Result<u64, RealError> {
+    let mut told = 0;
+    for report in reports {
+        recorder.observe(process, &report).map_err(DriverError::Observe)?;
+        told += 1;
+    }
+    Ok(told)
+}
+
+/// What a journal holds; none, if there is no file.
+fn opened<T>(path: &Path, open: impl FnOnce(FileJournal) -> Result<T, RecoverError>) -> Result<Option<T>, RealError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let journal = FileJournal::open(path, Room::default()).map_err(|why| unreadable(path, why))?;
+    open(journal).map(Some).map_err(|why| RealError::Store { path: path.to_owned(), why })
+}
+
+/// Whether stock and history agree about every message.
+pub(super) fn compare(stores: &Stores, recorder: &Recorder) -> Result<(), RealError> {
+    let mut differing = effects(stores, recorder)?;
+    differing.retain(|(_, inventory, history)| *inventory != *history as f64);
+    match differing.first() {
+        None => Ok(()),
+        Some(&(message, inventory, history)) => {
+            Err(RealError::Disagreement { message, inventory, history, messages: differing.len() })
+        }
+    }
+}
+
+/// Every message that took effect by either witness, and how often by each. The stock may tell of a part of an effect,
+/// which there is not.
+fn effects(stores: &Stores, recorder: &Recorder) -> Result<Vec<(MessageId, f64, u64)>, RealError> {
+    let path = stores.inventory();
+    let mut told = recorder.effects();
+    let open = EmbeddedInventory::open(&path).and_then(|inventory| inventory.stocks());
+    let stocks = open.map_err(|why| unreadable(&path, why))?;
+    let mut effects: Vec<_> = stocks
+        .into_iter()
+        .map(|(sku, left)| {
+            let message = MessageId(sku.0.into());
+            let times = -left as f64 / f64::from(order(message).quantity);
+            (message, times, told.remove(&message).unwrap_or(0))
+        })
+        .collect();
+    effects.extend(told.into_iter().map(|(message, times)| (message, 0.0, times)));
+    effects.sort_by_key(|(message, ..)| *message);
+    Ok(effects)
+}
+
+fn rows(path: &Path) -> Result<Vec<OutboxRow>, RealError> {
+    let mut outbox = EmbeddedOutbox::open(path).map_err(|why| unreadable(path, why))?;
+    Ok(outbox.recover().map_err(|why| RealError::Store { path: path.to_owned(), why })?.rows)
+}
+
+/// A history that is to begin cannot be of stores that hold messages; and every outbox must be gone on with.
+pub(super) fn check_same_run(stores: &Stores, pipeline: &Pipeline, options: &Options) -> Result<(), RealError> {
+    let more = stores.outbox(ProducerId(options.producers));
+    if more.exists() {
+        return Err(RealError::OtherRun {
+            found: "the run had more producers".into(),
+            expected: format!("{} as asked for now", options.producers),
+            path: more,
+        });
+    }
+    let path = stores.log();
+    let begins = !options.record.metadata().is_ok_and(|file| file.len() > 0);
+    if !begins {
+        return Ok(());
+    }
+    match opened(&path, |journal| Log::open(&pipeline.broker, journal))?.map_or(0, |log| log.end().0) {
+        0 => Ok(()),
+        records => Err(RealError::OtherRun {
+            found: format!("{}'s log has had {records} records", broker::NAME),
+            expected: format!("none, as the history {} is to begin", options.record.display()),
+            path,
+        }),
+    }
+}
+
+fn unreadable(path: &Path, why: StoreError) -> RealError {
+    RealError::Store { path: path.to_owned(), why: RecoverError::Store(why) }
+}
