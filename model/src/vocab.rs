@@ -196,11 +196,11 @@ impl EventKind {
 }
 
 macro_rules! faults {
-    ($($(#[$doc:meta])* $name:ident = $word:literal),* $(,)?) => {
-        /// The kinds of fault (DESIGN, section 4), in the order in which tables list them.
+    ($($(#[$($attribute:tt)*])* $name:ident = $word:literal),* $(,)?) => {
+        /// The kinds of fault, in the order in which tables list them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Fault {
-            $($(#[$doc])* #[serde(rename = $word)] $name),*
+            $($(#[$($attribute)*])* #[serde(rename = $word)] $name),*
         }
 
         impl Fault {
@@ -210,6 +210,11 @@ macro_rules! faults {
             /// The word that files use.
             pub fn word(self) -> &'static str {
                 match self { $(Fault::$name => $word),* }
+            }
+
+            /// What it does, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Fault::$name => $crate::words::doc_text!($([$($attribute)*])*).trim_ascii_start()),* }
             }
         }
     };

@@ -18,11 +18,23 @@ pub trait Word: Copy + 'static {
     }
 }
 
+/// A word that a person may choose, with what it means.
+pub trait Explained: Word {
+    /// What it means, in one sentence or more: the value's documentation, which the formats' reference shows too.
+    fn meaning(self) -> &'static str;
+}
+
 impl Word for Fault {
     const ALL: &'static [Self] = &Fault::ALL;
 
     fn word(self) -> &'static str {
         Fault::word(self)
+    }
+}
+
+impl Explained for Fault {
+    fn meaning(self) -> &'static str {
+        Fault::meaning(self)
     }
 }
 
@@ -34,6 +46,16 @@ impl Word for Outcome {
             Outcome::Acked => "acked",
             Outcome::Refused => "refused",
             Outcome::Unknown => "unknown",
+        }
+    }
+}
+
+impl Explained for Outcome {
+    fn meaning(self) -> &'static str {
+        match self {
+            Outcome::Acked => "The broker confirmed it.",
+            Outcome::Refused => "The broker said no, definitely.",
+            Outcome::Unknown => "A time-out or a cut: it may have happened.",
         }
     }
 }
@@ -50,13 +72,31 @@ impl Word for SettleOutcome {
     }
 }
 
-/// Declares an enum of words: `Name { Value = "word", ... }`, with serde, `Display`, `ALL` and `word` by those words.
+impl Explained for SettleOutcome {
+    fn meaning(self) -> &'static str {
+        match self {
+            SettleOutcome::Ok => "The broker recorded it.",
+            SettleOutcome::Refused => "The broker said no: this delivery may not settle any more.",
+            SettleOutcome::Unknown => "A time-out or a cut: it may have been recorded.",
+        }
+    }
+}
+
+/// The text of the doc comments among these attributes, as one literal.
+macro_rules! doc_text {
+    () => { "" };
+    ([doc = $line:literal] $($rest:tt)*) => { concat!($line, $crate::words::doc_text!($($rest)*)) };
+    ([$($other:tt)*] $($rest:tt)*) => { $crate::words::doc_text!($($rest)*) };
+}
+
+/// Declares an enum of words: `Name { Value = "word", ... }`, with serde, `Display`, `ALL` and `word` by those words,
+/// and `meaning` by their doc comments.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal),* $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$($attribute:tt)*])* $value:ident = $word:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name {
-            $($(#[$value_doc])* #[serde(rename = $word)] $value),*
+            $($(#[$($attribute)*])* #[serde(rename = $word)] $value),*
         }
 
         impl $name {
@@ -66,6 +106,11 @@ macro_rules! words {
             /// The word that files and output use.
             pub const fn word(self) -> &'static str {
                 match self { $($name::$value => $word),* }
+            }
+
+            /// What it means.
+            pub const fn meaning(self) -> &'static str {
+                match self { $($name::$value => $crate::words::doc_text!($([$($attribute)*])*).trim_ascii_start()),* }
             }
         }
 
@@ -77,6 +122,12 @@ macro_rules! words {
             }
         }
 
+        impl $crate::words::Explained for $name {
+            fn meaning(self) -> &'static str {
+                $name::meaning(self)
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.word())
@@ -85,4 +136,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use words;
+pub(crate) use {doc_text, words};

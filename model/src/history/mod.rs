@@ -1,4 +1,4 @@
-//! A recorded history: what processes did, in the order in which it took effect (DESIGN, section 6).
+//! A recorded history: what processes did, in the order in which it took effect.
 //!
 //! Histories are JSON Lines: a header, then one event a line. [`Reader`] streams one, [`History::read`] takes it in
 //! whole, [`HistoryWriter`] writes one line by line, [`History::join`] makes one of the parts that several processes wrote. Reading is validation: what was read keeps the format. What the

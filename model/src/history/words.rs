@@ -7,27 +7,28 @@ use crate::words::words;
 words! {
     /// The events of a history.
     EventWord {
-        /// See [`EventKind::Submit`](crate::vocab::EventKind::Submit).
+        /// The application asked its producer to send a message.
         Submit = "submit",
-        /// See [`EventKind::Attempt`](crate::vocab::EventKind::Attempt).
+        /// The producer transmitted the message.
         Attempt = "attempt",
-        /// See [`EventKind::Outcome`](crate::vocab::EventKind::Outcome).
+        /// The producer learned, or gave up learning, what came of an attempt.
         Outcome = "outcome",
-        /// See [`EventKind::Deliver`](crate::vocab::EventKind::Deliver).
+        /// The consumer received a hand-off.
         Deliver = "deliver",
-        /// See [`EventKind::Effect`](crate::vocab::EventKind::Effect).
+        /// The consumer's durable change was committed.
         Effect = "effect",
-        /// See [`EventKind::Settle`](crate::vocab::EventKind::Settle).
+        /// The consumer told the broker that it is done, and this came of it.
         Settle = "settle",
-        /// See [`EventKind::DeadLetter`](crate::vocab::EventKind::DeadLetter).
+        /// The broker set the message aside after too many deliveries.
         DeadLetter = "dead-letter",
-        /// See [`EventKind::Rewind`](crate::vocab::EventKind::Rewind).
+        /// The group was reset: every position from this one on is delivered again,
+        /// in this partition, or in all where none is stated.
         Rewind = "rewind",
-        /// See [`EventKind::Fault`](crate::vocab::EventKind::Fault).
+        /// A fault struck.
         Fault = "fault",
-        /// See [`EventKind::Heal`](crate::vocab::EventKind::Heal).
+        /// A fault ended.
         Heal = "heal",
-        /// See [`EventKind::Quiescent`](crate::vocab::EventKind::Quiescent).
+        /// Faults are healed and nothing more can happen.
         Quiescent = "quiescent",
     }
 }
@@ -35,31 +36,31 @@ words! {
 words! {
     /// The keys of a line. The first three stand on every line.
     Key {
-        /// When.
+        /// When it took effect: nanoseconds or logical steps, never less than on the line before.
         At = "at",
-        /// Who.
+        /// Who did it.
         Process = "process",
-        /// What.
+        /// What happened.
         Event = "event",
-        /// About which message.
+        /// Which message it is about.
         Message = "message",
-        /// Which transmission of it.
+        /// Which transmission of the message, counted from 1.
         Attempt = "attempt",
-        /// For which consumer group.
+        /// Which consumer group; may be left out where there is one.
         Group = "group",
-        /// Of which topic the place in the log is.
+        /// Which topic the position is of.
         Topic = "topic",
-        /// Of which partition of it.
+        /// Which partition the position is of.
         Partition = "partition",
-        /// Which place in the log.
+        /// Which place in the log, counted from 0.
         Position = "position",
-        /// Which hand-off of that place.
+        /// Which hand-off of that position, counted from 1.
         Delivery = "delivery",
         /// What came of it.
         Outcome = "outcome",
         /// Which kind of fault.
         Fault = "fault",
-        /// The message's bytes, or a digest of them.
+        /// The message's bytes as text, or a digest of them.
         Payload = "payload",
     }
 }

@@ -1,4 +1,4 @@
-//! Combinations of settings that mean nothing (DESIGN, section 5).
+//! Combinations of settings that mean nothing.
 //!
 //! Refused is only what could never be realised, would hold vacuously or would never end. A setting that merely has
 //! nothing to do (`fencing` without epochs, a window without dedup) is left alone: it changes no verdict.

@@ -1,6 +1,6 @@
 //! Every setting, once: its key, its limits, and how its value is read and written.
 //!
-//! Reader, writer and the lists of allowed keys all go by these tables, in the order of DESIGN, section 5. Left out
+//! Reader, writer and the lists of allowed keys all go by these tables. Left out
 //! here: the budgets of `[faults]`, whose keys are the kinds of fault, and what combinations of settings mean.
 
 use super::{Attempts, Broker, Consumer, Pipeline, Producer, Semantics};

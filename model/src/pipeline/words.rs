@@ -1,4 +1,4 @@
-//! The words of a pipeline's settings. Each enum's values stand in the order of DESIGN, section 5.
+//! The words of a pipeline's settings. Each enum's values stand in the order in which errors and the reference list them.
 
 use crate::words::words;
 

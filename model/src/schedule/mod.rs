@@ -1,4 +1,4 @@
-//! A schedule: one run of a pipeline, told so that every world can replay it (DESIGN, section 6).
+//! A schedule: one run of a pipeline, told so that every world can replay it.
 //!
 //! It says which faults strike at which logical points ("the ack of message 2, first time"), or the exact
 //! interleaving of all steps. It never names wall-clock times. Loading is validation of what the document says; whether

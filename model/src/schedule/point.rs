@@ -12,37 +12,38 @@ pub(super) const TIME_LIMIT: u32 = 1_000_000;
 words! {
     /// The steps that are not faults, as points name them.
     StepWord {
-        /// See [`Step::Submit`].
+        /// The application hands the next message to the producer, which keeps it (in its outbox, if it has one).
         Submit = "submit",
-        /// See [`Step::Attempt`].
+        /// The producer transmits the message.
         Attempt = "attempt",
-        /// See [`Step::Receive`].
+        /// The broker takes the oldest attempt on the wire into its memory.
         Receive = "receive",
-        /// See [`Step::ReceiveLate`].
+        /// The broker takes a straggler into its memory: a late copy, or an old incarnation's attempt.
         ReceiveLate = "receive-late",
-        /// See [`Step::Append`].
+        /// The broker decides about what it received: append it, recognise it as a duplicate, or refuse it.
         Append = "append",
-        /// See [`Step::Sync`].
+        /// The broker's log, and settles recorded lazily, reach the disk.
         Sync = "sync",
-        /// See [`Step::Ack`]. With `acks = "on-receipt"` the ack that goes out with the receipt counts as this step.
+        /// The broker confirms the message to its producer.
+        /// With `acks = "on-receipt"` the ack that goes out with the receipt counts as this step.
         Ack = "ack",
-        /// See [`Step::TakeReply`].
+        /// The producer takes in the broker's ack or refusal.
         TakeReply = "take-reply",
-        /// See [`Step::TimeOut`].
+        /// The producer stops waiting for an attempt of which nothing is left on the way.
         TimeOut = "time-out",
-        /// See [`Step::HandOff`].
+        /// The broker hands the position to the consumer.
         HandOff = "hand-off",
-        /// See [`Step::Deliver`].
+        /// The consumer receives it.
         Deliver = "deliver",
-        /// See [`Step::Handle`].
+        /// The consumer's handler runs: the effect is committed, or the message is recognised as seen.
         Handle = "handle",
-        /// See [`Step::Remember`].
+        /// The consumer notes in memory that it has seen the message.
         Remember = "remember",
-        /// See [`Step::Settle`].
+        /// The consumer tells the broker that it is done.
         Settle = "settle",
-        /// See [`Step::RecordSettle`].
+        /// The broker records (or refuses) the settle, and the consumer learns of it.
         RecordSettle = "record-settle",
-        /// See [`Step::DeadLetter`].
+        /// The broker sets the position aside after too many deliveries.
         DeadLetter = "dead-letter",
     }
 }

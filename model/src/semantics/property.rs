@@ -1,6 +1,6 @@
 //! The names of the properties, and sets of them.
 //!
-//! Source: DESIGN, section 3. A name says nothing about how its property is judged: that is its own module's business.
+//! A name says nothing about how its property is judged: that is its own module's business.
 //! Black-box properties are judged from a history alone, white-box ones by what the parties hold.
 
 use std::{

@@ -1,6 +1,6 @@
 //! What is claimed: the settings that decide how the properties are read, and the semantics as sets of properties.
 //!
-//! Source: DESIGN, sections 2 and 3. [`Rules`] come from a [`Pipeline`], or from what the judge of a bare history is told.
+//! [`Rules`] come from a [`Pipeline`], or from what the judge of a bare history is told.
 
 use super::property::{PropertyId, PropertySet};
 use crate::pipeline::{DeadLetters, Level, Obligation, Pipeline, Semantics, Settles};

@@ -1,4 +1,4 @@
-//! The verbs, their arguments and their exit codes (DESIGN, section 9).
+//! The verbs, their arguments and their exit codes.
 
 mod atlas;
 mod broker;

@@ -1,4 +1,4 @@
-//! The promises about whole runs (DESIGN, section 3), each as two conditions on a moment, `P ~> Q`.
+//! The promises about whole runs, each as two conditions on a moment, `P ~> Q`.
 //!
 //! They are read off what the state and the monitors hold anyway, so that they cost no states.
 
