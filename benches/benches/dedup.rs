@@ -1,11 +1,11 @@
-//! What recognising a retry costs a publish: the memory that the broker runs with, the family of memories that it is
-//! compared with, and a hash set of the standard library.
+//! What recognising a retry costs a publish: the memory that the broker runs with, the memories that it is compared
+//! with, and a hash set of the standard library.
 //!
 //! Every eighth publish is a retry of the one before. Names go on from iteration to iteration, or all would be
 //! duplicates from the second on, and each memory covers its window from the start. After each sample, what was stored
 //! and what was suppressed is counted against what was published, so no figure belongs to a memory that erred.
 //!
-//! The memories do not remember equally much: see what each forgets in `delivery_impls::core::dedup::family`. The durable
+//! The memories do not remember equally much: see what each forgets in `delivery_benches::dedup`. The durable
 //! one is on disk, and its time is that of a transaction.
 
 use std::cell::Cell;
@@ -16,10 +16,10 @@ use std::path::Path;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use delivery_benches::time;
-use delivery_impls::core::dedup::family::{
+use delivery_benches::dedup::{
     Answer, BitWindow, Dedup, Durable, ExactIds, HighWater, LastFive, Numbered, ProducerTable, TwoGenerations,
 };
+use delivery_benches::time;
 use delivery_impls::core::dedup::{Familiarity, Memory};
 use delivery_impls::data::record::{Identity, ProducerId, Session};
 use delivery_impls::store::embedded::EmbeddedInventory;
@@ -70,10 +70,10 @@ impl Recognise for Memory {
     }
 }
 
-/// One of the family.
-struct OfFamily<M>(M);
+/// One of those that it is compared with.
+struct Compared<M>(M);
 
-impl<M: Dedup> Recognise for OfFamily<M> {
+impl<M: Dedup> Recognise for Compared<M> {
     type Name = M::Name;
 
     fn is_duplicate(&self, name: M::Name) -> bool {
@@ -184,14 +184,14 @@ fn bench<M: Recognise>(
 fn sequences<const PRODUCERS: u64>(criterion: &mut Criterion, producers: &str) {
     let group = &mut criterion.benchmark_group(format!("dedup/{producers}"));
     bench(group, "broker, sequence", IN_MEMORY, || memory(pipeline::Dedup::Sequence), by_sequence::<PRODUCERS>);
-    bench(group, "high water", IN_MEMORY, || OfFamily(HighWater::default()), numbered::<PRODUCERS>);
-    bench(group, "bit window of 128", IN_MEMORY, || OfFamily(BitWindow::<3>::default()), numbered::<PRODUCERS>);
+    bench(group, "high water", IN_MEMORY, || Compared(HighWater::default()), numbered::<PRODUCERS>);
+    bench(group, "bit window of 128", IN_MEMORY, || Compared(BitWindow::<3>::default()), numbered::<PRODUCERS>);
     if PRODUCERS == 1 {
-        let wide = || OfFamily(BitWindow::<WINDOW_WORDS>::default());
+        let wide = || Compared(BitWindow::<WINDOW_WORDS>::default());
         bench(group, "bit window of 10000", IN_MEMORY, wide, numbered::<PRODUCERS>);
     }
-    bench(group, "producer table", IN_MEMORY, || OfFamily(ProducerTable::new(1000)), numbered::<PRODUCERS>);
-    bench(group, "last five", IN_MEMORY, || OfFamily(LastFive::default()), numbered::<PRODUCERS>);
+    bench(group, "producer table", IN_MEMORY, || Compared(ProducerTable::new(1000)), numbered::<PRODUCERS>);
+    bench(group, "last five", IN_MEMORY, || Compared(LastFive::default()), numbered::<PRODUCERS>);
     bench(group, "hash set", IN_MEMORY, WindowedSet::default, by_sequence::<PRODUCERS>);
 }
 
@@ -199,8 +199,8 @@ fn ids(criterion: &mut Criterion) {
     let group = &mut criterion.benchmark_group("dedup/message ids");
     let window = WINDOW as usize;
     bench(group, "broker, message-id", IN_MEMORY, || memory(pipeline::Dedup::MessageId), by_id);
-    bench(group, "exact set", IN_MEMORY, || OfFamily(ExactIds::new(window)), by_id);
-    bench(group, "two generations", IN_MEMORY, || OfFamily(TwoGenerations::new(window)), by_id);
+    bench(group, "exact set", IN_MEMORY, || Compared(ExactIds::new(window)), by_id);
+    bench(group, "two generations", IN_MEMORY, || Compared(TwoGenerations::new(window)), by_id);
     bench(group, "hash set", IN_MEMORY, WindowedSet::default, by_id);
     let (folder, samples) = (tempfile::tempdir().expect("a folder"), Cell::new(0));
     let new_file = || folder.path().join(format!("{}.redb", samples.replace(samples.get() + 1)));
@@ -208,9 +208,9 @@ fn ids(criterion: &mut Criterion) {
     bench(group, "durable", ON_DISK, || durable(&new_file()), by_id);
 }
 
-fn durable(path: &Path) -> OfFamily<Durable<EmbeddedInventory>> {
+fn durable(path: &Path) -> Compared<Durable<EmbeddedInventory>> {
     let Ok(memory) = Durable::recover(EmbeddedInventory::open(path).expect("a new database"));
-    OfFamily(memory)
+    Compared(memory)
 }
 
 fn dedup(criterion: &mut Criterion) {

@@ -9,7 +9,10 @@
 //!
 //! Each timed run is followed by a check of what it computed, so a figure never belongs to code that skipped its work. Times are of
 //! batches: a clock read costs more than one of these operations. Here stands what the benches share: the
-//! clock, the mode, and the control that says whether two threads really have a core each.
+//! clock, the mode, and the control that says whether two threads really have a core each; and the memories of seen
+//! messages that only the bench `dedup` runs.
+
+pub mod dedup;
 
 use std::hint::black_box;
 use std::sync::Barrier;

@@ -42,11 +42,6 @@ impl Writer {
         self
     }
 
-    /// Adds sixteen bytes.
-    pub fn u128(self, value: u128) -> Writer {
-        self.u64(value as u64).u64((value >> 64) as u64)
-    }
-
     /// Adds four bytes.
     pub fn u32(mut self, value: u32) -> Writer {
         self.0.extend(value.to_le_bytes());
@@ -80,11 +75,6 @@ impl Writer {
     /// An entry for every session.
     pub fn by_session<V>(self, entries: BTreeMap<Session, V>, each: impl Fn(Writer, V) -> Writer) -> Writer {
         self.list(entries.into_iter(), |writer, (session, entry)| each(writer.session(session), entry))
-    }
-
-    /// Identities, in this order.
-    pub fn identities(self, identities: impl ExactSizeIterator<Item = Identity>) -> Writer {
-        self.list(identities, Writer::identity)
     }
 
     /// The bytes.
@@ -137,16 +127,6 @@ pub fn by_session<V>(
         entries.insert(session, each(reader)?);
     }
     Ok(entries)
-}
-
-/// Reads what [`Writer::identities`] wrote.
-pub fn identities(reader: &mut Reader<'_>) -> Result<Vec<Identity>, SnapshotError> {
-    list(reader, |reader| Ok(Identity::decode(reader)?))
-}
-
-/// Reads what [`Writer::u128`] wrote.
-pub fn u128(reader: &mut Reader<'_>) -> Result<u128, DecodeError> {
-    Ok(u128::from(reader.u64()?) | u128::from(reader.u64()?) << 64)
 }
 
 /// Says what must hold of what was read so far.

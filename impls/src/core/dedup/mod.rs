@@ -7,7 +7,6 @@
 
 mod by_id;
 mod by_sequence;
-pub mod family;
 
 use delivery_model::pipeline::{self, Dedup};
 use delivery_model::vocab::Position;

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::mem;
 
-use super::{Answer, Dedup, Errs};
-use crate::data::record::Identity;
-use crate::data::snapshot::{self, SnapshotError, Writer};
+use delivery_impls::data::record::Identity;
+use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
+
+use super::{Answer, Dedup, Errs, identities};
 
 const TAG: u8 = 6;
 
@@ -67,13 +68,14 @@ impl Dedup for TwoGenerations {
 
     fn into_snapshot(self) -> Vec<u8> {
         let head = Writer::new(TAG).u64(self.capacity as u64).u32(self.has_forgotten.into());
-        head.identities(self.previous.into_iter()).identities(self.current.into_iter()).finish()
+        let sets = [self.previous, self.current];
+        sets.into_iter().fold(head, |writer, set| writer.list(set.into_iter(), Writer::identity)).finish()
     }
 
     fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
         snapshot::read(TAG, &bytes, |reader| {
             let (capacity, has_forgotten) = (reader.u64()?, reader.u32()?);
-            let (before, now) = (snapshot::identities(reader)?, snapshot::identities(reader)?);
+            let (before, now) = (identities(reader)?, identities(reader)?);
             let is_rising = |ids: &[Identity]| ids.is_sorted_by(|id, next| id < next);
             snapshot::expect(reader, is_rising(&before) && is_rising(&now), "identities in rising order")?;
             let fits = (1..=usize::MAX as u64).contains(&capacity)

@@ -5,9 +5,10 @@
 
 use std::convert::Infallible;
 
+use delivery_impls::data::record::{Identity, Key};
+use delivery_impls::store::{Change, EffectStore, StoreError};
+
 use super::{Answer, Dedup, Errs};
-use crate::data::record::{Identity, Key};
-use crate::store::{Change, EffectStore, StoreError};
 
 /// Every identity, in a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

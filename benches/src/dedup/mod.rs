@@ -14,8 +14,10 @@
 //! None of them is probabilistic: a Bloom filter's "seen" may be about a message that never came, and suppressing that one
 //! loses it. Of these, only the high-water mark can do that, and says so.
 //!
-//! What the broker runs with is [`Memory`](super::Memory), chosen by the pipeline's settings; this family is what those
-//! settings are compared with. Left out: forgetting by time.
+//! What the broker runs with is [`Memory`](delivery_impls::core::dedup::Memory), chosen by the pipeline's settings; these
+//! are what it is compared with, and nothing but the benches runs them. Left out: forgetting by time.
+//!
+//! A new memory is a file here, its line below and a line in the bench `dedup`; the tests hold it to what it says of itself.
 
 mod bit_window;
 mod durable;
@@ -27,6 +29,10 @@ mod two_generations;
 
 use std::fmt::Debug;
 
+use delivery_impls::data::record::{Identity, Reader, Session};
+use delivery_impls::data::snapshot;
+pub use delivery_impls::data::snapshot::SnapshotError;
+
 pub use self::bit_window::BitWindow;
 pub use self::durable::Durable;
 pub use self::exact_ids::ExactIds;
@@ -34,8 +40,6 @@ pub use self::high_water::HighWater;
 pub use self::last_five::LastFive;
 pub use self::producer_table::ProducerTable;
 pub use self::two_generations::TwoGenerations;
-use crate::data::record::Session;
-pub use crate::data::snapshot::SnapshotError;
 
 /// What a memory says to a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,7 +85,7 @@ pub trait Dedup: Sized {
     /// How it errs about what it has forgotten. About everything else it does not err.
     const ERRS: Errs;
 
-    /// By what it recognises messages: [`Numbered`], or an [`Identity`](crate::data::record::Identity).
+    /// By what it recognises messages: [`Numbered`], or an [`Identity`].
     type Name: Copy + Debug + Ord;
 
     /// Why it could not answer or remember: nothing, for what is in memory.
@@ -107,6 +111,11 @@ pub trait Dedup: Sized {
 
     /// A memory that answers as the one that left this snapshot.
     fn recover(snapshot: Self::Snapshot) -> Result<Self, Self::RecoverError>;
+}
+
+/// Reads a list of identities, in the order in which they were written.
+fn identities(reader: &mut Reader<'_>) -> Result<Vec<Identity>, SnapshotError> {
+    snapshot::list(reader, |reader| Ok(Identity::decode(reader)?))
 }
 
 #[cfg(test)]

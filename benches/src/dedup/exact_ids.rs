@@ -7,9 +7,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 
-use super::{Answer, Dedup, Errs};
-use crate::data::record::Identity;
-use crate::data::snapshot::{self, SnapshotError, Writer};
+use delivery_impls::data::record::Identity;
+use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
+
+use super::{Answer, Dedup, Errs, identities};
 
 const TAG: u8 = 5;
 
@@ -66,13 +67,13 @@ impl Dedup for ExactIds {
 
     fn into_snapshot(self) -> Vec<u8> {
         let head = Writer::new(TAG).u64(self.capacity as u64).u32(self.has_forgotten.into());
-        head.identities(self.order.into_iter()).finish()
+        head.list(self.order.into_iter(), Writer::identity).finish()
     }
 
     fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
         snapshot::read(TAG, &bytes, |reader| {
             let (capacity, has_forgotten) = (reader.u64()?, reader.u32()?);
-            let order = VecDeque::from(snapshot::identities(reader)?);
+            let order = VecDeque::from(identities(reader)?);
             let ids: BTreeSet<_> = order.iter().copied().collect();
             snapshot::expect(reader, ids.len() == order.len(), "every identity once")?;
             let fits = (1..=usize::MAX as u64).contains(&capacity) && ids.len() as u64 <= capacity;

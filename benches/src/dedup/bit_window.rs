@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use delivery_impls::data::record::Session;
+use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
+
 use super::{Answer, Dedup, Errs, Numbered};
-use crate::data::record::Session;
-use crate::data::snapshot::{self, SnapshotError, Writer};
 
 const TAG: u8 = 2;
 

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use delivery_impls::data::record::{Identity, ProducerId};
+use delivery_impls::store::simulated::SimulatedInventory;
 use delivery_model::vocab::{Epoch, MessageId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::data::record::{Identity, ProducerId};
-use crate::store::simulated::SimulatedInventory;
 
 /// A publish: by which of the sessions, how far from the one that would come next, and whether a restart comes after it.
 #[derive(Clone, Copy, Debug)]

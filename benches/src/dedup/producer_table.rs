@@ -15,9 +15,10 @@ use std::convert::Infallible;
 
 use delivery_model::vocab::Epoch;
 
+use delivery_impls::data::record::{ProducerId, Session};
+use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
+
 use super::{Answer, Dedup, Errs, Numbered};
-use crate::data::record::{ProducerId, Session};
-use crate::data::snapshot::{self, SnapshotError, Writer};
 
 const TAG: u8 = 3;
 
@@ -136,8 +137,10 @@ impl Dedup for ProducerTable {
             let session = Session { producer: id, session: producer.epoch };
             (session, producer)
         });
-        let each =
-            |writer: Writer, producer: Producer| writer.u64(producer.next).u128(producer.window).u64(producer.heard);
+        let each = |writer: Writer, producer: Producer| {
+            let (low, high) = (producer.window as u64, (producer.window >> 64) as u64);
+            writer.u64(producer.next).u64(low).u64(high).u64(producer.heard)
+        };
         let head = Writer::new(TAG).u64(self.capacity as u64).u64(self.time).u64(self.forgotten_below);
         head.by_session(by_session.collect(), each).finish()
     }
@@ -147,7 +150,8 @@ impl Dedup for ProducerTable {
             let (capacity, time, forgotten_below) = (reader.u64()?, reader.u64()?, reader.u64()?);
             snapshot::expect(reader, time < u64::MAX, "fewer times than can be counted")?;
             let by_session = snapshot::by_session(reader, |reader| {
-                let (next, window, heard) = (reader.u64()?, snapshot::u128(reader)?, reader.u64()?);
+                let (next, low, high, heard) = (reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?);
+                let window = u128::from(low) | u128::from(high) << 64;
                 let is_plausible = window & 1 == 0 && heard < time && next <= u64::MAX - WIDTH;
                 snapshot::expect(
                     reader,
