@@ -7,7 +7,6 @@ pub mod core;
 pub mod data;
 pub mod driver;
 pub mod inventory;
-pub mod mutant;
 pub mod shared;
 pub mod store;
 pub mod sync;

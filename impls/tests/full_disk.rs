@@ -8,7 +8,6 @@ use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::data::record::{ProducerId, Publish};
 use delivery_impls::inventory::{Order, Sku};
-use delivery_impls::mutant::Mutant;
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox};
 use delivery_impls::store::{Covers, Journal, StoreError};
@@ -81,7 +80,7 @@ impl Disk for OnDisk {
 }
 
 fn open<D: Disk>(disk: &mut D) -> Broker<D::Journal> {
-    Broker::open(&Pipeline::default(), Tuning::default(), disk.journals(), Mutant::None).unwrap()
+    Broker::open(&Pipeline::default(), Tuning::default(), disk.journals()).unwrap()
 }
 
 /// A producer whose messages may all be in flight at once.
@@ -89,7 +88,7 @@ fn producer_with(messages: u32) -> Producer<SimulatedOutbox> {
     let mut pipeline = Pipeline::default();
     pipeline.producer.in_flight = messages;
     let (tuning, store) = (Tuning::default(), SimulatedOutbox::default());
-    let mut producer = Producer::open(&pipeline, tuning, ProducerId(1), store, Mutant::None).unwrap();
+    let mut producer = Producer::open(&pipeline, tuning, ProducerId(1), store).unwrap();
     for number in 1..=messages {
         producer.submit(MessageId(number.into()), Order { sku: Sku(1), quantity: number }.encode()).unwrap();
     }
@@ -180,7 +179,7 @@ fn a_settle_of_several_runs_is_recorded_as_a_whole_or_not_at_all() {
     (pipeline.consumer.commits, pipeline.broker.max_deliveries) = (Commits::Prefix, 1);
     let mut disk = OnDisk { directory: tempfile::tempdir().unwrap(), ledger_room: Room::default() };
     let mut producer = producer_with(3);
-    let mut broker = Broker::open(&pipeline, Tuning::default(), disk.journals(), Mutant::None).unwrap();
+    let mut broker = Broker::open(&pipeline, Tuning::default(), disk.journals()).unwrap();
     while let Some(attempt) = producer.transmit(NOW).unwrap() {
         assert_eq!(publish(&mut broker, attempt), 1);
     }

@@ -2,6 +2,7 @@
 
 pub mod atlas;
 pub mod lockstep;
+pub mod mutants;
 pub mod real;
 pub mod simulation;
 pub mod verify;

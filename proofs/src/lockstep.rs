@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::BuildHasher;
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::spec::State;
 use delivery_model::spec::bounds::TooManyMessages;

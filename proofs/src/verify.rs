@@ -7,7 +7,7 @@
 //!
 //! Leaves out: driving every edge of the model through the cores, which [`lockstep`](crate::lockstep) does.
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::check::graph;
 use delivery_model::check::{Claim, Explored, Limits, LivenessFinding, Protocol, Violation, explore, explore_whole};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};

@@ -70,6 +70,18 @@ fn the_judged_never_sees_its_judges() {
 }
 
 #[test]
+fn the_product_knows_no_seeded_bug() {
+    check("impls/src", &["Mutant", "mutants::"]);
+}
+
+#[test]
+fn stores_and_plain_values_know_no_core() {
+    for place in ["store", "data"] {
+        check(&format!("impls/src/{place}"), &["crate::core", "super::core", "crate::driver"]);
+    }
+}
+
+#[test]
 fn only_one_file_of_the_judged_names_atomics() {
     for place in ["core", "shared", "store"] {
         check(&format!("impls/src/{place}"), &["std::sync::atomic", "core::sync::atomic", "loom::"]);

@@ -1,11 +1,11 @@
 //! Two known stories that no setting tells, because they are bugs: the cores have them seeded, drawn schedules find them,
 //! and shrinking leaves the story. The others are told by the model, in `model/tests/stories.rs`.
 
-use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::{FaultBudget, Identity, Pipeline};
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
 use delivery_model::vocab::Fault;
+use delivery_proofs::mutants::Mutant;
 use delivery_proofs::simulation::campaign::{CampaignReport, campaign};
 
 /// How many schedules are drawn; the rarer bug is found within a tenth of them.

@@ -2,13 +2,13 @@
 //!
 //! Every result has its bounds beside it: how many messages, which budgets, and how many states where a walk is not full.
 
-use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::{Attempts, Commits, FaultBudget, Leases, Pipeline, Remembers, Settles};
 use delivery_model::presets;
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::Fault;
 use delivery_model::words::Word;
 use delivery_proofs::lockstep::{Difference, Walked, walk};
+use delivery_proofs::mutants::Mutant;
 use delivery_proofs::simulation::kill_schedules::kill_schedule;
 
 fn preset(name: &str) -> Pipeline {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Schedule, StepWord};
 use delivery_model::spec::bounds::MESSAGES_MAX;
 use delivery_model::vocab::{Fault, Step};
 use delivery_proofs::lockstep::{Followed, follow, wander};
+use delivery_proofs::mutants::Mutant;
 use delivery_proofs::simulation::kill_schedules::kill_schedule;
 use delivery_proofs::simulation::pipelines::pipelines;
 use delivery_proofs::simulation::run::run;

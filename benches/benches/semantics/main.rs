@@ -28,7 +28,6 @@ use delivery_impls::core::tuning::Tuning;
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::ProducerId;
 use delivery_impls::inventory::{Order, Sku};
-use delivery_impls::mutant::Mutant;
 use delivery_impls::store::InventoryStore;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
 use delivery_model::pipeline::{Acks, Dedup, Identity, Pipeline, Remembers};
@@ -148,10 +147,10 @@ impl Whole {
         let tuning = Tuning::default();
         let open = "empty stores recover";
         let outbox = SimulatedOutbox::default();
-        let producer = Producer::open(&pipeline, tuning, ProducerId(0), outbox, Mutant::None).expect(open);
-        let mut broker = Broker::open(&pipeline, tuning, Journals::default(), Mutant::None).expect(open);
+        let producer = Producer::open(&pipeline, tuning, ProducerId(0), outbox).expect(open);
+        let mut broker = Broker::open(&pipeline, tuning, Journals::default()).expect(open);
         broker.register(producer.id(), producer.epoch()).expect(FAILS);
-        let consumer = Consumer::new(&pipeline, CONSUMER, Mutant::None);
+        let consumer = Consumer::new(&pipeline, CONSUMER);
         let (inventory, committed) = Default::default();
         Whole {
             ordering: Ordering { is_acked: pipeline.broker.acks != Acks::Never, producer, submitted: 0 },

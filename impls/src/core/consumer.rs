@@ -15,9 +15,9 @@ use super::deliveries::Subscription;
 use super::delivery::{ConsumerId, ConsumerOutput, DeliveryId, GROUP, HandOff, Lease, SettleRequest};
 use super::inbox::Inbox;
 use super::report::Report;
+use super::steps::{AfterCommit, ConsumerSteps, Sound};
 use crate::data::positions::Positions;
 use crate::data::record::{Key, Record};
-use crate::mutant::Mutant;
 use crate::store::{Change, Covers, EffectStore, Generation, StoreError};
 
 /// The application's handler failed on a message: nothing of it took effect.
@@ -52,13 +52,13 @@ struct Work {
 /// call. Effects go to the store that is passed in, which several consumers of the group may share. To crash it, drop
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Consumer {
+pub struct Consumer<S = Sound> {
     id: ConsumerId,
     settings: pipeline::Consumer,
     subscription: Subscription,
     leases: Leases,
     records_settles: RecordsSettles,
-    mutant: Mutant,
+    steps: S,
     hands: BTreeMap<DeliveryId, Work>,
     inbox: Inbox,
     /// The latest generation of the group that it was told of.
@@ -69,14 +69,21 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer without any memory.
-    pub fn new(pipeline: &Pipeline, id: ConsumerId, mutant: Mutant) -> Self {
+    pub fn new(pipeline: &Pipeline, id: ConsumerId) -> Self {
+        Consumer::with_steps(pipeline, id, Sound)
+    }
+}
+
+impl<S: ConsumerSteps> Consumer<S> {
+    /// [`Consumer::new`], with the steps of the caller's choice.
+    pub fn with_steps(pipeline: &Pipeline, id: ConsumerId, steps: S) -> Self {
         Consumer {
             id,
             settings: pipeline.consumer.clone(),
             subscription: Subscription::of(pipeline),
             leases: pipeline.broker.leases,
             records_settles: pipeline.broker.records_settles,
-            mutant,
+            steps,
             hands: BTreeMap::new(),
             generation: Generation::default(),
             inbox: Inbox::default(),
@@ -163,19 +170,11 @@ impl Consumer {
             return Ok(());
         };
         let key = self.key(&record, hand.position);
-        let is_new = match self.mutant {
-            Mutant::PositionsTakenForInbox => !store.finished()?.contains(hand.position),
-            _ => !self.has_seen(&key, store)?,
+        let is_new = !self.steps.was_handled(store, hand.position, || self.has_seen(&key, store))?;
+        let (mut change, later) = match is_new {
+            true => self.transactions(effect, key),
+            false => Default::default(),
         };
-        let mut change = Change { effect: is_new.then_some(effect), ..Change::default() };
-        let writes_inbox = is_new && self.settings.remembers == Remembers::WithEffect;
-        if writes_inbox && self.mutant != Mutant::InboxAfterEffect {
-            change.inbox = Some(key);
-        }
-        let effect_comes_later = writes_inbox && self.mutant == Mutant::InboxBeforeEffect;
-        if effect_comes_later {
-            change.effect = None;
-        }
         let finished = self.add_position(&mut change, hand, committed, store)?;
         match store.apply(&change) {
             Ok(()) => {}
@@ -193,9 +192,7 @@ impl Consumer {
             self.inbox.forget_done(&finished);
             self.report_settle(hand, SettleOutcome::Ok);
         }
-        let remembers_later = is_new && self.settings.remembers == Remembers::InMemory
-            || writes_inbox && matches!(self.mutant, Mutant::InboxAfterEffect | Mutant::InboxBeforeEffect);
-        if remembers_later {
+        if is_new && self.settings.remembers == Remembers::InMemory || later.is_some() {
             self.set_task(hand, Task::Remember)
         } else {
             self.finish_handling(hand)
@@ -210,15 +207,15 @@ impl Consumer {
     pub fn remember(&mut self, hand: DeliveryId, store: &mut impl EffectStore) -> Result<(), StoreError> {
         let record = self.record(hand).expect("the consumer has the hand-off").clone();
         let key = self.key(&record, hand.position);
-        match self.mutant {
-            Mutant::InboxAfterEffect if self.settings.remembers == Remembers::WithEffect => {
-                store.apply(&Change { inbox: Some(key), ..Change::default() })?;
+        let effect = store.effect_of(&record.payload).ok();
+        match effect.and_then(|effect| self.transactions(effect, key).1) {
+            Some(change) => {
+                store.apply(&change)?;
+                if change.effect.is_some() {
+                    self.report_effect(&record);
+                }
             }
-            Mutant::InboxBeforeEffect if self.settings.remembers == Remembers::WithEffect => {
-                store.apply(&Change { effect: store.effect_of(&record.payload).ok(), ..Change::default() })?;
-                self.report_effect(&record);
-            }
-            _ => self.inbox.remember(key),
+            None => self.inbox.remember(key),
         }
         self.finish_handling(hand);
         Ok(())
@@ -246,13 +243,13 @@ impl Consumer {
             Covers::One(_) => true,
             Covers::Below(end) => end > committed.first_missing(Position(0)),
         };
-        if self.mutant == Mutant::CommitTakenForConfirmation && !has_news && !finishes {
-            self.set_task(hand, Task::Handle);
-        } else if has_news || !finishes {
-            self.set_task(hand, Task::AwaitSettled);
-            self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
-        } else {
-            self.give_up(hand);
+        match self.steps.after_commit(has_news, finishes) {
+            AfterCommit::Send => {
+                self.set_task(hand, Task::AwaitSettled);
+                self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
+            }
+            AfterCommit::Handle => self.set_task(hand, Task::Handle),
+            AfterCommit::GiveUp => self.give_up(hand),
         }
     }
 
@@ -341,21 +338,15 @@ impl Consumer {
     }
 
     fn settles(&self) -> Settles {
-        match self.settings.settles {
-            Settles::AfterEffect if self.mutant == Mutant::SettleBeforeEffect => Settles::BeforeEffect,
-            settles => settles,
-        }
+        self.steps.settles(self.settings.settles)
     }
 
     fn commits(&self) -> pipeline::Commits {
-        match self.settings.commits {
-            pipeline::Commits::Prefix if self.mutant == Mutant::CommitsHighest => pipeline::Commits::Highest,
-            commits => commits,
-        }
+        self.steps.commits(self.settings.commits)
     }
 
     fn key(&self, record: &Record, position: Position) -> Key {
-        if self.mutant == Mutant::InboxByPosition { Key::Position(position) } else { record.key(position) }
+        self.steps.key(record, position)
     }
 
     fn has_seen(&self, key: &Key, store: &impl EffectStore) -> Result<bool, StoreError> {
@@ -366,20 +357,29 @@ impl Consumer {
         }
     }
 
+    /// The effect of a new message and its inbox entry, as the transactions that make them.
+    fn transactions<E>(&self, effect: E, key: Key) -> (Change<E>, Option<Change<E>>) {
+        let effect = Change { effect: Some(effect), ..Change::default() };
+        match self.settings.remembers {
+            Remembers::WithEffect => self.steps.transactions(Change { inbox: Some(key), ..effect }),
+            Remembers::Nothing | Remembers::InMemory => (effect, None),
+        }
+    }
+
     /// Puts the position into the transaction, where it is stored with the effect. Returns everything that is finished
     /// if it commits.
-    fn add_position<S: EffectStore>(
+    fn add_position<T: EffectStore>(
         &self,
-        change: &mut Change<S::Effect>,
+        change: &mut Change<T::Effect>,
         hand: DeliveryId,
         committed: &Positions,
-        store: &S,
+        store: &T,
     ) -> Result<Option<Positions>, StoreError> {
         if self.settles() != Settles::WithEffect {
             return Ok(None);
         }
-        if self.leases == Leases::Checked && self.mutant != Mutant::FenceIgnored {
-            change.fenced_by = Some(self.hands[&hand].hand_off.generation);
+        if self.leases == Leases::Checked {
+            change.fenced_by = self.steps.fenced_by(self.hands[&hand].hand_off.generation);
         }
         let mut finished = store.finished()?;
         finished.extend(committed);

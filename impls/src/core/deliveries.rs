@@ -47,6 +47,19 @@ pub enum Next {
     DeadLetter(Position),
 }
 
+/// What may be handed off to one consumer.
+#[derive(Clone, Debug)]
+pub struct Candidates<'a> {
+    /// To whom.
+    pub consumer: ConsumerId,
+    /// What it holds, has done or keeps as finished itself.
+    pub has: &'a [&'a Positions],
+    /// The part of the log that may be handed off.
+    pub of: Range<Position>,
+    /// How often a position may be handed off; 0: no limit.
+    pub deliveries_max: u32,
+}
+
 /// The deliveries of one group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Deliveries {
@@ -183,24 +196,29 @@ impl Deliveries {
         self.settled != self.durable
     }
 
-    /// The lowest of the positions that this consumer may have and does not have (`has`: what it holds, has done or keeps
-    /// as finished), and what to do about it.
-    pub fn next(&self, consumer: ConsumerId, has: &[&Positions], of: Range<Position>, late_by: u32) -> Option<Next> {
-        if self.subscription == Subscription::Cursor && consumer != self.owner {
+    /// The lowest of the positions that this consumer may have and does not have, and what to do about it.
+    pub fn next(&self, candidates: &Candidates<'_>) -> Option<Next> {
+        let Candidates { consumer, has, of, deliveries_max } = candidates;
+        if self.subscription == Subscription::Cursor && *consumer != self.owner {
             return None;
         }
         let position = self.first_eligible(of.start, has);
         if position >= of.end {
             return None;
         }
-        let is_used_up = self.is_used_up(position, late_by);
+        let is_used_up = self.is_used_up(position, *deliveries_max);
         Some(if is_used_up { Next::DeadLetter(position) } else { Next::HandOff(position) })
     }
 
-    /// Whether the position was handed off as often as is allowed, and `late_by` times more.
-    pub fn is_used_up(&self, position: Position, late_by: u32) -> bool {
+    /// Whether the position was handed off as often as this; 0: never.
+    pub fn is_used_up(&self, position: Position, deliveries_max: u32) -> bool {
         let count = self.counts.get(&position).copied().unwrap_or_default();
-        self.max_deliveries > 0 && count >= self.max_deliveries + late_by
+        deliveries_max > 0 && count >= deliveries_max
+    }
+
+    /// Whether the hand-offs of the position are used up with the last one.
+    pub fn is_last_delivery(&self, position: Position) -> bool {
+        self.is_used_up(position, self.max_deliveries)
     }
 
     /// The first position from here on that nothing speaks against; it may lie beyond the log.

@@ -33,12 +33,6 @@ impl Leases {
         Leases { incarnation, ..Leases::default() }
     }
 
-    /// Every lease ends, and the next ones are of another incarnation: a holder may come with an old one, however long ago
-    /// its position was settled.
-    pub fn renew(&mut self) {
-        *self = Leases::new(self.incarnation + 1);
-    }
-
     /// Which incarnation grants: one more with every start of the broker and every rewind.
     pub fn incarnation(&self) -> u32 {
         self.incarnation

@@ -24,6 +24,7 @@ pub mod log;
 pub mod outbox;
 pub mod producer;
 pub mod report;
+pub mod steps;
 pub mod time;
 pub mod tuning;
 

@@ -12,10 +12,10 @@ use delivery_model::vocab::{AttemptNumber, Epoch, EventKind, MessageId, Outcome,
 
 use super::outbox::{Outbox, Unfinished, Waits};
 use super::report::Report;
+use super::steps::{ProducerSteps, Sound};
 use super::time::Millis;
 use super::tuning::Tuning;
 use crate::data::record::{Identity, Payload, ProducerId, Publish, Record, Reply, Session, Verdict};
-use crate::mutant::Mutant;
 use crate::store::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
 
 /// The longest payload, in bytes: what it becomes on the wire must fit into a frame, with room for what goes with it.
@@ -54,37 +54,41 @@ pub enum SubmitError {
 /// [`poll_report`](Producer::poll_report) after every call. To crash it, drop it and keep its store
 /// ([`into_store`](Producer::into_store)).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Producer<S> {
+pub struct Producer<O, S = Sound> {
     settings: pipeline::Producer,
     tuning: Tuning,
-    mutant: Mutant,
+    steps: S,
     id: ProducerId,
     epoch: Epoch,
     next_number: u64,
     outbox: Outbox,
-    store: S,
+    store: O,
     reports: VecDeque<Report>,
 }
 
-impl<S: OutboxStore> Producer<S> {
+impl<O: OutboxStore> Producer<O> {
     /// Starts the next incarnation on what the last one left in its store.
-    pub fn open(
+    pub fn open(pipeline: &Pipeline, tuning: Tuning, id: ProducerId, store: O) -> Result<Self, RecoverError> {
+        Producer::with_steps(pipeline, tuning, id, store, Sound)
+    }
+}
+
+impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
+    /// [`Producer::open`], with the steps of the caller's choice.
+    pub fn with_steps(
         pipeline: &Pipeline,
         tuning: Tuning,
         id: ProducerId,
-        mut store: S,
-        mutant: Mutant,
+        mut store: O,
+        steps: S,
     ) -> Result<Self, RecoverError> {
         let OutboxContents { epoch, next_number, rows } = store.recover()?;
-        let epoch = match epoch {
-            Some(last) if mutant != Mutant::EpochReused => Epoch(last.0 + 1),
-            last => last.unwrap_or_default(),
-        };
+        let epoch = steps.next_epoch(epoch);
         store.begin(epoch)?;
         let settings = pipeline.producer.clone();
         let next_number = if settings.on_restart == OnRestart::Outbox { next_number } else { 0 };
         let (outbox, reports) = Default::default();
-        let mut producer = Producer { settings, tuning, mutant, id, epoch, next_number, outbox, store, reports };
+        let mut producer = Producer { settings, tuning, steps, id, epoch, next_number, outbox, store, reports };
         rows.into_iter().for_each(|row| producer.take_up(row));
         Ok(producer)
     }
@@ -158,15 +162,13 @@ impl<S: OutboxStore> Producer<S> {
             return Ok(None);
         };
         let mut unfinished = self.outbox.take(message).expect("it is queued");
-        if self.mutant == Mutant::RetryUnderNewIdentity && unfinished.attempts > 0 {
-            unfinished.identity = self.next_identity(message);
+        if unfinished.attempts > 0 {
+            let (steps, own) = (self.steps.clone(), unfinished.identity);
+            unfinished.identity = steps.identity_of_retry(own, || self.next_identity(message));
+            let latest = self.outbox.iter().last().map(|(_, other)| &other.payload);
+            unfinished.payload = steps.payload_of_retry(unfinished.payload, latest);
         }
-        if self.mutant == Mutant::OutboxRowRemovedOnAttempt {
-            self.store.delete(message)?;
-        }
-        if self.mutant == Mutant::PayloadBufferReused && unfinished.attempts > 0 {
-            self.outbox.iter().last().inspect(|(_, other)| unfinished.payload = Payload::clone(&other.payload));
-        }
+        self.steps.row_of_transmitted(&mut self.store, message)?;
         unfinished.attempts = unfinished.attempts.saturating_add(1).min(self.attempts_counted());
         let attempt = self.number(unfinished.attempts);
         unfinished.waits = Waits::ForReply(now + self.tuning.reply_timeout);
@@ -185,9 +187,8 @@ impl<S: OutboxStore> Producer<S> {
             return Ok(());
         };
         let is_awaited = matches!(unfinished.waits, Waits::ForReply(_)) && unfinished.attempts == reply.attempt.0;
-        match reply.verdict {
+        match self.steps.verdict(reply.verdict) {
             Verdict::Acked(position) => self.confirm(reply, position),
-            Verdict::Refused if self.mutant == Mutant::RefusalTakenForAck => self.confirm(reply, None),
             Verdict::Refused if is_awaited => self.fail(now, reply.message, Outcome::Refused),
             Verdict::Refused => Ok(()),
         }
@@ -196,10 +197,9 @@ impl<S: OutboxStore> Producer<S> {
     /// Gives up waiting for a reply: the attempt's outcome is unknown. Nothing happens if none is awaited.
     pub fn time_out(&mut self, now: Millis, message: MessageId) -> Result<(), StoreError> {
         match self.outbox.of(message) {
-            Some(Unfinished { waits: Waits::ForReply(_), .. }) if self.mutant == Mutant::TimeOutTakenForRefusal => {
-                self.fail(now, message, Outcome::Refused)
+            Some(Unfinished { waits: Waits::ForReply(_), .. }) => {
+                self.fail(now, message, self.steps.outcome_of_silence())
             }
-            Some(Unfinished { waits: Waits::ForReply(_), .. }) => self.fail(now, message, Outcome::Unknown),
             Some(_) | None => Ok(()),
         }
     }
@@ -230,18 +230,15 @@ impl<S: OutboxStore> Producer<S> {
     }
 
     /// What a crash leaves.
-    pub fn into_store(self) -> S {
+    pub fn into_store(self) -> O {
         self.store
     }
 
     fn confirm(&mut self, reply: Reply, position: Option<Position>) -> Result<(), StoreError> {
         let Reply { message, attempt, .. } = reply;
         self.finish(message)?;
-        if self.mutant == Mutant::AckTakenAsCumulative {
-            let earlier: Vec<MessageId> =
-                self.outbox.iter().map(|(other, _)| other).take_while(|other| *other < message).collect();
-            earlier.into_iter().try_for_each(|other| self.finish(other))?;
-        }
+        let along = self.steps.confirmed_along(message, &self.outbox);
+        along.into_iter().try_for_each(|other| self.finish(other))?;
         let attempt = self.number(attempt.0);
         let kind = EventKind::Outcome {
             message,

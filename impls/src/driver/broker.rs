@@ -38,7 +38,6 @@ use crate::core::delivery::SettleRequest;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::data::record::{ProducerId, Publish, Reply, Verdict};
-use crate::mutant::Mutant;
 use crate::store::file::FileJournal;
 use crate::store::{RecoverError, StoreError};
 
@@ -203,7 +202,7 @@ impl<'a> Incarnation<'a> {
         };
         let (log, ledger) = (open(run.stores.log())?, open(run.stores.ledger())?);
         let syncs = log.clone();
-        let core = Broker::open(&run.pipeline, run.tuning, Journals { log, ledger }, Mutant::None).map_err(recover)?;
+        let core = Broker::open(&run.pipeline, run.tuning, Journals { log, ledger }).map_err(recover)?;
         let syncer = Syncer::start(syncs, core.log().synced(), to_broker.clone())
             .map_err(|why| DriverError::Io { role: NAME.into(), why })?;
         Ok(Incarnation {

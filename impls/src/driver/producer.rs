@@ -14,7 +14,6 @@ use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
 use crate::core::time::Millis;
 use crate::data::record::{Payload, ProducerId};
-use crate::mutant::Mutant;
 use crate::store::embedded::EmbeddedOutbox;
 use crate::store::{RecoverError, StoreError};
 
@@ -71,7 +70,7 @@ impl<'a> Incarnation<'a> {
         let name = name(id);
         let recover = |why| DriverError::Recover { role: name.clone(), why };
         let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
-        let core = Producer::open(&run.pipeline, run.tuning, id, store, Mutant::None).map_err(recover)?;
+        let core = Producer::open(&run.pipeline, run.tuning, id, store).map_err(recover)?;
         let (calls, connection, stops_by) = Default::default();
         Ok(Incarnation { run, name, broker, core, calls, connection, stops_by })
     }

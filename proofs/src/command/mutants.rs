@@ -3,11 +3,11 @@
 use std::ops::BitOr;
 use std::path::PathBuf;
 
-use delivery_impls::mutant::Mutant;
 use delivery_model::schedule::Schedule;
 use delivery_model::semantics::{PropertyId, PropertySet, Rules};
 use delivery_model::story::Ink;
 use delivery_proofs::lockstep;
+use delivery_proofs::mutants::Mutant;
 use delivery_proofs::simulation::campaign::broken_by;
 use delivery_proofs::simulation::kill_schedules::{SEEDS, kill_schedule};
 use delivery_proofs::simulation::run::run as simulated;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use delivery_impls::mutant::Mutant;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::semantics::{PropertyId, Verdict};
 use delivery_model::story::Ink;
 use delivery_model::vocab::Fault;
+use delivery_proofs::mutants::Mutant;
 use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, campaign};
 use delivery_proofs::simulation::run::run as replayed;
 use delivery_proofs::simulation::strategy;

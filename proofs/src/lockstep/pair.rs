@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::spec::bounds::TooManyMessages;
 use delivery_model::spec::{Spec, State};

@@ -1,6 +1,6 @@
 //! Single paths, as long as one likes: what the cores did, held against the spec step by step.
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::spec::bounds::TooManyMessages;
 use delivery_model::vocab::Step;

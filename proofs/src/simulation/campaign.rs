@@ -3,7 +3,7 @@
 //! The same pipeline, number of schedules and seed give the same report. A campaign shows that a promise is broken, or
 //! that so many runs kept it; it never shows that all do.
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::schedule::Schedule;
 use delivery_model::semantics::{

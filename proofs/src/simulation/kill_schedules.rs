@@ -3,7 +3,7 @@
 //! Each kill schedule is the story of its bug in as few faults as possible, on the exactly-once reference with as few settings
 //! changed as possible. Without the bug the same schedule breaks nothing of that property, under any interleaving tried.
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::pipeline::{
     Attempts, Commits, Dedup, DedupOnRestart, Delivers, FaultBudget, Identity, Level, Obligation, OnRestart, Pipeline,
     Remembers, Settles,

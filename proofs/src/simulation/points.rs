@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::schedule::{PlannedFault, Point, Schedule, StepWord, Strikes};
 use delivery_model::vocab::{Fault, MessageId, Step};
 

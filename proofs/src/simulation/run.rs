@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::check::{Turn, class};
 use delivery_model::history::{Header, History};
 use delivery_model::pipeline::Pipeline;

@@ -1,6 +1,6 @@
 //! Worlds that run to their end, faults that strike where they were planned, and campaigns that find what is weak.
 
-use delivery_impls::mutant::Mutant;
+use crate::mutants::Mutant;
 use delivery_model::history::HistoryWriter;
 use delivery_model::pipeline::{
     Acks, Attempts, Commits, Dedup, FaultBudget, Identity, Obligation, OnRestart, Pipeline, Remembers, Semantics,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use delivery_impls::mutant::Mutant;
 use delivery_model::semantics::PropertyId;
+use delivery_proofs::mutants::Mutant;
 use serde_json::Value;
 
 use crate::common::{delivery_in, place};

@@ -4,17 +4,17 @@ use delivery_model::pipeline::{self, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 
 use super::{Broker, RewindError};
-use crate::core::deliveries::{Next, Subscription};
+use crate::core::deliveries::{Candidates, Next, Subscription};
 use crate::core::delivery::{ConsumerId, DeliveryId, GROUP, HandOff, SettleRequest};
 use crate::core::leases::Leases;
 use crate::core::ledger::Entry;
 use crate::core::report::Report;
+use crate::core::steps::BrokerSteps;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
-use crate::mutant::Mutant;
 use crate::store::{Generation, Journal, StoreError};
 
-impl<J: Journal> Broker<J> {
+impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// What a consumer with a free worker should get: the lowest position that it may have. `has`: what it holds, has
     /// done or keeps as finished itself, which matters where it follows a cursor. Nothing, as long as the ledger has no
     /// room for the broker's start.
@@ -22,14 +22,9 @@ impl<J: Journal> Broker<J> {
         if self.start.is_some() {
             return None;
         }
-        let end = if self.mutant == Mutant::HandsOffUnsynced { self.log.end() } else { self.log.synced() };
-        let late_by = u32::from(self.mutant == Mutant::DeadLetterLate);
-        let next = |has: &[&Positions]| self.deliveries.next(consumer, has, self.log.start()..end, late_by);
-        if self.mutant == Mutant::RequeuedAtBack {
-            let requeued = self.deliveries.in_hand();
-            return next(&[has, &[&requeued]].concat()).or_else(|| next(has));
-        }
-        next(has)
+        let of = self.log.start()..self.steps.hands_off_below(&self.log);
+        let deliveries_max = self.steps.deliveries_max(self.settings.max_deliveries);
+        self.steps.next(&self.deliveries, &Candidates { consumer, has, of, deliveries_max })
     }
 
     /// Hands off what [`next`](Broker::next) named. Where hand-offs happen once or are counted, it is in the ledger
@@ -39,8 +34,8 @@ impl<J: Journal> Broker<J> {
     /// If the position is not in the log or is leased.
     pub fn hand_off(&mut self, now: Millis, position: Position, consumer: ConsumerId) -> Result<HandOff, StoreError> {
         let entry = Entry::HandedOff(position);
-        if self.deliveries.must_record_hand_off() && self.mutant != Mutant::HandOffNotPersisted {
-            self.ledger.record(&[entry])?;
+        if self.deliveries.must_record_hand_off() {
+            self.steps.record_hand_off(&mut self.ledger, entry)?;
         }
         self.deliveries.apply(entry);
         let hand = self.deliveries.grant(position, consumer, now + self.tuning.lease);
@@ -66,15 +61,11 @@ impl<J: Journal> Broker<J> {
 
     /// Records a settle, or refuses it because its lease has ended.
     pub fn settle(&mut self, request: SettleRequest) -> Result<SettleOutcome, StoreError> {
-        let is_checked = self.settings.leases == pipeline::Leases::Checked && self.mutant != Mutant::LeaseUnchecked;
-        if is_checked && !self.is_live(request.hand) {
+        let is_checked = self.settings.leases == pipeline::Leases::Checked;
+        if is_checked && !self.steps.admits_settle(&self.deliveries, request.hand) {
             return Ok(SettleOutcome::Refused);
         }
-        if self.mutant == Mutant::LastDeliverySetAside && self.deliveries.is_used_up(request.hand.position, 0) {
-            self.end_lease(request.hand.position);
-            return Ok(SettleOutcome::Refused);
-        }
-        if self.settings.records_settles == RecordsSettles::AfterSync && self.mutant != Mutant::SettleNotPersisted {
+        if self.steps.records_settles(self.settings.records_settles) == RecordsSettles::AfterSync {
             self.note(&self.deliveries.newly_settled(request.covers))?;
         }
         self.deliveries.settle_in_memory(request.covers);
@@ -96,10 +87,7 @@ impl<J: Journal> Broker<J> {
 
     /// The lease of a position ends under its holder.
     pub fn end_lease(&mut self, position: Position) {
-        self.deliveries.leases_mut().end(position);
-        if self.mutant == Mutant::LeaseReused {
-            self.deliveries.leases_mut().forget(position);
-        }
+        self.steps.end_lease(self.deliveries.leases_mut(), position);
     }
 
     /// A consumer is gone, and everything that it held is free.
@@ -132,19 +120,14 @@ impl<J: Journal> Broker<J> {
             return Err(RewindError::NotInLog { to, start, end });
         }
         let (owner, Generation(generation)) = self.deliveries.owner();
-        let again = u32::from(self.mutant != Mutant::RewindReusesLeases);
-        let renewed = Entry::Started(self.deliveries.leases().incarnation() + again);
+        let incarnation = self.steps.incarnation_after_rewind(self.deliveries.leases().incarnation());
+        let renewed = Entry::Started(incarnation);
         let entries = match self.deliveries.subscription() {
             Subscription::Cursor => &[renewed, Entry::Owned(owner, Generation(generation + 1)), Entry::Rewound(to)][..],
             Subscription::Leased => &[renewed, Entry::Rewound(to)],
         };
         self.note(entries)?;
-        match self.mutant {
-            Mutant::RewindReusesLeases => {
-                *self.deliveries.leases_mut() = Leases::new(self.deliveries.leases().incarnation())
-            }
-            _ => self.deliveries.leases_mut().renew(),
-        }
+        *self.deliveries.leases_mut() = Leases::new(incarnation);
         Ok(self.deliveries.owner().1)
     }
 

@@ -23,9 +23,9 @@ use super::deliveries::Deliveries;
 use super::ledger::{Entry, Ledger, TOGETHER_MAX};
 use super::log::Log;
 use super::report::Report;
+use super::steps::{BrokerSteps, Sound};
 use super::tuning::Tuning;
 use crate::data::record::{ProducerId, Reply, Submission};
-use crate::mutant::Mutant;
 use crate::store::{Journal, RecoverError, StoreError};
 
 /// What of the broker survives a crash: its two journals.
@@ -52,12 +52,12 @@ pub struct Journals<J> {
 ///
 /// An error that is not definite means that nobody knows what is on disk: drop the broker and open it anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Broker<J> {
+pub struct Broker<J, S = Sound> {
     settings: pipeline::Broker,
     /// Positions that the group stores by itself need no record here.
     settles: Settles,
     tuning: Tuning,
-    mutant: Mutant,
+    steps: S,
     log: Log<J>,
     memory: Memory,
     epochs: BTreeMap<ProducerId, Epoch>,
@@ -81,11 +81,18 @@ impl<J: Journal> Broker<J> {
     /// A disk without room is no reason not to: what can be done without writing is done, and what was refused is tried
     /// again. Until its start is in the ledger, the broker hands nothing off: a later incarnation could otherwise grant the
     /// very leases that this one did.
-    pub fn open(
+    pub fn open(pipeline: &Pipeline, tuning: Tuning, journals: Journals<J>) -> Result<Self, RecoverError> {
+        Broker::with_steps(pipeline, tuning, journals, Sound)
+    }
+}
+
+impl<J: Journal, S: BrokerSteps> Broker<J, S> {
+    /// [`Broker::open`], with the steps of the caller's choice.
+    pub fn with_steps(
         pipeline: &Pipeline,
         tuning: Tuning,
         journals: Journals<J>,
-        mutant: Mutant,
+        steps: S,
     ) -> Result<Self, RecoverError> {
         let settings = pipeline.broker.clone();
         let log = Log::open(&settings, journals.log)?;
@@ -102,8 +109,8 @@ impl<J: Journal> Broker<J> {
         let mut broker = Broker {
             settles: pipeline.consumer.settles,
             tuning,
-            mutant,
-            memory: memory_at_start(&settings, &log, mutant, incarnation),
+            memory: steps.memory_at_start(&settings, &log, incarnation),
+            steps,
             epochs: epochs.collect(),
             slot: None,
             owed: BTreeMap::new(),
@@ -201,19 +208,4 @@ impl<J: Journal> Broker<J> {
     pub fn into_journals(self) -> Journals<J> {
         Journals { log: self.log.into_journal(), ledger: self.ledger.into_journal() }
     }
-}
-
-fn memory_at_start<J: Journal>(settings: &pipeline::Broker, log: &Log<J>, mutant: Mutant, incarnation: u32) -> Memory {
-    let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt && mutant != Mutant::DedupNotRebuilt;
-    if !is_rebuilt {
-        return match (incarnation, mutant) {
-            (1, _) => Memory::new(settings, log.end()),
-            (_, Mutant::ForgottenTakenForWhole) => Memory::new(settings, Position::default()),
-            _ => Memory::forgotten(settings, log.end()),
-        };
-    }
-    log.remembered_by(match mutant {
-        Mutant::RetentionForgetsSeen => Memory::new(settings, log.start()),
-        _ => log.past().memory().clone(),
-    })
 }

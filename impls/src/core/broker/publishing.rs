@@ -4,10 +4,9 @@ use delivery_model::pipeline::Acks;
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 
 use super::Broker;
-use crate::core::dedup::Familiarity;
 use crate::core::ledger::Entry;
+use crate::core::steps::BrokerSteps;
 use crate::data::record::{Identity, ProducerId, Publish, Reply, Submission, Verdict};
-use crate::mutant::Mutant;
 use crate::store::{Journal, StoreError};
 
 /// A connection to a producer: replies go back the way the attempt came.
@@ -60,7 +59,7 @@ pub enum PublishDecision {
     Refuse,
 }
 
-impl<J: Journal> Broker<J> {
+impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// A producer's incarnation starts: from now on, older ones are fenced off (if the settings say so). Durable when
     /// it returns. An epoch that is not newer changes nothing.
     pub fn register(&mut self, producer: ProducerId, epoch: Epoch) -> Result<(), StoreError> {
@@ -128,33 +127,28 @@ impl<J: Journal> Broker<J> {
         true
     }
 
-    /// The seeded bug of a memory that does not wait for the record.
+    /// Lets the memory know what is about to be stored, if it is to know that early.
     fn note_early(&mut self, publish: &Publish, decision: PublishDecision) {
-        if self.mutant == Mutant::SeenBeforeStored && decision == PublishDecision::Store {
-            self.memory.remember(self.log.end(), publish.record.identity);
+        if decision == PublishDecision::Store {
+            let (end, identity) = (self.log.end(), publish.record.identity);
+            self.steps.remember_before_storing(&mut self.memory, end, identity);
         }
     }
 
     fn decide(&self, publish: &Publish) -> PublishDecision {
         let record = &publish.record;
         let has_epoch = matches!(record.identity, Identity::Sequence { .. });
-        let is_fenced = has_epoch && self.settings.fencing && self.mutant != Mutant::FencingSkipped;
-        if is_fenced && self.epochs.get(&record.producer).is_some_and(|current| record.epoch < *current) {
+        let newest = self.epochs.get(&record.producer).copied();
+        if has_epoch && self.settings.fencing && self.steps.is_fenced(record.epoch, newest) {
             return PublishDecision::Refuse;
         }
-        match self.memory.judge(record.identity) {
-            Familiarity::Gap if self.mutant != Mutant::GapAccepted => PublishDecision::Refuse,
-            Familiarity::Duplicate => PublishDecision::Duplicate,
-            Familiarity::New | Familiarity::Gap => PublishDecision::Store,
-        }
+        self.steps.decide(self.memory.judge(record.identity))
     }
 
     fn store(&mut self, publish: &Publish) -> Result<Position, StoreError> {
         let record = &publish.record;
         let position = self.log.append(record.clone())?;
-        if self.mutant != Mutant::SeenBeforeStored {
-            self.memory.remember(position, record.identity);
-        }
+        self.steps.remember_stored(&mut self.memory, position, record.identity);
         // A confirmation that is owed for the same message now waits for this record too.
         if let Some(owed) = self.owed.get_mut(&record.submission()).filter(|owed| owed.identity == record.identity) {
             owed.stored = Stored::At(position);
@@ -200,14 +194,9 @@ impl<J: Journal> Broker<J> {
     }
 
     fn is_due(&self, owed: &Owed) -> bool {
-        let is_early = match self.mutant {
-            Mutant::AckBeforeSync => true,
-            Mutant::DuplicateAckedBeforeSync => owed.is_duplicate,
-            _ => false,
-        };
         match owed.stored {
             Stored::Nowhere | Stored::Gone => true,
-            Stored::At(position) => is_early || position < self.log.synced(),
+            Stored::At(position) => self.steps.may_confirm(position, self.log.synced(), owed.is_duplicate),
         }
     }
 

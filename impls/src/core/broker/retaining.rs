@@ -11,8 +11,8 @@ use delivery_model::vocab::Position;
 
 use super::Broker;
 use crate::core::ledger::Entry;
+use crate::core::steps::BrokerSteps;
 use crate::data::positions::Positions;
-use crate::mutant::Mutant;
 use crate::store::{Journal, StoreError};
 
 /// Why a group cannot be reset.
@@ -33,17 +33,14 @@ pub enum RewindError {
     Store(#[from] StoreError),
 }
 
-impl<J: Journal> Broker<J> {
+impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// Up to where the log may be dropped, if that is worthwhile. `elsewhere`: what consumers who keep their own positions
     /// have finished for good.
     pub fn droppable(&self, elsewhere: &Positions) -> Option<Position> {
         let retention = self.tuning.retention?;
         let start = self.log.start();
-        let open = match self.mutant {
-            Mutant::RetentionIgnoresGroup => self.log.synced(),
-            _ => self.deliveries.first_open(start, elsewhere),
-        };
-        let end = open.0.min(self.log.end().0.saturating_sub(retention.records));
+        let needed = self.steps.first_needed(&self.log, &self.deliveries, elsewhere);
+        let end = needed.0.min(self.log.end().0.saturating_sub(retention.records));
         let from = start.max(self.drops_from);
         (end >= from.0 + retention.batch.max(1)).then_some(Position(end))
     }
@@ -70,10 +67,7 @@ impl<J: Journal> Broker<J> {
         let registered = self.epochs.iter().map(|(&producer, &epoch)| Entry::Registered(producer, epoch));
         let mut entries: Vec<Entry> = registered.chain([incarnation]).collect();
         entries.extend(self.deliveries.entries());
-        if self.mutant == Mutant::HandOffNotPersisted {
-            entries.retain(|entry| !matches!(entry, Entry::Counted(..) | Entry::HandedOffOnce(..)));
-        }
-        let compacted = self.ledger.rewrite(&entries);
+        let compacted = self.ledger.rewrite(&self.steps.compacted(entries));
         // A ledger that finds no room is tried again when it has grown as much once more.
         self.ledger_max = 2 * self.ledger.entries() + self.tuning.retention.map_or(0, |retention| retention.batch);
         compacted?;

@@ -178,7 +178,7 @@ impl Journal for Mute {
 #[test]
 fn a_write_that_may_have_happened_is_neither_confirmed_nor_refused() {
     let journals = Journals { log: Mute { fails: true }, ledger: Mute { fails: false } };
-    let mut broker = Broker::open(&Pipeline::default(), Tuning::default(), journals, Mutant::None).unwrap();
+    let mut broker = Broker::open(&Pipeline::default(), Tuning::default(), journals).unwrap();
     let [first] = attempts(1).try_into().unwrap();
     broker.receive(first, Some(PEER)).unwrap();
     assert!(matches!(broker.append_next(), Err(StoreError::Failed { .. })));
@@ -188,6 +188,6 @@ fn a_write_that_may_have_happened_is_neither_confirmed_nor_refused() {
 #[test]
 fn a_broker_whose_start_may_be_on_disk_or_not_is_opened_anew() {
     let journals = Journals { log: Mute { fails: false }, ledger: Mute { fails: true } };
-    let opened = Broker::open(&Pipeline::default(), Tuning::default(), journals, Mutant::None);
+    let opened = Broker::open(&Pipeline::default(), Tuning::default(), journals);
     assert!(matches!(opened, Err(RecoverError::Store(StoreError::Failed { .. }))), "{:?}", opened.err());
 }

@@ -14,7 +14,7 @@ use crate::store::{Change, EffectStore, Generation, InventoryStore, StoreError};
 const CONSUMER: ConsumerId = ConsumerId(0);
 
 pub(super) fn consumer(change: impl FnOnce(&mut Pipeline)) -> Consumer {
-    Consumer::new(&pipeline(change), CONSUMER, Mutant::None)
+    Consumer::new(&pipeline(change), CONSUMER)
 }
 
 /// The message of this number, at this position.
@@ -300,7 +300,7 @@ fn an_effect_that_may_have_happened_is_the_callers_to_find_out_about() {
 #[test]
 fn a_consumer_is_who_it_was_made_as_and_as_wide_as_its_settings() {
     let pipeline = pipeline(|it| it.consumer.workers = 5);
-    let consumer = Consumer::new(&pipeline, ConsumerId(3), Mutant::None);
+    let consumer = Consumer::new(&pipeline, ConsumerId(3));
     assert_eq!((consumer.id(), consumer.workers(), consumer.busy()), (ConsumerId(3), 5, 0));
 }
 

@@ -237,7 +237,7 @@ fn deliveries_carry_no_number_beyond_the_count() {
     let pipeline = Pipeline::default();
     let journals = broker_with(&pipeline, 1).into_journals();
     let tuning = Tuning { numbers_max: 3, ..Tuning::default() };
-    let mut broker = Broker::open(&pipeline, tuning, journals, Mutant::None).unwrap();
+    let mut broker = Broker::open(&pipeline, tuning, journals).unwrap();
     let mut deliver = || {
         let HandOff { hand, delivery, .. } = hand_off(&mut broker, FIRST);
         broker.release(hand);
@@ -275,7 +275,7 @@ fn a_message_is_set_aside_when_its_deliveries_are_used_up_however_far_they_are_n
     let pipeline = pipeline(|it| it.broker.max_deliveries = 3);
     let journals = broker_with(&pipeline, 1).into_journals();
     let tuning = Tuning { numbers_max: 1, ..Tuning::default() };
-    let mut broker = Broker::open(&pipeline, tuning, journals, Mutant::None).unwrap();
+    let mut broker = Broker::open(&pipeline, tuning, journals).unwrap();
     for number in 1..=3 {
         let HandOff { hand, delivery, .. } = hand_off(&mut broker, FIRST);
         assert_eq!(delivery, Some(DeliveryNumber(number)));

@@ -19,7 +19,6 @@ use super::time::Millis;
 use super::tuning::Tuning;
 use crate::data::record::{Payload, ProducerId, Publish, Reply};
 use crate::inventory::{Order, Sku};
-use crate::mutant::Mutant;
 use crate::store::simulated::{SimulatedJournal, SimulatedOutbox, Tear};
 
 const NOW: Millis = Millis(0);
@@ -40,11 +39,11 @@ fn order(quantity: u32) -> Payload {
 }
 
 fn open_producer(pipeline: &Pipeline, store: SimulatedOutbox) -> Producer<SimulatedOutbox> {
-    Producer::open(pipeline, Tuning::default(), ProducerId(1), store, Mutant::None).unwrap()
+    Producer::open(pipeline, Tuning::default(), ProducerId(1), store).unwrap()
 }
 
 fn open_broker(pipeline: &Pipeline, journals: Journals<SimulatedJournal>) -> Broker<SimulatedJournal> {
-    Broker::open(pipeline, Tuning::default(), journals, Mutant::None).unwrap()
+    Broker::open(pipeline, Tuning::default(), journals).unwrap()
 }
 
 /// The machine loses power, and comes back with `keeps` of the log's records that were not synced.

@@ -141,7 +141,7 @@ fn it_gives_up_after_its_last_attempt() {
 fn attempts_carry_no_number_beyond_the_count() {
     let tuning = Tuning { numbers_max: 3, ..Tuning::default() };
     let (pipeline, store) = (Pipeline::default(), SimulatedOutbox::default());
-    let mut producer = Producer::open(&pipeline, tuning, ProducerId(1), store, Mutant::None).unwrap();
+    let mut producer = Producer::open(&pipeline, tuning, ProducerId(1), store).unwrap();
     producer.submit(message(1), order(1)).unwrap();
     let mut numbers = Vec::new();
     for _ in 0..4 {
@@ -210,7 +210,7 @@ fn producers_with_the_same_ids_are_each_confirmed() {
         let mut broker = open_broker(&pipeline, Journals::default());
         let publishes = [1, 2].map(|id| {
             let (tuning, store) = (Tuning::default(), SimulatedOutbox::default());
-            let mut producer = Producer::open(&pipeline, tuning, ProducerId(id), store, Mutant::None).unwrap();
+            let mut producer = Producer::open(&pipeline, tuning, ProducerId(id), store).unwrap();
             producer.submit(message(1), order(1)).unwrap();
             producer.transmit(NOW).unwrap().unwrap()
         });

@@ -36,7 +36,7 @@ struct Twin {
 impl Twin {
     fn new(pipeline: &Pipeline, retention: Option<Retention>) -> Twin {
         let tuning = Tuning { retention, ..Tuning::default() };
-        let broker = Broker::open(pipeline, tuning, Journals::default(), Mutant::None).unwrap();
+        let broker = Broker::open(pipeline, tuning, Journals::default()).unwrap();
         Twin { pipeline: pipeline.clone(), tuning, broker, finished: Positions::default(), rewrites: [0; 2] }
     }
 
@@ -89,11 +89,11 @@ impl Twin {
     }
 
     fn crash(&mut self, keeps: usize) {
-        let nobody = Broker::open(&self.pipeline, self.tuning, Journals::default(), Mutant::None).unwrap();
+        let nobody = Broker::open(&self.pipeline, self.tuning, Journals::default()).unwrap();
         let mut journals = std::mem::replace(&mut self.broker, nobody).into_journals();
         journals.log.crash(keeps.min(journals.log.unsynced()), Tear::Torn);
         journals.ledger.crash(0, Tear::Torn);
-        self.broker = Broker::open(&self.pipeline, self.tuning, journals, Mutant::None).unwrap();
+        self.broker = Broker::open(&self.pipeline, self.tuning, journals).unwrap();
     }
 
     /// Everything that anybody can ask of it.
@@ -420,7 +420,7 @@ fn a_machine_that_fails_while_a_journal_is_rewritten_comes_up_with_all_of_the_ol
             let failing = if of_log { &mut journals.log } else { &mut journals.ledger };
             failing.fail_next_rewrite = Some(halfway);
             let tuning = Tuning { retention: Some(EAGER), ..Tuning::default() };
-            let mut broker = Broker::open(&twin.pipeline, tuning, journals, Mutant::None).unwrap();
+            let mut broker = Broker::open(&twin.pipeline, tuning, journals).unwrap();
             let start = broker.droppable(&Positions::default()).unwrap();
             let dropped = broker.drop_below(start);
             let compacted = broker.compact_ledger();
@@ -441,7 +441,7 @@ fn a_disk_without_room_for_a_rewrite_leaves_everything_as_it_was() {
     let mut journals = twin.broker.into_journals();
     (journals.log.capacity_bytes, journals.ledger.capacity_bytes) = (Some(20), Some(20));
     let tuning = Tuning { retention: Some(EAGER), ..Tuning::default() };
-    twin.broker = Broker::open(&twin.pipeline, tuning, journals, Mutant::None).unwrap();
+    twin.broker = Broker::open(&twin.pipeline, tuning, journals).unwrap();
     let start = twin.broker.droppable(&Positions::default()).unwrap();
     assert!(matches!(twin.broker.drop_below(start), Err(StoreError::Full { .. })));
     assert!(matches!(twin.broker.compact_ledger(), Err(StoreError::Full { .. })));
@@ -460,8 +460,7 @@ fn a_ledger_that_was_full_at_the_start_serves_again_when_it_is_compacted() {
     twin.broker.sync().unwrap();
     let mut journals = twin.broker.into_journals();
     journals.ledger.capacity_bytes = Some(journals.ledger.clone().recover().unwrap().len() * 25);
-    twin.broker =
-        Broker::open(&twin.pipeline, Tuning { retention: Some(EAGER), ..twin.tuning }, journals, Mutant::None).unwrap();
+    twin.broker = Broker::open(&twin.pipeline, Tuning { retention: Some(EAGER), ..twin.tuning }, journals).unwrap();
     assert_eq!(twin.broker.next(CONSUMER, &[]), None, "its start is not recorded");
     twin.retain();
     assert_eq!(twin.broker.next(CONSUMER, &[]), Some(Next::HandOff(p(4))));

@@ -34,7 +34,7 @@ impl Parties {
             now: NOW,
             producer,
             broker,
-            consumer: Consumer::new(&pipeline, ConsumerId(0), Mutant::None),
+            consumer: Consumer::new(&pipeline, ConsumerId(0)),
             inventory: SimulatedInventory::default(),
             publishes_to_lose: 0,
             hand_offs_to_lose: 0,

@@ -18,7 +18,6 @@ use crate::core::deliveries::Subscription;
 use crate::core::delivery::{ConsumerOutput, DeliveryId, HandOff, SettleRequest};
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
-use crate::mutant::Mutant;
 use crate::store::embedded::EmbeddedInventory;
 use crate::store::{Covers, EffectStore, RecoverError};
 
@@ -112,7 +111,7 @@ impl State {
         let recover = |why| DriverError::Recover { role: NAME.into(), why: RecoverError::Store(why) };
         let (committed, told, told_finished, ready, awaited) = Default::default();
         Ok(State {
-            core: Consumer::new(&run.pipeline, ID, Mutant::None),
+            core: Consumer::new(&run.pipeline, ID),
             is_cursor: Subscription::of(&run.pipeline) == Subscription::Cursor,
             settles: run.pipeline.consumer.settles,
             store: Some(EmbeddedInventory::open(&run.stores.inventory()).map_err(recover)?),

@@ -24,6 +24,7 @@ mod steps;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::mutants::Mutant;
 use delivery_impls::core::broker::{Broker, Journals, Peer};
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::delivery::{ConsumerId, ConsumerOutput, DeliveryId, HandOff, SettleRequest};
@@ -33,7 +34,6 @@ use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::{Retention, Tuning};
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{ProducerId, Publish, Record, Reply, Submission};
-use delivery_impls::mutant::Mutant;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
 use delivery_model::history::Names;
 use delivery_model::pipeline::Pipeline;
@@ -83,16 +83,16 @@ struct Constants {
 pub struct World {
     constants: Arc<Constants>,
     submitted: u64,
-    producer: Producer<SimulatedOutbox>,
+    producer: Producer<SimulatedOutbox, Mutant>,
     publishes: VecDeque<Publish>,
     stragglers: Vec<Publish>,
     replies: BTreeMap<MessageId, Reply>,
-    broker: Broker<SimulatedJournal>,
+    broker: Broker<SimulatedJournal, Mutant>,
     /// What the broker's log held and does not hold any more, from its first position on.
     dropped: Vec<Record>,
     hand_offs: BTreeMap<DeliveryId, HandOff>,
     settles: BTreeMap<DeliveryId, SettleRequest>,
-    consumers: Vec<Consumer>,
+    consumers: Vec<Consumer<Mutant>>,
     inventory: SimulatedInventory,
     poisoned: Option<MessageId>,
 }
@@ -221,12 +221,12 @@ impl World {
     }
 
     /// The producer.
-    pub fn producer(&self) -> &Producer<SimulatedOutbox> {
+    pub fn producer(&self) -> &Producer<SimulatedOutbox, Mutant> {
         &self.producer
     }
 
     /// The broker.
-    pub fn broker(&self) -> &Broker<SimulatedJournal> {
+    pub fn broker(&self) -> &Broker<SimulatedJournal, Mutant> {
         &self.broker
     }
 
@@ -267,7 +267,7 @@ impl World {
         !self.broker.is_live(hand)
     }
 
-    fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer {
+    fn consumer_mut(&mut self, id: ConsumerId) -> &mut Consumer<Mutant> {
         &mut self.consumers[usize::from(id.0)]
     }
 

@@ -9,6 +9,7 @@ use delivery_model::pipeline::Settles;
 use delivery_model::vocab::{DeliveryRef, MessageId, Step};
 
 use super::{Whereabouts, World, submission};
+use crate::mutants::Mutant;
 
 impl World {
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
@@ -148,7 +149,7 @@ impl World {
 
     /// The consumer that gets something next, and what becomes of the lowest position that it may have.
     pub(super) fn next_hand_off(&self) -> Option<(ConsumerId, Next)> {
-        let is_free = |consumer: &&Consumer| self.busy(consumer) < consumer.workers();
+        let is_free = |consumer: &&Consumer<Mutant>| self.busy(consumer) < consumer.workers();
         if !self.follows_cursor() {
             let consumer = self.consumers.iter().find(is_free)?;
             return Some((consumer.id(), self.broker.next(consumer.id(), &[])?));
@@ -164,14 +165,14 @@ impl World {
     }
 
     /// How many of its workers are busy, those included for whom something is on its way.
-    fn busy(&self, consumer: &Consumer) -> u32 {
+    fn busy(&self, consumer: &Consumer<Mutant>) -> u32 {
         let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
         consumer.busy() + on_wire.count() as u32
     }
 
     /// The positions that a consumer has under a live lease, or that are on their way to it. One that it goes on with
     /// although the lease has ended it may be given again.
-    fn held_by(&self, consumer: &Consumer) -> Positions {
+    fn held_by(&self, consumer: &Consumer<Mutant>) -> Positions {
         let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
         let hands = consumer.hands().map(|(hand, _)| hand).chain(on_wire.map(|hand_off| hand_off.hand));
         let mut held = Positions::default();

@@ -8,21 +8,22 @@ use delivery_impls::core::producer::Producer;
 use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox, Tear};
 
 use super::{Constants, NOW, PEER, PRODUCER_ID, World};
+use crate::mutants::Mutant;
 
 /// Simulated disks fail only when they are told to, and nobody tells them to while a party starts.
 const STARTS: &str = "an intact disk can be opened";
 
 impl Constants {
-    pub(super) fn producer(&self, store: SimulatedOutbox) -> Producer<SimulatedOutbox> {
-        Producer::open(&self.pipeline, self.tuning, PRODUCER_ID, store, self.mutant).expect(STARTS)
+    pub(super) fn producer(&self, store: SimulatedOutbox) -> Producer<SimulatedOutbox, Mutant> {
+        Producer::with_steps(&self.pipeline, self.tuning, PRODUCER_ID, store, self.mutant).expect(STARTS)
     }
 
-    pub(super) fn broker(&self, journals: Journals<SimulatedJournal>) -> Broker<SimulatedJournal> {
-        Broker::open(&self.pipeline, self.tuning, journals, self.mutant).expect(STARTS)
+    pub(super) fn broker(&self, journals: Journals<SimulatedJournal>) -> Broker<SimulatedJournal, Mutant> {
+        Broker::with_steps(&self.pipeline, self.tuning, journals, self.mutant).expect(STARTS)
     }
 
-    pub(super) fn consumer(&self, id: ConsumerId) -> Consumer {
-        Consumer::new(&self.pipeline, id, self.mutant)
+    pub(super) fn consumer(&self, id: ConsumerId) -> Consumer<Mutant> {
+        Consumer::with_steps(&self.pipeline, id, self.mutant)
     }
 }
 
@@ -66,7 +67,7 @@ impl World {
 
     /// What workers have, and whose worker.
     fn at_work(&self) -> impl Iterator<Item = (DeliveryId, ConsumerId)> + '_ {
-        let of = |consumer: &Consumer| consumer.id();
+        let of = |consumer: &Consumer<Mutant>| consumer.id();
         let hands = self
             .consumers
             .iter()

@@ -14,7 +14,6 @@ use crate::core::deliveries::Next;
 use crate::core::delivery::ConsumerId;
 use crate::core::tuning::Tuning;
 use crate::data::record::{Identity, ProducerId, Publish, Record, Session};
-use crate::mutant::Mutant;
 use crate::store::Covers;
 use crate::store::simulated::SimulatedJournal;
 
@@ -34,7 +33,7 @@ struct Loop {
 
 fn open(pipeline: &Pipeline, journals: Journals<SimulatedJournal>, room: u32) -> Loop {
     let tuning = Tuning { lease: LEASE, ..Tuning::default() };
-    let core = Broker::open(pipeline, tuning, journals, Mutant::None).expect("intact");
+    let core = Broker::open(pipeline, tuning, journals).expect("intact");
     let leasing = Leasing::with_room(pipeline, core.log().start(), core.deliveries(), room);
     let (to_broker, inputs) = sync_channel(256);
     Loop { pipeline: pipeline.clone(), core, leasing, inputs, to_broker, now: Millis(0) }

@@ -1,9 +1,18 @@
-//! Seeded bugs. Each is one small change at one place in the cores, chosen by value, so that one build holds them all
-//! and a check can show that it catches every one.
+//! Seeded bugs: mistakes that real systems made or that their documents warn of, put in the place of the cores' sound
+//! steps. Each is one decision taken wrongly, chosen by value, so that one build holds them all and a check can show that
+//! it catches every one.
 //!
-//! Most are mistakes that real systems made or that their documents warn of.
+//! | file | in whose steps |
+//! |---|---|
+//! | `producer` | the producer's |
+//! | `broker` | the broker's |
+//! | `consumer` | the consumer's |
 
-/// Which bug the cores have. [`Mutant::None`] in earnest.
+mod broker;
+mod consumer;
+mod producer;
+
+/// Which bug the cores have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mutant {
     /// No bug.

@@ -1,0 +1,50 @@
+//! The producer's steps.
+
+use delivery_model::vocab::{Epoch, MessageId, Outcome};
+
+use super::Value;
+use crate::core::outbox::Outbox;
+use crate::data::record::{Identity, Payload, Verdict};
+use crate::store::{OutboxStore, StoreError};
+
+/// The decisions of a producer. The defaults are what ships.
+pub trait ProducerSteps: Value {
+    /// The epoch of an incarnation, after the last one's.
+    fn next_epoch(&self, last: Option<Epoch>) -> Epoch {
+        last.map_or(Epoch(0), |last| Epoch(last.0 + 1))
+    }
+
+    /// The identity of a retry. `own` is what the first attempt had, `fresh` gives the next unused one.
+    fn identity_of_retry(&self, own: Identity, fresh: impl FnOnce() -> Identity) -> Identity {
+        let _ = fresh;
+        own
+    }
+
+    /// The bytes of a retry. `own` is what the first attempt had, `latest` what was submitted last.
+    fn payload_of_retry(&self, own: Payload, latest: Option<&Payload>) -> Payload {
+        let _ = latest;
+        own
+    }
+
+    /// What happens to the row of a message that is transmitted and not confirmed: it stays.
+    fn row_of_transmitted(&self, store: &mut impl OutboxStore, message: MessageId) -> Result<(), StoreError> {
+        let _ = (store, message);
+        Ok(())
+    }
+
+    /// What a reply says.
+    fn verdict(&self, said: Verdict) -> Verdict {
+        said
+    }
+
+    /// The outcome of an attempt that nobody answered in time.
+    fn outcome_of_silence(&self) -> Outcome {
+        Outcome::Unknown
+    }
+
+    /// Other messages that are confirmed along with this one: none.
+    fn confirmed_along(&self, message: MessageId, unfinished: &Outbox) -> Vec<MessageId> {
+        let _ = (message, unfinished);
+        Vec::new()
+    }
+}

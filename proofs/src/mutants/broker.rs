@@ -1,0 +1,137 @@
+//! The broker's seeded bugs.
+
+use delivery_impls::core::broker::PublishDecision;
+use delivery_impls::core::dedup::{Familiarity, Memory};
+use delivery_impls::core::deliveries::{Candidates, Deliveries, Next};
+use delivery_impls::core::delivery::DeliveryId;
+use delivery_impls::core::leases::Leases;
+use delivery_impls::core::ledger::{Entry, Ledger};
+use delivery_impls::core::log::Log;
+use delivery_impls::core::steps::{BrokerSteps, Sound};
+use delivery_impls::data::positions::Positions;
+use delivery_impls::data::record::Identity;
+use delivery_impls::store::{Journal, StoreError};
+use delivery_model::pipeline::{self, DedupOnRestart, RecordsSettles};
+use delivery_model::vocab::{Epoch, Position};
+
+use super::Mutant;
+
+impl BrokerSteps for Mutant {
+    fn memory_at_start<J: Journal>(&self, settings: &pipeline::Broker, log: &Log<J>, incarnation: u32) -> Memory {
+        let is_rebuilt = settings.dedup_on_restart == DedupOnRestart::Rebuilt;
+        match self {
+            Mutant::DedupNotRebuilt if is_rebuilt && incarnation > 1 => Memory::forgotten(settings, log.end()),
+            Mutant::ForgottenTakenForWhole if !is_rebuilt && incarnation > 1 => {
+                Memory::new(settings, Position::default())
+            }
+            Mutant::RetentionForgetsSeen if is_rebuilt => log.remembered_by(Memory::new(settings, log.start())),
+            _ => Sound.memory_at_start(settings, log, incarnation),
+        }
+    }
+
+    fn is_fenced(&self, found: Epoch, newest: Option<Epoch>) -> bool {
+        *self != Mutant::FencingSkipped && Sound.is_fenced(found, newest)
+    }
+
+    fn decide(&self, familiarity: Familiarity) -> PublishDecision {
+        match (self, familiarity) {
+            (Mutant::GapAccepted, Familiarity::Gap) => PublishDecision::Store,
+            _ => Sound.decide(familiarity),
+        }
+    }
+
+    fn remember_before_storing(&self, memory: &mut Memory, end: Position, identity: Identity) {
+        match self {
+            Mutant::SeenBeforeStored => memory.remember(end, identity),
+            _ => Sound.remember_before_storing(memory, end, identity),
+        }
+    }
+
+    fn remember_stored(&self, memory: &mut Memory, position: Position, identity: Identity) {
+        if *self != Mutant::SeenBeforeStored {
+            Sound.remember_stored(memory, position, identity);
+        }
+    }
+
+    fn may_confirm(&self, position: Position, synced: Position, is_duplicate: bool) -> bool {
+        match self {
+            Mutant::AckBeforeSync => true,
+            Mutant::DuplicateAckedBeforeSync if is_duplicate => true,
+            _ => Sound.may_confirm(position, synced, is_duplicate),
+        }
+    }
+
+    fn hands_off_below<J: Journal>(&self, log: &Log<J>) -> Position {
+        match self {
+            Mutant::HandsOffUnsynced => log.end(),
+            _ => Sound.hands_off_below(log),
+        }
+    }
+
+    fn deliveries_max(&self, max: u32) -> u32 {
+        match self {
+            Mutant::DeadLetterLate if max > 0 => max + 1,
+            _ => Sound.deliveries_max(max),
+        }
+    }
+
+    fn next(&self, deliveries: &Deliveries, candidates: &Candidates<'_>) -> Option<Next> {
+        if *self != Mutant::RequeuedAtBack {
+            return Sound.next(deliveries, candidates);
+        }
+        let requeued = deliveries.in_hand();
+        let has = [candidates.has, &[&requeued]].concat();
+        let never_handed_off = Candidates { has: &has, ..candidates.clone() };
+        Sound.next(deliveries, &never_handed_off).or_else(|| Sound.next(deliveries, candidates))
+    }
+
+    fn record_hand_off<J: Journal>(&self, ledger: &mut Ledger<J>, entry: Entry) -> Result<(), StoreError> {
+        match self {
+            Mutant::HandOffNotPersisted => Ok(()),
+            _ => Sound.record_hand_off(ledger, entry),
+        }
+    }
+
+    fn compacted(&self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        if *self == Mutant::HandOffNotPersisted {
+            entries.retain(|entry| !matches!(entry, Entry::Counted(..) | Entry::HandedOffOnce(..)));
+        }
+        Sound.compacted(entries)
+    }
+
+    fn admits_settle(&self, deliveries: &Deliveries, delivery: DeliveryId) -> bool {
+        match self {
+            Mutant::LeaseUnchecked => true,
+            Mutant::LastDeliverySetAside if deliveries.is_last_delivery(delivery.position) => false,
+            _ => Sound.admits_settle(deliveries, delivery),
+        }
+    }
+
+    fn records_settles(&self, setting: RecordsSettles) -> RecordsSettles {
+        match self {
+            Mutant::SettleNotPersisted => RecordsSettles::Lazily,
+            _ => Sound.records_settles(setting),
+        }
+    }
+
+    fn end_lease(&self, leases: &mut Leases, position: Position) {
+        Sound.end_lease(leases, position);
+        if *self == Mutant::LeaseReused {
+            leases.forget(position);
+        }
+    }
+
+    fn incarnation_after_rewind(&self, before: u32) -> u32 {
+        match self {
+            Mutant::RewindReusesLeases => before,
+            _ => Sound.incarnation_after_rewind(before),
+        }
+    }
+
+    fn first_needed<J: Journal>(&self, log: &Log<J>, deliveries: &Deliveries, elsewhere: &Positions) -> Position {
+        match self {
+            Mutant::RetentionIgnoresGroup => log.synced(),
+            _ => Sound.first_needed(log, deliveries, elsewhere),
+        }
+    }
+}
