@@ -35,6 +35,7 @@ use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::broker::{Broker, Journals, Peer};
 use crate::core::delivery::SettleRequest;
+use crate::core::steps::Steps;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::data::record::{ProducerId, Publish, Reply, Verdict};
@@ -95,7 +96,7 @@ impl Inbox {
 /// ends with the process, or when the inbox is dropped and somebody connects.
 ///
 /// Beyond the loopback address, only where peers must know a secret.
-pub fn listen(run: &Run, address: SocketAddr) -> Result<Inbox, DriverError> {
+pub fn listen<S>(run: &Run<S>, address: SocketAddr) -> Result<Inbox, DriverError> {
     if !address.ip().is_loopback() && run.secret.is_empty() {
         return Err(DriverError::Open { address });
     }
@@ -124,7 +125,7 @@ fn listen_at(address: SocketAddr) -> io::Result<Inbox> {
 }
 
 /// Runs the broker, restarting it after each planned crash, until it has drained or the run stops.
-pub fn serve(run: &Run, inbox: Inbox) -> Result<Ended, DriverError> {
+pub fn serve<S: Steps>(run: &Run<S>, inbox: Inbox) -> Result<Ended, DriverError> {
     let Inbox { address, inputs, to_broker } = inbox;
     let mut next_connection = 0;
     let mut draining = None;
@@ -143,8 +144,8 @@ pub fn serve(run: &Run, inbox: Inbox) -> Result<Ended, DriverError> {
 }
 
 /// One life of the broker; none if it ended in a crash.
-fn live(
-    run: &Run,
+fn live<S: Steps>(
+    run: &Run<S>,
     inputs: &Receiver<Input>,
     to_broker: &SyncSender<Input>,
     next_connection: &mut u64,
@@ -168,14 +169,14 @@ fn live(
 }
 
 /// One incarnation of the broker, with its connections.
-struct Incarnation<'a> {
-    run: &'a Run,
+struct Incarnation<'a, S> {
+    run: &'a Run<S>,
     inputs: &'a Receiver<Input>,
     to_broker: &'a SyncSender<Input>,
     next_connection: &'a mut u64,
     /// When it began to leave.
     draining: &'a mut Option<Millis>,
-    core: Broker<SharedJournal>,
+    core: Broker<SharedJournal, S>,
     syncer: Syncer,
     entrance: Entrance,
     leasing: Leasing,
@@ -187,9 +188,9 @@ struct Incarnation<'a> {
     subscriber: Option<Subscriber>,
 }
 
-impl<'a> Incarnation<'a> {
+impl<'a, S: Steps> Incarnation<'a, S> {
     fn open(
-        run: &'a Run,
+        run: &'a Run<S>,
         inputs: &'a Receiver<Input>,
         to_broker: &'a SyncSender<Input>,
         next_connection: &'a mut u64,
@@ -202,7 +203,8 @@ impl<'a> Incarnation<'a> {
         };
         let (log, ledger) = (open(run.stores.log())?, open(run.stores.ledger())?);
         let syncs = log.clone();
-        let core = Broker::open(&run.pipeline, run.tuning, Journals { log, ledger }).map_err(recover)?;
+        let core = Broker::with_steps(&run.pipeline, run.tuning, Journals { log, ledger }, run.steps.clone())
+            .map_err(recover)?;
         let syncer = Syncer::start(syncs, core.log().synced(), to_broker.clone())
             .map_err(|why| DriverError::Io { role: NAME.into(), why })?;
         Ok(Incarnation {

@@ -18,6 +18,7 @@ use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
 use crate::core::delivery::ConsumerId;
+use crate::core::steps::Steps;
 use crate::store::StoreError;
 
 /// The name under which histories know the consumer.
@@ -31,7 +32,7 @@ const INCOMING: usize = 1024;
 
 /// Runs the consumer and its workers: until the broker has closed for good where both run together, else until it is asked
 /// to leave. Drained: it holds nothing then.
-pub fn consume(run: &Run, broker: SocketAddr) -> Result<Ended, DriverError> {
+pub fn consume<S: Steps>(run: &Run<S>, broker: SocketAddr) -> Result<Ended, DriverError> {
     let shared = Shared::new(State::open(run)?);
     thread::scope(|scope| {
         let worker = || {
@@ -52,7 +53,7 @@ pub fn consume(run: &Run, broker: SocketAddr) -> Result<Ended, DriverError> {
 }
 
 /// Keeps a connection to the broker for as long as there is one to be had.
-fn talk(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<(), DriverError> {
+fn talk<S: Steps>(run: &Run<S>, broker: SocketAddr, shared: &Shared<S>) -> Result<(), DriverError> {
     let mut calls = Calls::default();
     loop {
         let life = shared.lock().life();
@@ -66,11 +67,11 @@ fn talk(run: &Run, broker: SocketAddr, shared: &Shared) -> Result<(), DriverErro
 }
 
 /// Connects and subscribes. None if the run would rather end than wait for the broker.
-fn connect(
-    run: &Run,
+fn connect<S: Steps>(
+    run: &Run<S>,
     broker: SocketAddr,
     calls: &mut Calls,
-    shared: &Shared,
+    shared: &Shared<S>,
 ) -> Result<Option<Receiver<FromBroker>>, DriverError> {
     let Some((link, incoming)) = dial(run, broker, calls)? else {
         return Ok(None);
@@ -83,7 +84,7 @@ fn connect(
 type Dialled = (Link, Receiver<FromBroker>);
 
 /// Connects. None if the run would rather end than wait for the broker.
-fn dial(run: &Run, broker: SocketAddr, calls: &mut Calls) -> Result<Option<Dialled>, DriverError> {
+fn dial<S>(run: &Run<S>, broker: SocketAddr, calls: &mut Calls) -> Result<Option<Dialled>, DriverError> {
     let mut incoming = None;
     let link = run.reach(NAME, broker, calls, |stream| {
         let (to_loop, said) = sync_channel(INCOMING);
@@ -111,7 +112,12 @@ enum Next {
 
 /// Takes in what the broker says until the connection ends, or the life does that it belongs to, or nothing is left to
 /// do for a consumer that is to leave.
-fn converse(run: &Run, shared: &Shared, life: u64, incoming: &Receiver<FromBroker>) -> Result<Next, DriverError> {
+fn converse<S: Steps>(
+    run: &Run<S>,
+    shared: &Shared<S>,
+    life: u64,
+    incoming: &Receiver<FromBroker>,
+) -> Result<Next, DriverError> {
     loop {
         let patience = run.patience(shared.lock().deadline());
         let said = incoming.recv_timeout(patience);

@@ -31,6 +31,7 @@ use std::thread;
 use self::producer::Orders;
 use self::run::{DriverError, Ended, Run};
 use crate::core::report::Report;
+use crate::core::steps::Steps;
 use crate::data::record::ProducerId;
 
 /// Who is told what a run's processes do, at the moment it takes effect.
@@ -49,7 +50,7 @@ pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::
 
 /// Runs the whole pipeline, one producer for each list of orders, until everything is delivered as far as the settings
 /// go, or until the run is stopped.
-pub fn drive(run: &Run, orders: Vec<Orders>) -> Result<Ended, DriverError> {
+pub fn drive<S: Steps>(run: &Run<S>, orders: Vec<Orders>) -> Result<Ended, DriverError> {
     let inbox = broker::listen(run, LOOPBACK)?;
     let (address, to_broker) = (inbox.address(), inbox.to_broker.clone());
     thread::scope(|scope| {
@@ -74,7 +75,7 @@ pub fn drive(run: &Run, orders: Vec<Orders>) -> Result<Ended, DriverError> {
 const PANIC: &str = "roles report what goes wrong, they do not panic";
 
 /// When one role fails, the others must not wait for it.
-fn halting<T>(run: &Run, outcome: Result<T, DriverError>) -> Result<T, DriverError> {
+fn halting<S, T>(run: &Run<S>, outcome: Result<T, DriverError>) -> Result<T, DriverError> {
     if outcome.is_err() {
         run.halt();
     }

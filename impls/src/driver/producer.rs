@@ -12,6 +12,7 @@ use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
+use crate::core::steps::Steps;
 use crate::core::time::Millis;
 use crate::data::record::{Payload, ProducerId};
 use crate::store::embedded::EmbeddedOutbox;
@@ -28,7 +29,12 @@ pub type Orders = VecDeque<(MessageId, Payload)>;
 
 /// Runs one producer, restarting it after each planned crash, until all its orders are finished or the run stops. What is
 /// unfinished then is in its outbox, if it keeps one.
-pub fn produce(run: &Run, id: ProducerId, broker: SocketAddr, mut orders: Orders) -> Result<Ended, DriverError> {
+pub fn produce<S: Steps>(
+    run: &Run<S>,
+    id: ProducerId,
+    broker: SocketAddr,
+    mut orders: Orders,
+) -> Result<Ended, DriverError> {
     loop {
         let mut incarnation = Incarnation::open(run, id, broker)?;
         match incarnation.work(&mut orders) {
@@ -48,11 +54,11 @@ pub fn name(id: ProducerId) -> String {
 }
 
 /// One incarnation of a producer, with the connection that it has at the moment.
-struct Incarnation<'a> {
-    run: &'a Run,
+struct Incarnation<'a, S> {
+    run: &'a Run<S>,
     name: String,
     broker: SocketAddr,
-    core: Producer<EmbeddedOutbox>,
+    core: Producer<EmbeddedOutbox, S>,
     calls: Calls,
     connection: Option<Connection>,
     /// When a producer that was asked to stop does, whatever is left.
@@ -65,12 +71,12 @@ struct Connection {
     is_registered: bool,
 }
 
-impl<'a> Incarnation<'a> {
-    fn open(run: &'a Run, id: ProducerId, broker: SocketAddr) -> Result<Self, DriverError> {
+impl<'a, S: Steps> Incarnation<'a, S> {
+    fn open(run: &'a Run<S>, id: ProducerId, broker: SocketAddr) -> Result<Self, DriverError> {
         let name = name(id);
         let recover = |why| DriverError::Recover { role: name.clone(), why };
         let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
-        let core = Producer::open(&run.pipeline, run.tuning, id, store).map_err(recover)?;
+        let core = Producer::with_steps(&run.pipeline, run.tuning, id, store, run.steps.clone()).map_err(recover)?;
         let (calls, connection, stops_by) = Default::default();
         Ok(Incarnation { run, name, broker, core, calls, connection, stops_by })
     }
@@ -212,7 +218,7 @@ impl<'a> Incarnation<'a> {
     /// Takes a step of the core and tells what it did.
     fn step(
         &mut self,
-        step: impl FnOnce(&mut Producer<EmbeddedOutbox>) -> Result<(), StoreError>,
+        step: impl FnOnce(&mut Producer<EmbeddedOutbox, S>) -> Result<(), StoreError>,
     ) -> Result<(), Interrupt> {
         step(&mut self.core).map_err(|why| self.failed(why))?;
         self.drain()

@@ -25,6 +25,7 @@ use super::settings::Settings;
 use super::wire::ToBroker;
 use crate::core::producer::SubmitError;
 use crate::core::report::Report;
+use crate::core::steps::Sound;
 use crate::core::time::{BackOff, Millis};
 use crate::core::tuning::{Retention, Tuning};
 use crate::data::record::ProducerId;
@@ -209,7 +210,7 @@ pub enum Deployment {
 }
 
 /// One run's common ground.
-pub struct Run {
+pub struct Run<S = Sound> {
     /// What runs.
     pub pipeline: Pipeline,
     /// How long to wait for what.
@@ -224,6 +225,8 @@ pub struct Run {
     pub secret: Secret,
     /// How long to bear with peers.
     pub limits: Limits,
+    /// The steps of the cores.
+    pub(super) steps: S,
     company: Deployment,
     observer: Arc<dyn Observer>,
     began: Instant,
@@ -235,7 +238,6 @@ pub struct Run {
 
 impl Run {
     /// Starts the clock. No faults, no secret, the usual limits: set what is to differ.
-    #[expect(clippy::disallowed_methods, reason = "drivers own the clock")]
     pub fn new(
         pipeline: Pipeline,
         tuning: Tuning,
@@ -243,10 +245,39 @@ impl Run {
         observer: Arc<dyn Observer>,
         company: Deployment,
     ) -> Run {
+        Run::with_steps(pipeline, tuning, stores, observer, company, Sound)
+    }
+}
+
+impl<S> Run<S> {
+    /// [`Run::new`], with steps of the caller's choice in the cores.
+    #[expect(clippy::disallowed_methods, reason = "drivers own the clock")]
+    pub fn with_steps(
+        pipeline: Pipeline,
+        tuning: Tuning,
+        stores: Stores,
+        observer: Arc<dyn Observer>,
+        company: Deployment,
+        steps: S,
+    ) -> Run<S> {
         let began = Instant::now();
         let (stop, secret, limits, ending, halted) = Default::default();
         let injector = Injector::idle();
-        Run { pipeline, tuning, stores, injector, stop, secret, limits, company, observer, began, ending, halted }
+        Run {
+            pipeline,
+            tuning,
+            stores,
+            injector,
+            stop,
+            secret,
+            limits,
+            steps,
+            company,
+            observer,
+            began,
+            ending,
+            halted,
+        }
     }
 
     /// Milliseconds since the run began.

@@ -31,6 +31,6 @@ pub trait Steps: ProducerSteps + BrokerSteps + ConsumerSteps {}
 impl<S: ProducerSteps + BrokerSteps + ConsumerSteps> Steps for S {}
 
 /// What steps must be to be part of a core.
-pub trait Value: Clone + Debug + Eq + Hash {}
+pub trait Value: Clone + Debug + Eq + Hash + Send + Sync {}
 
-impl<T: Clone + Debug + Eq + Hash> Value for T {}
+impl<T: Clone + Debug + Eq + Hash + Send + Sync> Value for T {}

@@ -12,6 +12,7 @@ use super::super::settings::Settings;
 use super::super::wire::{FromBroker, ToBroker, WireError};
 use super::{CONNECTIONS, Incarnation, Input, NAME};
 use crate::core::broker::Peer;
+use crate::core::steps::Steps;
 use crate::core::time::Millis;
 use crate::data::record::ProducerId;
 use crate::store::StoreError;
@@ -104,7 +105,7 @@ impl Connection {
     }
 }
 
-impl Incarnation<'_> {
+impl<S: Steps> Incarnation<'_, S> {
     /// Takes a connection in. One that cannot be served is dropped, and its peer tries again.
     pub(super) fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
         if self.connections.len() >= CONNECTIONS {

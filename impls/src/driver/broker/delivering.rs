@@ -19,6 +19,7 @@ use super::leasing::PendingSettle;
 use super::{Incarnation, failed};
 use crate::core::deliveries::{Next, Subscription};
 use crate::core::delivery::{ConsumerId, DeliveryId, SettleRequest};
+use crate::core::steps::Steps;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::store::Covers;
@@ -41,7 +42,7 @@ pub(super) struct Subscriber {
     pub finished: Positions,
 }
 
-impl Incarnation<'_> {
+impl<S: Steps> Incarnation<'_, S> {
     /// Takes in what a consumer says. A settle may have begun as it came in ([`Leasing::admit`](super::leasing::Leasing::admit)).
     pub(super) fn hear_consumer(
         &mut self,

@@ -8,8 +8,9 @@ use super::connections::Reason;
 use super::leasing::Leasing;
 use super::{Incarnation, failed};
 use crate::core::broker::RewindError;
+use crate::core::steps::Steps;
 
-impl Incarnation<'_> {
+impl<S: Steps> Incarnation<'_, S> {
     /// Somebody who is no consumer yet resets the group. A consumer that is there is sent away, and comes back to a group
     /// that was reset.
     pub(super) fn rewind(&mut self, connection: u64, to: Position) -> Result<(), Interrupt> {

@@ -20,7 +20,7 @@ use crate::store::EffectStore;
 use crate::store::embedded::EmbeddedInventory;
 
 /// Resets the group to this position. False if the run was asked to leave before the broker had answered.
-pub fn rewind(run: &Run, broker: SocketAddr, to: Position) -> Result<bool, DriverError> {
+pub fn rewind<S>(run: &Run<S>, broker: SocketAddr, to: Position) -> Result<bool, DriverError> {
     run.tell(NAME, &Report::of(EventKind::Rewind { group: GROUP, partition: PartitionId::default(), position: to }))?;
     let mut calls = Calls::default();
     while let Some((link, said)) = dial(run, broker, &mut calls)? {
@@ -44,7 +44,7 @@ pub fn rewind(run: &Run, broker: SocketAddr, to: Position) -> Result<bool, Drive
 }
 
 /// The positions that the consumer keeps itself go back too.
-fn wind_back(run: &Run, to: Position) -> Result<(), DriverError> {
+fn wind_back<S>(run: &Run<S>, to: Position) -> Result<(), DriverError> {
     if run.pipeline.consumer.settles != Settles::WithEffect {
         return Ok(());
     }

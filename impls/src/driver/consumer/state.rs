@@ -16,23 +16,24 @@ use super::{ID, NAME, failed};
 use crate::core::consumer::{Consumer, Task};
 use crate::core::deliveries::Subscription;
 use crate::core::delivery::{ConsumerOutput, DeliveryId, HandOff, SettleRequest};
+use crate::core::steps::Steps;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::store::embedded::EmbeddedInventory;
 use crate::store::{Covers, EffectStore, RecoverError};
 
 /// The state, and the workers that wait for something to do.
-pub(super) struct Shared {
-    state: Mutex<State>,
+pub(super) struct Shared<S> {
+    state: Mutex<State<S>>,
     ready: Condvar,
 }
 
-impl Shared {
-    pub fn new(state: State) -> Shared {
+impl<S: Steps> Shared<S> {
+    pub fn new(state: State<S>) -> Shared<S> {
         Shared { state: Mutex::new(state), ready: Condvar::new() }
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub fn lock(&self) -> MutexGuard<'_, State<S>> {
         // A thread that panics takes the scope, and so the run, down with it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,8 +70,8 @@ const FINISHED_STEP: u64 = 64;
 const OPEN: &str = "the inventory is open while the consumer lives";
 
 /// One life of the consumer after another.
-pub(super) struct State {
-    core: Consumer,
+pub(super) struct State<S> {
+    core: Consumer<S>,
     is_cursor: bool,
     settles: Settles,
     /// Open while the consumer lives; only [`State::crash`] closes it, to open it anew.
@@ -102,16 +103,16 @@ enum Leaving {
     Heard,
 }
 
-impl State {
-    pub fn open(run: &Run) -> Result<State, DriverError> {
+impl<S: Steps> State<S> {
+    pub fn open(run: &Run<S>) -> Result<State<S>, DriverError> {
         State::begin(run, 0)
     }
 
-    fn begin(run: &Run, life: u64) -> Result<State, DriverError> {
+    fn begin(run: &Run<S>, life: u64) -> Result<State<S>, DriverError> {
         let recover = |why| DriverError::Recover { role: NAME.into(), why: RecoverError::Store(why) };
         let (committed, told, told_finished, ready, awaited) = Default::default();
         Ok(State {
-            core: Consumer::new(&run.pipeline, ID),
+            core: Consumer::with_steps(&run.pipeline, ID, run.steps.clone()),
             is_cursor: Subscription::of(&run.pipeline) == Subscription::Cursor,
             settles: run.pipeline.consumer.settles,
             store: Some(EmbeddedInventory::open(&run.stores.inventory()).map_err(recover)?),
@@ -129,7 +130,7 @@ impl State {
     }
 
     /// Loses everything but the inventory's file.
-    pub fn crash(&mut self, run: &Run, planned: PlannedFault) -> Result<(), DriverError> {
+    pub fn crash(&mut self, run: &Run<S>, planned: PlannedFault) -> Result<(), DriverError> {
         if let Some(link) = self.link.take() {
             link.cut();
         }
@@ -147,7 +148,7 @@ impl State {
     }
 
     /// Takes a new connection into use: subscribes, with what is still at work.
-    pub fn attach(&mut self, run: &Run, link: Link) -> Result<(), DriverError> {
+    pub fn attach(&mut self, run: &Run<S>, link: Link) -> Result<(), DriverError> {
         let hands = self.core.hands().map(|(hand, _)| hand).collect();
         self.told = if self.is_cursor { self.has()? } else { Positions::default() };
         self.told_finished = Position(0);
@@ -174,7 +175,7 @@ impl State {
     }
 
     /// The connection ended: nobody will say what came of the settles that were on their way.
-    pub fn detach(&mut self, run: &Run) -> Result<(), Interrupt> {
+    pub fn detach(&mut self, run: &Run<S>) -> Result<(), Interrupt> {
         self.link = None;
         self.give_up_waiting(run, |_| true)
     }
@@ -185,7 +186,7 @@ impl State {
     }
 
     /// Nothing came in for a while.
-    pub fn look_up(&mut self, run: &Run) -> Result<(), Interrupt> {
+    pub fn look_up(&mut self, run: &Run<S>) -> Result<(), Interrupt> {
         run.look_for_crash(Role::Consumer)?;
         if let Some(link) = self.link.as_ref().filter(|_| run.is_leaving() && self.leaving == Leaving::No) {
             link.send(ToBroker::Leave.encode());
@@ -195,7 +196,7 @@ impl State {
         self.give_up_waiting(run, |deadline| deadline <= now)
     }
 
-    pub fn hear(&mut self, run: &Run, said: FromBroker) -> Result<(), Interrupt> {
+    pub fn hear(&mut self, run: &Run<S>, said: FromBroker) -> Result<(), Interrupt> {
         self.look_up(run)?;
         match said {
             FromBroker::HandOff(hand_off) => self.deliver(run, hand_off),
@@ -222,7 +223,7 @@ impl State {
         }
     }
 
-    fn deliver(&mut self, run: &Run, hand_off: HandOff) -> Result<(), Interrupt> {
+    fn deliver(&mut self, run: &Run<S>, hand_off: HandOff) -> Result<(), Interrupt> {
         let (hand, message) = (hand_off.hand, hand_off.record.message);
         if self.is_cursor && self.has()?.contains(hand.position) {
             return Ok(self.decline(hand)?);
@@ -255,7 +256,7 @@ impl State {
         Ok(())
     }
 
-    fn settled(&mut self, run: &Run, hand: DeliveryId, outcome: SettleOutcome) -> Result<(), Interrupt> {
+    fn settled(&mut self, run: &Run<S>, hand: DeliveryId, outcome: SettleOutcome) -> Result<(), Interrupt> {
         self.awaited.remove(&hand);
         self.core.handle_settled(hand, outcome);
         self.tell_reports(run)?;
@@ -265,14 +266,14 @@ impl State {
         Ok(self.send(run, None)?)
     }
 
-    fn give_up_waiting(&mut self, run: &Run, is_over: impl Fn(Millis) -> bool) -> Result<(), Interrupt> {
+    fn give_up_waiting(&mut self, run: &Run<S>, is_over: impl Fn(Millis) -> bool) -> Result<(), Interrupt> {
         let over = self.awaited.iter().filter(|(_, deadline)| is_over(**deadline)).map(|(&hand, _)| hand);
         let over: Vec<DeliveryId> = over.collect();
         over.into_iter().try_for_each(|hand| self.settled(run, hand, SettleOutcome::Unknown))
     }
 
     /// The next micro-step of a hand-off. False if it has to wait, or is over.
-    pub fn step(&mut self, run: &Run, hand: DeliveryId) -> Result<bool, Interrupt> {
+    pub fn step(&mut self, run: &Run<S>, hand: DeliveryId) -> Result<bool, Interrupt> {
         run.look_for_crash(Role::Consumer)?;
         let (Some(task), Some(record)) = (self.core.task(hand), self.core.record(hand)) else {
             return Ok(false);
@@ -321,7 +322,7 @@ impl State {
     }
 
     /// Sends what the core has to say. A settle that is lost is awaited like any other.
-    fn send(&mut self, run: &Run, lost: Option<Fault>) -> Result<(), DriverError> {
+    fn send(&mut self, run: &Run<S>, lost: Option<Fault>) -> Result<(), DriverError> {
         self.tell_what_it_has()?;
         while let Some(output) = self.core.poll_output() {
             let said = match output {
@@ -403,7 +404,7 @@ impl State {
         self.store.as_ref().expect(OPEN).finished().map_err(failed)
     }
 
-    fn tell_reports(&mut self, run: &Run) -> Result<(), DriverError> {
+    fn tell_reports(&mut self, run: &Run<S>) -> Result<(), DriverError> {
         while let Some(report) = self.core.poll_report() {
             run.tell(NAME, &report)?;
         }

@@ -2,9 +2,10 @@
 
 use super::super::run::{DriverError, Interrupt, Run};
 use super::state::Shared;
+use crate::core::steps::Steps;
 
 /// Works until nothing more will come.
-pub(super) fn work(run: &Run, shared: &Shared) -> Result<(), DriverError> {
+pub(super) fn work<S: Steps>(run: &Run<S>, shared: &Shared<S>) -> Result<(), DriverError> {
     while let Some(hand) = shared.next() {
         let mut goes_on = true;
         while goes_on {
