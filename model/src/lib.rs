@@ -11,6 +11,7 @@ pub mod history;
 pub mod party_state;
 pub mod pipeline;
 pub mod presets;
+pub mod reference;
 pub mod schedule;
 pub mod semantics;
 pub mod spec;

@@ -1,8 +1,9 @@
 //! A recorded history: what processes did, in the order in which it took effect.
 //!
 //! Histories are JSON Lines: a header, then one event a line. [`Reader`] streams one, [`History::read`] takes it in
-//! whole, [`HistoryWriter`] writes one line by line, [`History::join`] makes one of the parts that several processes wrote. Reading is validation: what was read keeps the format. What the
-//! events say about delivery is left to the semantics.
+//! whole, [`HistoryWriter`] writes one line by line, [`History::join`] makes one of the parts that several processes
+//! wrote. Reading is validation: what was read keeps the format. What the events say about delivery is left to the
+//! semantics.
 
 mod at;
 mod diagnose;
@@ -21,6 +22,7 @@ pub use self::error::HistoryError;
 pub use self::join::JoinError;
 pub use self::names::{Names, Partition, PartitionName, TooManyNames};
 pub use self::read::Reader;
+pub(crate) use self::words::{EventWord, Key};
 pub use self::write::HistoryWriter;
 use crate::pipeline::{Level, Obligation, Pipeline};
 use crate::vocab::{Event, EventKind};

@@ -67,7 +67,7 @@ words! {
 
 impl EventWord {
     /// The keys of such an event's line, apart from the three that every line has.
-    pub(super) fn keys(self) -> &'static [Key] {
+    pub(crate) fn keys(self) -> &'static [Key] {
         use Key::*;
         match self {
             EventWord::Submit => &[Message, Payload],
@@ -86,15 +86,15 @@ impl EventWord {
 
 impl Key {
     /// The keys that every line has.
-    pub(super) const EVERYWHERE: [Key; 3] = [Key::At, Key::Process, Key::Event];
+    pub(crate) const EVERYWHERE: [Key; 3] = [Key::At, Key::Process, Key::Event];
 
     /// Whether every line has it.
-    pub(super) fn is_everywhere(self) -> bool {
+    pub(crate) fn is_everywhere(self) -> bool {
         Key::EVERYWHERE.contains(&self)
     }
 
     /// What may stand there, where it does not depend on the event.
-    pub(super) fn allowed(self) -> String {
+    pub(crate) fn allowed(self) -> String {
         let list = |words: &str| format!("one of {words}");
         match self {
             Key::At => "a number".to_owned(),

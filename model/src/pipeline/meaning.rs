@@ -3,23 +3,70 @@
 //! Refused is only what could never be realised, would hold vacuously or would never end. A setting that merely has
 //! nothing to do (`fencing` without epochs, a window without dedup) is left alone: it changes no verdict.
 
-use super::{Acks, Attempts, Dedup, Identity, Obligation, Pipeline};
+use super::{Attempts, Pipeline};
 
 /// Two settings that mean nothing together.
-pub(super) struct Clash {
-    /// Path and value of each.
-    pub settings: [(&'static [&'static str], &'static str); 2],
+pub(crate) struct Clash {
+    /// The two.
+    pub sides: [Side; 2],
     /// Why they mean nothing together.
     pub why: &'static str,
     /// What to write instead.
     pub allowed: &'static str,
 }
 
-const IDENTITY: &[&str] = &["producer", "identity"];
-const ATTEMPTS: &[&str] = &["producer", "attempts"];
-const DEDUP: &[&str] = &["broker", "dedup"];
-const ACKS: &[&str] = &["broker", "acks"];
-const OBLIGATION: &[&str] = &["obligation"];
+/// One setting of a clash.
+pub(crate) struct Side {
+    /// The path of its key.
+    pub path: &'static [&'static str],
+    /// The words that clash.
+    pub words: &'static [&'static str],
+    /// The word that a pipeline has there; empty where it has a number.
+    pub word: fn(&Pipeline) -> &'static str,
+}
+
+/// Every clash. Of several, the first is told.
+pub(crate) const CLASHES: &[Clash] = &[
+    Clash {
+        sides: [identity(&["none", "message-id"]), dedup(&["sequence"])],
+        why: "messages carry no sequence number to go by",
+        allowed: "`broker.dedup` = \"none\", or `producer.identity` = \"sequence\"",
+    },
+    Clash {
+        sides: [identity(&["none"]), dedup(&["message-id"])],
+        why: "messages carry nothing to recognise them by",
+        allowed: "`broker.dedup` = \"none\", or `producer.identity` = \"message-id\" or \"sequence\"",
+    },
+    Clash {
+        sides: [ATTEMPTS_WITHOUT_END, NO_ACKS],
+        why: "a producer that waits for acks that never come never ends",
+        allowed: "`producer.attempts` = \"once\" or a number, or `broker.acks` = \"on-receipt\" or \"after-sync\"",
+    },
+    Clash {
+        sides: [OWES_ACKED, NO_ACKS],
+        why: "no message is ever acked, so that the obligation would hold whatever is lost",
+        allowed: "`obligation` = \"submitted\", or `broker.acks` = \"on-receipt\" or \"after-sync\"",
+    },
+];
+
+const fn identity(words: &'static [&'static str]) -> Side {
+    Side { path: &["producer", "identity"], words, word: |pipeline| pipeline.producer.identity.word() }
+}
+
+const fn dedup(words: &'static [&'static str]) -> Side {
+    Side { path: &["broker", "dedup"], words, word: |pipeline| pipeline.broker.dedup.word() }
+}
+
+const ATTEMPTS_WITHOUT_END: Side = Side {
+    path: &["producer", "attempts"],
+    words: &["until-acked"],
+    word: |pipeline| if pipeline.producer.attempts == Attempts::UntilAcked { "until-acked" } else { "" },
+};
+
+const NO_ACKS: Side =
+    Side { path: &["broker", "acks"], words: &["never"], word: |pipeline| pipeline.broker.acks.word() };
+
+const OWES_ACKED: Side = Side { path: &["obligation"], words: &["acked"], word: |pipeline| pipeline.obligation.word() };
 
 impl Pipeline {
     /// Whether its settings mean something together: the part of loading that looks at more than one setting.
@@ -27,42 +74,8 @@ impl Pipeline {
         self.clash().is_none()
     }
 
-    pub(super) fn clash(&self) -> Option<Clash> {
-        self.dedup_without_its_identity().or_else(|| self.acks_that_never_come())
-    }
-
-    fn dedup_without_its_identity(&self) -> Option<Clash> {
-        let (identity, dedup) = (self.producer.identity, self.broker.dedup);
-        let (why, allowed) = match (dedup, identity) {
-            (Dedup::Sequence, Identity::None | Identity::MessageId) => (
-                "messages carry no sequence number to go by",
-                "`broker.dedup` = \"none\", or `producer.identity` = \"sequence\"",
-            ),
-            (Dedup::MessageId, Identity::None) => (
-                "messages carry nothing to recognise them by",
-                "`broker.dedup` = \"none\", or `producer.identity` = \"message-id\" or \"sequence\"",
-            ),
-            _ => return None,
-        };
-        Some(Clash { settings: [(IDENTITY, identity.word()), (DEDUP, dedup.word())], why, allowed })
-    }
-
-    fn acks_that_never_come(&self) -> Option<Clash> {
-        if self.broker.acks != Acks::Never {
-            return None;
-        }
-        let acks = (ACKS, self.broker.acks.word());
-        if self.producer.attempts == Attempts::UntilAcked {
-            let why = "a producer that waits for acks that never come never ends";
-            let allowed =
-                "`producer.attempts` = \"once\" or a number, or `broker.acks` = \"on-receipt\" or \"after-sync\"";
-            return Some(Clash { settings: [(ATTEMPTS, "until-acked"), acks], why, allowed });
-        }
-        if self.obligation == Obligation::Acked {
-            let why = "no message is ever acked, so that the obligation would hold whatever is lost";
-            let allowed = "`obligation` = \"submitted\", or `broker.acks` = \"on-receipt\" or \"after-sync\"";
-            return Some(Clash { settings: [(OBLIGATION, self.obligation.word()), acks], why, allowed });
-        }
-        None
+    pub(super) fn clash(&self) -> Option<&'static Clash> {
+        let clashes = |side: &Side| side.words.contains(&(side.word)(self));
+        CLASHES.iter().find(|clash| clash.sides.iter().all(clashes))
     }
 }

@@ -58,6 +58,7 @@
 //! is committed: what it had finished but not committed is done again, and what it still has of an earlier generation is
 //! no part of what it commits from then on.
 
+mod described;
 mod error;
 mod meaning;
 mod read;
@@ -65,8 +66,10 @@ mod settings;
 mod words;
 mod write;
 
+pub(crate) use self::described::{Described, described};
 pub use self::error::PipelineError;
-pub(crate) use self::settings::read_name;
+pub(crate) use self::meaning::{CLASHES, Clash};
+pub(crate) use self::settings::{FAULTS_LIMIT, NAME_LIMIT, Takes, read_name};
 pub use self::words::*;
 use crate::vocab::Fault;
 

@@ -57,7 +57,7 @@ impl Pipeline {
             pipeline.name = settings::default_name(default_name, cursor.place())?;
         }
         match pipeline.clash() {
-            Some(clash) => Err(meaningless(clash, cursor, &fields)),
+            Some(clash) => Err(meaningless(clash, &pipeline, cursor, &fields)),
             None => Ok(pipeline),
         }
     }
@@ -98,8 +98,9 @@ fn read_faults(cursor: &Cursor<'_>) -> Result<FaultBudget, Mistake> {
 }
 
 /// Says which two settings clash, beginning with one that stands in the document: the other may be left out.
-fn meaningless(clash: Clash, document: &Cursor<'_>, fields: &Fields<'_>) -> PipelineError {
-    let [first, second] = clash.settings.map(|(path, value)| {
+fn meaningless(clash: &Clash, pipeline: &Pipeline, document: &Cursor<'_>, fields: &Fields<'_>) -> PipelineError {
+    let [first, second] = clash.sides.each_ref().map(|side| {
+        let (path, value) = (side.path, (side.word)(pipeline));
         let mut place = path.iter().fold(document.place().clone(), |place, key| place.child(None, key));
         let stands = line_of(fields, path);
         place.line = stands.flatten().or(place.line);
@@ -111,7 +112,7 @@ fn meaningless(clash: Clash, document: &Cursor<'_>, fields: &Fields<'_>) -> Pipe
         (true, Some(line)) if this.0.line != Some(line) => format!(" (line {line})"),
         (true, _) => String::new(),
     };
-    let Clash { why, allowed, .. } = clash;
+    let Clash { why, allowed, .. } = *clash;
     let other = format!("`{}` = \"{}\"{whence}", other.0.key, other.1);
     PipelineError::Meaningless { place: this.0, value: format!("\"{}\"", this.1), other, why, allowed }
 }

@@ -1,11 +1,13 @@
-//! Every setting, once: its key, its limits, and how its value is read and written.
+//! Every setting, once: its key, its limits, what it is for, and how its value is read and written.
 //!
-//! Reader, writer and the lists of allowed keys all go by these tables. Left out
-//! here: the budgets of `[faults]`, whose keys are the kinds of fault, and what combinations of settings mean.
+//! Reader, writer, the lists of allowed keys and the reference in `docs/formats` all go by these tables. Left out here:
+//! the budgets of `[faults]`, whose keys are the kinds of fault, and what combinations of settings mean.
+
+use std::ops::RangeInclusive;
 
 use super::{Attempts, Broker, Consumer, Pipeline, Producer, Semantics};
 use crate::document::{Cursor, Location, Mistake, Value, quoted};
-use crate::words::Word;
+use crate::words::Explained;
 
 /// The most characters of a name: it stands in tables.
 pub const NAME_LIMIT: usize = 100;
@@ -25,28 +27,58 @@ pub const FAULTS_LIMIT: u32 = 1_000_000;
 /// One setting of the section `S`.
 pub(super) struct Setting<S: 'static> {
     pub key: &'static str,
+    /// What it is for, in a sentence of the reference.
+    pub says: &'static str,
+    /// What a file may write there.
+    pub takes: fn(&S) -> Takes,
     pub read: fn(&mut S, &Cursor<'_>) -> Result<(), Mistake>,
     /// The value as a file has it; [`Value::Null`] where a file leaves it out.
     pub write: fn(&S) -> Value,
 }
 
+/// What a file may write as the value of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// A text of 1 to [`NAME_LIMIT`] characters without control characters.
+    Name,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words, each with what it means.
+    Words(Vec<(&'static str, &'static str)>),
+    /// A whole number in this range.
+    Number(RangeInclusive<u32>),
+    /// One of these words, or a whole number in this range.
+    WordsOrNumber(Vec<(&'static str, &'static str)>, RangeInclusive<u32>),
+}
+
+impl Takes {
+    fn words<W: Explained>() -> Takes {
+        Takes::Words(W::ALL.iter().map(|value| (value.word(), value.meaning())).collect())
+    }
+}
+
 /// A type that knows by itself how files write it.
 trait Form: Sized {
+    fn takes(&self) -> Takes;
     fn read(cursor: &Cursor<'_>) -> Result<Self, Mistake>;
     fn write(&self) -> Value;
 }
 
 macro_rules! setting {
-    ($key:literal, $field:ident) => {
+    ($key:literal, $field:ident, $says:literal) => {
         Setting {
             key: $key,
+            says: $says,
+            takes: |section| section.$field.takes(),
             read: |section, cursor| Form::read(cursor).map(|value| section.$field = value),
             write: |section| section.$field.write(),
         }
     };
-    ($key:literal, $field:ident, $range:expr) => {
+    ($key:literal, $field:ident, $range:expr, $says:literal) => {
         Setting {
             key: $key,
+            says: $says,
+            takes: |_| Takes::Number($range),
             read: |section, cursor| cursor.number($range).map(|value| section.$field = value),
             write: |section| Value::Integer(section.$field.into()),
         }
@@ -56,43 +88,75 @@ macro_rules! setting {
 pub(super) const TOP: &[Setting<Pipeline>] = &[
     Setting {
         key: "name",
+        says: "The pipeline's name. Left out: the file's name without its ending.",
+        takes: |_| Takes::Name,
         read: |pipeline, cursor| read_name(cursor).map(|name| pipeline.name = name.to_owned()),
         write: |pipeline| Value::Text(pipeline.name.clone()),
     },
-    setting!("promises", promises),
-    setting!("level", level),
-    setting!("obligation", obligation),
-    setting!("ordered", ordered),
-    setting!("dead-letters", dead_letters),
+    setting!(
+        "promises",
+        promises,
+        "The semantics that the pipeline claims. Left out: it claims none, and is told the strongest that holds."
+    ),
+    setting!("level", level, "Where the claim is judged: what is counted."),
+    setting!("obligation", obligation, "Which messages must not be lost."),
+    setting!(
+        "ordered",
+        ordered,
+        "The pipeline also claims that each producer's messages are first delivered in the order of their submission."
+    ),
+    setting!("dead-letters", dead_letters, "What a dead letter is to a promise that nothing is lost."),
 ];
 
 pub(super) const PRODUCER: &[Setting<Producer>] = &[
-    setting!("attempts", attempts),
-    setting!("identity", identity),
-    setting!("on-restart", on_restart),
-    setting!("in-flight", in_flight, 1..=IN_FLIGHT_LIMIT),
+    setting!("attempts", attempts, "How often the producer transmits a message."),
+    setting!("identity", identity, "By what a message is recognised."),
+    setting!("on-restart", on_restart, "What becomes of unfinished messages when the producer restarts."),
+    setting!("in-flight", in_flight, 1..=IN_FLIGHT_LIMIT, "How many messages may be unresolved at once."),
 ];
 
 pub(super) const BROKER: &[Setting<Broker>] = &[
-    setting!("acks", acks),
-    setting!("dedup", dedup),
-    setting!("dedup-window", dedup_window, 0..=DEDUP_WINDOW_LIMIT),
-    setting!("dedup-on-restart", dedup_on_restart),
-    setting!("fencing", fencing),
-    setting!("delivers", delivers),
-    setting!("records-settles", records_settles),
-    setting!("leases", leases),
-    setting!("max-deliveries", max_deliveries, 0..=MAX_DELIVERIES_LIMIT),
+    setting!("acks", acks, "When the broker confirms a publish."),
+    setting!("dedup", dedup, "How the broker recognises a retry."),
+    setting!(
+        "dedup-window",
+        dedup_window,
+        0..=DEDUP_WINDOW_LIMIT,
+        "How many of the latest records the recognition covers; 0: all."
+    ),
+    setting!("dedup-on-restart", dedup_on_restart, "What the broker's restart does to its memory of seen messages."),
+    setting!(
+        "fencing",
+        fencing,
+        "The broker refuses attempts of older producer epochs, where messages carry an epoch (`identity = \"sequence\"`)."
+    ),
+    setting!("delivers", delivers, "How often the broker hands a position off."),
+    setting!("records-settles", records_settles, "When a settle is durable."),
+    setting!("leases", leases, "Whether only the current delivery may settle."),
+    setting!(
+        "max-deliveries",
+        max_deliveries,
+        0..=MAX_DELIVERIES_LIMIT,
+        "After so many deliveries without a settle, a position is set aside as a dead letter; 0: never."
+    ),
 ];
 
 pub(super) const CONSUMER: &[Setting<Consumer>] = &[
-    setting!("settles", settles),
-    setting!("commits", commits),
-    setting!("remembers", remembers),
-    setting!("workers", workers, 1..=WORKERS_LIMIT),
+    setting!("settles", settles, "When the consumer settles."),
+    setting!("commits", commits, "What a settle covers."),
+    setting!(
+        "remembers",
+        remembers,
+        "Where the consumer remembers what it has seen: by identity, or by position where there is none."
+    ),
+    setting!("workers", workers, 1..=WORKERS_LIMIT, "How many deliveries the consumer works on at once."),
 ];
 
-impl<W: Word> Form for W {
+impl<W: Explained> Form for W {
+    fn takes(&self) -> Takes {
+        Takes::words::<W>()
+    }
+
     fn read(cursor: &Cursor<'_>) -> Result<W, Mistake> {
         cursor.word()
     }
@@ -103,6 +167,10 @@ impl<W: Word> Form for W {
 }
 
 impl Form for Option<Semantics> {
+    fn takes(&self) -> Takes {
+        Takes::words::<Semantics>()
+    }
+
     fn read(cursor: &Cursor<'_>) -> Result<Self, Mistake> {
         cursor.word().map(Some)
     }
@@ -113,6 +181,10 @@ impl Form for Option<Semantics> {
 }
 
 impl Form for bool {
+    fn takes(&self) -> Takes {
+        Takes::Flag
+    }
+
     fn read(cursor: &Cursor<'_>) -> Result<bool, Mistake> {
         cursor.bool()
     }
@@ -123,6 +195,11 @@ impl Form for bool {
 }
 
 impl Form for Attempts {
+    fn takes(&self) -> Takes {
+        let words = [("until-acked", "Until the broker confirms."), ("once", "One transmission, and no retry.")];
+        Takes::WordsOrNumber(words.to_vec(), 1..=ATTEMPTS_LIMIT)
+    }
+
     fn read(cursor: &Cursor<'_>) -> Result<Attempts, Mistake> {
         match cursor.value() {
             Value::Text(word) if word == "once" => Ok(Attempts::AtMost(1)),

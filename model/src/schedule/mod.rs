@@ -10,6 +10,7 @@ mod read;
 mod write;
 
 pub use self::error::ScheduleError;
+pub(crate) use self::point::TIME_LIMIT;
 pub use self::point::{Point, StepWord, Strikes};
 use crate::pipeline::Pipeline;
 use crate::vocab::{Fault, Position, Step};

@@ -7,7 +7,7 @@ use crate::vocab::{Fault, MessageId, Step};
 use crate::words::words;
 
 /// The largest `time` of a point.
-pub(super) const TIME_LIMIT: u32 = 1_000_000;
+pub(crate) const TIME_LIMIT: u32 = 1_000_000;
 
 words! {
     /// The steps that are not faults, as points name them.

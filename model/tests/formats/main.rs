@@ -1,12 +1,14 @@
 //! The three formats: every refusal's words, what loads as what, and that writing and reading agree.
 //!
-//! After a deliberate change of words, `UPDATE_EXPECT=1 cargo test -p delivery-model --test formats` writes them here.
+//! After a deliberate change of words, `cargo xtask formats` writes them here and in `docs/formats`.
 
 mod history;
 mod history_join;
 mod history_refusals;
 mod pipeline;
 mod pipeline_refusals;
+mod reference;
 mod schedule;
 mod schedule_refusals;
+mod schemas;
 mod strategies;

@@ -1,0 +1,165 @@
+//! The reference of histories: the header, the events, and the keys of each.
+
+use super::page::{self, GENERATED, code, codes};
+use super::schema::{self, any, closed, constant, is_a, number, one_of, said, text, with};
+use crate::document::Value;
+use crate::history::{self, EventWord, History, Key, ReadOptions};
+use crate::pipeline::{Level, Obligation};
+use crate::vocab::{Fault, Outcome, SettleOutcome};
+use crate::words::{Explained, Word};
+
+const INTRODUCTION: &str = r#"# History
+
+A history is what processes did, recorded as JSON Lines: a header, then one event a line, in the order of time.
+
+```
+{"format":"delivery-history","version":1}
+{"at":1,"process":"producer-0","event":"submit","message":1}
+{"at":2,"process":"producer-0","event":"attempt","message":1,"attempt":1}
+{"at":5,"process":"producer-0","event":"outcome","message":1,"attempt":1,"outcome":"acked"}
+{"at":6,"process":"consumer-0","event":"deliver","message":1,"group":"inventory","position":0,"delivery":1}
+{"at":7,"process":"consumer-0","event":"effect","message":1,"group":"inventory"}
+{"at":8,"process":"consumer-0","event":"settle","message":1,"group":"inventory","position":0,"outcome":"ok"}
+{"at":9,"process":"faults","event":"quiescent"}
+```
+
+The [JSON Schema of a line](history-line.schema.json) serves for the header and for the events. It cannot say that the header
+comes first, that time never falls, or that every consumer's event names its group as soon as there are several; the
+reader refuses these too. A `null` counts as left out. A line has at most 1,048,576 bytes.
+
+"#;
+
+/// The page for people.
+pub(super) fn page() -> String {
+    let pipeline = "a pipeline's name, or all its settings ([pipeline](pipeline.md))";
+    let header = [
+        ("format", format!("`\"{}\"`", history::FORMAT), "must be there"),
+        ("version", code(history::VERSION), "must be there"),
+        ("pipeline", pipeline.to_owned(), "what was recorded"),
+        ("level", codes(Level::ALL.map(Level::word)), "the level at which the history is judged"),
+        ("obligation", codes(Obligation::ALL.map(Obligation::word)), "the obligation for which it is judged"),
+    ];
+    let header = header.map(|(key, value, meaning)| [code(key), value, meaning.to_owned()]);
+    let events = EventWord::ALL.map(|event| {
+        let (must, may) = keys(event);
+        [code(event), codes(must.into_iter().map(Key::word)), codes(may.into_iter().map(Key::word)), meaning(event)]
+    });
+    let keys = Key::ALL.map(|key| [code(key), key.allowed(), meaning(key)]);
+    [
+        GENERATED,
+        INTRODUCTION,
+        "## Header\n\n",
+        &page::table(["key", "value", "meaning"], header),
+        "\n## Events\n\nEvery line has `at`, `process` and `event`.\n\n",
+        &page::table(["event", "must have", "may have", "meaning"], events),
+        "\n## Keys\n\n",
+        &page::table(["key", "value", "meaning"], keys),
+        "\n## Outcomes\n\nOf an attempt (`outcome`):\n\n",
+        &outcomes::<Outcome>(),
+        "\nOf a `settle`:\n\n",
+        &outcomes::<SettleOutcome>(),
+    ]
+    .concat()
+}
+
+fn meaning(word: impl Explained) -> String {
+    word.meaning().to_owned()
+}
+
+fn outcomes<W: Explained>() -> String {
+    page::table(["word", "meaning"], W::ALL.iter().map(|&word| [code(word.word()), meaning(word)]))
+}
+
+/// The JSON Schema of one line.
+pub(super) fn schema() -> Value {
+    any(std::iter::once(header()).chain(EventWord::ALL.map(line)))
+}
+
+fn header() -> Value {
+    let properties = [
+        ("format", constant(history::FORMAT)),
+        ("version", schema::table([("const", Value::Integer(history::VERSION.into()))])),
+        ("pipeline", any([schema::name(), super::pipeline::schema()])),
+        ("level", one_of(Level::ALL.map(Level::word))),
+        ("obligation", one_of(Obligation::ALL.map(Obligation::word))),
+    ];
+    said(closed(properties, ["format", "version"]), "The header.")
+}
+
+/// The line of one kind of event. A key that it does not have may still stand there as `null`.
+fn line(event: EventWord) -> Value {
+    let (must, may) = keys(event);
+    let property = |key: Key| {
+        let value = value_of(event, key);
+        let value = match (must.contains(&key), may.contains(&key)) {
+            (true, _) => said(value, key.meaning()),
+            (_, true) => said(any([value, is_a("null")]), key.meaning()),
+            _ => is_a("null"),
+        };
+        (key.word(), value)
+    };
+    said(closed(Key::ALL.map(property), must.iter().map(|key| key.word())), event.meaning())
+}
+
+fn value_of(event: EventWord, key: Key) -> Value {
+    match key {
+        Key::At => is_a("number"),
+        Key::Process | Key::Group | Key::Topic => schema::shown(),
+        Key::Event => constant(event.word()),
+        Key::Message | Key::Position => number(0, u64::MAX),
+        Key::Attempt | Key::Delivery => number(0, u32::MAX.into()),
+        Key::Partition => any([number(0, u64::MAX), is_a("string")]),
+        Key::Outcome => one_of(outcome_words(event)),
+        Key::Fault => one_of(Fault::ALL.map(Fault::word)),
+        Key::Payload => is_a("string"),
+    }
+}
+
+/// The keys that an event's line must have, and those that it may have: as the reader takes or refuses them.
+fn keys(event: EventWord) -> (Vec<Key>, Vec<Key>) {
+    let all: Vec<Key> = Key::EVERYWHERE.iter().chain(event.keys()).copied().collect();
+    assert!(is_read(event, &all), "no line of \"{event}\" with {all:?} is read: a sample value is wrong");
+    let without = |left_out: Key| all.iter().copied().filter(|key| *key != left_out).collect::<Vec<_>>();
+    all.iter().partition(|key| !is_read(event, &without(**key)))
+}
+
+fn is_read(event: EventWord, keys: &[Key]) -> bool {
+    let line = schema::table(keys.iter().map(|&key| (key.word(), sample(event, key))));
+    reads(&line)
+}
+
+fn outcome_words(event: EventWord) -> impl Iterator<Item = &'static str> {
+    let words = Outcome::ALL.iter().map(|word| word.word()).chain(SettleOutcome::ALL.iter().map(|word| word.word()));
+    let mut seen = Vec::new();
+    words.filter(move |&word| {
+        let keys = Key::EVERYWHERE.iter().chain(event.keys()).map(|&key| match key {
+            Key::Outcome => (key.word(), text(word)),
+            key => (key.word(), sample(event, key)),
+        });
+        let is_new = !seen.contains(&word);
+        seen.push(word);
+        is_new && reads(&schema::table(keys))
+    })
+}
+
+/// A value that may stand there.
+fn sample(event: EventWord, key: Key) -> Value {
+    match key {
+        Key::At | Key::Message | Key::Attempt | Key::Position | Key::Delivery => Value::Integer(1),
+        Key::Process | Key::Group | Key::Topic | Key::Partition | Key::Payload => text("a"),
+        Key::Event => text(event.word()),
+        // One of the words that attempts and settles share.
+        Key::Outcome => text(Outcome::Unknown.word()),
+        Key::Fault => text(Fault::ALL[0].word()),
+    }
+}
+
+fn reads(line: &Value) -> bool {
+    let header = with(
+        schema::table([("format", text(history::FORMAT))]),
+        schema::table([("version", Value::Integer(history::VERSION.into()))]),
+    );
+    let json = |value: &Value| serde_json::to_string(value).expect("keys are texts and values are finite");
+    let history = format!("{}\n{}\n", json(&header), json(line));
+    History::read(history.as_bytes(), ReadOptions::default()).is_ok()
+}
