@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use delivery_model::presets;
-use delivery_proofs::real::{self, Options, Plan};
+use delivery_proofs::real::{self, FaultPlan, Options};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(&directory)?;
     let mut options = Options::new(messages.parse()?, &directory.join("history.jsonl"));
     options.directory = Some(directory);
-    options.plan = Plan::Generated { each: 20, seed: 1 };
+    options.plan = FaultPlan::Generated { each: 20, seed: 1 };
     options.progress = Some(Arc::new(|progress| {
         if progress.effects > 0 && progress.effects.is_multiple_of(100) {
             println!("{progress:?}");

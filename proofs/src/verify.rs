@@ -1,9 +1,11 @@
-//! One pipeline in both worlds, the model and the simulated implementation, and whether they agree.
+//! The verification of one pipeline in two worlds, the model and the simulated implementation, and whether they
+//! agree.
 //!
-//! The model looks at every interleaving within its bounds. The cores replay each of its counterexamples, step by step,
-//! and must break the same property; beside that they run a campaign of random schedules. What those break beyond the
-//! model's bounds is replayed in the model, as far as its encoding holds so many messages. The two agree if every replay
-//! breaks what it should, and each has a verdict and none contradicts the other's: who cannot say does not agree.
+//! The model covers every interleaving within its bounds. The cores replay each of its counterexamples step by step,
+//! and must break the same property. The cores also run a campaign of random schedules. A violation that only the
+//! campaign found, beyond the model's bounds, is replayed in the model if its encoding holds as many messages. The
+//! worlds agree if every replay breaks the expected property, each world has a verdict, and no verdict contradicts
+//! the other's. A world without an answer does not agree.
 //!
 //! Leaves out: driving every edge of the model through the cores, which [`lockstep`](crate::lockstep) does.
 
@@ -24,49 +26,49 @@ use delivery_model::vocab::{MessageId, Step};
 use crate::simulation::campaign::{CampaignReport, Progress, broken_by, campaign};
 use crate::simulation::run::{CannotReplay, Ending, Run, run};
 
-/// How far to look in each world.
+/// The bounds of the search in each world.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The model's.
+    /// The limits of the model.
     pub limits: Limits,
-    /// How many random schedules the simulation runs.
+    /// The number of random schedules of the simulation.
     pub schedules: u32,
-    /// Where they come from.
+    /// The seed of the random schedules.
     pub seed: u64,
 }
 
-/// What both worlds say of a pipeline.
+/// The results of both worlds for a pipeline.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// How the properties were read.
+    /// The rules by which the properties are read.
     pub rules: Rules,
-    /// The model's word.
+    /// The model's result.
     pub model: Explored,
-    /// The model's word on whole runs: that what was begun ends. A reduced search has none.
+    /// The model's result on liveness: whether what was begun ends. Empty for a reduced search.
     pub liveness: Vec<LivenessFinding>,
-    /// What the cores made of each of the model's counterexamples, in the same order.
+    /// The replays of the model's counterexamples on the cores, in the same order.
     pub replays: Vec<Replay>,
-    /// What the random schedules came to.
+    /// The result of the random schedules.
     pub campaign: CampaignReport,
-    /// The cores' word: that of the campaign, and of the replays.
+    /// The verdicts of the cores, from the campaign and the replays.
     pub simulated: Verdicts,
-    /// What the cores broke, each with a run that shows it.
+    /// The properties that the cores broke, each with a run that breaks it.
     pub broken: Vec<Broken>,
 }
 
-/// A counterexample of the model on the cores.
+/// A replay of one of the model's counterexamples on the cores.
 #[derive(Clone, Debug)]
 pub struct Replay {
-    /// What it breaks in the model.
+    /// The property that it breaks in the model.
     pub property: PropertyId,
     /// The counterexample.
     pub schedule: Schedule,
-    /// What it breaks in the cores; an error, if they cannot go that way.
+    /// The properties that it breaks in the cores; an error if the cores cannot take its steps.
     pub outcome: Result<PropertySet, CannotReplay>,
 }
 
 impl Replay {
-    /// The cores break the same property.
+    /// Whether the cores break the same property.
     pub fn confirms(&self) -> bool {
         self.outcome.as_ref().is_ok_and(|broken| broken.contains(self.property))
     }
@@ -75,64 +77,64 @@ impl Replay {
 /// A property that the cores broke.
 #[derive(Clone, Debug)]
 pub struct Broken {
-    /// Which.
+    /// The property.
     pub property: PropertyId,
-    /// For which message.
+    /// The message for which it is broken.
     pub message: Option<MessageId>,
-    /// The schedule that shows it.
+    /// The schedule that breaks it.
     pub schedule: Schedule,
-    /// The steps that it takes, those of a loop once.
+    /// The steps of the run, with those of a loop once.
     pub steps: Vec<Step>,
-    /// Where the loop begins that is repeated for ever; none if the run ends.
+    /// The index of the first step of the loop that is repeated without end; none if the run ends.
     pub cycle: Option<usize>,
 }
 
 impl Broken {
-    /// Its steps, and those that are then repeated for ever; none of these if the run ends.
+    /// The steps of the stem, and the steps of the loop; without a loop the second is empty.
     pub fn run(&self) -> (&[Step], &[Step]) {
         self.steps.split_at(self.cycle.unwrap_or(self.steps.len()))
     }
 }
 
-/// A world without an answer.
+/// A world that has no verdict on a semantics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{world} could not say whether {semantics} holds: {why}")]
 pub struct CouldNotSay {
-    /// Which world.
+    /// The world.
     pub world: &'static str,
-    /// About what.
+    /// The semantics.
     pub semantics: Semantics,
-    /// Why not.
+    /// The reason.
     pub why: Doubt,
 }
 
-/// How two worlds can disagree.
+/// A disagreement between the two worlds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
     /// A counterexample of the model that the cores refuse.
     #[error("the cores cannot go the model's way to a broken {property}: {why}")]
     CannotReplay {
-        /// What it breaks in the model.
+        /// The property that it breaks in the model.
         property: PropertyId,
-        /// Where they stop.
+        /// The step that the cores refuse.
         why: CannotReplay,
     },
     /// A counterexample of the model that breaks nothing in the cores.
     #[error("the model's way to a broken {property} does not break it in the cores")]
     NotBroken {
-        /// What it breaks in the model.
+        /// The property that it breaks in the model.
         property: PropertyId,
     },
-    /// The cores broke what the model says holds.
+    /// A property that the cores break and that holds in the model.
     #[error("the cores break {property}, which holds in the model")]
     OnlyInCores {
-        /// What they break.
+        /// The property.
         property: PropertyId,
     },
 }
 
 impl Verified {
-    /// Where the worlds contradict each other.
+    /// The contradictions between the worlds.
     pub fn disagreements(&self) -> Vec<Disagreement> {
         let not_confirmed =
             self.replays.iter().filter(|replay| !replay.confirms()).map(|replay| match replay.outcome {
@@ -140,7 +142,7 @@ impl Verified {
                 Ok(_) => Disagreement::NotBroken { property: replay.property },
             });
         let in_model: PropertySet = self.model.violations.iter().map(|violation| violation.property).collect();
-        // What the model did not see to the end, or has no room for, it does not contradict.
+        // A model that met a bound, or that cannot hold the messages, contradicts nothing.
         let contradicts = |broken: &&Broken| {
             !in_model.contains(broken.property)
                 && self.model.is_complete()
@@ -150,7 +152,7 @@ impl Verified {
         not_confirmed.chain(only.map(|it| Disagreement::OnlyInCores { property: it.property })).collect()
     }
 
-    /// Which world has no answer to what.
+    /// The semantics on which a world has no verdict.
     pub fn could_not_say(&self) -> Vec<CouldNotSay> {
         let worlds = [("model", &self.model.verdicts), ("simulation", &self.simulated)];
         let of_world = |(world, verdicts): (&'static str, &Verdicts)| {
@@ -163,18 +165,18 @@ impl Verified {
         worlds.into_iter().flat_map(of_world).collect()
     }
 
-    /// Both worlds have an answer to everything, and it is the same.
+    /// Whether both worlds have a verdict on everything, and the verdicts are the same.
     pub fn agree(&self) -> bool {
         self.disagreements().is_empty() && self.could_not_say().is_empty()
     }
 
-    /// The verdicts in both worlds together.
+    /// The verdicts of both worlds together.
     pub fn verdicts(&self) -> Verdicts {
         self.model.verdicts.and(&self.simulated)
     }
 
-    /// What the pipeline claims, in both worlds: its promise, and the order of its messages. A claim that is not made
-    /// is kept.
+    /// The verdict of both worlds on the pipeline's claims: its promise, and the order of its messages. A claim that
+    /// is not made holds.
     pub fn claims(&self, pipeline: &Pipeline) -> Verdict {
         let promise = pipeline.promises.map_or(Verdict::Holds, |semantics| self.verdicts().of(semantics));
         let is_broken = |property| {
@@ -185,18 +187,18 @@ impl Verified {
     }
 }
 
-/// Callbacks for progress. Each is asked whether to go on; after a no, the result is what there is by then.
+/// The callbacks of a verification. Each returns whether to go on; after false, the result so far is returned.
 pub struct Watcher<'a> {
-    /// Of the model's search.
+    /// Receives the progress of the model's search.
     pub model: &'a dyn Fn(&graph::Progress) -> bool,
-    /// Of the campaign.
+    /// Receives the progress of the campaign.
     pub campaign: &'a mut dyn FnMut(Progress) -> bool,
 }
 
-/// Checks a pipeline in both worlds.
+/// Verifies a pipeline in both worlds.
 pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Result<Verified, TooManyMessages> {
     let claims = match bounds.limits.reduced {
-        // Whole runs are read off the whole graph, which a reduced search is asked not to make.
+        // Liveness is read from the whole graph, which a reduced search does not build.
         true => Vec::new(),
         false => Claim::of(pipeline),
     };
@@ -242,7 +244,7 @@ pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Resu
     Ok(Verified { rules, model, liveness, replays, campaign, simulated, broken })
 }
 
-/// A run that breaks a property, and the message for which it does.
+/// The run as a broken property, with the message for which it is broken.
 pub fn shown(property: PropertyId, schedule: &Schedule, run: &Run) -> Broken {
     let judgement = judge(&run.history, Question::default());
     let of_property = judgement.violations.iter().find(|violation| violation.property == property);
@@ -256,7 +258,7 @@ pub fn shown(property: PropertyId, schedule: &Schedule, run: &Run) -> Broken {
     Broken { property, message, schedule: schedule.clone(), steps: run.steps.clone(), cycle }
 }
 
-/// The message that is still owed something at the end of a run.
+/// The message to which a debt is still open at the end of a run.
 fn owed(property: PropertyId, schedule: &Schedule, run: &Run) -> Option<MessageId> {
     let monitor = Monitor { rules: Rules::from(&schedule.pipeline), watched: property.into() };
     let mut store = Unbounded::default();
@@ -266,8 +268,8 @@ fn owed(property: PropertyId, schedule: &Schedule, run: &Run) -> Option<MessageI
     owed
 }
 
-/// The cores' counterexample as the model's: none if the model has no room for it, does not allow it, or keeps the
-/// property all the same.
+/// The cores' counterexample in the model; none if the model cannot hold it, does not allow it, or does not break the
+/// property.
 fn in_model(broken: &Broken) -> Option<Violation> {
     let Broken { property, schedule, steps, cycle, .. } = broken;
     let spec = story::spec_for(&schedule.pipeline, schedule.messages, steps).ok()?;
@@ -295,18 +297,19 @@ fn in_model(broken: &Broken) -> Option<Violation> {
     })
 }
 
-/// So many states are looked at for a shorter story of what the cores broke.
+/// The limit of states of a search for a shorter story of a violation of the cores.
 const SHORTEST_WITHIN: u32 = 500_000;
 
-/// What breaks with so many messages under these faults, by a shortest story each.
+/// The result of a search for the shortest violations with this many messages under these faults.
 struct Search {
     messages: u32,
     faults: FaultBudget,
     violations: Vec<Violation>,
 }
 
-/// The model's shortest story of the same: with as many messages, and with the faults that strike in the found one. None
-/// if that takes too long. A search that was made for another property serves again.
+/// The model's shortest story of the same violation: with as many messages, and with the faults that strike in the
+/// run that was found. None if the search meets its limit of states. A search for one property is used again for the
+/// others.
 fn shortest(
     found: &Violation,
     searches: &mut Vec<Search>,
@@ -327,7 +330,7 @@ fn shortest(
     search.violations.iter().find(|violation| violation.property == found.property).cloned()
 }
 
-/// For which message the run that repeats this loop for ever leaves a debt open.
+/// The message whose debt stays open in the run that repeats this loop.
 fn broken_in_a_loop(protocol: &Protocol, stem: &[Step], cycle: &[Step]) -> Option<MessageId> {
     let path = [stem, cycle].concat();
     let before = protocol.along(stem).last()?;
@@ -337,7 +340,7 @@ fn broken_in_a_loop(protocol: &Protocol, stem: &[Step], cycle: &[Step]) -> Optio
     owed.next().filter(|_| before.state == after.state)
 }
 
-/// For which message the path breaks what the parties should hold.
+/// The message for which the path breaks a white-box property.
 fn broken_inside(protocol: &Protocol, path: &[Step]) -> Option<MessageId> {
     let (mut state, mut broken) = (State::default(), None);
     for &step in path {

@@ -12,7 +12,8 @@ use delivery_model::semantics::Verdict;
 use delivery_model::story::Ink;
 use delivery_model::vocab::{Fault, Step};
 use delivery_proofs::atlas::{
-    FaultSet, Lookout, MARKERS, Page, Progress, Scope, Surveyed, chart, html, json, markdown, section, stories, survey,
+    Callbacks, FaultSet, MARKERS, Page, Progress, Scope, Surveyed, chart, html, json, markdown, section, stories,
+    survey,
 };
 use serde_json::Value;
 
@@ -20,8 +21,8 @@ use serde_json::Value;
 /// for a second consumer, and two that leave several late deliveries of one position.
 const SOME: [Fault; 4] = [Fault::PublishAckLost, Fault::BrokerCrash, Fault::LeaseExpiry, Fault::DedupForgotten];
 
-fn surveyed(pipelines: &[Pipeline], course: Scope) -> Surveyed {
-    survey(pipelines, course, Lookout { keep_going: &|| true, tell: &|_| () }).expect("so few messages fit")
+fn surveyed(pipelines: &[Pipeline], scope: Scope) -> Surveyed {
+    survey(pipelines, scope, Callbacks { keep_going: &|| true, tell: &|_| () }).expect("so few messages fit")
 }
 
 fn charted(names: &[&str], faults: FaultSet) -> Vec<Page> {
@@ -274,7 +275,7 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
     let told = Mutex::new(Vec::new());
     let asked = AtomicUsize::new(0);
     let pipelines = ["at-most-once", "exactly-once"].map(preset);
-    let lookout = Lookout {
+    let callbacks = Callbacks {
         keep_going: &|| {
             asked.fetch_add(1, Ordering::Relaxed);
             told.lock().expect("nobody panics with it").len() < 4
@@ -286,8 +287,8 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
             }
         },
     };
-    let course = Scope { faults: FaultSet::of(SOME), threads: 1, ..Scope::default() };
-    let stopped = survey(&pipelines, course, lookout).expect("two messages fit");
+    let scope = Scope { faults: FaultSet::of(SOME), threads: 1, ..Scope::default() };
+    let stopped = survey(&pipelines, scope, callbacks).expect("two messages fit");
     let charted: Vec<&str> = stopped.pages.iter().map(|page| page.pipeline.name.as_str()).collect();
     assert_eq!((charted, stopped.left_out), (vec!["at-most-once"], vec!["exactly-once".to_owned()]));
     assert!(asked.into_inner() >= 4, "it asks");
@@ -295,8 +296,8 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
 
 #[test]
 fn a_survey_that_meets_its_limit_of_states_knows_less_and_says_so() {
-    let course = Scope { states_max: 100, faults: FaultSet::of(SOME), ..Scope::default() };
-    let pages = surveyed(&[preset("exactly-once")], course).pages;
+    let scope = Scope { states_max: 100, faults: FaultSet::of(SOME), ..Scope::default() };
+    let pages = surveyed(&[preset("exactly-once")], scope).pages;
     assert!(!pages[0].is_complete());
     let verdict = pages[0].verdicts(Level::Effect, FaultSet::NONE).of(Semantics::ExactlyOnce);
     assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");

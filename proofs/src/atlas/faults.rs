@@ -1,4 +1,4 @@
-//! Sets of kinds of fault: none, one, or a pair, each of which may strike once in a run.
+//! Sets of kinds of fault: none, one, or a pair. Each kind may strike once in a run.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ impl FaultSet {
     /// No fault.
     pub const NONE: FaultSet = FaultSet(0);
 
-    /// The set of these.
+    /// The set of these faults.
     pub fn of(faults: impl IntoIterator<Item = Fault>) -> Self {
         FaultSet(faults.into_iter().fold(0, |bits, fault| bits | 1 << fault as u16))
     }
@@ -26,12 +26,12 @@ impl FaultSet {
         FaultSet::of(Fault::ALL.into_iter().filter(|&fault| state.fired(fault) > 0))
     }
 
-    /// The faults that a pipeline must survive when it names none.
+    /// The faults that a pipeline must survive if it names none.
     pub fn usual() -> Self {
         FaultSet::of(FaultBudget::default().kinds())
     }
 
-    /// No fault, then every single one, then every pair: what the atlas asks about.
+    /// The sets that the atlas covers: no fault, then every single fault, then every pair.
     pub fn none_singles_and_pairs() -> impl Iterator<Item = FaultSet> + Clone {
         let pairs = Fault::ALL.into_iter().enumerate().flat_map(|(place, first)| {
             Fault::ALL[place + 1..].iter().map(move |&second| FaultSet::of([first, second]))
@@ -44,37 +44,37 @@ impl FaultSet {
         Fault::ALL.into_iter().map(|fault| FaultSet::of([fault]))
     }
 
-    /// Its members, in the order of [`Fault::ALL`].
+    /// The members, in the order of [`Fault::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Fault> {
         Fault::ALL.into_iter().filter(move |&fault| self.contains(fault))
     }
 
-    /// How many it has.
+    /// The number of members.
     pub fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
-    /// Whether it has none.
+    /// Whether the set has no member.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether it has this one.
+    /// Whether this fault is a member.
     pub fn contains(self, fault: Fault) -> bool {
         self.0 >> fault as u16 & 1 == 1
     }
 
-    /// The set with this one added.
+    /// The set with this fault added.
     pub fn with(self, fault: Fault) -> Self {
         FaultSet(self.0 | 1 << fault as u16)
     }
 
-    /// Whether every member of it is one of the other's.
+    /// Whether every member is also a member of the other set.
     pub fn is_within(self, other: FaultSet) -> bool {
         self.0 & !other.0 == 0
     }
 
-    /// The budget that lets each of them strike once.
+    /// The fault budget that lets each member strike once.
     pub fn budget(self) -> FaultBudget {
         FaultBudget::once_each(self.iter())
     }

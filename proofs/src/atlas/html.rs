@@ -1,4 +1,4 @@
-//! The atlas as one HTML file that needs nothing else: tables, and every story as a sequence diagram that unfolds.
+//! The atlas as one HTML file that loads no other file: tables, and every story as a sequence diagram that unfolds.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ use super::search::Story;
 
 const STYLE: &str = include_str!("atlas.css");
 
-/// The whole file.
+/// The HTML file.
 pub fn html(pages: &[Page]) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -143,7 +143,7 @@ fn section(out: &mut String, place: usize, page: &Page, diagrams: &mut usize) {
     out.push_str("</section>\n");
 }
 
-/// When messages end as dead letters, and how.
+/// The sets of faults under which messages become dead letters, with a story of each.
 fn dead_letters(out: &mut String, page: &Page, diagrams: &mut usize) {
     if page.dead_letters.is_empty() {
         return;
@@ -155,7 +155,7 @@ fn dead_letters(out: &mut String, page: &Page, diagrams: &mut usize) {
     }
 }
 
-/// A preset's own file, which says what each line stands for; of any other pipeline all settings.
+/// The settings: the file of a preset, which says what each line stands for; all settings of any other pipeline.
 fn settings(page: &Page) -> String {
     let name = &page.pipeline.name;
     match presets::ALL
@@ -167,7 +167,7 @@ fn settings(page: &Page) -> String {
     }
 }
 
-/// What survives each pair: half a square, single faults on its diagonal.
+/// The semantics that survive each pair of faults, as half a square with the single faults on its diagonal.
 fn pairs(out: &mut String, page: &Page) {
     out.push_str("<details><summary>every pair of faults</summary>\n<div class=\"scroll\"><table>\n<tr><th>");
     let strikes: Vec<Fault> = page.strikes.iter().collect();
@@ -204,7 +204,7 @@ fn promise(out: &mut String, page: &Page, level: Level, property: PropertyId, di
     }
 }
 
-/// A story, behind the faults that it needs.
+/// A story that unfolds, under the faults that it needs.
 fn details(out: &mut String, page: &Page, faults: FaultSet, story: &Story, diagrams: &mut usize) {
     *diagrams += 1;
     let _ = writeln!(
@@ -214,13 +214,13 @@ fn details(out: &mut String, page: &Page, faults: FaultSet, story: &Story, diagr
     );
 }
 
-/// The story's diagram, its ids made its own: there are many in the file.
+/// The diagram of a story. Its ids get a number, because a file has many diagrams.
 fn diagram(page: &Page, faults: FaultSet, story: &Story, number: usize) -> String {
     let drawn = svg_endless(&page.rows(faults, story), story.steps.len());
     drawn.replace("id='head'", &format!("id='head-{number}'")).replace("url(#head)", &format!("url(#head-{number})"))
 }
 
-/// A place in the file: two pipelines may have one name.
+/// The anchor of a page in the file. It holds the page's place, because two pipelines may have the same name.
 fn anchor(place: usize, page: &Page) -> String {
     let name = page.pipeline.name.chars().map(|it| if it.is_ascii_alphanumeric() || it == '-' { it } else { '_' });
     format!("{}-{}", place + 1, name.collect::<String>())

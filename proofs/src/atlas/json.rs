@@ -1,4 +1,4 @@
-//! A page as one line of JSON, with the words that `check --json` uses.
+//! A page as one JSON object, with the words that `check --json` uses.
 
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::semantics::Verdicts;
@@ -9,7 +9,7 @@ use super::faults::FaultSet;
 use super::page::{Break, Page};
 use super::search::Story;
 
-/// One object, without a line's end.
+/// The page as one JSON object.
 pub fn json(page: &Page) -> Value {
     let pipeline = &page.pipeline;
     let results: Vec<Value> = FaultSet::none_singles_and_pairs().map(|faults| result(page, faults)).collect();

@@ -1,4 +1,4 @@
-//! The short forms that tables use, and the words for them.
+//! The abbreviations of the atlas's tables, and the words for them.
 
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::semantics::{PropertyId, Verdict, Verdicts};
@@ -6,7 +6,7 @@ use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
 
-/// A fault's column: two letters.
+/// The abbreviation of a fault: two letters, the head of its column.
 pub(super) fn code(fault: Fault) -> &'static str {
     match fault {
         Fault::PublishLost => "pl",
@@ -27,12 +27,13 @@ pub(super) fn code(fault: Fault) -> &'static str {
     }
 }
 
-/// A set of faults by their columns.
+/// The abbreviations of a set of faults.
 pub(super) fn codes(faults: FaultSet) -> String {
     faults.iter().map(code).collect::<Vec<_>>().join("+")
 }
 
-/// What survives, as a letter. A small one where a bound was cut: nothing stronger does, and whether that does is unknown.
+/// The letter of the strongest semantics that survives. It is a small letter where a bound was met: nothing stronger
+/// survives, and whether this semantics does is unknown.
 pub(super) fn letter(verdicts: &Verdicts) -> char {
     let (certain, letter) = match at_best(verdicts) {
         None => return '-',
@@ -41,7 +42,7 @@ pub(super) fn letter(verdicts: &Verdicts) -> char {
     if certain { letter } else { letter.to_ascii_lowercase() }
 }
 
-/// What survives, as words.
+/// The word of the strongest semantics that survives.
 pub(super) fn survivor(verdicts: &Verdicts) -> String {
     match at_best(verdicts) {
         None => "none".to_owned(),
@@ -50,7 +51,7 @@ pub(super) fn survivor(verdicts: &Verdicts) -> String {
     }
 }
 
-/// A semantics' letter.
+/// The letter of a semantics.
 pub(super) fn initial(semantics: Semantics) -> char {
     match semantics {
         Semantics::ExactlyOnce => 'E',
@@ -59,12 +60,12 @@ pub(super) fn initial(semantics: Semantics) -> char {
     }
 }
 
-/// The strongest semantics that was not seen to break.
+/// The strongest semantics that no run broke.
 fn at_best(verdicts: &Verdicts) -> Option<Semantics> {
     Semantics::ALL.into_iter().rev().find(|&semantics| verdicts.of(semantics) != Verdict::Violated)
 }
 
-/// What a breach of a property does, as a verb.
+/// The effect of a broken property, as a verb.
 pub(super) fn harm(property: PropertyId) -> &'static str {
     match property {
         PropertyId::NoDuplicateDelivery | PropertyId::NoDuplicateEffect => "repeats",
@@ -78,7 +79,7 @@ pub(super) fn count(number: u32, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A large number, its thousands set apart.
+/// A large number with a comma between groups of three digits.
 pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
@@ -86,7 +87,7 @@ pub(super) fn thousands(number: usize) -> String {
     groups.join(",")
 }
 
-/// What is counted at a level, in the plural.
+/// The things that are counted at a level, in the plural.
 pub(super) fn counted(level: Level) -> &'static str {
     match level {
         Level::Delivery => "deliveries",
@@ -111,7 +112,7 @@ mod tests {
         assert_eq!([7, 999, 1_000, 18_765_245].map(thousands), ["7", "999", "1,000", "18,765,245"]);
     }
 
-    /// The letter and the words where losing and repeating come to these verdicts.
+    /// Checks letter and word for these verdicts on the not-lost property and on the no-duplicate property.
     fn check(losing: Verdict, repeating: Verdict, expected: (char, &str)) {
         let rules = Rules::bare(Level::Effect, Obligation::Acked);
         let verdicts = Verdicts::new(&rules, |property| match property {

@@ -7,13 +7,14 @@ use super::faults::FaultSet;
 use super::labels::{count, harm, survivor};
 use super::page::Page;
 
-/// Between these lines the README has the table.
+/// The two lines of the README between which the table stands.
 pub const MARKERS: [&str; 2] = ["<!-- atlas:begin -->", "<!-- atlas:end -->"];
 
 const HEAD: &str =
     "| pipeline | claims | at delivery | at effect | loses under | repeats under |\n|---|---|---|---|---|---|\n";
 
-/// The table, with a sentence on its bounds before it and one on its signs after it; every line ends.
+/// The table, with a sentence on its bounds before it and an explanation of its signs after it. The last line ends
+/// with a line break.
 pub fn markdown(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
     let usual: Vec<&str> = FaultSet::usual().iter().map(|fault| fault.word()).collect();
@@ -45,7 +46,8 @@ fn row(page: &Page) -> String {
     format!("| {} | {claim} | {delivery} | {effect} | {loses} | {repeats} |\n", pipeline.name.replace('|', "\\|"))
 }
 
-/// The usual faults that do this harm at the claim's level: single ones, else pairs.
+/// The usual faults that break the claim in this way at the claim's level: single faults, or pairs if no single fault
+/// does.
 fn culprits(page: &Page, what: &str) -> String {
     let does = |property: PropertyId| harm(property) == what;
     let at_level = page.breaks.iter().filter(|it| it.level == page.pipeline.level && does(it.property));

@@ -1,11 +1,11 @@
-//! The atlas: pipelines against every fault and every pair of faults, and what survives.
+//! The atlas: for each pipeline, the semantics that survive every fault and every pair of faults.
 //!
-//! For each pipeline a [`Page`]: the strongest semantics at either level under no fault, each single fault and each pair,
-//! and the minimal sets of faults that break each promise, each with a shortest story. [`survey`] charts them, on several
-//! threads; `terminal`, `html`, `json` and `markdown` write them.
+//! A [`Page`] holds the result for one pipeline: the strongest semantics at either level under no fault, each single
+//! fault and each pair, and the minimal sets of faults that break each promise, each with a shortest story.
+//! [`survey`] makes the pages on several threads. `terminal`, `html`, `json` and `markdown` write them.
 //!
-//! Bounds: so many messages as asked for, each fault once in a run. Whole runs count: a debt that stays open in a fair run
-//! without end is a loss, with stem and loop as its story.
+//! Bounds: the number of messages that the caller gives, and each fault at most once in a run. A debt that stays open
+//! in a fair run without end is a loss; its story is a stem and a loop.
 
 mod faults;
 mod html;
@@ -23,5 +23,5 @@ pub use json::json;
 pub use markdown::{MARKERS, markdown};
 pub use page::{Break, Page};
 pub use search::{Search, Story};
-pub use survey::{Lookout, Progress, Scope, Surveyed, survey};
+pub use survey::{Callbacks, Progress, Scope, Surveyed, survey};
 pub use terminal::{chart, section, stories};

@@ -1,4 +1,4 @@
-//! What the atlas knows of one pipeline.
+//! The result of the atlas for one pipeline.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,51 +9,51 @@ use delivery_model::spec::bounds::{self, BoundCut};
 use delivery_model::story::{Row, story};
 
 use super::faults::FaultSet;
-use super::search::{Log, Promise, Story};
+use super::search::{Findings, Promise, Story};
 use super::survey::Scope;
 
-/// What the atlas knows of one pipeline.
+/// The result for one pipeline.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The pipeline. Its own budget of faults is not looked at.
+    /// The pipeline. Its own fault budget is ignored.
     pub pipeline: Pipeline,
-    /// How many messages were submitted.
+    /// The number of messages that were submitted.
     pub messages: u32,
-    /// Which faults were tried, alone and in pairs.
+    /// The kinds of fault that were tried, alone and in pairs.
     pub faults: FaultSet,
     /// The minimal sets of faults that break each promise, smallest first.
     pub breaks: Vec<Break>,
-    /// The minimal sets of faults under which a message ends as a dead letter, and a shortest story of each.
+    /// The minimal sets of faults under which a message becomes a dead letter, each with a shortest story.
     pub dead_letters: Vec<(FaultSet, Story)>,
     /// The faults that can strike at all.
     pub strikes: FaultSet,
-    /// Unique states, of all walks.
+    /// The number of unique states of all searches.
     pub states: usize,
-    /// Bounds of the model that the pipeline exceeds.
+    /// The bounds of the model that the pipeline exceeds.
     pub bounds_exceeded: Vec<BoundCut>,
-    /// The minimal sets of faults in which a bound of the model was met: what they do not break is unknown. The empty set
-    /// if a search was ended by its limit of states.
+    /// The minimal sets of faults under which a bound of the model was met: a promise that they do not break is
+    /// unknown. The set is empty if a search reached its limit of states.
     pub cut: Vec<FaultSet>,
 }
 
-/// A minimal set of faults that breaks a promise: no part of it does.
+/// A minimal set of faults that breaks a promise: no smaller set within it breaks the same promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Break {
-    /// At which level.
+    /// The level at which it breaks.
     pub level: Level,
     /// The property that breaks.
     pub property: PropertyId,
     /// The faults, each of which strikes once.
     pub faults: FaultSet,
-    /// How it breaks.
+    /// A shortest run that breaks the promise.
     pub story: Story,
 }
 
 impl Page {
-    /// Puts together what all voyages of a pipeline found, those with fewer messages first.
-    pub(super) fn new(pipeline: &Pipeline, course: Scope, logs: &[Log]) -> Self {
+    /// Combines the findings of all searches of a pipeline. Searches with fewer messages come first.
+    pub(super) fn new(pipeline: &Pipeline, scope: Scope, findings: &[Findings]) -> Self {
         let mut broken: BTreeMap<(FaultSet, Promise), &Story> = BTreeMap::new();
-        for (key, story) in logs.iter().flat_map(|log| &log.broken) {
+        for (key, story) in findings.iter().flat_map(|found| &found.broken) {
             broken.entry(*key).or_insert(story);
         }
         let is_minimal = |&(faults, promise): &(FaultSet, Promise)| {
@@ -65,7 +65,7 @@ impl Page {
             .collect();
         breaks.sort_by_key(|it| (it.level, it.property, it.faults.len(), it.faults));
         let mut dead_letters: BTreeMap<FaultSet, &Story> = BTreeMap::new();
-        for (&faults, story) in logs.iter().flat_map(|log| &log.dead_letters) {
+        for (&faults, story) in findings.iter().flat_map(|found| &found.dead_letters) {
             dead_letters.entry(faults).or_insert(story);
         }
         let sets = minimal(dead_letters.keys().copied());
@@ -73,31 +73,31 @@ impl Page {
         Page {
             pipeline: pipeline.clone(),
             dead_letters,
-            messages: course.messages,
-            faults: course.faults,
+            messages: scope.messages,
+            faults: scope.faults,
             breaks,
-            strikes: logs.iter().flat_map(|log| log.fired.iter()).fold(FaultSet::NONE, FaultSet::with),
-            states: logs.iter().map(|log| log.states).sum(),
-            // What the file says of faults is not asked about, so its budget exceeds nothing.
+            strikes: findings.iter().flat_map(|found| found.fired.iter()).fold(FaultSet::NONE, FaultSet::with),
+            states: findings.iter().map(|found| found.states).sum(),
+            // The pipeline's own fault budget is ignored, so it cannot exceed a bound.
             bounds_exceeded: bounds::exceeded(&Pipeline {
-                faults: course.faults.budget().capped(2),
+                faults: scope.faults.budget().capped(2),
                 ..pipeline.clone()
             }),
-            cut: minimal(logs.iter().flat_map(|log| log.cut.iter().copied())),
+            cut: minimal(findings.iter().flat_map(|found| found.cut.iter().copied())),
         }
     }
 
-    /// How the properties are read at a level.
+    /// The rules by which the properties are read at a level.
     pub fn rules(&self, level: Level) -> Rules {
         Rules { level, ..Rules::from(&self.pipeline) }
     }
 
-    /// The verdicts at a level where these faults may strike, each once.
+    /// The verdicts at a level if these faults may strike, each once.
     pub fn verdicts(&self, level: Level, faults: FaultSet) -> Verdicts {
         self.verdicts_if_any(level, std::iter::once(faults))
     }
 
-    /// The verdicts at a level where any one of these sets of faults may strike.
+    /// The verdicts at a level if any one of these sets of faults may strike.
     pub fn verdicts_if_any(&self, level: Level, sets: impl Iterator<Item = FaultSet> + Clone) -> Verdicts {
         let not_asked = sets.clone().any(|faults| !faults.is_within(self.faults));
         let met = self.cut.iter().any(|cut| sets.clone().any(|faults| cut.is_within(faults)));
@@ -113,19 +113,19 @@ impl Page {
         })
     }
 
-    /// The verdicts at a level under the usual faults: each once, two at most in one run.
+    /// The verdicts at a level under the usual faults: each at most once, two at most in one run.
     pub fn verdicts_as_usual(&self, level: Level) -> Verdicts {
         let usual = FaultSet::none_singles_and_pairs().filter(|faults| faults.is_within(FaultSet::usual()));
         self.verdicts_if_any(level, usual)
     }
 
-    /// What its vendor or author claims, under the usual faults; none, where nothing is claimed.
+    /// The semantics that the pipeline promises, with the verdict under the usual faults; none if it promises none.
     pub fn claim(&self) -> Option<(Semantics, Verdict)> {
         let promise = self.pipeline.promises?;
         Some((promise, self.verdicts_as_usual(self.pipeline.level).of(promise)))
     }
 
-    /// Whether the claim holds, under the usual faults, because dead letters pay the debt.
+    /// Whether the claim holds under the usual faults only because dead letters count as delivered.
     pub fn claims_or_dead_lettered(&self) -> bool {
         let rests = |(promise, verdict)| promise != Semantics::AtMostOnce && verdict == Verdict::Holds;
         let usual = |(faults, _): &(FaultSet, Story)| faults.is_within(FaultSet::usual());
@@ -138,25 +138,25 @@ impl Page {
         self.breaks.iter().filter(move |it| it.level == level && it.property == property)
     }
 
-    /// A story under these faults as rows of a sequence diagram.
+    /// The story under these faults, as rows of a sequence diagram.
     pub fn rows(&self, faults: FaultSet, told: &Story) -> Vec<Row> {
         let pipeline = Pipeline { faults: faults.budget(), ..self.pipeline.clone() };
         let spec = Spec::new(&pipeline, told.messages).expect("the story was found with as many messages");
         story(&spec, &[&*told.steps, &*told.cycle].concat())
     }
 
-    /// Whether every verdict is one on all runs within the bounds.
+    /// Whether no bound was met, so that every verdict covers all runs within the bounds.
     pub fn is_complete(&self) -> bool {
         self.cut.is_empty() && self.bounds_exceeded.is_empty()
     }
 }
 
-/// The sets in which a bound was met and which none of these decide.
+/// The sets under which a bound was met and that contain none of the breaking sets.
 pub(super) fn undecided<'a>(breaking: &'a [FaultSet], cut: &'a [FaultSet]) -> impl Iterator<Item = FaultSet> + 'a {
     cut.iter().copied().filter(|cut| !breaking.iter().any(|it| it.is_within(*cut)))
 }
 
-/// Those of the sets that contain no other.
+/// The sets that contain no other set.
 fn minimal(sets: impl Iterator<Item = FaultSet>) -> Vec<FaultSet> {
     let sets: BTreeSet<FaultSet> = sets.collect();
     let contains_another = |set: &FaultSet| sets.iter().any(|other| other != set && other.is_within(*set));

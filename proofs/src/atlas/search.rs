@@ -1,14 +1,15 @@
-//! One walk through a pipeline's protocol that answers for every set of at most two faults at once, at both levels.
+//! One walk of a pipeline's graph that gives the verdicts for every set of at most two faults, at both levels.
 //!
-//! A run in which exactly the faults `g` struck is a run under every budget that allows `g`. So one graph in which any two
-//! faults may strike, each once, contains the graphs of all single faults and pairs, and shares what they have in common:
-//! a set `f` breaks whatever is broken in a state whose fired marks lie within `f`. A fault that cannot strike costs
-//! nothing. Both levels are watched by a monitor each, since the not-lost properties are read at the level.
+//! A run in which exactly the faults `g` struck is a run under every budget that allows `g`. So the graph in which
+//! any two faults may strike, each once, contains the graphs of all single faults and pairs. A set of faults `f`
+//! breaks what is broken in a state whose fired marks all lie in `f`. A fault that cannot strike adds no states. Each
+//! level has its own monitor, because the not-lost properties are read at the level.
 //!
-//! One fault is different: a budget for `lease-expiry` gives the group a second consumer, whether or not a lease ends. So
-//! the sets with it are a voyage of their own, in which each other fault may strike only beside it.
+//! One fault is different: a budget for `lease-expiry` gives the group a second consumer, whether or not a lease
+//! expires. So the sets that contain it have a search of their own, in which every other fault may strike only
+//! together with it.
 //!
-//! Leaves out a fault that strikes twice, and three at once.
+//! Leaves out: a fault that strikes twice, and three faults in one run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,56 +27,57 @@ use stateright::{Model, Property};
 use super::faults::FaultSet;
 use super::labels::count;
 
-/// A promise at a level, which may break.
+/// A property at a level, which may be broken.
 pub type Promise = (Level, PropertyId);
 
-/// What one voyage is about.
+/// A search: one pipeline, a number of messages, and the sets of faults with or without `lease-expiry`.
 #[derive(Clone, Debug)]
 pub struct Search {
     pipeline: Pipeline,
     messages: u32,
-    /// The sets with `lease-expiry`, or those without.
+    /// Whether this search covers the sets with `lease-expiry`, or those without.
     leases: bool,
     spec: Spec,
     monitors: [Monitor; Level::ALL.len()],
 }
 
-/// One moment of a run, as both levels' monitors see it.
+/// A state of the protocol, with what the monitors of both levels have observed on the way to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Moment {
     state: State,
     observed: [Observed<Bounded<MESSAGES_MAX>>; Level::ALL.len()],
 }
 
-/// What a voyage brought home.
+/// The findings of one search.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
-    /// For each set of faults that were needed, what broke, with a shortest story. Sets that contain another one which
-    /// breaks the same may be missing.
+pub struct Findings {
+    /// The broken promises, by set of faults, each with a shortest story. A set may be missing if a smaller one
+    /// within it breaks the same promise.
     pub broken: BTreeMap<(FaultSet, Promise), Story>,
-    /// For each set of faults under which a message is set aside, a shortest story of it.
+    /// The sets of faults under which a message becomes a dead letter, each with a shortest story.
     pub dead_letters: BTreeMap<FaultSet, Story>,
-    /// The sets within which each kind did strike.
+    /// The kinds of fault that struck in any state.
     pub fired: FaultSet,
-    /// The sets in which the encoding's bounds were met.
+    /// The sets of faults under which a bound of the encoding was met.
     pub cut: Vec<FaultSet>,
-    /// Unique states.
+    /// The number of unique states.
     pub states: usize,
 }
 
 /// A run that breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Story {
-    /// How many messages it needs.
+    /// The number of messages that are submitted.
     pub messages: u32,
-    /// The run; of one without end, what comes before its loop.
+    /// The steps of the run. For a run without end: the steps before its loop.
     pub steps: Vec<Step>,
-    /// What is then repeated for ever; empty where the run ends.
+    /// The steps of the loop, which are repeated without end; empty if the run ends.
     pub cycle: Vec<Step>,
 }
 
 impl Search {
-    /// The voyages that answer for all sets of at most two of these faults: fewer messages first, so that stories are told with as few as will do.
+    /// The searches that cover all sets of at most two of these faults. Searches with fewer messages come first, so
+    /// that each story has as few messages as possible.
     pub fn all(pipeline: &Pipeline, messages: u32, faults: FaultSet) -> Result<Vec<Search>, TooManyMessages> {
         let with_leases = [false, true].into_iter().filter(|&leases| !leases || faults.contains(Fault::LeaseExpiry));
         let each = (1..=messages.max(1)).flat_map(|messages| with_leases.clone().map(move |leases| (messages, leases)));
@@ -93,23 +95,23 @@ impl Search {
         Ok(Search { pipeline: pipeline.clone(), messages, leases, spec, monitors })
     }
 
-    /// A guess at its size, to compare with another's: what takes long is best begun early.
+    /// An estimate of the size of the search, to start the longest search first.
     pub(super) fn weight(&self) -> impl Ord + use<> {
         (self.messages, self.pipeline.producer.in_flight.min(self.messages), self.leases)
     }
 
-    /// The name of its pipeline.
+    /// The name of the pipeline.
     pub fn title(&self) -> &str {
         &self.pipeline.name
     }
 
-    /// Walks the whole graph on one thread, or until told to stop.
-    pub fn run(&self, states_max: u32, keep_going: &dyn Fn(&Progress) -> bool) -> Log {
+    /// Walks the whole graph on one thread, until it is done or `keep_going` returns false.
+    pub fn run(&self, states_max: u32, keep_going: &dyn Fn(&Progress) -> bool) -> Findings {
         let walk = Walk::new(self).checks(Checks::none()).edges(class).states_max(states_max).keep_going(keep_going);
         let exploration = walk.run();
-        let mut log = Log { states: exploration.graph.len(), ..Log::default() };
+        let mut found = Findings { states: exploration.graph.len(), ..Findings::default() };
         if exploration.completeness != Completeness::Complete {
-            log.cut.push(self.attributed(FaultSet::NONE));
+            found.cut.push(self.attributed(FaultSet::NONE));
         }
         let told = |state| {
             let steps = exploration.graph.path_to(self, state).actions().copied().collect();
@@ -119,27 +121,27 @@ impl Search {
             let state = exploration.graph.state(id).state;
             let (_, dead) = state.settled_and_dead();
             let faults = self.attributed(FaultSet::fired(&state));
-            if dead != 0 && !log.dead_letters.keys().any(|other| other.is_within(faults)) {
-                log.dead_letters.insert(faults, told(id));
+            if dead != 0 && !found.dead_letters.keys().any(|other| other.is_within(faults)) {
+                found.dead_letters.insert(faults, told(id));
             }
         }
-        let first = self.read(&exploration, &mut log);
+        let first = self.read(&exploration, &mut found);
         for (&(faults, promise), &state) in &first {
             let is_needless =
                 |&(other, same): &(FaultSet, Promise)| same == promise && other != faults && other.is_within(faults);
             if !first.keys().any(is_needless) {
-                log.broken.insert((faults, promise), told(state));
+                found.broken.insert((faults, promise), told(state));
             }
         }
         if exploration.graph.has_cycle() {
-            self.read_loops(&exploration, &mut log);
+            self.read_loops(&exploration, &mut found);
         }
-        log
+        found
     }
 
-    /// What runs without end leave owed: for each set of faults and each promise that no run breaks which ends, a run
-    /// whose loop begins earliest.
-    fn read_loops(&self, exploration: &Exploration<Moment>, log: &mut Log) {
+    /// Adds the debts that stay open in runs without end: for each set of faults, each promise that no run with an
+    /// end breaks, with a run whose loop begins earliest.
+    fn read_loops(&self, exploration: &Exploration<Moment>, found: &mut Findings) {
         for ((place, level), &monitor) in Level::ALL.into_iter().enumerate().zip(&self.monitors) {
             for property in (monitor.watched & PropertySet::OF_ENDLESS_RUNS).iter() {
                 for message in (1..=u64::from(self.messages)).map(MessageId) {
@@ -151,28 +153,29 @@ impl Search {
                         let faults = self.attributed(FaultSet::fired(&moment.state));
                         let promise = (level, property);
                         let is_told = |&(other, same): &(FaultSet, Promise)| same == promise && other.is_within(faults);
-                        if moment.state.is_cut() || log.broken.keys().any(is_told) {
+                        if moment.state.is_cut() || found.broken.keys().any(is_told) {
                             continue;
                         }
                         let steps = exploration.graph.path_to(self, id).actions().copied().collect();
                         let cycle = exploration.cycle_at(self, &loops, id).actions().copied().collect();
-                        log.broken.insert((faults, promise), Story { messages: self.messages, steps, cycle });
+                        found.broken.insert((faults, promise), Story { messages: self.messages, steps, cycle });
                     }
                 }
             }
         }
     }
 
-    /// The first state, so one of the least depth, in which each set breaks each promise.
-    fn read(&self, exploration: &Exploration<Moment>, log: &mut Log) -> BTreeMap<(FaultSet, Promise), StateId> {
+    /// The first state in which each set of faults breaks each promise. States are in order of depth, so no other is
+    /// closer to the start.
+    fn read(&self, exploration: &Exploration<Moment>, found: &mut Findings) -> BTreeMap<(FaultSet, Promise), StateId> {
         let mut first = BTreeMap::new();
         for id in exploration.graph.ids() {
             let moment = exploration.graph.state(id);
             let struck = FaultSet::fired(&moment.state);
-            log.fired = struck.iter().fold(log.fired, FaultSet::with);
+            found.fired = struck.iter().fold(found.fired, FaultSet::with);
             let faults = self.attributed(struck);
-            if moment.state.is_cut() && !log.cut.contains(&faults) {
-                log.cut.push(faults);
+            if moment.state.is_cut() && !found.cut.contains(&faults) {
+                found.cut.push(faults);
             }
             for promise in self.broken(&moment) {
                 first.entry((faults, promise)).or_insert(id);
@@ -181,7 +184,7 @@ impl Search {
         first
     }
 
-    /// The smallest set of those asked about within which these faults strike on this voyage.
+    /// The smallest set of faults whose verdict a state with these fired marks decides in this search.
     fn attributed(&self, struck: FaultSet) -> FaultSet {
         if self.leases { struck.with(Fault::LeaseExpiry) } else { struck }
     }

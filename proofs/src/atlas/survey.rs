@@ -1,4 +1,4 @@
-//! Charts many pipelines: the voyages are small and independent, so each thread takes the next one that is left.
+//! The survey of many pipelines. Its searches are small and independent: each thread takes the next one that is left.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -11,18 +11,19 @@ use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
 use super::page::Page;
-use super::search::{Log, Search};
+use super::search::{Findings, Search};
 
-/// How far to look, and with what.
+/// The bounds of a survey, and the faults that it tries.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
-    /// How many messages are submitted.
+    /// The number of messages that are submitted.
     pub messages: u32,
-    /// Of these faults, none, each single one and each pair strikes.
+    /// The kinds of fault that are tried: none, each single one and each pair.
     pub faults: FaultSet,
-    /// How many threads search.
+    /// The number of threads that search.
     pub threads: usize,
-    /// A voyage ends at so many states, and its verdicts that are not "violated" are then unknown. About 200 bytes each.
+    /// The limit of states of one search. At the limit the search ends, and each verdict that is not "violated"
+    /// becomes "unknown". A state takes about 200 bytes.
     pub states_max: u32,
 }
 
@@ -32,118 +33,119 @@ impl Default for Scope {
     }
 }
 
-/// What a survey brought home.
+/// The result of a survey.
 #[derive(Clone, Debug)]
 pub struct Surveyed {
-    /// The pipelines that were charted, in the order in which they were given.
+    /// The pages of the pipelines whose searches all ended, in the order in which the pipelines were given.
     pub pages: Vec<Page>,
-    /// The names of those that were not, because the survey was stopped.
+    /// The names of the pipelines that have no page because the survey was stopped.
     pub left_out: Vec<String>,
 }
 
-/// How far a survey has come.
+/// The progress of a survey.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
-    /// Voyages that are over.
+    /// The number of searches that have ended.
     pub done: usize,
-    /// All voyages.
+    /// The number of all searches.
     pub all: usize,
-    /// States found so far, of all voyages.
+    /// The number of states found so far by all searches.
     pub states: usize,
-    /// The voyage that tells it.
+    /// The name of the pipeline whose search reports.
     pub title: &'a str,
 }
 
-/// Who is asked whether to go on, and told how far it came: many times a second, by every thread.
+/// The callbacks of a survey. Every thread calls them many times a second.
 #[derive(Clone, Copy)]
-pub struct Lookout<'a> {
-    /// Says whether to go on.
+pub struct Callbacks<'a> {
+    /// Returns whether the survey should go on.
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
-    /// Hears where the survey is.
+    /// Receives the progress of the survey.
     pub tell: &'a (dyn Fn(Progress<'_>) + Sync),
 }
 
-/// Charts the pipelines.
-pub fn survey(pipelines: &[Pipeline], course: Scope, lookout: Lookout<'_>) -> Result<Surveyed, TooManyMessages> {
-    let voyages: Vec<Vec<Search>> = pipelines
+/// Searches all pipelines and makes a page of each.
+pub fn survey(pipelines: &[Pipeline], scope: Scope, callbacks: Callbacks<'_>) -> Result<Surveyed, TooManyMessages> {
+    let searches: Vec<Vec<Search>> = pipelines
         .iter()
-        .map(|pipeline| Search::all(pipeline, course.messages, course.faults))
+        .map(|pipeline| Search::all(pipeline, scope.messages, scope.faults))
         .collect::<Result<_, _>>()?;
-    let logs =
-        Fleet { voyages: &voyages, course, lookout, done: AtomicUsize::new(0), states: AtomicUsize::new(0) }.run();
+    let run = Run { searches: &searches, scope, callbacks, done: AtomicUsize::new(0), states: AtomicUsize::new(0) };
+    let findings = run.findings();
     let mut surveyed = Surveyed { pages: Vec::new(), left_out: Vec::new() };
-    for (pipeline, logs) in pipelines.iter().zip(logs) {
-        match logs.into_iter().map(OnceLock::into_inner).collect::<Option<Vec<Log>>>() {
-            Some(logs) => surveyed.pages.push(Page::new(pipeline, course, &logs)),
+    for (pipeline, findings) in pipelines.iter().zip(findings) {
+        match findings.into_iter().map(OnceLock::into_inner).collect::<Option<Vec<Findings>>>() {
+            Some(findings) => surveyed.pages.push(Page::new(pipeline, scope, &findings)),
             None => surveyed.left_out.push(pipeline.name.clone()),
         }
     }
     Ok(surveyed)
 }
 
-/// All voyages of a survey, by pipeline, and how far they have come.
-struct Fleet<'a> {
-    voyages: &'a [Vec<Search>],
-    course: Scope,
-    lookout: Lookout<'a>,
+/// The searches of a survey, by pipeline, and the counters of their progress.
+struct Run<'a> {
+    searches: &'a [Vec<Search>],
+    scope: Scope,
+    callbacks: Callbacks<'a>,
     done: AtomicUsize,
     states: AtomicUsize,
 }
 
-impl Fleet<'_> {
-    /// Each voyage's log; none for those that were stopped.
-    fn run(&self) -> Vec<Vec<OnceLock<Log>>> {
-        let none_yet = |voyages: &Vec<Search>| voyages.iter().map(|_| OnceLock::new()).collect();
-        let logs: Vec<Vec<OnceLock<Log>>> = self.voyages.iter().map(none_yet).collect();
+impl Run<'_> {
+    /// The findings of each search; empty for a search that was stopped.
+    fn findings(&self) -> Vec<Vec<OnceLock<Findings>>> {
+        let none_yet = |searches: &Vec<Search>| searches.iter().map(|_| OnceLock::new()).collect();
+        let findings: Vec<Vec<OnceLock<Findings>>> = self.searches.iter().map(none_yet).collect();
         let (order, next) = (self.order(), AtomicUsize::new(0));
         let work = || {
             while let Some(&(pipeline, place)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let Some(log) = self.sail_one(&self.voyages[pipeline][place]) else { return };
-                logs[pipeline][place].set(log).expect("each voyage is one thread's");
+                let Some(found) = self.run_one(&self.searches[pipeline][place]) else { return };
+                findings[pipeline][place].set(found).expect("one thread runs each search");
             }
         };
         std::thread::scope(|scope| {
-            for _ in 1..self.course.threads {
+            for _ in 1..self.scope.threads {
                 scope.spawn(work);
             }
             work();
         });
-        logs
+        findings
     }
 
-    /// The longest first, so that no thread is left alone with one at the end; but a pipeline's together, so that a
-    /// survey that is stopped has whole pipelines to show.
+    /// The order in which threads take the searches, by pipeline and place. Longer searches come first, so that no
+    /// thread is left with a long one at the end. Searches of one pipeline stay together, so that a survey that is
+    /// stopped has whole pages.
     fn order(&self) -> Vec<(usize, usize)> {
         let of_pipeline =
-            |(pipeline, voyages): (usize, &Vec<Search>)| (0..voyages.len()).map(move |place| (pipeline, place));
-        let mut order: Vec<(usize, usize)> = self.voyages.iter().enumerate().flat_map(of_pipeline).collect();
+            |(pipeline, searches): (usize, &Vec<Search>)| (0..searches.len()).map(move |place| (pipeline, place));
+        let mut order: Vec<(usize, usize)> = self.searches.iter().enumerate().flat_map(of_pipeline).collect();
         order.sort_by_key(|&(pipeline, place)| {
-            let voyages = &self.voyages[pipeline];
-            (Reverse(voyages.iter().map(Search::weight).max()), pipeline, Reverse(voyages[place].weight()))
+            let searches = &self.searches[pipeline];
+            (Reverse(searches.iter().map(Search::weight).max()), pipeline, Reverse(searches[place].weight()))
         });
         order
     }
 
-    /// A voyage's log, unless it was stopped.
-    fn sail_one(&self, voyage: &Search) -> Option<Log> {
-        let told = Cell::new(0);
+    /// Runs one search. Returns none if the survey was stopped.
+    fn run_one(&self, search: &Search) -> Option<Findings> {
+        let reported = Cell::new(0);
         let tell = |found: usize, over: usize| {
-            let states = found - told.replace(found);
-            (self.lookout.tell)(Progress {
+            let states = found - reported.replace(found);
+            (self.callbacks.tell)(Progress {
                 done: self.done.fetch_add(over, Ordering::Relaxed) + over,
-                all: self.voyages.iter().map(Vec::len).sum(),
+                all: self.searches.iter().map(Vec::len).sum(),
                 states: self.states.fetch_add(states, Ordering::Relaxed) + states,
-                title: voyage.title(),
+                title: search.title(),
             });
         };
-        let log = voyage.run(self.course.states_max, &|progress| {
+        let found = search.run(self.scope.states_max, &|progress| {
             tell(progress.states, 0);
-            (self.lookout.keep_going)()
+            (self.callbacks.keep_going)()
         });
-        if !(self.lookout.keep_going)() {
+        if !(self.callbacks.keep_going)() {
             return None;
         }
-        tell(log.states, 1);
-        Some(log)
+        tell(found.states, 1);
+        Some(found)
     }
 }

@@ -1,6 +1,7 @@
-//! The atlas for a terminal: a chart of what survives, lists of what breaks each promise, and stories.
+//! The atlas for a terminal: a table of the semantics that survive, lists of the faults that break each promise, and
+//! stories.
 //!
-//! The chart is one table where the terminal has room for it, and two where it has not. 80 columns are enough.
+//! The table is one where the terminal is wide enough, and two where it is not. 80 columns are enough.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +15,22 @@ use super::labels::{code, codes, count, counted, harm, initial, letter, thousand
 use super::page::{Break, Page, undecided};
 use super::search::Story;
 
-/// The widths that lines are fitted to.
+/// The widths to which lines are fitted.
 const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
 const NAME: usize = 23;
 const CLAIM: usize = 26;
-/// The singles' columns, three wide each, after the name.
+/// The width of the columns of single faults: three for each.
 const SINGLES: usize = 3 * Fault::ALL.len();
-/// The columns for no fault, for the usual ones and for all, before or after the singles.
+/// The width of the columns for no fault, for the usual faults and for any faults, before and after the single
+/// faults.
 const ENDS: usize = 4 + 7 + 5;
-/// Where the lists of fault sets begin.
+/// The column at which the lists of fault sets begin.
 const LIST: usize = 24;
-/// A fault in the legend: its column, its name, a mark, and two blanks.
+/// The width of a fault in the legend: its abbreviation, its name, a mark, and two blanks.
 const ENTRY: usize = 24;
 
-/// What survives no fault, each single fault, any two of the usual ones and any two of all; and how to read it.
+/// The table of what survives no fault, each single fault, any two of the usual faults and any two of all faults,
+/// with its legend.
 pub fn chart(pages: &[Page], ink: Ink, width: usize) -> String {
     let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
     let each = |head: String, row: &dyn Fn(&Page) -> String| {
@@ -107,7 +110,7 @@ fn any(page: &Page, ink: Ink) -> String {
     format!("     {}   {}", survivors(page, usual, ink), survivors(page, all, ink))
 }
 
-/// The letters of what survives at delivery and at effect.
+/// The letters of the semantics that survive at delivery and at effect.
 fn survivors(page: &Page, sets: impl Iterator<Item = FaultSet> + Clone, ink: Ink) -> String {
     let paint = |letter: char| match letter {
         'E' => ink.good("E"),
@@ -135,7 +138,7 @@ fn legend(width: usize) -> String {
     lines + &rows.collect::<String>()
 }
 
-/// A pipeline's name, and a paragraph for each promise: the minimal sets of faults that break it.
+/// The name of the pipeline, and for each promise a paragraph with the minimal sets of faults that break it.
 pub fn section(page: &Page, ink: Ink, width: usize) -> String {
     let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
     let mut out = format!("{}, {} messages count\n", ink.strong(&page.pipeline.name), page.pipeline.obligation);
@@ -164,7 +167,7 @@ pub fn section(page: &Page, ink: Ink, width: usize) -> String {
     out
 }
 
-/// Single faults by name, pairs by their columns; and where it is unknown whether there are more.
+/// Single faults by name, pairs by abbreviation, and the sets for which it is unknown whether they break the promise.
 fn listed(sets: &[FaultSet], cut: &[FaultSet]) -> String {
     let named = sets.iter().filter(|it| it.len() < 2).map(FaultSet::to_string);
     let coded = sets.iter().filter(|it| it.len() == 2).map(|&it| codes(it));
@@ -196,7 +199,7 @@ fn told_of(page: &Page, faults: FaultSet, story: &Story, ink: Ink) -> String {
     }
 }
 
-/// The words in lines of at most so many columns, behind a label, the later lines indented.
+/// The words in lines of at most `width` columns after a label. Later lines are indented.
 fn wrapped(words: &str, label: &str, indent: usize, width: usize) -> String {
     let mut lines = vec![label.to_owned()];
     for word in words.split(' ') {

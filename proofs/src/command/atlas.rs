@@ -1,4 +1,4 @@
-//! `delivery atlas`: pipelines against every fault and every pair of faults.
+//! `delivery atlas`: the semantics of each pipeline under every fault and every pair of faults.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,39 +8,39 @@ use clap::ArgGroup;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 use delivery_proofs::atlas::{
-    FaultSet, Lookout, Progress, Scope, Surveyed, chart, html, json, markdown, section, stories, survey,
+    Callbacks, FaultSet, Progress, Scope, Surveyed, chart, html, json, markdown, section, stories, survey,
 };
 
 use super::{Outcome, load, output, terminal};
 
-/// What to chart, and how to write it.
+/// The pipelines to search, and the form of the output.
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("form").args(["json", "markdown"]))]
 pub struct Arguments {
     /// Pipeline files (TOML) or names of presets [default: every preset]
     #[arg(value_name = "FILE.toml or preset")]
     pipelines: Vec<PathBuf>,
-    /// Also write everything, with a sequence diagram of each story, into one HTML file
+    /// Also write all results, with a sequence diagram of each story, into one HTML file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// One JSON object a pipeline, with every story, instead of tables
+    /// Print one JSON object a pipeline, with every story, instead of tables
     #[arg(long)]
     json: bool,
-    /// The guarantee table of the README instead of tables
+    /// Print the guarantee table of the README instead of tables
     #[arg(long)]
     markdown: bool,
-    /// How many messages are submitted, 1 to 4
+    /// The number of messages that are submitted, 1 to 4
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4))]
     messages: u32,
 }
 
-/// Charts the pipelines.
+/// Searches the pipelines and writes the results.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
     let pipelines = chosen(arguments)?;
     arguments.html.as_deref().map_or(Ok(()), output::check_file)?;
     let surveyed = surveyed(&pipelines, arguments, &interrupt)?;
-    // A survey that was stopped before it had anything does not replace what an earlier one wrote.
+    // A survey that was stopped before its first page does not replace the file of an earlier one.
     if let Some(path) = arguments.html.as_ref().filter(|_| !surveyed.pages.is_empty()) {
         fs::write(path, html(&surveyed.pages)).with_context(|| path.display().to_string())?;
     }
@@ -65,9 +65,9 @@ fn surveyed(
     interrupt: &terminal::Interrupt,
 ) -> anyhow::Result<Surveyed> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut course = Scope { messages: arguments.messages, threads, ..Scope::default() };
+    let mut scope = Scope { messages: arguments.messages, threads, ..Scope::default() };
     if arguments.markdown && arguments.html.is_none() {
-        course.faults = FaultSet::usual();
+        scope.faults = FaultSet::usual();
     }
     let bar = terminal::bar(1, "atlas");
     let tell = |position: Progress<'_>| {
@@ -75,7 +75,7 @@ fn surveyed(
         bar.set_position(position.done as u64);
         bar.set_message(format!("{}, {:.1} M states", position.title, position.states as f64 / 1e6));
     };
-    let surveyed = survey(pipelines, course, Lookout { keep_going: &|| !interrupt.is_raised(), tell: &tell });
+    let surveyed = survey(pipelines, scope, Callbacks { keep_going: &|| !interrupt.is_raised(), tell: &tell });
     bar.finish_and_clear();
     Ok(surveyed?)
 }
@@ -89,8 +89,8 @@ fn written(surveyed: &Surveyed, arguments: &Arguments) -> String {
         return markdown(pages);
     }
     let (ink, width) = (terminal::ink(), terminal::width());
-    // Stories are told of pipelines that were named; of all presets they would fill a book. The chart comes last, where
-    // the eye is when the output stops.
+    // Stories are printed only for pipelines that the user named: those of all presets would be too many. The table
+    // comes last, because it is then in view when the output stops.
     let named = !arguments.pipelines.is_empty();
     let stories = |page| if named { stories(page, ink) + "\n" } else { String::new() };
     let sections: String = pages.iter().map(|page| section(page, ink, width) + &stories(page) + "\n").collect();

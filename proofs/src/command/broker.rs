@@ -3,24 +3,25 @@
 use std::net::SocketAddr;
 
 use delivery_impls::driver::run::RETAINED;
-use delivery_proofs::real::Role;
+use delivery_proofs::real::PartyRole;
 
 use super::{Outcome, role};
 
-/// Where it listens, and what every role wants to know.
+/// The address of the broker, and the arguments that all parties share.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     common: role::Common,
-    /// Where to listen; beyond the loopback address only with a secret
+    /// The address to listen on; one beyond the loopback address needs a secret
     #[arg(long, value_name = "ADDR", default_value = role::BROKER)]
     listen: SocketAddr,
-    /// How many of the latest records it keeps although they are delivered for good
+    /// The number of latest records to keep although they are settled
     #[arg(long, value_name = "N", default_value_t = RETAINED)]
     retain: u64,
 }
 
-/// Serves. Ctrl-C: producers get what they are owed, a consumer that is there gets what is left.
+/// Runs the broker. After Ctrl-C it answers open attempts and hands off what is left to a consumer that is connected,
+/// then ends.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    role::run(&arguments.common, Role::Broker { listen: arguments.listen, retain: arguments.retain })
+    role::run(&arguments.common, PartyRole::Broker { listen: arguments.listen, retain: arguments.retain })
 }

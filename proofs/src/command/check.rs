@@ -1,4 +1,5 @@
-//! `delivery check`: both worlds on each pipeline, whether they agree, and the shortest story of a broken promise.
+//! `delivery check`: the verdicts of model and simulation on each pipeline, whether they agree, and the shortest
+//! story of a broken promise.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,28 +18,28 @@ const MESSAGES: u32 = 2;
 const SCHEDULES: u32 = 5_000;
 const SEED: u64 = 1;
 
-/// What to check, and how far to look.
+/// The pipelines to check, and the bounds of the search.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     pipelines: Pipelines,
-    /// How many messages the model submits, 1 to 4
+    /// The number of messages that the model submits, 1 to 4
     #[arg(long, default_value_t = MESSAGES, value_parser = clap::value_parser!(u32).range(1..=4))]
     messages: u32,
-    /// Look at one order of steps that commute: many times fewer states, and of whole runs no more than what is lost in
-    /// one without end
+    /// Take steps that commute in one order only: many times fewer states. Of whole runs, only losses in runs without
+    /// end are then judged
     #[arg(long)]
     reduced: bool,
-    /// How many random schedules the simulation runs
+    /// The number of random schedules of the simulation
     #[arg(long, value_name = "N", default_value_t = SCHEDULES)]
     schedules: u32,
-    /// Where the random schedules come from
+    /// The seed of the random schedules
     #[arg(long, value_name = "S", default_value_t = SEED)]
     seed: u64,
-    /// One JSON object a pipeline instead of tables
+    /// Print one JSON object a pipeline instead of tables
     #[arg(long)]
     json: bool,
-    /// Write each counterexample into this directory, for `replay`
+    /// The directory for the counterexamples, as schedules for `replay`
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
 }
@@ -54,7 +55,7 @@ impl Default for Arguments {
 /// Checks each pipeline.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
-    // All of them are read before the first is checked: bad input is told at once.
+    // All pipelines are read before the first one is checked, so that bad input is reported at once.
     let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
     arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -86,7 +87,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// What came of checking a pipeline, and how long it took.
+/// The result of checking a pipeline, and the time that it took.
 fn verified(
     pipeline: &Pipeline,
     arguments: &Arguments,
@@ -147,7 +148,7 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Ar
     out + &stories(pipeline, verified, arguments.messages, ink)
 }
 
-/// "orders promises exactly-once (by effect, for acked messages): holds".
+/// The first line of the output, such as "orders promises exactly-once (by effect, for acked messages): holds".
 fn title(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
     let (level, obligation) = (report::word(pipeline.level), report::word(pipeline.obligation));
     let dead = verified.model.dead_letter.is_some();
@@ -171,7 +172,7 @@ fn title(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> String {
     format!("{} promises {claims} (by {level}, for {obligation} messages): {verdict}\n", ink.strong(&pipeline.name))
 }
 
-/// The story in which a message ends as a dead letter.
+/// The story in which a message becomes a dead letter.
 fn set_aside(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> Option<String> {
     let Violation { message, messages, steps, .. } = verified.model.dead_letter.as_ref()?;
     let which = message.map_or_else(String::new, |message| format!(" {message}"));
@@ -210,7 +211,7 @@ fn simulation_bounds(pipeline: &Pipeline, verified: &Verified) -> String {
     )
 }
 
-/// "2 faults": so many a run at most.
+/// The number of faults in one run at most, such as "2 faults".
 fn faults(budget: &FaultBudget) -> String {
     let sum = budget.each.iter().fold(0, |sum: u32, &times| sum.saturating_add(times));
     let most = if budget.total == 0 { sum } else { budget.total.min(sum) };
@@ -220,7 +221,7 @@ fn faults(budget: &FaultBudget) -> String {
     }
 }
 
-/// "whole runs in the model: resolves holds, arrives holds".
+/// The verdicts on whole runs, such as "whole runs in the model: resolves holds, arrives holds".
 fn whole_runs(verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
     if arguments.reduced {
         return format!(
@@ -242,7 +243,7 @@ fn agreement(verified: &Verified, ink: Ink) -> String {
     disagreements.chain(could_not_say).collect()
 }
 
-/// A broken promise is told by the story of each property that is wanted.
+/// The stories of the broken properties that are wanted.
 fn stories(pipeline: &Pipeline, verified: &Verified, messages: u32, ink: Ink) -> String {
     let wanted = render::wanted(pipeline, &verified.rules);
     let in_model = verified.model.violations.iter().filter(|violation| wanted.contains(violation.property));
@@ -275,8 +276,8 @@ fn of_model(pipeline: &Pipeline, violation: &Violation, looked_at: u32, ink: Ink
     )
 }
 
-/// A run that does not end is told whatever is promised: somebody waits for ever. One that never pays a debt is told as
-/// the story of the property that it breaks.
+/// A run that does not end. It is shown whatever the pipeline promises, because a party then waits without end. A run
+/// that never pays a debt is shown as the story of the property that it breaks.
 fn endless(pipeline: &Pipeline, found: &LivenessFinding, ink: Ink) -> Option<String> {
     let run = found.broken_by.as_ref().filter(|_| found.claim != Claim::Arrives)?;
     Some(format!(

@@ -3,25 +3,25 @@
 use std::net::SocketAddr;
 
 use delivery_model::vocab::Position;
-use delivery_proofs::real::Role;
+use delivery_proofs::real::PartyRole;
 
 use super::{Outcome, role};
 
-/// Where the broker is, and what every role wants to know.
+/// The address of the broker, and the arguments that all parties share.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     common: role::Common,
-    /// Where the broker is
+    /// The address of the broker
     #[arg(long, value_name = "ADDR", default_value = role::BROKER)]
     connect: SocketAddr,
-    /// Go back to this position of the broker's log first: everything from there on is delivered again
+    /// The position of the broker's log to rewind to first: everything from there on is delivered again
     #[arg(long, value_name = "POSITION")]
     rewind: Option<u64>,
 }
 
-/// Takes deliveries until Ctrl-C: then it wants no more, and finishes those that came.
+/// Takes deliveries until Ctrl-C. Then it takes no new ones, and finishes those that it has.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let rewind = arguments.rewind.map(Position);
-    role::run(&arguments.common, Role::Consumer { broker: arguments.connect, rewind })
+    role::run(&arguments.common, PartyRole::Consumer { broker: arguments.connect, rewind })
 }

@@ -13,27 +13,27 @@ use stateright::Model;
 
 use super::{Outcome, load, report, terminal};
 
-/// How often the Explorer is asked whether it is up before it is given up.
+/// The number of times that the Explorer is asked whether it has started.
 const TRIES_MAX: u32 = 100;
 const TRY_EVERY: Duration = Duration::from_millis(100);
-/// How often it is looked whether the Explorer is to be closed.
+/// The longest time between two looks at the interrupt flag.
 const POLL_MAX: Duration = Duration::from_millis(50);
 
-/// Which pipeline to browse, and where.
+/// The pipeline to browse, and the address of the Explorer.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Pipeline file (TOML) or name of a preset
     #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
     pipeline: PathBuf,
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// How many messages are submitted, 1 to 4
+    /// The number of messages that are submitted, 1 to 4
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4))]
     messages: u32,
 }
 
-/// Serves the Explorer until Ctrl-C.
+/// Runs the Explorer until Ctrl-C.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
     let pipeline = load::pipeline(&arguments.pipeline)?;
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             eprintln!("the Explorer did not start its search by itself ({error}); press its button");
         }
     });
-    // The server blocks for good, so it has a thread of its own, which ends with the process and leaves nothing behind.
+    // The server blocks for ever, so it has a thread of its own, which ends with the process.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let server = std::thread::spawn(move || drop(protocol.checker().threads(threads).serve(address)));
     while !interrupt.is_raised() && !server.is_finished() {
@@ -64,14 +64,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Interrupted)
 }
 
-/// Stateright would panic on a busy address, so it is tried first.
+/// Checks that the address is free. Stateright would panic on a busy address.
 fn free(address: SocketAddr) -> anyhow::Result<()> {
     TcpListener::bind(address)
         .map(drop)
         .with_context(|| format!("cannot listen on {address}; another address can be given with --listen"))
 }
 
-/// A link to the shortest path to each broken property and to each fault, found by our own walk of the same graph.
+/// The links to the shortest path to each broken property and to each fault, found by the graph checker on the same
+/// model.
 fn discoveries(
     pipeline: &Pipeline,
     protocol: &Protocol,
@@ -121,7 +122,7 @@ fn discoveries(
     Ok(out + &report::lines(&table))
 }
 
-/// The Explorer's checker starts on demand and finds nothing until it is told to run.
+/// Starts the search of Stateright's on-demand checker, which searches nothing until it is asked to.
 fn run_to_completion(address: SocketAddr) -> std::io::Result<()> {
     let mut tries = 0;
     let mut stream = loop {

@@ -1,4 +1,4 @@
-//! `delivery judge`: the verdicts of a recorded history, or of the parts that the processes of one machine recorded.
+//! `delivery judge`: the verdicts on a recorded history, or on the parts that the processes of one machine recorded.
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -13,34 +13,34 @@ use serde_json::json;
 use super::terminal::Interrupt;
 use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, load, output, report, terminal};
 
-/// How many violations a person is shown; JSON has all that the judge tells.
+/// The number of violations that the table shows. JSON has all that the judge reports.
 const SHOWN: usize = 10;
-/// How many of its lines.
+/// The number of lines that each shown violation names.
 const LINES_SHOWN: usize = 12;
 
-/// What to judge, and how to read it.
+/// The history to judge, and how to read it.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The history (JSON Lines); `-` for standard input. Several: the parts of one history, joined by their times, which
-    /// must be of one clock
+    /// The history (JSON Lines); `-` for standard input. Several files: the parts of one history, joined by their
+    /// times, which must come from one clock
     #[arg(required = true)]
     history: Vec<PathBuf>,
-    /// Write the joined history here: the lines that a judgement of several parts names are its lines
+    /// The file for the joined history; the judgement of several parts names the lines of this file
     #[arg(long, value_name = "FILE")]
     joined: Option<PathBuf>,
-    /// What is counted [default: the history's own, else effect]
+    /// What is counted [default: as the history says, else effect]
     #[arg(long)]
     level: Option<LevelWord>,
-    /// Which messages must not be lost [default: the history's own, else acked]
+    /// The messages that must not be lost [default: as the history says, else acked]
     #[arg(long)]
     obligation: Option<ObligationWord>,
     /// Exit with 1 unless the history shows this semantics
     #[arg(long, value_name = "SEMANTICS")]
     expect: Option<SemanticsWord>,
-    /// Judge the rest of a history whose last line was cut off
+    /// Judge the rest of a history whose last line is truncated
     #[arg(long)]
     allow_truncated: bool,
-    /// One JSON object instead of a table
+    /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
 }
@@ -82,7 +82,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(outcome(&history, &judgement, expect))
 }
 
-/// What is expected decides; else what the history's own pipeline promises; else nothing is asked for.
+/// The outcome: decided by what the user expects, else by what the history's pipeline promises, else by whether there
+/// is an answer.
 fn outcome(history: &History, judgement: &Judgement, expect: Option<Semantics>) -> Outcome {
     match (expect, &history.header.pipeline) {
         (Some(semantics), _) => judgement.verdicts.of(semantics).into(),
@@ -93,7 +94,7 @@ fn outcome(history: &History, judgement: &Judgement, expect: Option<Semantics>) 
     }
 }
 
-/// What the history's own pipeline promises.
+/// The semantics that the history's pipeline promises.
 fn promised(history: &History) -> Option<Semantics> {
     match &history.header.pipeline {
         Some(PipelineOf::Whole(pipeline)) => pipeline.promises,
@@ -101,12 +102,12 @@ fn promised(history: &History) -> Option<Semantics> {
     }
 }
 
-/// Every part that is named. None after Ctrl-C.
+/// All parts that the user named; none after Ctrl-C.
 fn parts(arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Option<Vec<History>>> {
     arguments.history.iter().map(|path| read(path, arguments.allow_truncated, interrupt)).collect()
 }
 
-/// The parts of several that keep the whole from coming to rest, and why.
+/// The parts of a joint history that keep the whole from being quiescent, with the reason of each.
 fn unfinished(paths: &[PathBuf], parts: &[History]) -> Vec<String> {
     let why = |part: &History| match (part.truncated, part.events.last(), part.rest()) {
         (Some(line), _, _) => Some(format!("is cut off in line {line}")),
@@ -118,7 +119,7 @@ fn unfinished(paths: &[PathBuf], parts: &[History]) -> Vec<String> {
     if parts.len() > 1 { told.collect() } else { Vec::new() }
 }
 
-/// The one history, or the parts joined. None after Ctrl-C.
+/// The one history, or the joined parts; none after Ctrl-C.
 fn joined(mut parts: Vec<History>, arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
     terminal::spinner(&format!("joining {} parts", parts.len()));
     let history = match parts.len() {
@@ -140,7 +141,7 @@ fn joined(mut parts: Vec<History>, arguments: &Arguments, interrupt: &Interrupt)
     Ok(Some(history))
 }
 
-/// Reads a history from a file, or from standard input (`-`). None after Ctrl-C.
+/// Reads a history from a file, or from standard input (`-`). Returns none after Ctrl-C.
 pub fn read(path: &Path, allow_truncated: bool, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
     let named = || path.display().to_string();
     let bar = terminal::bytes(&format!("reading {}", path.display()));
@@ -159,7 +160,7 @@ pub fn read(path: &Path, allow_truncated: bool, interrupt: &Interrupt) -> anyhow
     history.map(Some).with_context(named)
 }
 
-/// Whether a history shows what its pipeline promises, and its order where it claims one.
+/// The verdict on the pipeline's promise, and on its order if it claims one.
 pub fn claims(pipeline: &Pipeline, judgement: &Judgement) -> Verdict {
     let promise = pipeline.promises.map_or(Verdict::Holds, |semantics| judgement.verdicts.of(semantics));
     let order = judgement.finding(PropertyId::Order).filter(|_| pipeline.ordered);
@@ -221,7 +222,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
     })
 }
 
-/// The judgement for people.
+/// The judgement as text for people.
 pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Option<Semantics>, ink: Ink) -> String {
     let counts = &judgement.counts;
     let rules = &judgement.rules;

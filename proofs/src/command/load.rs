@@ -1,5 +1,5 @@
-//! Reading what the user names: pipelines by file or preset, schedules, secrets. Each kind of text has a limit, which holds
-//! for the bytes that come, whatever the file says of its length: a device or a pipe says nothing.
+//! Reading of the files that the user names: pipelines (by file or preset), schedules and secrets. Each kind of text
+//! has a limit, which counts the bytes that are read: the length that the system reports for a device or a pipe is 0.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,14 +16,14 @@ pub struct Kind {
     bytes_max: u64,
 }
 
-/// A pipeline has some thirty settings, and comments.
+/// The limit for a pipeline, which has some thirty settings, and comments.
 const PIPELINE: Kind = Kind { what: "a pipeline", bytes_max: 1 << 20 };
-/// An exact interleaving takes some 60 bytes a step.
+/// The limit for a schedule: an exact interleaving takes some 60 bytes a step.
 pub const SCHEDULE: Kind = Kind { what: "a schedule", bytes_max: 16 << 20 };
-/// It travels in one message, which may have 256 KiB.
+/// The limit for a secret, which travels in one message of at most 256 KiB.
 pub const SECRET: Kind = Kind { what: "a secret", bytes_max: 4 << 10 };
 
-/// The pipelines named, or the reference pipelines if none is.
+/// The pipelines that the user named, or the reference pipelines if there are none.
 pub fn pipelines(names: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Pipeline>> {
     if names.is_empty() {
         return Ok(presets::REFERENCES
@@ -34,7 +34,7 @@ pub fn pipelines(names: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Pipeline>> {
     names.iter().map(|name| pipeline(name.as_ref())).collect()
 }
 
-/// The pipeline in this file, or the preset of this name. A file wins.
+/// The pipeline in this file, or the preset of this name. If both exist, the file is taken.
 pub fn pipeline(name: &Path) -> anyhow::Result<Pipeline> {
     if !name.exists()
         && let Some(word) = name.to_str()
@@ -71,7 +71,7 @@ fn bytes(path: &Path, Kind { what, bytes_max }: Kind) -> anyhow::Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// Opens what is to be read: anything but a directory.
+/// Opens a file, a device or a pipe for reading; a directory is an error.
 pub fn open(path: &Path) -> io::Result<File> {
     let file = File::open(path)?;
     match file.metadata()?.is_dir() {

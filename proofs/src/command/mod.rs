@@ -47,34 +47,34 @@ enum Verb {
     Explore(explore::Arguments),
     /// Run generated fault schedules on the simulated implementation
     Simulate(simulate::Arguments),
-    /// Tell the story of one schedule
+    /// Show the story of one schedule
     Replay(replay::Arguments),
     /// Run the implementation for real: threads, TCP, disk
     Run(run::Arguments),
-    /// Be the broker, as a process of its own
+    /// Run the broker as a process of its own
     Broker(broker::Arguments),
-    /// Be the order service, as a process of its own
+    /// Run a producer, the order service, as a process of its own
     Produce(produce::Arguments),
-    /// Be the inventory service, as a process of its own
+    /// Run the consumer, the inventory service, as a process of its own
     Consume(consume::Arguments),
     /// Judge a recorded history, or the parts of one
     Judge(judge::Arguments),
-    /// Chart what survives which faults, for every preset
+    /// Show which semantics survive which faults, for every preset
     Atlas(atlas::Arguments),
     /// Show which property catches each seeded bug
     Mutants(mutants::Arguments),
 }
 
-/// What a verb came to, weakest claim last: the worse of two is the outcome of both.
+/// The result of a verb, from best to worst: of two results, the worse one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// What is promised or expected holds.
     Kept,
-    /// Nobody can tell: a bound was cut, things did not come to rest, or the record contradicts itself.
+    /// The answer is not known: a bound was met, the run did not come to rest, or the record contradicts itself.
     Unknown,
-    /// It is broken.
+    /// What is promised or expected is broken.
     Broken,
-    /// Ctrl-C ended it before there was an answer.
+    /// Ctrl-C ended the verb before there was an answer.
     Interrupted,
 }
 
@@ -92,13 +92,14 @@ impl Outcome {
         if kept { Outcome::Kept } else { Outcome::Broken }
     }
 
-    /// What became of a pipeline's claims. One that claims nothing asks for an answer, and "unknown" is none.
+    /// The outcome of a pipeline's claims. A pipeline that claims nothing asks for an answer, so "unknown" is not
+    /// success.
     fn of(pipeline: &Pipeline, claims: Verdict, verdicts: &Verdicts) -> Self {
         let claims_nothing = pipeline.promises.is_none() && !pipeline.ordered;
         if claims_nothing { Outcome::answered(verdicts) } else { claims.into() }
     }
 
-    /// Where nothing is claimed or expected.
+    /// The outcome where nothing is claimed or expected: whether every verdict is known.
     fn answered(verdicts: &Verdicts) -> Self {
         if verdicts.is_unknown() { Outcome::Unknown } else { Outcome::Kept }
     }
@@ -129,7 +130,7 @@ impl From<Outcome> for ExitCode {
     }
 }
 
-/// Does what the arguments say. An error means bad input.
+/// Runs the verb that the arguments name. An error means bad input.
 pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     match arguments.verb.unwrap_or_else(|| Verb::Check(check::Arguments::default())) {
         Verb::Check(arguments) => check::run(&arguments),
@@ -146,7 +147,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     }
 }
 
-/// `--level`, as the contract spells it.
+/// The words of `--level`.
 #[derive(Clone, Copy, ValueEnum)]
 enum LevelWord {
     Delivery,
@@ -162,7 +163,7 @@ impl From<LevelWord> for Level {
     }
 }
 
-/// `--obligation`, as the contract spells it.
+/// The words of `--obligation`.
 #[derive(Clone, Copy, ValueEnum)]
 enum ObligationWord {
     Acked,
@@ -178,7 +179,7 @@ impl From<ObligationWord> for Obligation {
     }
 }
 
-/// `--expect`, as the contract spells it.
+/// The words of `--expect`.
 #[derive(Clone, Copy, ValueEnum)]
 #[expect(clippy::enum_variant_names, reason = "these are the field's words")]
 enum SemanticsWord {
@@ -197,7 +198,7 @@ impl From<SemanticsWord> for Semantics {
     }
 }
 
-/// Pipelines to work on: files or presets.
+/// The pipelines to work on: files or presets.
 #[derive(clap::Args, Default)]
 struct Pipelines {
     /// Pipeline files (TOML), or names of presets

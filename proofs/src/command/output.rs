@@ -1,5 +1,5 @@
-//! Where results are to go, looked at before long work begins: a place that cannot be written to is better known then. A
-//! look leaves nothing behind, so that a command that is refused afterwards has changed nothing.
+//! Checks of the places for results, made before long work begins. A check leaves no file behind, so a command that
+//! is refused later has changed nothing.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
@@ -10,7 +10,7 @@ use delivery_model::history::History;
 
 use super::terminal::{self, Interrupt, Stoppable};
 
-/// That a file can be written here, be there one or not. One that is there stays as it is.
+/// Checks that a file can be written here. A file that exists stays as it is.
 pub fn check_file(path: &Path) -> anyhow::Result<()> {
     let tried = match create_and_remove(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -21,7 +21,7 @@ pub fn check_file(path: &Path) -> anyhow::Result<()> {
     tried.with_context(|| path.display().to_string())
 }
 
-/// That a new file can be written here.
+/// Checks that a new file can be written here.
 pub fn check_new_file(path: &Path) -> anyhow::Result<()> {
     let tried = create_and_remove(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => io::Error::new(error.kind(), "there is a file already; a new one is expected"),
@@ -35,20 +35,20 @@ fn create_and_remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// That files can be written into this directory, which need not be there yet.
+/// Checks that files can be written into this directory, or that it can be created.
 pub fn check_directory(path: &Path) -> anyhow::Result<()> {
     let there = path.ancestors().find(|place| !place.as_os_str().is_empty() && place.exists());
-    // A file without a name goes by itself.
+    // A file without a name is removed when it is closed.
     tempfile::tempfile_in(there.unwrap_or(Path::new("."))).map(drop).with_context(|| path.display().to_string())
 }
 
-/// Writes a history into a new file: all of it, or no file is left.
+/// Writes a history into a new file. On an error the file is removed.
 pub fn write_history(history: &History, path: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
     let bar = terminal::bytes(&format!("writing {}", path.display()));
     let written = File::create_new(path).and_then(|file| {
         let written = history.write(BufWriter::new(Stoppable::new(file, interrupt, &bar)));
         if written.is_err() {
-            // What is wrong with the place is told already.
+            // The first error is reported; one of the removal would add nothing.
             let _ = fs::remove_file(path);
         }
         written

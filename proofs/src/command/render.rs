@@ -1,4 +1,4 @@
-//! Stories for people: what a run did, step by step; and where to keep it.
+//! Stories as text for people, and the files that keep them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use delivery_model::vocab::{MessageId, Step};
 use delivery_proofs::verify::Broken;
 use serde_json::{Value, json};
 
-/// A longer run is told by its first steps.
+/// The most lines of a story. A longer one is cut after its first steps.
 const LINES_MAX: usize = 400;
 
-/// The steps as a sequence between the parties, or, where there are more messages than the protocol's state holds, as a
-/// list.
+/// The steps as a sequence between the parties, or as a list if there are more messages than the protocol's state
+/// holds.
 pub fn steps(pipeline: &Pipeline, messages: u32, steps: &[Step], ink: Ink) -> String {
     let shown = &steps[..steps.len().min(LINES_MAX)];
     let told = match story::spec_for(pipeline, messages, shown) {
@@ -30,12 +30,12 @@ pub fn steps(pipeline: &Pipeline, messages: u32, steps: &[Step], ink: Ink) -> St
     }
 }
 
-/// A run that does not end: what happens first, and then for ever.
+/// A run that does not end: its stem, then its loop.
 pub fn endless(pipeline: &Pipeline, run: &EndlessRun, ink: Ink) -> String {
     looped(pipeline, run.messages, &run.stem, &run.cycle, ink)
 }
 
-/// A run: its steps, and those that it then repeats for ever, if there are any.
+/// A run: its steps, then the steps of its loop if it has one.
 pub fn run(pipeline: &Pipeline, messages: u32, stem: &[Step], cycle: &[Step], ink: Ink) -> String {
     if cycle.is_empty() { steps(pipeline, messages, stem, ink) } else { looped(pipeline, messages, stem, cycle, ink) }
 }
@@ -58,7 +58,7 @@ fn looped(pipeline: &Pipeline, messages: u32, stem: &[Step], cycle: &[Step], ink
     }
 }
 
-/// A violation as JSON: its steps, and under `loop` those that are then repeated for ever.
+/// A violation as JSON: its steps, and under `loop` the steps that are repeated without end.
 pub fn violation(property: PropertyId, message: Option<MessageId>, steps: &[Step], cycle: &[Step]) -> Value {
     let mut told = json!({ "property": property, "message": message, "steps": steps });
     if !cycle.is_empty() {
@@ -67,25 +67,24 @@ pub fn violation(property: PropertyId, message: Option<MessageId>, steps: &[Step
     told
 }
 
-/// The properties whose stories are told: those of the promise, or, where nothing is promised, all that stands between the
-/// pipeline and exactly-once; order where it is claimed; and in any case a message that ends both with an effect and as a
-/// dead letter, and what is claimed of the inside.
+/// The properties whose stories are shown: those of the promise, or those of exactly-once if nothing is promised;
+/// order if it is claimed; and always `effect-or-dead-letter` and the white-box properties.
 pub fn wanted(pipeline: &Pipeline, rules: &Rules) -> PropertySet {
     let promised = rules.required_by(pipeline.promises.unwrap_or(Semantics::ExactlyOnce));
     let order = if pipeline.ordered { PropertyId::Order.into() } else { PropertySet::EMPTY };
     promised | order | PropertyId::EffectOrDeadLetter.into() | PropertySet::WHITE_BOX
 }
 
-/// "no-duplicate-effect, broken for message 1".
+/// The title of a story, such as "no-duplicate-effect, broken for message 1".
 pub fn broken(property: PropertyId, message: Option<MessageId>, ink: Ink) -> String {
     let whose = message.map_or_else(String::new, |message| format!(" for message {message}"));
     format!("{}, broken{whose}", ink.bad(property.word()))
 }
 
-/// Writes a counterexample into a directory, and says where.
+/// Writes a counterexample into a directory, and returns its path.
 pub fn save(directory: &Path, property: PropertyId, schedule: &Schedule) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-    // A pipeline's name is the user's, and need not be a good name for a file.
+    // The user chooses the name of a pipeline, and it need not be fit for a file.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let name: String = schedule.pipeline.name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(100).collect();
     let path = directory.join(format!("{name}.{property}.json"));

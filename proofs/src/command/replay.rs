@@ -1,4 +1,4 @@
-//! `delivery replay`: the story of one schedule, on the model, on the simulated cores or for real.
+//! `delivery replay`: the story of one schedule, in the model, on the simulated cores or in a real run.
 
 use std::path::PathBuf;
 
@@ -13,40 +13,40 @@ use delivery_model::spec::{PROCESSES, State};
 use delivery_model::story::{self, Ink};
 use delivery_model::vocab::{Event, EventKind, ProcessId, Step};
 use delivery_proofs::mutants::Mutant;
-use delivery_proofs::real::{self, Options, Plan};
+use delivery_proofs::real::{self, FaultPlan, Options};
 use delivery_proofs::simulation::points;
 use delivery_proofs::simulation::run::{Ending, Run, run as simulated};
 
 use super::terminal::Interrupt;
 use super::{Outcome, judge as judging, load, output, render, report, terminal};
 
-/// A real run of so many messages or fewer is told event by event.
+/// A real run of at most so many events is printed event by event.
 const EVENTS_SHOWN: usize = 200;
 
-/// Which schedule, and where.
+/// The schedule, and the world in which it runs.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The schedule (JSON)
     schedule: PathBuf,
-    /// Where to replay it
+    /// The world in which it is replayed
     #[arg(long, default_value = "simulation")]
     world: World,
-    /// Write the history of the replay to this file
+    /// The file for the history of the replay
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum World {
-    /// The spec: every step must be possible there
+    /// The spec: every step must be enabled in it
     Model,
     /// The cores, on a simulated network, disk and clock
     Simulation,
-    /// Threads, TCP and disk, struck by the same faults at the same logical points
+    /// Threads, TCP and disk, with the same faults at the same logical points
     Real,
 }
 
-/// Replays a schedule and judges what came of it.
+/// Replays a schedule and judges the history.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::install()?;
     let path = &arguments.schedule;
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(outcome(&schedule.pipeline, &judgement))
 }
 
-/// The repeated steps lead back to where they began.
+/// Whether the repeated steps lead back to the state in which they began.
 fn closes(schedule: &Schedule, stem: &[Step], cycle: &[Step]) -> Result<bool, story::NoStory> {
     let spec = story::spec_for(&schedule.pipeline, schedule.messages, &[stem, cycle].concat())?;
     let mut state = State::default();
@@ -108,7 +108,7 @@ fn closes(schedule: &Schedule, stem: &[Step], cycle: &[Step]) -> Result<bool, st
     Ok(state == before)
 }
 
-/// Where the steps begin that an endless schedule repeats; their end where nothing is repeated.
+/// The index of the first step of the loop of an endless schedule; the number of steps if there is no loop.
 fn loop_of(schedule: &Schedule, steps: &[Step]) -> usize {
     match schedule.interleaving {
         Interleaving::Endless { from, .. } => from,
@@ -116,7 +116,7 @@ fn loop_of(schedule: &Schedule, steps: &[Step]) -> usize {
     }
 }
 
-/// The steps of an exact schedule; those that the cores take by a seeded one.
+/// The steps of an exact schedule, or the steps that the cores take under a seeded one.
 fn steps_of(schedule: &Schedule) -> anyhow::Result<Vec<Step>> {
     match &schedule.interleaving {
         Interleaving::Exact(steps) | Interleaving::Endless { steps, .. } => Ok(steps.clone()),
@@ -124,7 +124,7 @@ fn steps_of(schedule: &Schedule) -> anyhow::Result<Vec<Step>> {
     }
 }
 
-/// What the spec's steps are as events.
+/// The events of the spec's steps.
 fn in_model(schedule: &Schedule, steps: &[Step]) -> Result<History, story::NoStory> {
     let spec = story::spec_for(&schedule.pipeline, schedule.messages, steps)?;
     let mut history = History { header: Header::from(&schedule.pipeline), ..History::default() };
@@ -187,7 +187,7 @@ fn outcome(pipeline: &Pipeline, judgement: &Judgement) -> Outcome {
     Outcome::of(pipeline, judging::claims(pipeline, judgement), &judgement.verdicts)
 }
 
-/// Runs the schedule's faults for real, in a place of its own.
+/// Runs the schedule's faults in a real run, in a temporary directory.
 fn really(schedule: &Schedule, arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Outcome> {
     let faults = points::planned(schedule)?;
     let place = terminal::temporary()?;
@@ -195,7 +195,7 @@ fn really(schedule: &Schedule, arguments: &Arguments, interrupt: &Interrupt) -> 
     let mut options = Options::new(schedule.messages.into(), &record);
     options.directory = Some(place.path().to_owned());
     options.producers = 1;
-    options.plan = Plan::Given(faults.clone());
+    options.plan = FaultPlan::Given(faults.clone());
     options.stop = interrupt.flag();
     let came = real::run(&schedule.pipeline, &options)?;
     let history = match came.ended {
@@ -219,7 +219,7 @@ fn really(schedule: &Schedule, arguments: &Arguments, interrupt: &Interrupt) -> 
     Ok(outcome(&schedule.pipeline, &judgement))
 }
 
-/// A line an event. Threads take their steps at once, so there is no one story of them.
+/// The events, one a line. Threads take steps at the same time, so there is no single sequence of steps to show.
 fn events(history: &History) -> String {
     let mut table = report::table(&["line", "process", "event"]);
     for recorded in history.events.iter().take(EVENTS_SHOWN) {

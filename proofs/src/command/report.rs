@@ -1,4 +1,4 @@
-//! How verdicts are written: words, JSON fields, tables.
+//! Verdicts as words, JSON fields and tables.
 
 use comfy_table::{Table, presets};
 use delivery_model::pipeline::{Pipeline, Semantics};
@@ -7,7 +7,7 @@ use delivery_model::story::Ink;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The verdict on each semantics, by its name.
+/// The verdict on each semantics, by the name of the semantics.
 pub fn verdicts(verdicts: &Verdicts) -> Value {
     let by_name = Semantics::ALL.map(|semantics| (semantics.word().to_owned(), verdicts.of(semantics).word().into()));
     Value::Object(by_name.into_iter().collect::<Map<_, _>>())
@@ -21,12 +21,12 @@ pub fn word(setting: impl Serialize) -> String {
     }
 }
 
-/// "1 message", "2 messages"; from a thousand on with commas.
+/// A number with its noun, such as "1 message" or "2 messages". From a thousand on it has commas.
 pub fn count(number: u64, noun: &str) -> String {
     count_of(number, noun, &format!("{noun}s"))
 }
 
-/// The same for nouns with a plural of their own.
+/// A number with a noun whose plural is irregular.
 pub fn count_of(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
@@ -49,18 +49,18 @@ pub fn coloured(verdict: Verdict, ink: Ink) -> String {
     }
 }
 
-/// The verdict on a semantics. One that rests on dead letters says so.
+/// The verdict on a semantics, with a note if it depends on dead letters.
 pub fn resting(verdict: Verdict, semantics: Semantics, or_dead_lettered: bool, ink: Ink) -> String {
     coloured(verdict, ink) + rests(verdict, semantics, or_dead_lettered)
 }
 
-/// What is added to a verdict that nothing is lost, where dead letters pay the debt.
+/// The note on a verdict of "not lost" that holds because dead letters count as delivered.
 pub fn rests(verdict: Verdict, semantics: Semantics, or_dead_lettered: bool) -> &'static str {
     let rests = or_dead_lettered && verdict == Verdict::Holds && semantics != Semantics::AtMostOnce;
     if rests { ", or dead-lettered" } else { "" }
 }
 
-/// A verdict in its colour, and why it is unknown.
+/// A verdict in its colour, and the reason if it is unknown.
 pub fn painted(verdict: Verdict, ink: Ink) -> String {
     match verdict {
         Verdict::Holds | Verdict::Violated => coloured(verdict, ink),
@@ -68,8 +68,8 @@ pub fn painted(verdict: Verdict, ink: Ink) -> String {
     }
 }
 
-/// The verdict on each semantics, a line each; the promised one is marked. `or_dead_lettered`: that nothing is lost rests
-/// on dead letters, which pay the debt.
+/// The verdict on each semantics, one a line; the promised one is marked. `or_dead_lettered`: "not lost" holds
+/// because dead letters count as delivered.
 pub fn semantics(verdicts: &Verdicts, promised: Option<Semantics>, or_dead_lettered: bool, ink: Ink) -> String {
     let mut table = table(&["semantics", "verdict", ""]);
     for semantics in Semantics::ALL {
@@ -81,7 +81,8 @@ pub fn semantics(verdicts: &Verdicts, promised: Option<Semantics>, or_dead_lette
     lines(&table)
 }
 
-/// What a pipeline gives that promises nothing. Empty, if it promises something. `shown` as in "that no run broke".
+/// The strongest semantics of a pipeline that promises nothing; empty if it promises something. `shown` completes the
+/// sentence, as in "that no run broke".
 pub fn nothing_promised(pipeline: &Pipeline, verdicts: &Verdicts, shown: &str) -> String {
     match (pipeline.promises, pipeline.ordered) {
         (None, false) => format!("nothing is promised; the strongest that {shown}: {}\n", verdicts.strongest_word()),
@@ -100,7 +101,7 @@ pub fn table(titles: &[&str]) -> Table {
     table
 }
 
-/// The table as lines, without the blanks that would end them.
+/// The table as lines, without trailing blanks.
 pub fn lines(table: &Table) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -7,39 +7,40 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use delivery_impls::driver::run::Ended;
 use delivery_impls::driver::secret::Secret;
-use delivery_proofs::real::{Party, Role};
+use delivery_proofs::real::{Party, PartyRole};
 
 use super::{Outcome, load, report, terminal};
 
-/// Where a broker listens unless told otherwise, and where the others look for it.
+/// The default address of the broker.
 pub const BROKER: &str = "127.0.0.1:7117";
 
-/// Where the shared secret may stand, if not in a file.
+/// The environment variable that may hold the shared secret.
 const SECRET: &str = "DELIVERY_SECRET";
 
-/// What every role wants to know.
+/// The arguments that all parties share.
 #[derive(clap::Args)]
 pub struct Common {
-    /// Pipeline file (TOML) or name of a preset, the same for all three roles
+    /// Pipeline file (TOML) or name of a preset, the same for all parties
     #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
     pipeline: PathBuf,
-    /// Where its stores are. Started again on the same directory, it goes on where it was stopped or killed
+    /// The directory of the party's stores. Started again on the same directory, the party goes on where it was
+    /// stopped or killed
     #[arg(long, value_name = "DIR")]
     directory: PathBuf,
-    /// The file of its part of the history [default: its name in the directory, such as broker-0.jsonl]
+    /// The file for the party's part of the history [default: its name in the directory, such as broker-0.jsonl]
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// The file of the secret that all roles share, where the broker does not listen on the loopback address; or give it
-    /// as DELIVERY_SECRET in the environment
+    /// The file of the secret that all parties share, needed if the broker does not listen on the loopback address;
+    /// the environment variable DELIVERY_SECRET can hold the secret instead
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Say every event on standard output, once it is recorded
+    /// Print every event on standard output, once it is recorded
     #[arg(long)]
     verbose: bool,
 }
 
-/// Runs a role until it has nothing left to do, or Ctrl-C asks it to leave.
-pub fn run(common: &Common, role: Role) -> anyhow::Result<Outcome> {
+/// Runs a party until it has nothing left to do, or Ctrl-C asks it to leave.
+pub fn run(common: &Common, role: PartyRole) -> anyhow::Result<Outcome> {
     let pipeline = load::pipeline(&common.pipeline)?;
     let secret = secret(common.secret_file.as_deref())?;
     let interrupt = terminal::Interrupt::install_for_party()?;

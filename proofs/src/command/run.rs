@@ -1,4 +1,4 @@
-//! `delivery run`: the implementation for real, under faults at logical points, and its history judged.
+//! `delivery run`: a real run of the implementation under faults at logical points, and the judgement of its history.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,45 +9,45 @@ use delivery_model::pipeline::{Dedup, Pipeline};
 use delivery_model::semantics::{Question, judge};
 use delivery_model::story::Ink;
 use delivery_model::vocab::Fault;
-use delivery_proofs::real::{self, Options, Plan, RealReport};
+use delivery_proofs::real::{self, FaultPlan, Options, RealReport};
 
 use super::{Outcome, judge as judging, load, output, report, terminal};
 
-/// How many producers there are unless told otherwise.
+/// The default number of producers.
 const PRODUCERS: u32 = 8;
 
-/// What to run, how much of it, and where.
+/// The pipeline to run, the number of messages and faults, and the files.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Pipeline file (TOML) or name of a preset
     #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
     pipeline: PathBuf,
-    /// How many messages to submit; one that goes on with an earlier run counts that run's
+    /// The number of messages to submit; a resumed run counts the messages of the earlier parts
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     messages: u64,
-    /// How many producers share them [default: 8; 1 where the broker remembers a window of sequence numbers, as all of them
-    /// would share it]
+    /// The number of producers that share the messages [default: 8; 1 where the broker remembers a window of sequence
+    /// numbers, as all producers would share it]
     #[arg(long, value_name = "N")]
     producers: Option<u32>,
-    /// How often each kind of fault strikes that the pipeline must survive; each message once at most
+    /// The number of times that each kind of fault in the pipeline's budget strikes; each message at most once
     #[arg(long, value_name = "N", default_value_t = 20)]
     faults: u32,
-    /// Where the points come from at which they strike
+    /// The seed of the points at which faults strike
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// How many of the latest records the broker keeps although they are delivered for good
+    /// The number of latest records that the broker keeps although they are settled
     #[arg(long, value_name = "N", default_value_t = RETAINED)]
     retain: u64,
-    /// The history's file [default: history.jsonl in the directory; none, if there is no directory either]
+    /// The file for the history [default: history.jsonl in the directory; none without a directory]
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Where the stores are. A run that was stopped or killed goes on when it is started again on the same directory and
-    /// history [default: a temporary one]
+    /// The directory of the stores. A run that was stopped or killed is resumed when it is started again on the same
+    /// directory and history [default: a temporary directory]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
 }
 
-/// Runs a pipeline for real, and judges what it recorded.
+/// Runs a pipeline and judges the history that it recorded.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
     let pipeline = load::pipeline(&arguments.pipeline)?;
@@ -79,8 +79,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::of(&pipeline, judging::claims(&pipeline, &judgement), &judgement.verdicts))
 }
 
-/// How many producers there are. Several share the broker's one window: what one of them stores makes it forget where
-/// another one is, and a number that was skipped meanwhile is taken for an old one: it is acked, and its message is lost.
+/// The number of producers. Several share the broker's one window: what one of them stores makes the broker forget
+/// the numbers of another, and a number that was skipped meanwhile is then taken for an old one. It is acked, and its
+/// message is lost.
 fn producers(pipeline: &Pipeline, arguments: &Arguments) -> u32 {
     let is_shared = pipeline.broker.dedup == Dedup::Sequence && pipeline.broker.dedup_window > 0;
     let producers = arguments.producers.unwrap_or(if is_shared { 1 } else { PRODUCERS });
@@ -108,7 +109,7 @@ fn options(arguments: &Arguments, temporary: &tempfile::TempDir, interrupt: &ter
     let bar = terminal::bar(arguments.messages, "effects");
     let mut options = Options::new(arguments.messages, &record);
     options.directory = Some(arguments.directory.as_deref().unwrap_or(temporary.path()).to_owned());
-    options.plan = Plan::Generated { each: arguments.faults, seed: arguments.seed };
+    options.plan = FaultPlan::Generated { each: arguments.faults, seed: arguments.seed };
     options.tuning.retention = Some(Retention::of(arguments.retain));
     options.stop = interrupt.flag();
     options.progress = Some(Arc::new(move |progress| bar.set_position(progress.effects)));
@@ -137,7 +138,8 @@ fn in_words(pipeline: &Pipeline, came: &RealReport, options: &Options, planned: 
     out
 }
 
-/// How often each kind was planned and how often it struck, earlier parts of the run included, and why the two differ.
+/// How often each kind was planned and how often it struck, earlier parts of the run included, with the reason if the
+/// two differ.
 fn faults(pipeline: &Pipeline, came: &RealReport, options: &Options, planned: u64) -> String {
     let left_out = real::left_out(pipeline);
     let mut table = report::table(&["fault", "planned", "struck"]);
@@ -158,7 +160,7 @@ fn faults(pipeline: &Pipeline, came: &RealReport, options: &Options, planned: u6
     if is_empty { String::new() } else { format!("\n{}{why}", report::lines(&table)) }
 }
 
-/// Why a kind struck less or more often than it was planned.
+/// The reason why a kind struck less or more often than it was planned.
 fn why_not_as_planned(planned: u64, struck: u64, came: &RealReport, options: &Options) -> Option<String> {
     if struck > planned {
         let (planned, more) = (report::grouped(planned), report::grouped(struck - planned));

@@ -15,21 +15,21 @@ use serde_json::{Map, Value, json};
 
 use super::{Outcome, Pipelines, load, output, render, report, terminal};
 
-/// What to simulate, and how often.
+/// The pipelines to simulate, and the number of schedules.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
     pipelines: Pipelines,
-    /// How many schedules to run on each
+    /// The number of schedules of each pipeline
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     schedules: u32,
-    /// Where the schedules come from: the same seed gives the same runs
+    /// The seed of the schedules: the same seed gives the same runs
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// One JSON object a pipeline instead of tables
+    /// Print one JSON object a pipeline instead of tables
     #[arg(long)]
     json: bool,
-    /// Write each shrunk counterexample into this directory, for `replay`
+    /// The directory for the shrunk counterexamples, as schedules for `replay`
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
 }
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// The promise, and the order where it is claimed.
+/// The verdict on the promise, and on the order if it is claimed.
 fn claims(pipeline: &Pipeline, report: &CampaignReport) -> Verdict {
     let promise = pipeline.promises.map_or(Verdict::Holds, |semantics| report.verdicts.of(semantics));
     let order = if pipeline.ordered { report.verdict(PropertyId::Order) } else { Verdict::Holds };

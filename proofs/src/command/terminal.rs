@@ -1,4 +1,4 @@
-//! What depends on where the output goes: colour, progress bars, Ctrl-C.
+//! Colour, progress bars and Ctrl-C: what depends on where the output goes.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -14,27 +14,27 @@ use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::INTERRUPTED;
 
-/// Colour where standard output is a terminal, unless the user asked for none (`NO_COLOR`).
+/// Colour if standard output is a terminal and the user did not turn it off (`NO_COLOR`).
 pub fn ink() -> Ink {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if !refused && io::stdout().is_terminal() { Ink::Colour } else { Ink::Plain }
 }
 
-/// The columns of the terminal, or as many as a file should have.
+/// The width of the terminal in columns, or a default for files.
 pub fn width() -> usize {
     comfy_table::Table::new().width().map_or(120, usize::from)
 }
 
-/// How long work has to end by itself after Ctrl-C. What looks at the flag ends sooner; what does not is ended.
+/// The time after Ctrl-C within which work should end by itself. Then the process is ended.
 const GRACE: Duration = Duration::from_millis(700);
 
-/// What an end that does not wait for anybody still has to know.
+/// What the handler of Ctrl-C needs to end the process while work still runs.
 static ENDING: Mutex<Ending> = Mutex::new(Ending { drawn: None, temporary: Vec::new() });
 
 struct Ending {
-    /// The latest bar: it knows how far the work has come.
+    /// The latest progress bar, which knows the progress.
     drawn: Option<ProgressBar>,
-    /// Directories that go with the process.
+    /// Directories to remove at the end of the process.
     temporary: Vec<PathBuf>,
 }
 
@@ -43,19 +43,19 @@ impl Ending {
         ENDING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says how far the work has come, and ends the process.
+    /// Prints the progress, and ends the process.
     fn end_now(&self) -> ! {
         let how_far = self.drawn.as_ref().map(how_far).filter(|how_far| !how_far.is_empty());
         eprintln!("stopped{}", how_far.map_or_else(String::new, |how_far| format!(": {how_far}")));
         for directory in &self.temporary {
-            // Where it cannot be removed, nobody is left to be told.
+            // The process ends: an error of the removal cannot be reported.
             let _ = std::fs::remove_dir_all(directory);
         }
         std::process::exit(INTERRUPTED.into());
     }
 }
 
-/// "exactly-once, 120 of 10000"; "reading history.jsonl, 3.20 MiB".
+/// The progress as text, such as "exactly-once, 120 of 10000" or "reading history.jsonl, 3.20 MiB".
 pub fn how_far(bar: &ProgressBar) -> String {
     match (bar.length(), bar.position()) {
         (Some(length), position) => format!("{}, {position} of {length}", bar.message()),
@@ -64,13 +64,13 @@ pub fn how_far(bar: &ProgressBar) -> String {
     }
 }
 
-/// A flag that Ctrl-C raises, so that work under way can end cleanly.
+/// A flag that Ctrl-C raises, so that running work can end cleanly.
 #[derive(Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Takes over Ctrl-C. The first one raises the flag; what has not ended soon after is ended, and a second one ends the
-    /// process at once. So whatever is under way, the process is gone within a second.
+    /// Takes over Ctrl-C. The first one raises the flag, and ends the process after a grace period; a second one ends
+    /// the process at once. So the process is gone within a second.
     pub fn install() -> anyhow::Result<Self> {
         Interrupt::listen(|| {
             let (_never, nothing) = channel::<()>();
@@ -79,7 +79,8 @@ impl Interrupt {
         })
     }
 
-    /// Takes over Ctrl-C for a party, which finishes what it is at with the others: only a second one ends it at once.
+    /// Takes over Ctrl-C for a party, which finishes its work with the other parties. Only a second Ctrl-C ends the
+    /// process at once.
     pub fn install_for_party() -> anyhow::Result<Self> {
         Interrupt::listen(|| eprintln!("finishing what is under way, then leaving; Ctrl-C again ends it at once"))
     }
@@ -91,25 +92,25 @@ impl Interrupt {
             if raised.swap(true, Ordering::SeqCst) {
                 Ending::lock().end_now();
             }
-            // Beside this thread, which waits for the second one.
+            // On a thread of its own, because this one waits for the second Ctrl-C.
             thread::spawn(first);
         };
         ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
         Ok(Interrupt(flag))
     }
 
-    /// Ctrl-C was pressed.
+    /// Whether Ctrl-C was pressed.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// The flag itself, for those who stop by one.
+    /// The flag itself, for code that stops on an atomic flag.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }
 }
 
-/// A file, a device or a pipe that is read or written until Ctrl-C: then it fails.
+/// A file, a device or a pipe that fails reads and writes after Ctrl-C.
 pub struct Stoppable<T> {
     stream: T,
     interrupt: Interrupt,
@@ -117,7 +118,7 @@ pub struct Stoppable<T> {
 }
 
 impl<T> Stoppable<T> {
-    /// This stream. The bar counts its bytes.
+    /// Wraps the stream. The bar counts its bytes.
     pub fn new(stream: T, interrupt: &Interrupt, bar: &ProgressBar) -> Self {
         Stoppable { stream, interrupt: interrupt.clone(), bar: bar.clone() }
     }
@@ -146,21 +147,21 @@ impl<T: Write> Write for Stoppable<T> {
     }
 }
 
-/// A directory that goes when it is dropped, or when Ctrl-C ends the process.
+/// A directory that is removed when it is dropped, or when Ctrl-C ends the process.
 pub fn temporary() -> anyhow::Result<tempfile::TempDir> {
     let directory = tempfile::tempdir().context("no place for temporary files")?;
     Ending::lock().temporary.push(directory.path().to_owned());
     Ok(directory)
 }
 
-/// A bar on standard error for work of a known length; hidden where that is no terminal.
+/// A progress bar on standard error for work of a known length; hidden if standard error is no terminal.
 pub fn bar(length: u64, what: &str) -> ProgressBar {
     let style =
         ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is well-formed");
     drawn(ProgressBar::new(length).with_style(style).with_message(what.to_owned()))
 }
 
-/// A line on standard error for bytes that are read or written, however many there are.
+/// A line on standard error that counts the bytes that are read or written.
 pub fn bytes(what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg}: {bytes}").expect("the template is well-formed");
     drawn(ProgressBar::no_length().with_style(style).with_message(what.to_owned()))
@@ -177,7 +178,7 @@ fn drawn(bar: ProgressBar) -> ProgressBar {
     bar
 }
 
-/// Writes to standard output. A reader that went away (`| head`) ends the process quietly.
+/// Writes to standard output. If the reader has closed it (`| head`), the process ends without an error.
 pub fn print(text: &str) {
     let mut out = io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,8 +1,9 @@
-//! One life of a party in its directory: how the one before it ended, and that there is one at a time.
+//! The life of a party in its directory: whether the life before it ended in a crash, and the lock that allows one
+//! life at a time.
 //!
-//! A file beside the stores says `running` while the party runs, and `ended` when it has ended by itself. A party
-//! that finds `running` in it, and the file not locked, starts after a crash. The system gives the lock back when a process
-//! ends, however it does.
+//! A file beside the stores says `running` while the party runs, and `ended` after it has ended by itself. If the
+//! file says `running` and is not locked, the last life ended in a crash. The system releases the lock when a process
+//! ends, for whatever reason.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -11,19 +12,19 @@ use std::path::{Path, PathBuf};
 const RUNNING: &[u8] = b"running\n";
 const ENDED: &[u8] = b"ended\n";
 
-/// A party's life, while its file is locked.
+/// The life of a party. The file is locked while this value exists.
 pub(super) struct Life {
     file: File,
     crashed_before: bool,
 }
 
 impl Life {
-    /// Where the party of this name keeps it.
+    /// The path of the file for the party of this name.
     pub fn path(directory: &Path, name: &str) -> PathBuf {
         directory.join(format!("{name}.life"))
     }
 
-    /// Begins, unless another process is at it.
+    /// Begins a life. Fails with `WouldBlock` if another process holds the lock.
     pub fn begin(path: &Path) -> io::Result<Life> {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
@@ -38,24 +39,24 @@ impl Life {
         Ok(Life { file, crashed_before: said == RUNNING })
     }
 
-    /// The life before this one did not end by itself.
+    /// Whether the last life did not end by itself.
     pub fn comes_after_a_crash(&self) -> bool {
         self.crashed_before
     }
 
-    /// From now on, an end that is not said is a crash.
+    /// Records that the party runs: an end that is not recorded is then a crash.
     pub fn runs(&mut self) -> io::Result<()> {
         self.say(RUNNING)
     }
 
-    /// It ended by itself.
+    /// Records that the party ended by itself.
     pub fn ends(mut self) -> io::Result<()> {
         self.say(ENDED)
     }
 
     fn say(&mut self, word: &[u8]) -> io::Result<()> {
         self.file.rewind()?;
-        // One word over the other, in one write: a kill before the rest is cut off leaves what is not `running`.
+        // One write overwrites the word: a kill before the truncation leaves a word other than `running`.
         self.file.write_all(word)?;
         self.file.set_len(word.len() as u64)
     }

@@ -1,15 +1,16 @@
 //! The real world: the implementation with its threads, TCP and disk, under planned faults, and its recorded history.
 //!
-//! Every message orders an article of its own, so the inventory's stock says how often each message took effect. At the
-//! end that is compared with what the history says, so that the code's own word is not the only witness.
+//! Every message orders an article of its own, so the inventory's stock shows how often each message took effect. At
+//! the end the stock is compared with the history, so that the code's own report is not the only witness.
 //!
-//! A run that was stopped or killed goes on when it is started again on the same directory and history: the stores are
-//! recovered, what they hold and the history does not yet tell is written (`mend`), and the remaining messages
-//! follow. Such a start is told as a crash of all three parties, for that is what it is to them.
+//! A run that was stopped or killed is resumed when it is started again on the same directory and history. The stores
+//! are recovered, events that the stores hold and the history lacks are written (`reconcile`), and the remaining
+//! messages follow. The history records such a start as a crash of all three parties, because that is what each of
+//! them experienced.
 //!
-//! The parties may also run apart, each in a process of its own that records its own part of the history ([`Party`]).
+//! The parties can also run apart, each in a process of its own that records its own part of the history ([`Party`]).
 //!
-//! Leaves out: judging. The history is in its file, for the one judge there is.
+//! Leaves out: judging. The history is in its file, for the judge.
 
 mod life;
 mod party;
@@ -40,45 +41,45 @@ use delivery_model::schedule::PlannedFault;
 use delivery_model::vocab::{EventKind, Fault, MessageId};
 use thiserror::Error;
 
-pub use self::party::{Party, PartyReport, Role};
-pub use self::plan::{Plan, left_out};
+pub use self::party::{Party, PartyReport, PartyRole};
+pub use self::plan::{FaultPlan, left_out};
 pub use self::record::{Listeners, OnEvent, OnNotice, OnProgress, Progress};
 use self::record::{Recorder, Timing};
 use self::traces::Traces;
 
-/// The most messages of a run: each orders an article of its own, and articles are numbered in 32 bits.
+/// The most messages of a run: each message orders an article of its own, and articles are numbered in 32 bits.
 pub const MESSAGES_LIMIT: u64 = u32::MAX as u64;
 
-/// What to run, and where.
+/// The options of a run.
 #[derive(Clone)]
 pub struct Options {
-    /// How many messages are submitted in all, earlier parts of the run included: those numbered from 1.
+    /// The number of messages that are submitted, numbered from 1, earlier parts of the run included.
     pub messages: u64,
-    /// How many producers share them, each with a connection and an outbox of its own; at least 1.
+    /// The number of producers that share the messages, each with a connection and an outbox of its own; at least 1.
     pub producers: u32,
     /// The history's file.
     pub record: PathBuf,
-    /// Where the stores are; none: in a temporary directory, which goes when the run ends.
+    /// The directory of the stores; none: a temporary directory, which is removed when the run ends.
     pub directory: Option<PathBuf>,
-    /// Which faults strike.
-    pub plan: Plan,
-    /// How long to wait for what.
+    /// The faults that strike.
+    pub plan: FaultPlan,
+    /// The time-outs and counts of the cores.
     pub tuning: Tuning,
-    /// Is told how far the run has come, after every event.
+    /// Called after every event with the progress of the run.
     pub progress: Option<OnProgress>,
-    /// Set it, and the run ends soon, and cleanly.
+    /// Set to true, it ends the run soon and cleanly.
     pub stop: Arc<AtomicBool>,
 }
 
 impl Options {
-    /// A run of so many messages without faults, in a temporary directory.
+    /// A run of this many messages without faults, in a temporary directory.
     pub fn new(messages: u64, record: &Path) -> Options {
         Options {
             messages,
             producers: 8,
             record: record.to_owned(),
             directory: None,
-            plan: Plan::Given(Vec::new()),
+            plan: FaultPlan::Given(Vec::new()),
             tuning: loopback_tuning(),
             progress: None,
             stop: Arc::default(),
@@ -90,24 +91,24 @@ impl Options {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct RealReport {
-    /// Whether everything was delivered, as far as the settings go, or the run was stopped before.
+    /// Whether everything was delivered as far as the settings allow, or the run was stopped before that.
     pub ended: Ended,
-    /// What the history tells, earlier parts included.
+    /// The counts of the history, earlier parts included.
     pub progress: Progress,
     /// How often each kind of fault struck, earlier parts included.
     pub fired: BTreeMap<Fault, u64>,
-    /// Planned faults of this part whose point never came.
+    /// The planned faults of this part whose point was not reached.
     pub unreached: Vec<PlannedFault>,
-    /// This part went on with an earlier one.
+    /// Whether this part resumed an earlier one.
     pub resumed: bool,
-    /// Events that an earlier part had no time to record, written from the stores.
+    /// The number of events that an earlier part could not record, written from the stores.
     pub reconciled: u64,
-    /// How long this part took.
+    /// The duration of this part.
     pub elapsed: Duration,
-    /// How many effects were made in this part.
+    /// The number of effects of this part.
     pub effects: u64,
     /// The history's file.
     pub history: PathBuf,
@@ -120,43 +121,43 @@ impl RealReport {
     }
 }
 
-/// Why a run could not begin, go on, or be believed.
+/// The reason why a run failed or cannot be trusted.
 #[derive(Debug, Error)]
 pub enum RealError {
-    /// What was asked for makes no sense.
+    /// An option has an impossible value.
     #[error("{what}: found {found}; expected {expected}")]
     Option {
-        /// Which option.
+        /// The option.
         what: &'static str,
-        /// What it was.
+        /// Its value.
         found: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
     },
     /// A file or directory cannot be used.
     #[error("{}: {why}", .path.display())]
     File {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         why: io::Error,
     },
-    /// The file that is to record the history holds something else.
+    /// The file for the history is not a history of this run.
     #[error("{}: {why}", .path.display())]
     History {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         why: Box<HistoryError>,
     },
-    /// History and stores are not of one run.
+    /// History and stores belong to different runs.
     #[error("{}: {found}; expected {expected}", .path.display())]
     OtherRun {
-        /// What was found to differ.
+        /// The path of the file that differs.
         path: PathBuf,
-        /// What is there.
+        /// What it holds.
         found: String,
-        /// What should be.
+        /// What it should hold.
         expected: String,
     },
     /// The plan holds a fault that a real run does not inject.
@@ -165,15 +166,15 @@ pub enum RealError {
     /// A store cannot be read.
     #[error("{}: {why}", .path.display())]
     Store {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         why: RecoverError,
     },
-    /// A role could not go on.
+    /// A party failed.
     #[error(transparent)]
     Driver(#[from] DriverError),
-    /// The inventory's contents are not what the history says.
+    /// The inventory's contents differ from the history.
     #[error(
         "message {message} took effect {inventory} times by the inventory's stock and {history} times by the \
          history ({messages} messages differ)"
@@ -181,21 +182,21 @@ pub enum RealError {
     Disagreement {
         /// The first message that differs.
         message: MessageId,
-        /// How often it took effect, by the stock of its article.
+        /// The number of its effects, by the stock of its article.
         inventory: f64,
-        /// How often the history tells of it.
+        /// The number of its effects in the history.
         history: u64,
-        /// How many messages differ.
+        /// The number of messages that differ.
         messages: usize,
     },
 }
 
-/// What message `m` says: each message orders an article of its own.
+/// The payload of message `m`: each message orders an article of its own.
 pub fn order(message: MessageId) -> Order {
     Order { sku: Sku(message.0 as u32), quantity: 1 + (message.0 % 5) as u32 }
 }
 
-/// Runs a pipeline for real, or goes on with a run that was stopped or killed.
+/// Runs a pipeline, or resumes a run that was stopped or killed.
 #[expect(clippy::disallowed_methods, reason = "a real run takes real time")]
 pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealError> {
     check(options)?;
@@ -243,7 +244,7 @@ fn check(options: &Options) -> Result<(), RealError> {
     };
     range("messages", options.messages, MESSAGES_LIMIT)?;
     range("producers", options.producers.into(), 1024)?;
-    if let Plan::Given(faults) = &options.plan {
+    if let FaultPlan::Given(faults) = &options.plan {
         Injector::new(faults, options.producers)?;
     }
     if options.directory.is_none() && options.record.metadata().is_ok_and(|file| file.len() > 0) {

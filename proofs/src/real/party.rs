@@ -1,14 +1,15 @@
 //! One party of a run, in a process of its own, with its own stores and its own part of the history.
 //!
-//! A part's times are the machine's monotonic clock, and every event is in its file before anybody can act upon it: so
-//! the parts of one machine can be joined by time ([`History::join`](delivery_model::history::History::join)). A part
-//! that came to rest says so; the whole is at rest when every part is.
+//! The times of a part come from the machine's monotonic clock, and every event is written before any party can act
+//! on it. So the parts of one machine can be joined by time
+//! ([`History::join`](delivery_model::history::History::join)). A part ends with `quiescent` if its party came to
+//! rest; the whole is quiescent when every part is.
 //!
-//! Started again on the same directory and history, a part goes on where it was stopped or killed. If it was killed, or failed,
-//! that is told as a crash of its party before anything else that it does. One that is refused, before it has done anything,
-//! leaves no file behind.
+//! A party that is started again on the same directory and history goes on where it was stopped or killed. If it was
+//! killed or failed, a crash of the party is recorded before any other event. A party that is refused before it has
+//! done anything leaves no file behind.
 //!
-//! Leaves out: planned faults. Whoever runs parties apart kills them.
+//! Leaves out: planned faults. A test that runs parties apart kills their processes.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,49 +33,49 @@ use super::record::{Listeners, Recorder, Timing};
 use super::traces::Traces;
 use super::{MESSAGES_LIMIT, Progress, RealError, order, reconcile};
 
-/// Which party, and what it needs to know of the others.
+/// The role of a party, with what it needs to know of the other parties.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum PartyRole {
     /// The broker.
     Broker {
-        /// Where it listens.
+        /// The address to listen on.
         listen: SocketAddr,
-        /// How many of the latest records it keeps although they are delivered for good.
+        /// The number of latest records to keep although they are settled.
         retain: u64,
     },
     /// A producer.
     Producer {
-        /// Which of them, counted from 0.
+        /// The id of the producer, counted from 0.
         id: ProducerId,
-        /// How many producers share the messages.
+        /// The number of producers that share the messages.
         of: u32,
-        /// How many messages there are in all, numbered from 1.
+        /// The number of messages of all producers, numbered from 1.
         messages: u64,
-        /// Where the broker is.
+        /// The address of the broker.
         broker: SocketAddr,
     },
     /// The consumer.
     Consumer {
-        /// Where the broker is.
+        /// The address of the broker.
         broker: SocketAddr,
-        /// Where the group is reset to before anything else.
+        /// The position to which the group is reset before anything else.
         rewind: Option<Position>,
     },
 }
 
-impl Role {
-    /// The name under which histories know it.
+impl PartyRole {
+    /// The party's name in histories.
     pub fn name(&self) -> String {
         match self {
-            Role::Broker { .. } => broker::NAME.to_owned(),
-            Role::Producer { id, .. } => producer::name(*id),
-            Role::Consumer { .. } => consumer::NAME.to_owned(),
+            PartyRole::Broker { .. } => broker::NAME.to_owned(),
+            PartyRole::Producer { id, .. } => producer::name(*id),
+            PartyRole::Consumer { .. } => consumer::NAME.to_owned(),
         }
     }
 
-    /// Whether its numbers make sense.
+    /// Checks that the numbers are possible.
     fn check(&self) -> Result<(), RealError> {
-        let Role::Producer { id, of, messages, .. } = *self else {
+        let PartyRole::Producer { id, of, messages, .. } = *self else {
             return Ok(());
         };
         let range = |what, found: u64, limits: std::ops::RangeInclusive<u64>| match limits.contains(&found) {
@@ -91,55 +92,56 @@ impl Role {
 
     fn crash(&self) -> Fault {
         match self {
-            Role::Broker { .. } => Fault::BrokerCrash,
-            Role::Producer { .. } => Fault::ProducerCrash,
-            Role::Consumer { .. } => Fault::ConsumerCrash,
+            PartyRole::Broker { .. } => Fault::BrokerCrash,
+            PartyRole::Producer { .. } => Fault::ProducerCrash,
+            PartyRole::Consumer { .. } => Fault::ConsumerCrash,
         }
     }
 }
 
-/// One party: what it is, and where it keeps what it has.
+/// One party: its role, its directory and its part of the history.
 pub struct Party {
-    /// What it does.
-    pub role: Role,
-    /// Where its stores are.
+    /// The role of the party.
+    pub role: PartyRole,
+    /// The directory of its stores.
     pub directory: PathBuf,
     /// The file of its part of the history.
     pub record: PathBuf,
-    /// What peers must know; empty: nothing.
+    /// The secret that the parties share; empty: none.
     pub secret: Secret,
-    /// How long to wait for what.
+    /// The time-outs and counts of the cores.
     pub tuning: Tuning,
-    /// Who is told what happens.
+    /// The callbacks for events and notices.
     pub listeners: Listeners,
-    /// Set it, and the party finishes what it is at and leaves.
+    /// Set to true, it asks the party to finish its work and leave.
     pub stop: Arc<AtomicBool>,
 }
 
-/// What came of a part.
+/// The result of a party's run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartyReport {
-    /// Whether the party came to rest, or left something in its stores.
+    /// Whether the party came to rest, or left work in its stores.
     pub ended: Ended,
-    /// What its history tells, earlier lives included.
+    /// The counts of its part of the history, earlier lives included.
     pub progress: Progress,
-    /// Events that an earlier life had no time to record, written from the stores.
+    /// The number of events that an earlier life could not record, written from the stores.
     pub reconciled: u64,
 }
 
 impl Party {
-    /// This party, in this directory, with the usual waits and no secret.
-    pub fn new(role: Role, directory: PathBuf) -> Party {
+    /// This party in this directory, with the default tuning and no secret.
+    pub fn new(role: PartyRole, directory: PathBuf) -> Party {
         let record = directory.join(format!("{}.jsonl", role.name()));
         let (secret, listeners, stop) = Default::default();
         let mut tuning = apart_tuning();
-        if let Role::Broker { retain, .. } = role {
+        if let PartyRole::Broker { retain, .. } = role {
             tuning.retention = Some(Retention::of(retain));
         }
         Party { role, directory, record, secret, tuning, listeners, stop }
     }
 
-    /// Takes part, until nothing is left to do or the party is asked to leave. `listening` is told where a broker listens.
+    /// Runs the party until nothing is left to do or it is asked to leave. `listening` is called with the address of
+    /// a broker that listens.
     pub fn take(&self, pipeline: &Pipeline, listening: impl FnOnce(SocketAddr)) -> Result<PartyReport, RealError> {
         self.role.check()?;
         let file = |path: &Path| {
@@ -157,10 +159,10 @@ impl Party {
         let mut run = Run::new(pipeline.clone(), self.tuning, stores, observer, Deployment::Apart);
         run.stop = Arc::clone(&self.stop);
         run.secret = self.secret.clone();
-        // An address that is not to be had is known before anything is written.
+        // The address is taken before anything is written, so that a failure leaves nothing behind.
         let inbox = match self.role {
-            Role::Broker { listen, .. } => Some(broker::listen(&run, listen)?),
-            Role::Producer { .. } | Role::Consumer { .. } => None,
+            PartyRole::Broker { listen, .. } => Some(broker::listen(&run, listen)?),
+            PartyRole::Producer { .. } | PartyRole::Consumer { .. } => None,
         };
         let reconciled = self.reconcile(&run.stores, pipeline, &recorder)?;
         if life.comes_after_a_crash() {
@@ -169,7 +171,7 @@ impl Party {
         life.runs().map_err(file(&life_path))?;
         let driven = self.drive(&run, &recorder, inbox, listening);
         let is_refused = driven.as_ref().is_err_and(is_refusal);
-        // Whoever was let in once has something to lose, even if he is not let in again.
+        // The files of a party that was let in before stay, even if the party is refused later.
         if !is_refused || !before.events.is_empty() || recorder.has_acted() {
             traces.keep();
         }
@@ -177,7 +179,7 @@ impl Party {
             life.ends().map_err(file(&life_path))?;
         }
         let ended = driven?;
-        if let Role::Consumer { .. } = self.role {
+        if let PartyRole::Consumer { .. } = self.role {
             reconcile::compare(&run.stores, &recorder)?;
         }
         if ended == Ended::Drained {
@@ -186,20 +188,20 @@ impl Party {
         Ok(PartyReport { ended, progress: recorder.progress(), reconciled })
     }
 
-    /// The files that are this party's alone.
+    /// The files that belong to this party alone.
     fn stores(&self, stores: &Stores) -> Vec<PathBuf> {
         match self.role {
-            Role::Broker { .. } => vec![stores.log(), stores.ledger()],
-            Role::Producer { id, .. } => vec![stores.outbox(id)],
-            Role::Consumer { .. } => vec![stores.inventory()],
+            PartyRole::Broker { .. } => vec![stores.log(), stores.ledger()],
+            PartyRole::Producer { id, .. } => vec![stores.outbox(id)],
+            PartyRole::Consumer { .. } => vec![stores.inventory()],
         }
     }
 
     fn reconcile(&self, stores: &Stores, pipeline: &Pipeline, recorder: &Recorder) -> Result<u64, RealError> {
         match self.role {
-            Role::Broker { .. } => reconcile::reconcile_dead_letters(stores, pipeline, recorder),
-            Role::Producer { id, .. } => reconcile::reconcile_submits(stores, id, recorder),
-            Role::Consumer { .. } => reconcile::reconcile_effects(stores, recorder),
+            PartyRole::Broker { .. } => reconcile::reconcile_dead_letters(stores, pipeline, recorder),
+            PartyRole::Producer { id, .. } => reconcile::reconcile_submits(stores, id, recorder),
+            PartyRole::Consumer { .. } => reconcile::reconcile_effects(stores, recorder),
         }
     }
 
@@ -211,16 +213,16 @@ impl Party {
         listening: impl FnOnce(SocketAddr),
     ) -> Result<Ended, RealError> {
         match self.role {
-            Role::Broker { .. } => {
-                let inbox = inbox.expect("a broker listens before it serves");
+            PartyRole::Broker { .. } => {
+                let inbox = inbox.expect("the broker has its listener before it serves");
                 listening(inbox.address());
                 Ok(broker::serve(run, inbox)?)
             }
-            Role::Producer { id, of, messages, broker } => {
+            PartyRole::Producer { id, of, messages, broker } => {
                 let orders = orders(id, of, messages, recorder);
                 Ok(producer::produce(run, id, broker, orders)?)
             }
-            Role::Consumer { broker, rewind } => {
+            PartyRole::Consumer { broker, rewind } => {
                 let is_reset = rewind.map_or(Ok(true), |to| consumer::rewind(run, broker, to))?;
                 if is_reset { Ok(consumer::consume(run, broker)?) } else { Ok(Ended::Stopped) }
             }
@@ -228,7 +230,7 @@ impl Party {
     }
 }
 
-/// A producer's share of the messages, less what it submitted in an earlier life.
+/// The producer's share of the messages, without those that it submitted in an earlier life.
 fn orders(id: ProducerId, of: u32, messages: u64, recorder: &Recorder) -> Orders {
     let submitted = recorder.submitted();
     let own = (1..=messages).map(MessageId).filter(|message| owner(*message, of) == id);
@@ -236,7 +238,7 @@ fn orders(id: ProducerId, of: u32, messages: u64, recorder: &Recorder) -> Orders
     left.map(|message| (message, order(message).encode())).collect()
 }
 
-/// Whether a party ended because it may not, or cannot, do what it was started for.
+/// Whether the party ended because the broker or an option refused it.
 fn is_refusal(error: &RealError) -> bool {
     use DriverError::*;
     matches!(error, RealError::Driver(Denied { .. } | Unfit { .. } | NotInLog { .. }))

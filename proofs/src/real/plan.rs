@@ -1,9 +1,9 @@
-//! Which faults strike where in a real run.
+//! The faults of a real run, and the points at which they strike.
 //!
-//! A generated plan spreads each kind of fault that the pipeline must survive evenly over the messages, each fault on a
-//! message of its own while there are enough, and never two of a kind on one. It holds some spares of each kind, because a
-//! fault can take another's message away before its point comes: what a producer forgets in a crash is never appended. No
-//! more strike than were asked for ([`Plan::limits`]).
+//! A generated plan spreads each kind of fault in the pipeline's budget evenly over the messages. Each fault has a
+//! message of its own while there are enough messages, and no message has two faults of one kind. The plan holds
+//! spare faults of each kind, because a fault can prevent the point of another: a message that a producer forgets in
+//! a crash is never appended. No more faults strike than were asked for ([`FaultPlan::limits`]).
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,30 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Where the faults of a run come from.
+/// The faults of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Plan {
-    /// These, and no others.
+pub enum FaultPlan {
+    /// These faults and no others.
     Given(Vec<PlannedFault>),
-    /// Every kind in the pipeline's budget that a real run can inject, so many times each, at points drawn from the seed,
-    /// as far as there are messages: a kind strikes a message once at most. The budget's numbers bound a model's search,
-    /// not a run of many messages.
+    /// Faults of every kind in the pipeline's budget that a real run can inject, `each` of a kind, at points drawn
+    /// from the seed. A kind strikes a message at most once, so there may be fewer. The numbers of the budget bound
+    /// the model's search, not a run of many messages.
     Generated {
-        /// How many of each kind.
+        /// The number of faults of each kind.
         each: u32,
-        /// Where the points come from.
+        /// The seed of the points.
         seed: u64,
     },
 }
 
-/// The kinds in the pipeline's budget that no generated plan holds: a real run cannot inject them, or the pipeline does
-/// not take the step that they befall.
+/// The kinds in the pipeline's budget that no generated plan holds: a real run cannot inject them, or the pipeline
+/// does not take the step at which they strike.
 pub fn left_out(pipeline: &Pipeline) -> Vec<Fault> {
     pipeline.faults.kinds().filter(|&fault| steps(pipeline, fault).is_empty()).collect()
 }
 
-impl Plan {
-    /// The faults of a part of a run. `fired` says how often each kind struck in earlier parts.
+impl FaultPlan {
+    /// The faults of a part of a run. `fired` holds how often each kind struck in earlier parts.
     pub(super) fn faults(
         &self,
         pipeline: &Pipeline,
@@ -47,8 +47,8 @@ impl Plan {
         fired: &BTreeMap<Fault, u64>,
     ) -> Vec<PlannedFault> {
         let (each, seed) = match self {
-            Plan::Given(faults) => return faults.clone(),
-            Plan::Generated { each, seed } => (u64::from(*each), *seed),
+            FaultPlan::Given(faults) => return faults.clone(),
+            FaultPlan::Generated { each, seed } => (u64::from(*each), *seed),
         };
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let kinds: Vec<Fault> = pipeline.faults.kinds().collect();
@@ -72,10 +72,10 @@ impl Plan {
         planned
     }
 
-    /// How many of each kind may strike in a part of a run: as many as were asked for, less those of earlier parts. A given
-    /// plan has no spares, and so no limits.
+    /// The limit of strikes of each kind in a part of a run: the number that was asked for, less the strikes of
+    /// earlier parts. A given plan has no spares, so it has no limits.
     pub(super) fn limits(&self, pipeline: &Pipeline, fired: &BTreeMap<Fault, u64>) -> BTreeMap<Fault, u64> {
-        let Plan::Generated { each, .. } = self else {
+        let FaultPlan::Generated { each, .. } = self else {
             return BTreeMap::new();
         };
         let left = |fault| u64::from(*each).saturating_sub(fired.get(&fault).copied().unwrap_or(0));
@@ -83,8 +83,8 @@ impl Plan {
     }
 }
 
-/// Where a kind of fault has its messages: the messages are cut into as many stretches as the fault strikes, and each
-/// stretch into one slot for each kind.
+/// The choice of the messages of one kind of fault. The messages are divided into as many stretches as the fault
+/// strikes, and each stretch into one slot for each kind.
 struct Slot {
     kind: usize,
     kinds: usize,
@@ -100,13 +100,13 @@ impl Slot {
     }
 }
 
-/// Whether it can strike only once its message is stored.
+/// Whether the fault can strike only after its message is stored.
 fn is_of_delivery(fault: Fault) -> bool {
     matches!(fault, Fault::DeliveryLost | Fault::SettleLost | Fault::ConsumerCrash)
 }
 
-/// The steps at which this pipeline can suffer the fault, if a real run injects it. Each comes once for every message
-/// that nothing befalls. A crash follows a step of its own role, so that it falls exactly there.
+/// The steps at which the fault can strike in this pipeline, if a real run injects it. Without faults, each step
+/// comes once for every message. A crash follows a step of its own party, so that its place is exact.
 fn steps(pipeline: &Pipeline, fault: Fault) -> Vec<StepWord> {
     use StepWord::*;
     let is_acked = pipeline.broker.acks != Acks::Never;
@@ -142,7 +142,7 @@ mod tests {
     fn plan(messages: u64, fired: &[(Fault, u64)]) -> Vec<PlannedFault> {
         let messages: Vec<MessageId> = (1..=messages).map(MessageId).collect();
         let fired = fired.iter().copied().collect();
-        Plan::Generated { each: 20, seed: 7 }.faults(&Pipeline::default(), &messages, &messages, &fired)
+        FaultPlan::Generated { each: 20, seed: 7 }.faults(&Pipeline::default(), &messages, &messages, &fired)
     }
 
     #[test]
@@ -155,11 +155,12 @@ mod tests {
         assert_eq!(messages.len(), plan.len());
     }
 
-    /// It once planned 240,003 of each kind, twenty-four on a message, and the run went on crashing over the first few.
+    /// A regression: the plan once had 240,003 faults of each kind, 24 on one message, and the run crashed over the
+    /// first few messages without end.
     #[test]
     fn no_message_is_struck_twice_by_a_kind_however_many_faults_are_asked_for() {
         let messages: Vec<MessageId> = (1..=10_000).map(MessageId).collect();
-        let plan = Plan::Generated { each: 200_000, seed: 7 };
+        let plan = FaultPlan::Generated { each: 200_000, seed: 7 };
         let faults = plan.faults(&Pipeline::default(), &messages, &messages, &BTreeMap::new());
         let struck: BTreeSet<_> = faults.iter().map(|planned| (planned.fault, planned.at.message)).collect();
         assert_eq!((struck.len(), faults.len()), (80_000, 80_000));

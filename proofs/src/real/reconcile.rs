@@ -1,8 +1,9 @@
-//! History against stores: what a killed run had no time to record, and whether the two agree in the end.
+//! Reconciliation of a history with the stores: events that a killed run did not record are written, and in the end
+//! both must agree.
 //!
-//! A row of an outbox is durable before its submit is told, an effect and a dead letter likewise; a kill may fall between.
-//! Then the store knows of something that nobody acted upon, and its event is written now. The other way round there is
-//! no excuse: an effect that is told and not in the stock is an error.
+//! An outbox row is durable before its submit is recorded; so is an effect, and a dead letter. A kill may fall
+//! between the two. Then no party acted on it yet, and its event is written when the run is resumed. The opposite is
+//! an error: an effect that is in the history must be in the stock.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,7 +27,7 @@ use delivery_model::vocab::{EventKind, MessageId, Position};
 use super::record::Recorder;
 use super::{Options, RealError, order};
 
-/// Writes what the stores of all three parties know and the history does not. Gives how many events that took.
+/// Writes the events that the stores of all three parties show and the history lacks. Returns their number.
 pub(super) fn reconcile(
     stores: &Stores,
     pipeline: &Pipeline,
@@ -38,7 +39,7 @@ pub(super) fn reconcile(
     Ok(submits + reconcile_dead_letters(stores, pipeline, recorder)? + reconcile_effects(stores, recorder)?)
 }
 
-/// The rows of an outbox whose submit was not told.
+/// Writes the submits of outbox rows that the history lacks. Returns their number.
 pub(super) fn reconcile_submits(stores: &Stores, id: ProducerId, recorder: &Recorder) -> Result<u64, RealError> {
     let submitted = recorder.submitted();
     let untold = rows(&stores.outbox(id))?.into_iter().filter(|row| !submitted.contains(&row.message));
@@ -49,7 +50,8 @@ pub(super) fn reconcile_submits(stores: &Stores, id: ProducerId, recorder: &Reco
     )
 }
 
-/// What the stock knows to have taken effect. In the end, stock and history agree.
+/// Writes the effects that the stock shows and the history lacks, and checks that both then agree. Returns their
+/// number.
 pub(super) fn reconcile_effects(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
     let untold = effects(stores, recorder)?.into_iter().flat_map(|(message, inventory, history)| {
         let kind = EventKind::Effect { message, group: GROUP, payload: None };
@@ -60,7 +62,7 @@ pub(super) fn reconcile_effects(stores: &Stores, recorder: &Recorder) -> Result<
     Ok(reconciled)
 }
 
-/// What the ledger knows to be set aside.
+/// Writes the dead letters that the ledger shows and the history lacks. Returns their number.
 pub(super) fn reconcile_dead_letters(
     stores: &Stores,
     pipeline: &Pipeline,
@@ -93,7 +95,7 @@ fn tell_all(recorder: &Recorder, process: &str, reports: impl Iterator<Item = Re
     Ok(told)
 }
 
-/// What a journal holds; none, if there is no file.
+/// The contents of a journal; none if there is no file.
 fn opened<T>(path: &Path, open: impl FnOnce(FileJournal) -> Result<T, RecoverError>) -> Result<Option<T>, RealError> {
     if !path.exists() {
         return Ok(None);
@@ -102,7 +104,7 @@ fn opened<T>(path: &Path, open: impl FnOnce(FileJournal) -> Result<T, RecoverErr
     open(journal).map(Some).map_err(|why| RealError::Store { path: path.to_owned(), why })
 }
 
-/// Whether stock and history agree about every message.
+/// Checks that stock and history agree about every message.
 pub(super) fn compare(stores: &Stores, recorder: &Recorder) -> Result<(), RealError> {
     let mut differing = effects(stores, recorder)?;
     differing.retain(|(_, inventory, history)| *inventory != *history as f64);
@@ -114,8 +116,8 @@ pub(super) fn compare(stores: &Stores, recorder: &Recorder) -> Result<(), RealEr
     }
 }
 
-/// Every message that took effect by either witness, and how often by each. The stock may tell of a part of an effect,
-/// which there is not.
+/// Every message that took effect by either witness, with the number of effects by each. The stock's number may be
+/// fractional, which is then an error.
 fn effects(stores: &Stores, recorder: &Recorder) -> Result<Vec<(MessageId, f64, u64)>, RealError> {
     let path = stores.inventory();
     let mut told = recorder.effects();
@@ -139,7 +141,7 @@ fn rows(path: &Path) -> Result<Vec<OutboxRow>, RealError> {
     Ok(outbox.recover().map_err(|why| RealError::Store { path: path.to_owned(), why })?.rows)
 }
 
-/// A history that is to begin cannot be of stores that hold messages; and every outbox must be gone on with.
+/// Checks that a new history has stores without messages, and that a resumed run has a producer for every outbox.
 pub(super) fn check_same_run(stores: &Stores, pipeline: &Pipeline, options: &Options) -> Result<(), RealError> {
     let more = stores.outbox(ProducerId(options.producers));
     if more.exists() {

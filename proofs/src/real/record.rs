@@ -1,10 +1,10 @@
-//! The recorder: every event of a run, written to the history's file before whoever reported it goes on.
+//! The recorder: it writes every event of a run to the history's file before the reporter of the event goes on.
 //!
-//! It is one value behind a lock, not a thread behind a queue: a reporter that went on while its event still waited in a
-//! queue could have a peer act upon what a killed process then never wrote. Each event is one `write` to the operating
-//! system, which keeps it when the process is killed; against a failure of the machine the history is not protected,
-//! as it is evidence and not the pipeline's state. A kill in the middle of a write leaves a part of a line, which
-//! nobody acted upon and which a resumed run cuts off.
+//! It is one value behind a lock, not a thread behind a queue. If an event waited in a queue while its reporter went
+//! on, a peer could act on an event that a killed process never wrote. Each event is one `write` to the operating
+//! system, which keeps it when the process is killed. The history is not synced: it is evidence, not the pipeline's
+//! state, so a failure of the machine may lose it. A kill in the middle of a write leaves a part of a line, on which
+//! no party acted; a resumed run removes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -26,49 +26,49 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::RealError;
 
-/// How far a run has come, by its history.
+/// The progress of a run, as counts of its history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Messages submitted.
+    /// The number of messages that were submitted.
     pub submitted: u64,
-    /// Attempts confirmed.
+    /// The number of attempts that were acked.
     pub acked: u64,
-    /// Hand-offs received.
+    /// The number of deliveries that were received.
     pub delivered: u64,
-    /// Effects made.
+    /// The number of effects.
     pub effects: u64,
-    /// Faults that struck.
+    /// The number of faults that struck.
     pub faults: u64,
 }
 
-/// Who wants to know how far a run has come.
+/// A callback for the progress of a run.
 pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
-/// Who wants to know every event, and whose it is.
+/// A callback for every event, with the name of its process.
 pub type OnEvent = Arc<dyn Fn(&str, &EventKind) + Send + Sync>;
-/// Who wants to know what happens to connections, and whose they are.
+/// A callback for notices on connections, with the name of the process.
 pub type OnNotice = Arc<dyn Fn(&str, &dyn Display) + Send + Sync>;
 
-/// Who is told what, as soon as it is recorded.
+/// The callbacks of a recorder. They are called once the event is recorded.
 #[derive(Clone, Default)]
 pub struct Listeners {
-    /// How far the run has come.
+    /// Receives the progress of the run.
     pub progress: Option<OnProgress>,
-    /// Every event.
+    /// Receives every event.
     pub event: Option<OnEvent>,
-    /// What operators want to know.
+    /// Receives notices for operators.
     pub notice: Option<OnNotice>,
 }
 
-/// Whose time a history is in.
+/// The kind of time in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timing {
-    /// Its own: it begins at 0 and goes on where an earlier part left off.
+    /// Time of the run: it begins at 0, and a resumed run continues it.
     Own,
-    /// The machine's monotonic clock, which all its processes share until it is started anew.
+    /// The machine's monotonic clock, which all its processes share until the machine is restarted.
     Machine,
 }
 
-/// The clock that times are read from, in nanoseconds.
+/// The clock of a history, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 enum Clock {
     Own { began: Instant, base: u64 },
@@ -87,10 +87,10 @@ impl Clock {
     }
 }
 
-/// The name of the one consumer group, as histories have it.
+/// The name of the one consumer group in histories.
 const GROUP: &str = "inventory";
 
-/// Writes a history while it happens.
+/// The recorder of a history.
 pub struct Recorder {
     state: Mutex<State>,
     listeners: Listeners,
@@ -103,7 +103,7 @@ struct State {
     told: Told,
 }
 
-/// What the history has told so far, as far as a run asks.
+/// The contents of the history so far, as far as a run needs them.
 #[derive(Default)]
 struct Told {
     progress: Progress,
@@ -112,7 +112,7 @@ struct Told {
     effects: BTreeMap<MessageId, u64>,
     dead_lettered: BTreeSet<MessageId>,
     faults: BTreeMap<Fault, u64>,
-    /// Something was told that is more than a wish.
+    /// Whether anything but submits and rewinds is recorded.
     has_acted: bool,
 }
 
@@ -147,7 +147,7 @@ impl Told {
 }
 
 impl Recorder {
-    /// Starts the history of this pipeline in this file, or goes on with the one that is there, and gives what it says
+    /// Begins the history of this pipeline in this file, or continues the one that is there. Also returns the history
     /// so far.
     pub fn open(
         path: &Path,
@@ -186,7 +186,7 @@ impl Recorder {
         Ok((recorder, before))
     }
 
-    /// How far the run has come.
+    /// The progress of the run.
     pub fn progress(&self) -> Progress {
         self.state().told.progress
     }
@@ -201,28 +201,28 @@ impl Recorder {
         self.state().told.delivered.clone()
     }
 
-    /// How often each message took effect.
+    /// The number of effects of each message.
     pub fn effects(&self) -> BTreeMap<MessageId, u64> {
         self.state().told.effects.clone()
     }
 
-    /// Every message that was set aside.
+    /// Every message that became a dead letter.
     pub fn dead_lettered(&self) -> BTreeSet<MessageId> {
         self.state().told.dead_lettered.clone()
     }
 
-    /// How often each kind of fault struck.
+    /// The number of strikes of each kind of fault.
     pub fn faults(&self) -> BTreeMap<Fault, u64> {
         self.state().told.faults.clone()
     }
 
-    /// Whether anything but submits and the wish to go back was told: then a broker has let the party in.
+    /// Whether anything but submits and rewinds is recorded: then a broker has let the party in.
     pub(super) fn has_acted(&self) -> bool {
         self.state().told.has_acted
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A line is written by one call, so a panic elsewhere leaves none half written.
+        // A line is written by one call, so a panic of another thread leaves no partial line.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -259,7 +259,7 @@ impl Observer for Recorder {
     }
 }
 
-/// The clock of a history that begins or goes on.
+/// The clock of a history that begins or continues.
 #[expect(clippy::disallowed_methods, reason = "a real run's history is in real time")]
 fn start(timing: Timing, before: &History, path: &Path) -> Result<Clock, RealError> {
     let last = match before.events.last().map(|last| last.at) {
@@ -279,7 +279,7 @@ fn start(timing: Timing, before: &History, path: &Path) -> Result<Clock, RealErr
     }
 }
 
-/// Puts the message's bytes into the event, in hexadecimal: orders are short.
+/// Adds the message's payload to the event, in hexadecimal: orders are short.
 fn carry(kind: &mut EventKind, names: &mut Names, bytes: &[u8]) -> io::Result<()> {
     use EventKind::*;
     let (Submit { payload, .. } | Attempt { payload, .. } | Deliver { payload, .. } | Effect { payload, .. }) = kind
@@ -291,8 +291,8 @@ fn carry(kind: &mut EventKind, names: &mut Names, bytes: &[u8]) -> io::Result<()
     Ok(())
 }
 
-/// Moves to the end, and sees to it that a line ends there: cuts off the part of one that a kill left, or ends it where
-/// only its end is missing. The file was read as a history before, so nobody else's file is changed.
+/// Seeks to the end of the file and makes sure that a whole line ends there: a partial line is removed, and a missing
+/// line break is added. The file was read as a history before, so no other file is changed.
 fn end_with_a_whole_line(file: &mut File, is_cut_off: bool) -> io::Result<()> {
     let length = file.metadata()?.len();
     let tail_start = length.saturating_sub(LINE_LIMIT as u64 + 1);

@@ -1,20 +1,21 @@
-//! What a run makes before it has begun: taken away again if it is refused.
+//! The files that a run creates before it has begun. They are removed if the run is refused.
 //!
-//! Only what was not there before, and only files that are this run's own: other parties may have theirs beside it.
+//! Only files of this run that did not exist before are removed: other parties may have their files in the same
+//! directory.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Files and directories that go when this is dropped, unless they are kept.
+/// Files and directories that are removed when this value is dropped, unless they are kept.
 pub(super) struct Traces {
     files: Vec<PathBuf>,
-    /// The innermost first.
+    /// The directories, the innermost first.
     directories: Vec<PathBuf>,
 }
 
 impl Traces {
-    /// Makes the directory and its parents. Files that exist already are not traces, and are never removed.
+    /// Creates the directory and its parents. Files that exist already are never removed.
     pub fn begin(directory: &Path, files: impl IntoIterator<Item = PathBuf>) -> io::Result<Traces> {
         let is_new = |path: &PathBuf| !path.as_os_str().is_empty() && !path.exists();
         let files = files.into_iter().filter(is_new).collect();
@@ -24,7 +25,7 @@ impl Traces {
         Ok(traces)
     }
 
-    /// The run has begun: whatever becomes of it, its files stay.
+    /// Keeps the files: the run has begun.
     pub fn keep(mut self) {
         self.files.clear();
         self.directories.clear();
@@ -33,7 +34,7 @@ impl Traces {
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // What was never made cannot be removed, and a directory that somebody uses meanwhile is his.
+        // A file that was never created cannot be removed; a directory that is in use is not empty and stays.
         self.files.iter().for_each(|file| drop(fs::remove_file(file)));
         self.directories.iter().for_each(|directory| drop(fs::remove_dir(directory)));
     }

@@ -11,7 +11,7 @@ use delivery_model::pipeline::{Level, Pipeline};
 use delivery_model::presets;
 use delivery_model::semantics::{Judgement, Question, judge};
 use delivery_model::vocab::{EventKind, MessageId};
-use delivery_proofs::real::{self, Options, Plan, RealError, RealReport};
+use delivery_proofs::real::{self, FaultPlan, Options, RealError, RealReport};
 use tempfile::TempDir;
 
 /// The pipeline of this name.
@@ -41,7 +41,7 @@ impl TestDirectory {
         options.directory = Some(self.path().to_owned());
         options.producers = 4;
         options.tuning.retention = Some(Retention { records: 16, batch: 16 });
-        options.plan = Plan::Generated { each, seed: 42 };
+        options.plan = FaultPlan::Generated { each, seed: 42 };
         options
     }
 

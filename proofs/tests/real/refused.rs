@@ -4,7 +4,7 @@ use std::fs;
 
 use delivery_model::schedule::{PlannedFault, Point, StepWord};
 use delivery_model::vocab::{Fault, MessageId};
-use delivery_proofs::real::{Options, Plan};
+use delivery_proofs::real::{FaultPlan, Options};
 
 use crate::common::{TestDirectory, preset};
 
@@ -27,7 +27,7 @@ fn options_that_make_no_sense() {
     check(|_, options| options.producers = 0, "producers: found 0; expected 1 to 1024");
     let poison =
         PlannedFault::new(Fault::Poison, Point { step: StepWord::Submit, message: Some(MessageId(11)), nth: 1 });
-    check(move |_, options| options.plan = Plan::Given(vec![poison]), "a threaded run does not inject this fault");
+    check(move |_, options| options.plan = FaultPlan::Given(vec![poison]), "a threaded run does not inject this fault");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use delivery_impls::store::{Change, EffectStore, OutboxStore};
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Doubt, Verdict};
 use delivery_model::vocab::{EventKind, MessageId};
-use delivery_proofs::real::{Plan, Progress, RealError, order};
+use delivery_proofs::real::{FaultPlan, Progress, RealError, order};
 
 use crate::common::{TestDirectory, preset};
 
@@ -130,7 +130,7 @@ fn an_effect_that_is_told_and_not_in_the_stock_is_an_error() {
     text.push_str(&told_twice);
     fs::write(place.history(), text).expect("writable");
     let mut options = place.options(MESSAGES, 2);
-    options.plan = Plan::Given(Vec::new());
+    options.plan = FaultPlan::Given(Vec::new());
     let error = place.run(&preset("exactly-once"), &options).expect_err("they differ");
     assert!(matches!(error, RealError::Disagreement { inventory: 1.0, history: 2, messages: 1, .. }), "{error}");
 }
