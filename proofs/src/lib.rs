@@ -3,6 +3,7 @@
 pub mod atlas;
 pub mod lockstep;
 pub mod mutants;
+pub mod party;
 pub mod real;
 pub mod simulation;
 pub mod verify;

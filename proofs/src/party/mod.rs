@@ -1,0 +1,117 @@
+//! Bring your own producer, broker or consumer: what it must speak, and what it is put through.
+//!
+//! A [`Party`] is driven from outside: the suite hands it inputs and the time, and asks for its outputs. Which of the
+//! three it is, is said by its inputs and outputs:
+//!
+//! | role | input | output | shipped, to mix with yours |
+//! |---|---|---|---|
+//! | producer | [`ToProducer`] | [`FromProducer`] | [`shipped::producer`] |
+//! | broker | [`ToBroker`] | [`FromBroker`] | [`shipped::broker`] |
+//! | consumer | [`ToConsumer`] | [`FromConsumer`] | [`shipped::consumer`] |
+//!
+//! A [`Suite`] joins one of each by a simulated network, draws schedules of faults, and judges every run by what the
+//! [`Claim`] says. A broken property comes with the shortest story that was found. `docs/bring-your-own.md` is the guide.
+//!
+//! Determinism: the same parties, schedule and seed give the same bytes of history, as long as the parties go by their
+//! inputs alone.
+//!
+//! Left out: groups that follow a cursor over several consumers, rewinds, and bytes on the wire.
+
+mod claim;
+mod plan;
+mod record;
+pub mod shipped;
+mod suite;
+mod watch;
+mod wire;
+mod world;
+
+use std::time::Duration;
+
+use delivery_model::vocab::MessageId;
+
+pub use claim::Claim;
+pub use suite::{Bounds, Failure, Passed, Run, Suite};
+pub use wire::{
+    Delivery, FromBroker, FromConsumer, FromProducer, Identity, Message, Publish, Reply, Settle, ToBroker, ToConsumer,
+    ToProducer,
+};
+
+/// One party of a pipeline, sans IO: it is handed inputs and the time, and asked for its outputs.
+///
+/// The contract:
+///
+/// * `now` counts from the beginning of the run, never falls, and is the only clock.
+/// * [`poll_output`](Party::poll_output) gives the outputs one by one, oldest first. They may be fetched a while after
+///   the input that caused them; what was not fetched when the party crashes never left it.
+/// * A durable change takes place no earlier than in the last call before the output that tells of it, and at most one
+///   [`FromConsumer::Effect`] comes of one input.
+/// * [`crash`](Party::crash) leaves what would survive the death of the process, and nothing else. Whoever opens the
+///   party opens it on that.
+pub trait Party {
+    /// What it is told.
+    type Input;
+    /// What it says.
+    type Output;
+    /// What survives a crash. Its default is an empty disk; `()` says that nothing survives.
+    type Disk: Default;
+
+    /// Takes in what arrived at this time.
+    fn handle_input(&mut self, now: Duration, input: Self::Input);
+
+    /// The next thing that it says, oldest first.
+    fn poll_output(&mut self) -> Option<Self::Output>;
+
+    /// Its deadline has come. It may come late, and after inputs that arrived later than the deadline.
+    fn handle_timeout(&mut self, now: Duration) {
+        let _ = now;
+    }
+
+    /// When it wants [`handle_timeout`](Party::handle_timeout) to be called, if nothing else happens before.
+    fn poll_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The process dies.
+    fn crash(self) -> Self::Disk;
+
+    /// The same, where by luck so many of the records that were not synced are on disk.
+    fn crash_keeping(self, unsynced: u64) -> Self::Disk
+    where
+        Self: Sized,
+    {
+        let _ = unsynced;
+        self.crash()
+    }
+
+    /// Something is done to it that no input can do. False if it knows no such thing.
+    fn suffer(&mut self, hardship: Hardship) -> bool {
+        let _ = hardship;
+        false
+    }
+}
+
+/// A party that is told and says what producers do.
+pub trait Producer: Party<Input = ToProducer, Output = FromProducer> {}
+impl<P: Party<Input = ToProducer, Output = FromProducer>> Producer for P {}
+
+/// A party that is told and says what brokers do.
+pub trait Broker: Party<Input = ToBroker, Output = FromBroker> {}
+impl<P: Party<Input = ToBroker, Output = FromBroker>> Broker for P {}
+
+/// A party that is told and says what consumers do. The consumers of a group are opened on clones of one disk: a handle,
+/// if they share a database.
+pub trait Consumer: Party<Input = ToConsumer, Output = FromConsumer, Disk: Clone> {}
+impl<P: Party<Input = ToConsumer, Output = FromConsumer, Disk: Clone>> Consumer for P {}
+
+/// What is done to a party from inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hardship {
+    /// A broker's next write fails, definitely. One that cannot be told so is not asked for that write: the suite refuses in
+    /// its place.
+    WriteFails,
+    /// A broker forgets which messages it has seen.
+    DedupForgotten,
+    /// A consumer's handler fails on this message, every time.
+    Poison(MessageId),
+}

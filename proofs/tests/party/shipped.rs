@@ -1,0 +1,56 @@
+//! The shipped parties go through the same door as foreign ones, sound and with every seeded bug.
+
+use std::time::Duration;
+
+use delivery_impls::store::simulated::SimulatedOutbox;
+use delivery_model::pipeline::Pipeline;
+use delivery_model::presets;
+use delivery_proofs::mutants::Mutant;
+use delivery_proofs::party::shipped::{self, Effects, ShippedBroker, ShippedConsumer, ShippedProducer};
+use delivery_proofs::party::{Bounds, Claim, Suite};
+use delivery_proofs::simulation::kill_schedules::kill_schedule;
+
+type Seeded = Suite<ShippedProducer<SimulatedOutbox, Mutant>, ShippedBroker<Mutant>, ShippedConsumer<Effects, Mutant>>;
+
+fn suite(pipeline: &Pipeline, mutant: Mutant) -> Seeded {
+    let claim = Claim::of(pipeline).lease(Duration::from_secs(30));
+    let (producer, broker) = (shipped::producer_with(pipeline, mutant), shipped::broker_with(pipeline, mutant));
+    Suite::new(claim, producer, broker, shipped::consumer_with(pipeline, mutant))
+}
+
+#[test]
+fn the_reference_pipelines_keep_what_they_claim() {
+    for name in presets::REFERENCES {
+        let pipeline = presets::named(name).expect("it exists");
+        let passed = suite(&pipeline, Mutant::None).check(Bounds::default()).unwrap_or_else(|found| panic!("{found}"));
+        assert_eq!(passed.rested, passed.bounds.schedules, "{name}: {passed:?}");
+        let struck: Vec<_> = passed.struck.keys().copied().collect();
+        assert_eq!(struck, pipeline.faults.kinds().collect::<Vec<_>>(), "{name}");
+    }
+}
+
+/// What does not map to parties that are driven from outside, and why.
+const UNMAPPED: [(Mutant, &str); 7] = [
+    (Mutant::RewindReusesLeases, "it needs a rewind"),
+    (Mutant::PositionsTakenForInbox, "it needs a rewind"),
+    (Mutant::CommitTakenForConfirmation, "the group follows a cursor"),
+    (Mutant::CommitsHighest, "the group follows a cursor"),
+    (Mutant::FenceIgnored, "the group follows a cursor"),
+    (Mutant::LeaseReused, "it is seeded where a lease is ended by name; from outside, time ends it"),
+    (Mutant::InboxBeforeEffect, "no output stands between inbox and effect, after which to crash"),
+];
+
+#[test]
+fn a_kill_schedule_finds_its_bug_through_the_party_traits() {
+    for mutant in Mutant::ALL {
+        let kill = kill_schedule(mutant).expect("every bug has one");
+        let finds = |mutant| suite(&kill.schedule.pipeline, mutant).finds(&kill);
+        let is_mapped = UNMAPPED.iter().all(|(unmapped, _)| *unmapped != mutant);
+        if !is_mapped {
+            continue;
+        }
+        assert!(finds(mutant).is_some(), "{mutant:?}, {}: not found", kill.property);
+        let innocent = finds(Mutant::None);
+        assert!(innocent.is_none(), "{mutant:?}: the sound parties break it too: {}", innocent.unwrap());
+    }
+}
