@@ -8,67 +8,17 @@ use std::borrow::Borrow;
 use stateright::Model;
 
 use super::graph::{Check, Checks, Completeness, Cut, Exploration, Progress, Walk};
+use super::limits::{Limits, budgets};
 use super::liveness::{Claim, LivenessFinding, liveness};
 use super::needed;
 use super::protocol::{Moment, Protocol};
 use super::reduced::Reduced;
-use crate::pipeline::{DeadLetters, FaultBudget, Pipeline};
-use crate::schedule::Interleaving;
+use super::violation::Violation;
+use crate::pipeline::{DeadLetters, Pipeline};
 use crate::semantics::{Bounded, Doubt, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts};
 use crate::spec::State;
 use crate::spec::bounds::{self, Bound, BoundCut, MESSAGES_MAX, TooManyMessages};
 use crate::vocab::{Fault, MessageId, Step};
-
-/// How far to look.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many messages are submitted.
-    pub messages: u32,
-    /// How many threads search.
-    pub threads: usize,
-    /// Stop at so many states.
-    pub states_max: u32,
-    /// Where a step commutes with all others, look at no other: see [`Reduced`]. Shortest stories are looked for among
-    /// all steps all the same.
-    pub reduced: bool,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { messages: 2, threads: 2, states_max: 50_000_000, reduced: false }
-    }
-}
-
-/// A broken property and its story.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// What is broken.
-    pub property: PropertyId,
-    /// For which message, where it is about one.
-    pub message: Option<MessageId>,
-    /// How many messages the story needs.
-    pub messages: u32,
-    /// The story; of a run without end, what comes before its loop.
-    pub steps: Vec<Step>,
-    /// What is then repeated for ever; empty where the story ends.
-    pub cycle: Vec<Step>,
-    /// The pipeline's weak setting that the story needs, as key and value: with the stronger word it is no run, or breaks
-    /// nothing. Looked for among a few settings whose harm hides behind common faults.
-    pub needs: Option<&'static str>,
-    /// The search is breadth-first: no run with fewer steps breaks the property, nor, where the story needs a setting, does
-    /// so by that setting.
-    pub is_shortest: bool,
-}
-
-impl Violation {
-    /// The run as an interleaving that every world can follow.
-    pub fn interleaving(&self) -> Interleaving {
-        match self.cycle.is_empty() {
-            true => Interleaving::Exact(self.steps.clone()),
-            false => Interleaving::Endless { steps: [&*self.steps, &*self.cycle].concat(), from: self.steps.len() },
-        }
-    }
-}
 
 /// What an exploration comes to.
 #[derive(Clone, Debug)]
@@ -308,13 +258,6 @@ fn stories(
     }
     told.sort_by_key(|violation| violation.property);
     Ok(told)
-}
-
-/// The budget, cut to no fault at all, to one fault, to two, and so on.
-pub(super) fn budgets(faults: FaultBudget) -> impl Iterator<Item = FaultBudget> {
-    let sum = faults.each.iter().fold(0, |sum: u32, &times| sum.saturating_add(times));
-    let most = if faults.total == 0 { sum } else { faults.total.min(sum) };
-    std::iter::once(FaultBudget::NONE).chain((1..=most).map(move |total| faults.capped(total)))
 }
 
 fn story(protocol: &Protocol, exploration: &Exploration<Moment>, property: PropertyId, messages: u32) -> Violation {

@@ -2,13 +2,17 @@
 
 mod explore;
 pub mod graph;
+mod limits;
 mod liveness;
 mod needed;
 mod packed;
 mod protocol;
 mod reduced;
+mod violation;
 
-pub use explore::{Explored, Limits, Violation, explore, explore_whole};
+pub use explore::{Explored, explore, explore_whole};
+pub use limits::Limits;
 pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, Turn, class, fairness, liveness};
 pub use protocol::{Moment, Protocol};
 pub use reduced::{Junction, Reduced, Unsound, audit};
+pub use violation::Violation;

@@ -12,9 +12,10 @@
 
 use stateright::{Model, Property};
 
-use super::explore::{Limits, Violation};
 use super::graph::{Check, Checks, Progress, Walk};
+use super::limits::Limits;
 use super::protocol::{Moment, Protocol};
+use super::violation::Violation;
 use crate::pipeline::{FaultBudget, Pipeline, RecordsSettles, Settles};
 use crate::semantics::{PropertyId, PropertySet};
 use crate::spec::bounds::TooManyMessages;

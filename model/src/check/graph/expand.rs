@@ -8,7 +8,7 @@ use std::ops::Range;
 use stateright::Model;
 
 use super::checks::Checks;
-use super::number::Named;
+use super::named::Named;
 use super::packing::Packing;
 use super::table::{BLOCK, Bucket, NEW, Route, Table};
 

@@ -17,6 +17,7 @@ mod expand;
 mod exploration;
 mod export;
 mod liveness;
+mod named;
 mod number;
 mod packing;
 mod path;

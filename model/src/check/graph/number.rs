@@ -9,8 +9,9 @@ use std::mem::take;
 
 use super::expand::Batch;
 use super::exploration::{Shape, extend};
+use super::named::Named;
 use super::share::Crew;
-use super::table::{Bucket, Fresh, Shard};
+use super::table::Shard;
 
 /// Numbers the pending states of all parts, which the shards have looked at, and adds the new ones and the edges to what
 /// is known.
@@ -27,7 +28,7 @@ pub(super) fn number<K: Clone + Eq + Hash + Send + Sync>(
     name_new(crew, &mut shape.parents, states, parts, &news);
     let buckets: Vec<_> = parts.iter_mut().map(|part| take(&mut part.buckets)).collect();
     let fresh: Vec<_> = shards.iter_mut().map(Shard::take_fresh).collect();
-    let named = Named { known, buckets: &buckets, fresh: &fresh };
+    let named = Named::new(known, &buckets, &fresh);
     crew.share_out(shards.iter_mut().zip(&fresh).enumerate(), |(place, (shard, fresh))| {
         shard.settle(fresh, |fresh| named.id(place, fresh));
     });
@@ -94,23 +95,4 @@ fn connect<K: Clone + Eq + Hash + Send + Sync>(
 /// Cuts so many places off the beginning.
 fn cut<'a, T>(places: &mut &'a mut [T], count: usize) -> &'a mut [T] {
     places.split_off_mut(..count).expect("room was made for all")
-}
-
-/// The ids of new states, wherever they are asked for.
-pub(super) struct Named<'a, K> {
-    known: u32,
-    buckets: &'a [Vec<Bucket<K>>],
-    fresh: &'a [Vec<Fresh>],
-}
-
-impl<K> Named<'_, K> {
-    /// The id of a new state.
-    fn id(&self, shard: usize, fresh: &Fresh) -> u32 {
-        self.buckets[fresh.bucket as usize][shard].keys[fresh.index as usize]
-    }
-
-    /// The id of the new state that has this provisional one.
-    pub(super) fn id_for(&self, shard: usize, provisional: u32) -> u32 {
-        self.id(shard, &self.fresh[shard][(provisional - self.known) as usize])
-    }
 }

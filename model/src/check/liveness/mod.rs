@@ -11,8 +11,8 @@ mod fair;
 
 use std::collections::BTreeSet;
 
-use super::explore::{Limits, budgets};
 use super::graph::{Checks, Completeness, Cut, Exploration, Lasso, Liveness, Progress, Walk};
+use super::limits::{Limits, budgets};
 use super::protocol::{Moment, Protocol};
 use crate::pipeline::Pipeline;
 use crate::semantics::{Doubt, PropertySet, Verdict};
