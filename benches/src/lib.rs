@@ -7,6 +7,11 @@
 //! | `group_sync` | durable confirmations a second, one sync for each and one for many, beside the disk's floor |
 //! | `semantics` | what at-most-once, at-least-once and exactly-once each cost a message, in memory, on one thread and with one for each side, and what each mechanism of exactly-once adds |
 //!
+//! ```
+//! let took = delivery_benches::time_at_once([1, 2].map(|number| move || drop(std::hint::black_box(number + 1))));
+//! println!("two threads, from when the first began until the last was done: {took:?}");
+//! ```
+//!
 //! Each timed run is followed by a check of what it computed, so a figure never belongs to code that skipped its work. Times are of
 //! batches: a clock read costs more than one of these operations. Here stands what the benches share: the
 //! clock, the mode, and the control that says whether two threads really have a core each; and the memories of seen

@@ -5,6 +5,8 @@
 //! allowed. It knows nothing of what the keys mean.
 
 mod cursor;
+#[cfg(feature = "toml")]
+mod toml;
 mod tree;
 
 use std::fmt;

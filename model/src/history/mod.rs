@@ -6,6 +6,7 @@
 //! semantics.
 
 mod at;
+mod build;
 mod diagnose;
 mod error;
 mod join;

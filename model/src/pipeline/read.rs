@@ -24,6 +24,7 @@ impl Pipeline {
     /// let error = Pipeline::from_toml("[producer]\nattempts = 0\n", "orders").unwrap_err();
     /// assert!(error.to_string().starts_with("line 2, `producer.attempts`: found 0; allowed: "));
     /// ```
+    #[cfg(feature = "toml")]
     pub fn from_toml(text: &str, default_name: &str) -> Result<Pipeline, PipelineError> {
         let node = Node::from_toml(text).map_err(|(line, problem)| PipelineError::NotToml { line, problem })?;
         Pipeline::from_cursor(&Cursor::root(&node, None), default_name)
