@@ -2,8 +2,6 @@
 //!
 //! Readers take a word from a file by it, errors list what is allowed by it, writers and people's output print by it.
 
-use crate::vocab::{Fault, Outcome, SettleOutcome};
-
 /// A value that files write as one word.
 pub trait Word: Copy + 'static {
     /// Every value, in the order in which errors and tables list them.
@@ -22,64 +20,6 @@ pub trait Word: Copy + 'static {
 pub trait Explained: Word {
     /// What it means, in one sentence or more: the value's documentation, which the formats' reference shows too.
     fn meaning(self) -> &'static str;
-}
-
-impl Word for Fault {
-    const ALL: &'static [Self] = &Fault::ALL;
-
-    fn word(self) -> &'static str {
-        Fault::word(self)
-    }
-}
-
-impl Explained for Fault {
-    fn meaning(self) -> &'static str {
-        Fault::meaning(self)
-    }
-}
-
-impl Word for Outcome {
-    const ALL: &'static [Self] = &[Outcome::Acked, Outcome::Refused, Outcome::Unknown];
-
-    fn word(self) -> &'static str {
-        match self {
-            Outcome::Acked => "acked",
-            Outcome::Refused => "refused",
-            Outcome::Unknown => "unknown",
-        }
-    }
-}
-
-impl Explained for Outcome {
-    fn meaning(self) -> &'static str {
-        match self {
-            Outcome::Acked => "The broker confirmed it.",
-            Outcome::Refused => "The broker said no, definitely.",
-            Outcome::Unknown => "A time-out or a cut: it may have happened.",
-        }
-    }
-}
-
-impl Word for SettleOutcome {
-    const ALL: &'static [Self] = &[SettleOutcome::Ok, SettleOutcome::Refused, SettleOutcome::Unknown];
-
-    fn word(self) -> &'static str {
-        match self {
-            SettleOutcome::Ok => "ok",
-            SettleOutcome::Refused => "refused",
-            SettleOutcome::Unknown => "unknown",
-        }
-    }
-}
-
-impl Explained for SettleOutcome {
-    fn meaning(self) -> &'static str {
-        match self {
-            SettleOutcome::Ok => "The broker recorded it.",
-            SettleOutcome::Refused => "The broker said no: this delivery may not settle any more.",
-            SettleOutcome::Unknown => "A time-out or a cut: it may have been recorded.",
-        }
-    }
 }
 
 /// The text of the doc comments among these attributes, as one literal.

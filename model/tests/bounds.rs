@@ -10,7 +10,7 @@ use delivery_model::pipeline::*;
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
 use delivery_model::semantics::whitebox::Happened;
-use delivery_model::vocab::{DeliveryRef, Fault, Step};
+use delivery_model::vocab::{DeliveryRef, Fault, Move, Step, Strike};
 use stateright::{Model, Property};
 
 /// The exactly-once reference with some settings changed, under these faults.
@@ -125,7 +125,7 @@ fn an_unchecked_lease_needs_two_consumers() {
     let within = |consumers: u8| {
         breaks_with(PropertyId::NoDuplicateEffect, &unchecked, move |sound, moment, step| {
             let next = sound.step(moment, step);
-            let Step::HandOff { position } = step else { return Some(next) };
+            let Step::Move(Move::HandOff { position }) = step else { return Some(next) };
             let holding = next.state.holding(DeliveryRef { position, late: 0 }).expect("it was handed off");
             (holding.consumer < consumers).then_some(next)
         })
@@ -144,7 +144,7 @@ fn a_fence_that_wraps_needs_three_restarts() {
             let look = sound.spec.look(&moment.state);
             let is_old = |epoch: u32| epoch % 3 < look.epoch().0 % 3;
             let is_let_in = look.received().is_some_and(|it| !is_old(it.epoch.0));
-            let by = if matches!(step, Step::Append { .. }) && is_let_in { &unfenced } else { sound };
+            let by = if matches!(step, Step::Move(Move::Append { .. })) && is_let_in { &unfenced } else { sound };
             Some(by.step(moment, step))
         })
     };
@@ -161,8 +161,8 @@ fn a_memory_that_recognises_once_needs_two_stragglers() {
         breaks_with(PropertyId::NoDuplicateEffect, &duplicated, |sound, moment, step| {
             let decision = sound.spec.look(&moment.state).received().map(|received| received.decision);
             let next = sound.step(moment, step);
-            let is_hit = matches!(step, Step::Append { .. }) && decision == Some(Decision::Duplicate);
-            Some(if is_hit { sound.step(&next, Step::DedupForgotten) } else { next })
+            let is_hit = matches!(step, Step::Move(Move::Append { .. })) && decision == Some(Decision::Duplicate);
+            Some(if is_hit { sound.step(&next, Step::Fault(Strike::DedupForgotten)) } else { next })
         })
     };
     assert_eq!([1, 2].map(within), [false, true]);

@@ -10,7 +10,7 @@ use delivery_model::presets;
 use delivery_model::semantics::{Doubt, Verdict};
 use delivery_model::spec::Spec;
 use delivery_model::story::{self, Ink, story};
-use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, Step};
+use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Step, Strike};
 use expect_test::expect;
 
 /// The exactly-once reference with some settings changed, under these faults, each once.
@@ -48,7 +48,11 @@ fn broken(pipeline: &Pipeline, claim: Claim, (messages, stem): (u32, usize), cyc
 /// The broker hands the position off, its handler fails, and so again.
 fn fails_for_ever(position: u64) -> [Step; 3] {
     let hand = DeliveryRef { position: Position(position), late: 0 };
-    [Step::HandOff { position: hand.position }, Step::Deliver { hand }, Step::Handle { hand }]
+    [
+        Step::Move(Move::HandOff { position: hand.position }),
+        Step::Move(Move::Deliver { hand }),
+        Step::Move(Move::Handle { hand }),
+    ]
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn a_producer_that_hears_nothing_gives_up_after_its_attempts() {
 fn a_message_that_is_lost_never_arrives() {
     let lossy = pipeline(&[Fault::BrokerCrash], |it| it.broker.acks = Acks::OnReceipt);
     let run = broken(&lossy, Claim::Arrives, (1, 5), &[]);
-    assert_eq!(run.stem.last(), Some(&Step::BrokerCrash { keeps: 0 }));
+    assert_eq!(run.stem.last(), Some(&Step::Fault(Strike::BrokerCrash { keeps: 0 })));
     holds(&lossy, Claim::Resolves, Shares::Any);
 }
 
@@ -168,7 +172,7 @@ fn two_copies_of_a_poison_message_block_two_workers() {
     let finding = finding(&twice, Claim::PoisonBlocksNone);
     let run = finding.broken_by.expect("both workers fail for ever");
     assert_eq!((run.messages, run.message), (2, MessageId(2)));
-    let handed_off = |place| run.cycle.contains(&Step::HandOff { position: Position(place) });
+    let handed_off = |place| run.cycle.contains(&Step::Move(Move::HandOff { position: Position(place) }));
     assert_eq!([handed_off(0), handed_off(1), handed_off(2)], [true, true, false]);
 }
 
@@ -219,7 +223,7 @@ fn the_story_of_a_broken_promise_is_a_run_that_closes() {
         let states: Vec<_> = protocol.along(&path).map(|moment| moment.state).collect();
         assert_eq!(states[run.stem.len()], states[path.len()], "{}", finding.claim);
     }
-    let alien = [Step::HandOff { position: Position(0) }];
+    let alien = [Step::Move(Move::HandOff { position: Position(0) })];
     assert_eq!(protocol.explorer_link(&alien), None);
 }
 

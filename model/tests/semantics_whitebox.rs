@@ -5,7 +5,8 @@ use delivery_model::pipeline::Pipeline;
 use delivery_model::semantics::whitebox::{Happened, Watch, WhiteboxRules};
 use delivery_model::semantics::{PropertyId, PropertySet};
 use delivery_model::vocab::{
-    DeliveryRef, Epoch, Event, EventKind, GroupId, MessageId, Outcome, Position, ProcessId, SettleOutcome, Step,
+    DeliveryRef, Epoch, Event, EventKind, GroupId, MessageId, Move, Outcome, Position, ProcessId, SettleOutcome, Step,
+    Strike,
 };
 
 /// A moment. Marks are lists of positions.
@@ -144,7 +145,7 @@ fn scene() -> Scene {
 
 #[test]
 fn an_ack_needs_a_durable_record() {
-    let take = Step::TakeReply { message: MessageId(2) };
+    let take = Step::Move(Move::TakeReply { message: MessageId(2) });
     let check = |synced, events: &[EventKind], expected| {
         check(PropertyId::AckHonesty, &Scene { synced, ..scene() }, take, events, |_| {}, expected);
     };
@@ -163,7 +164,7 @@ fn received(message: u64, epoch: u32, decision: Decision) -> Scene {
 #[test]
 fn what_is_suppressed_is_in_the_log() {
     let check = |message, decision, expected| {
-        let append = Step::Append { message: MessageId(message) };
+        let append = Step::Move(Move::Append { message: MessageId(message) });
         check(PropertyId::DedupHonesty, &received(message, 1, decision), append, &[], |_| {}, expected);
     };
     check(2, Decision::Duplicate, None);
@@ -175,7 +176,7 @@ fn what_is_suppressed_is_in_the_log() {
 #[test]
 fn what_is_in_the_log_is_not_stored_again() {
     let check = |message, stored: bool, expected| {
-        let append = Step::Append { message: MessageId(message) };
+        let append = Step::Move(Move::Append { message: MessageId(message) });
         let store = |it: &mut Scene| it.log.extend(stored.then_some(message));
         let before = received(message, 1, Decision::Store);
         check(PropertyId::DedupCompleteness, &before, append, &[], store, expected);
@@ -187,7 +188,7 @@ fn what_is_in_the_log_is_not_stored_again() {
 
 #[test]
 fn past_the_window_a_retry_may_be_stored() {
-    let append = Step::Append { message: M1 };
+    let append = Step::Move(Move::Append { message: M1 });
     let broken = |window| {
         let watched = PropertyId::DedupCompleteness.into();
         let watch = Watch { terms: WhiteboxRules { window, ..STRICT }, watched };
@@ -202,7 +203,7 @@ fn past_the_window_a_retry_may_be_stored() {
 
 #[test]
 fn a_position_is_leased_once() {
-    let hand_off = Step::HandOff { position: P0 };
+    let hand_off = Step::Move(Move::HandOff { position: P0 });
     let check = |before: &[u64], after: &[u64], expected| {
         let before = Scene { leases: before.to_vec(), ..scene() };
         check(PropertyId::LeaseExclusive, &before, hand_off, &[], |it| it.leases = after.to_vec(), expected);
@@ -218,16 +219,16 @@ fn a_settle_that_comes_late_is_refused() {
     let check = |step, outcome, expected| {
         check(PropertyId::StaleSettleRefused, &scene(), step, &[settle(outcome)], |_| {}, expected);
     };
-    check(Step::RecordSettle { hand: LATE }, SettleOutcome::Ok, Some(1));
-    check(Step::RecordSettle { hand: LATE }, SettleOutcome::Refused, None);
-    check(Step::RecordSettle { hand: CURRENT }, SettleOutcome::Ok, None);
-    check(Step::Handle { hand: LATE }, SettleOutcome::Ok, Some(1));
-    check(Step::Handle { hand: CURRENT }, SettleOutcome::Ok, None);
+    check(Step::Move(Move::RecordSettle { hand: LATE }), SettleOutcome::Ok, Some(1));
+    check(Step::Move(Move::RecordSettle { hand: LATE }), SettleOutcome::Refused, None);
+    check(Step::Move(Move::RecordSettle { hand: CURRENT }), SettleOutcome::Ok, None);
+    check(Step::Move(Move::Handle { hand: LATE }), SettleOutcome::Ok, Some(1));
+    check(Step::Move(Move::Handle { hand: CURRENT }), SettleOutcome::Ok, None);
 }
 
 #[test]
 fn nothing_of_an_older_epoch_is_stored_or_effected() {
-    let append = Step::Append { message: MessageId(3) };
+    let append = Step::Move(Move::Append { message: MessageId(3) });
     let of_producer = |epoch, stored: bool, expected| {
         let before = received(3, epoch, Decision::Store);
         let store = |it: &mut Scene| it.log.extend(stored.then_some(3));
@@ -237,7 +238,7 @@ fn nothing_of_an_older_epoch_is_stored_or_effected() {
     of_producer(0, false, None);
     of_producer(1, true, None);
     let of_consumer = |hand, events: &[EventKind], expected| {
-        check(PropertyId::Fencing, &scene(), Step::Handle { hand }, events, |_| {}, expected);
+        check(PropertyId::Fencing, &scene(), Step::Move(Move::Handle { hand }), events, |_| {}, expected);
     };
     of_consumer(LATE, &[EFFECT], Some(1));
     of_consumer(LATE, &[settle(SettleOutcome::Ok)], Some(1));
@@ -251,7 +252,7 @@ fn what_is_committed_has_its_effect_or_is_a_dead_letter() {
     let check = |effected: &[u64], dead: &[u64], settled: &[u64], expected| {
         let before = Scene { effected: effected.to_vec(), dead: dead.to_vec(), ..scene() };
         let commit = |it: &mut Scene| it.settled = settled.to_vec();
-        check(PropertyId::CumulativeCommit, &before, Step::Handle { hand }, &[], commit, expected);
+        check(PropertyId::CumulativeCommit, &before, Step::Move(Move::Handle { hand }), &[], commit, expected);
     };
     check(&[0], &[], &[0, 1], None);
     check(&[], &[], &[0, 1], Some(1));
@@ -262,7 +263,7 @@ fn what_is_committed_has_its_effect_or_is_a_dead_letter() {
 
 #[test]
 fn hand_offs_are_limited_and_a_dead_letter_is_not_settled() {
-    let hand_off = Step::HandOff { position: P0 };
+    let hand_off = Step::Move(Move::HandOff { position: P0 });
     let handed = |hand_offs: &[u64], expected| {
         let again = |it: &mut Scene| it.hand_offs = hand_offs.to_vec();
         check(PropertyId::PoisonBounded, &scene(), hand_off, &[], again, expected);
@@ -272,7 +273,7 @@ fn hand_offs_are_limited_and_a_dead_letter_is_not_settled() {
     handed(&[0, 1, 1, 1], None);
     let marked = |dead: &[u64], settled: &[u64], expected| {
         let mark = |it: &mut Scene| (it.dead, it.settled) = (dead.to_vec(), settled.to_vec());
-        check(PropertyId::PoisonBounded, &scene(), Step::DeadLetter { position: P0 }, &[], mark, expected);
+        check(PropertyId::PoisonBounded, &scene(), Step::Move(Move::DeadLetter { position: P0 }), &[], mark, expected);
     };
     marked(&[0], &[1], None);
     marked(&[0], &[0], Some(1));
@@ -300,7 +301,7 @@ fn nothing_durable_vanishes() {
 
 #[test]
 fn a_replay_repeats_deliveries_and_no_effect() {
-    let rewind = Step::Rewind { position: P0 };
+    let rewind = Step::Fault(Strike::Rewind { position: P0 });
     let before = Scene { settled: vec![0, 1], remembered: vec![0, 1], ..scene() };
     let check = |before: &Scene, change: fn(&mut Scene), expected| {
         check(PropertyId::ReplaySafe, before, rewind, &[], change, expected);
@@ -318,7 +319,7 @@ fn a_replay_repeats_deliveries_and_no_effect() {
 fn what_comes_again_after_a_rewind_has_no_second_effect() {
     let check = |rewound, effected: &[u64], events: &[EventKind], expected| {
         let before = Scene { rewound, effected: effected.to_vec(), ..scene() };
-        check(PropertyId::ReplaySafe, &before, Step::Handle { hand: CURRENT }, events, |_| {}, expected);
+        check(PropertyId::ReplaySafe, &before, Step::Move(Move::Handle { hand: CURRENT }), events, |_| {}, expected);
     };
     check(true, &[0], &[EFFECT], Some(1));
     check(true, &[0], &[], None);

@@ -131,11 +131,11 @@ fn see(pipeline: &Pipeline, level: Level, faults: FaultBudget) -> Seen {
 
 fn steps(protocol: &Protocol, moment: &Moment) -> Vec<Step> {
     let mut steps = Vec::new();
-    let _ = protocol.spec.steps(&moment.state, &mut |step| {
-        steps.push(step);
+    let _ = protocol.spec.moves(&moment.state, &mut |it| {
+        steps.push(Step::Move(it));
         ControlFlow::Continue(())
     });
-    protocol.spec.faults(&moment.state, &mut |step| steps.push(step));
+    protocol.spec.faults(&moment.state, &mut |it| steps.push(it.into()));
     steps
 }
 

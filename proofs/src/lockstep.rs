@@ -20,7 +20,7 @@ use crate::mutants::Mutant;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::spec::State;
 use delivery_model::spec::bounds::TooManyMessages;
-use delivery_model::vocab::{Fault, Step};
+use delivery_model::vocab::{Fault, Move, Step};
 use foldhash::quality::FixedState;
 
 pub use self::pair::Difference;
@@ -100,7 +100,7 @@ impl Walk {
         let start = sides.start();
         let (states, pairs, parents, queue, struck) = Default::default();
         let mut walk = Walk { sides, states, pairs, parents, queue, edges: 0, struck };
-        walk.visit(start, (0, Step::Sync));
+        walk.visit(start, (0, Step::Move(Move::Sync)));
         walk
     }
 

@@ -8,8 +8,8 @@
 //! A plan may hold spares: a fault that takes another one's message away takes its point with it. So a kind of fault may
 //! have a limit, and strikes no more often ([`Injector::at_most`]).
 //!
-//! Leaves out: faults that have no place in a threaded run. [`supports`] says which have one, and a plan with another is
-//! refused.
+//! Leaves out: faults that have no place in a threaded run. A fault's row says whether it has one, and a plan with another
+//! is refused.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,16 +37,6 @@ pub enum PlanError {
     /// No driver injects it.
     #[error("{0}: a threaded run does not inject this fault")]
     Unsupported(PlannedFault),
-}
-
-/// Whether a threaded run can inject this kind of fault.
-pub fn supports(fault: Fault) -> bool {
-    use Fault::*;
-    match fault {
-        PublishLost | PublishRefused | PublishAckLost | ProducerCrash | BrokerCrash | DeliveryLost | ConsumerCrash
-        | SettleLost => true,
-        PublishDuplicated | PublishReordered | ProducerZombie | LeaseExpiry | DedupForgotten | Poison | Rewind => false,
-    }
 }
 
 /// What strikes at a point that was just reached.
@@ -98,7 +88,7 @@ impl Injector {
 
     /// Watches for the points of these faults. `producers` is how many share the messages ([`owner`]).
     pub fn new(plan: &[PlannedFault], producers: u32) -> Result<Injector, PlanError> {
-        if let Some(fault) = plan.iter().find(|planned| !supports(planned.fault)) {
+        if let Some(fault) = plan.iter().find(|planned| !planned.fault.row().in_real_runs) {
             return Err(PlanError::Unsupported(*fault));
         }
         let mut state = State::default();

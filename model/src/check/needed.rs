@@ -19,7 +19,7 @@ use super::violation::Violation;
 use crate::pipeline::{FaultBudget, Pipeline, RecordsSettles, Settles};
 use crate::semantics::{PropertyId, PropertySet};
 use crate::spec::bounds::TooManyMessages;
-use crate::vocab::{Fault, MessageId, Step};
+use crate::vocab::{Fault, MessageId, Move, Step};
 
 /// At most so many pairs of moments are searched. Without such a story, the shortest one is told.
 const PAIRS_MAX: u32 = 200_000;
@@ -134,7 +134,7 @@ impl Needing {
             match step {
                 _ if offered.contains(&step) => Some(self.strong.step(&moment, step)),
                 // Nothing is left to sync: the strong one has done it already.
-                Step::Sync => Some(moment),
+                Step::Move(Move::Sync) => Some(moment),
                 _ => None,
             }
         });

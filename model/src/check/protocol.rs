@@ -114,13 +114,13 @@ impl Protocol {
     fn keeps_inside(&self, state: &State, property: PropertyId) -> bool {
         let watch = Watch { watched: property.into(), ..self.watch };
         let (mut rests, mut is_kept) = (true, true);
-        let _ = self.spec.steps(state, &mut |step| {
+        let _ = self.spec.moves(state, &mut |it| {
             rests = false;
-            self.breaks_for(&watch, state, step, |_, _| is_kept = false);
+            self.breaks_for(&watch, state, it.into(), |_, _| is_kept = false);
             if is_kept { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if is_kept {
-            self.spec.faults(state, &mut |step| self.breaks_for(&watch, state, step, |_, _| is_kept = false));
+            self.spec.faults(state, &mut |it| self.breaks_for(&watch, state, it.into(), |_, _| is_kept = false));
         }
         if rests {
             watch.at_rest(&self.spec.look(state), |_, _| is_kept = false);
@@ -166,11 +166,11 @@ impl Model for Protocol {
         if moment.state.is_cut() {
             return;
         }
-        let _ = self.spec.steps(&moment.state, &mut |step| {
-            actions.push(step);
+        let _ = self.spec.moves(&moment.state, &mut |it| {
+            actions.push(it.into());
             ControlFlow::Continue(())
         });
-        self.spec.faults(&moment.state, &mut |step| actions.push(step));
+        self.spec.faults(&moment.state, &mut |it| actions.push(it.into()));
     }
 
     #[inline]

@@ -239,17 +239,6 @@ impl FaultBudget {
 impl Default for FaultBudget {
     /// What a left-out `[faults]` means: each of the five failure points once, two at most in one run.
     fn default() -> Self {
-        use Fault::*;
-        let points = [
-            PublishLost,
-            PublishRefused,
-            PublishAckLost,
-            ProducerCrash,
-            BrokerCrash,
-            DeliveryLost,
-            SettleLost,
-            ConsumerCrash,
-        ];
-        FaultBudget::once_each(points).capped(2)
+        FaultBudget { total: 2, each: Fault::ALL.map(|fault| fault.row().budget) }
     }
 }

@@ -6,7 +6,7 @@ use crate::document::Value;
 use crate::history::{self, EventWord, History, Key, ReadOptions};
 use crate::pipeline::{Level, Obligation};
 use crate::vocab::{Fault, Outcome, SettleOutcome};
-use crate::words::{Explained, Word};
+use crate::words::Explained;
 
 const INTRODUCTION: &str = r#"# History
 

@@ -4,8 +4,7 @@ use super::page::{self, GENERATED, code, codes};
 use super::schema::{self, any, closed, constant, is_a, list_of, number, one_of, said, table, text, with};
 use crate::document::Value;
 use crate::schedule::{
-    FAULTS_LIMIT, FORMAT, MESSAGES_LIMIT, PlannedFault, Point, STEPS_LIMIT, Schedule, StepWord, Strikes, TIME_LIMIT,
-    VERSION,
+    FAULTS_LIMIT, FORMAT, MESSAGES_LIMIT, PlannedFault, Point, STEPS_LIMIT, Schedule, StepWord, TIME_LIMIT, VERSION,
 };
 use crate::vocab::{Fault, MessageId};
 
@@ -94,7 +93,7 @@ pub(super) fn page() -> String {
         rows.iter().map(|(key, value, meaning)| [code(key), value.clone(), (*meaning).to_owned()]).collect()
     };
     let faults = Fault::ALL.map(|fault| {
-        let (strikes, steps) = Strikes::by(fault);
+        let (strikes, steps) = (fault.row().strikes, fault.row().at);
         let steps = match steps.len() == StepWord::ALL.len() {
             true => "any step".to_owned(),
             false => codes(steps.iter().map(|step| step.word())),
@@ -144,7 +143,7 @@ pub(super) fn schema() -> Value {
 
 /// A planned fault: with the message where its step is about one, without where it is a sync.
 fn fault(fault: Fault) -> Vec<Value> {
-    let (strikes, steps) = Strikes::by(fault);
+    let (strikes, steps) = (fault.row().strikes, fault.row().at);
     let with_steps = |of_message: bool| {
         let steps: Vec<_> =
             steps.iter().filter(|step| step.has_message() == of_message).map(|step| step.word()).collect();
@@ -200,8 +199,7 @@ fn keys_of(word: &str) -> Vec<&'static str> {
 
 /// The keys that only this kind of planned fault has, as the reader takes or refuses them.
 fn details(fault: Fault) -> Vec<&'static str> {
-    let (_, steps) = Strikes::by(fault);
-    let at = Point { step: steps[0], message: Some(MessageId(1)), nth: 1 };
+    let at = Point { step: fault.row().at[0], message: Some(MessageId(1)), nth: 1 };
     let planned = serde_json::to_string(&PlannedFault::new(fault, at)).expect("keys are texts and values are finite");
     let with_key = |key: &&str| {
         let fault = planned.trim_end_matches('}');

@@ -10,10 +10,11 @@ mod read;
 mod write;
 
 pub use self::error::ScheduleError;
+pub use self::point::Point;
 pub(crate) use self::point::TIME_LIMIT;
-pub use self::point::{Point, StepWord, Strikes};
 use crate::pipeline::Pipeline;
 use crate::vocab::{Fault, Position, Step};
+pub use crate::vocab::{StepWord, Strikes};
 
 /// The most messages of a schedule: it is read and replayed as a whole.
 pub const MESSAGES_LIMIT: u32 = 1_000_000;
@@ -81,7 +82,7 @@ impl Default for Interleaving {
 /// One fault, and the logical point at which it strikes.
 ///
 /// A loss ([`Strikes::Of`]) befalls what the point's step put on its way: the fault's step is taken as soon as it is
-/// enabled. A crash or the like ([`Strikes::After`]) is the very next step after the point; if it is not enabled there
+/// enabled. What decides the step's outcome ([`Strikes::Before`]) comes before it. A crash or the like ([`Strikes::After`]) is the very next step after the point; if it is not enabled there
 /// (nothing to lose, hands still at work), it waits until it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlannedFault {

@@ -3,7 +3,7 @@
 use super::point::TIME_LIMIT;
 use super::{
     FAULTS_LIMIT, FORMAT, Interleaving, MESSAGES_LIMIT, PlannedFault, Point, STEPS_LIMIT, Schedule, ScheduleError,
-    StepWord, Strikes, VERSION,
+    StepWord, VERSION,
 };
 use crate::document::{Cursor, Fields, Mistake, Node, Value, words_of};
 use crate::pipeline::Pipeline;
@@ -40,13 +40,9 @@ fn read_faults(cursor: &Cursor<'_>, messages: u32) -> Result<Vec<PlannedFault>, 
 /// Which keys a fault has depends on its kind, so that is looked at first.
 fn read_fault(cursor: &Cursor<'_>, messages: u32) -> Result<PlannedFault, Mistake> {
     let fault: Fault = cursor.peek("fault", &words_of(&Fault::ALL))?.word()?;
-    let (strikes, steps) = Strikes::by(fault);
+    let (strikes, steps) = (fault.row().strikes, fault.row().at);
     let mut keys = vec!["fault", strikes.word(), "message", "time"];
-    match fault {
-        Fault::BrokerCrash => keys.push("keeps"),
-        Fault::Rewind => keys.push("to"),
-        _ => {}
-    }
+    keys.extend(PlannedFault::detail(fault));
     let fields = cursor.table(&keys)?;
     let step = fields.required(strikes.word(), &words_of(steps))?;
     let step = step.word().ok().filter(|word| steps.contains(word)).ok_or_else(|| step.unfit(words_of(steps)))?;

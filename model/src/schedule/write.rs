@@ -4,7 +4,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{FORMAT, Interleaving, PlannedFault, Schedule, Strikes, VERSION};
+use super::{FORMAT, Interleaving, PlannedFault, Schedule, VERSION};
 
 impl Schedule {
     /// The schedule as a JSON document over several lines, which loads as the same value.
@@ -51,7 +51,7 @@ impl Serialize for PlannedFault {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("fault", &self.fault)?;
-        map.serialize_entry(Strikes::by(self.fault).0.word(), &self.at.step)?;
+        map.serialize_entry(self.fault.row().strikes.word(), &self.at.step)?;
         if let Some(message) = self.at.message {
             map.serialize_entry("message", &message)?;
         }

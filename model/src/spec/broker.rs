@@ -8,37 +8,37 @@ use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bi
 use super::{BROKER, CONSUMERS, GROUP, Witness};
 use crate::party_state::Decision;
 use crate::pipeline::{Acks, Commits, Dedup, Settles};
-use crate::vocab::{DeliveryRef, EventKind, MessageId, PartitionId, Position, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, MessageId, Move, PartitionId, Position, SettleOutcome};
 
-pub(super) fn steps(
+pub(super) fn moves(
     settings: &Settings,
     state: &State,
-    found: &mut impl FnMut(Step) -> ControlFlow<()>,
+    found: &mut impl FnMut(Move) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     match state.slot {
-        Some(transmission) => found(Step::Append { message: id(transmission.record.message()) })?,
+        Some(transmission) => found(Move::Append { message: id(transmission.record.message()) })?,
         None => {
             if let Some(message) = state.wire().next() {
-                found(Step::Receive { message: id(message) })?;
+                found(Move::Receive { message: id(message) })?;
             }
             for (message, _) in stragglers(state) {
-                found(Step::ReceiveLate { message: id(message) })?;
+                found(Move::ReceiveLate { message: id(message) })?;
             }
         }
     }
     if state.log_len > state.synced || state.settled != state.settled_synced {
-        found(Step::Sync)?;
+        found(Move::Sync)?;
     }
     for message in 0..settings.messages.into() {
         if state.phases[message] == Phase::AckOwed && is_due(state, state.identities[message]) {
-            found(Step::Ack { message: id(message) })?;
+            found(Move::Ack { message: id(message) })?;
         }
     }
     match next_hand_off(settings, state) {
         Some((position, _)) if used_up(settings, state, position) => {
-            found(Step::DeadLetter { position: Position(position as u64) })
+            found(Move::DeadLetter { position: Position(position as u64) })
         }
-        Some((position, _)) => found(Step::HandOff { position: Position(position as u64) }),
+        Some((position, _)) => found(Move::HandOff { position: Position(position as u64) }),
         None => ControlFlow::Continue(()),
     }
 }

@@ -7,24 +7,24 @@ use super::settings::Settings;
 use super::state::{Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
 use crate::pipeline::{Identity, Remembers, Settles};
-use crate::vocab::{DeliveryRef, EventKind, PartitionId, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
 
-pub(super) fn steps(
+pub(super) fn moves(
     settings: &Settings,
     state: &State,
-    found: &mut impl FnMut(Step) -> ControlFlow<()>,
+    found: &mut impl FnMut(Move) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if !state.has_hands() {
         return ControlFlow::Continue(());
     }
     for (hand, holding) in state.hands() {
         found(match holding.stage {
-            Stage::OnWire => Step::Deliver { hand },
-            Stage::AtWork if settings.settles == Settles::BeforeEffect => Step::Settle { hand },
-            Stage::AtWork | Stage::Confirmed => Step::Handle { hand },
-            Stage::ToRemember => Step::Remember { hand },
-            Stage::ToSettle => Step::Settle { hand },
-            Stage::Settling => Step::RecordSettle { hand },
+            Stage::OnWire => Move::Deliver { hand },
+            Stage::AtWork if settings.settles == Settles::BeforeEffect => Move::Settle { hand },
+            Stage::AtWork | Stage::Confirmed => Move::Handle { hand },
+            Stage::ToRemember => Move::Remember { hand },
+            Stage::ToSettle => Move::Settle { hand },
+            Stage::Settling => Move::RecordSettle { hand },
         })?;
     }
     ControlFlow::Continue(())

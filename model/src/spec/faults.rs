@@ -8,9 +8,9 @@ use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, producer};
 use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
-use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, PartitionId, Position, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, PartitionId, Position, SettleOutcome, Strike};
 
-pub(super) fn steps(settings: &Settings, state: &State, found: &mut impl FnMut(Step)) {
+pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut(Strike)) {
     if state.fired_total() >= settings.budget_total() {
         return;
     }
@@ -40,55 +40,66 @@ pub(super) fn is_in_budget(settings: &Settings, state: &State, fault: Fault) -> 
     state.fired(fault) < settings.budget_of(fault) && state.fired_total() < settings.budget_total()
 }
 
-fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Step)) {
-    let oldest = state.wire().next().map(id);
-    let crashable = || can_producer_crash(state);
+/// Every strike of a kind that changes something now.
+fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Strike)) {
+    let sent = || state.wire().map(id);
     match fault {
-        Fault::PublishLost => oldest.into_iter().for_each(|message| found(Step::PublishLost { message })),
-        Fault::PublishReordered if state.wire().count() > 1 => {
-            oldest.into_iter().for_each(|message| found(Step::PublishReordered { message }));
+        Fault::PublishLost => sent().take(1).for_each(|message| found(Strike::PublishLost { message })),
+        Fault::PublishReordered => {
+            let is_followed = sent().nth(1).is_some();
+            let oldest = sent().take(is_followed.into());
+            oldest.for_each(|message| found(Strike::PublishReordered { message }));
         }
-        Fault::PublishDuplicated => {
-            state.wire().for_each(|message| found(Step::PublishDuplicated { message: id(message) }));
+        Fault::PublishDuplicated => sent().for_each(|message| found(Strike::PublishDuplicated { message })),
+        Fault::ProducerZombie => {
+            let sent = sent().filter(|_| can_producer_crash(state));
+            sent.for_each(|message| found(Strike::ProducerZombie { message }));
         }
-        Fault::ProducerZombie if crashable() => {
-            state.wire().for_each(|message| found(Step::ProducerZombie { message: id(message) }));
-        }
-        Fault::ProducerCrash if crashable() => found(Step::ProducerCrash),
+        Fault::ProducerCrash => when(can_producer_crash(state), Strike::ProducerCrash, found),
         Fault::PublishRefused => {
             let received = state.slot.filter(|transmission| !transmission.straggler);
-            received.into_iter().for_each(|it| found(Step::PublishRefused { message: id(it.record.message()) }));
+            received.into_iter().for_each(|it| found(Strike::PublishRefused { message: id(it.record.message()) }));
         }
         Fault::PublishAckLost => {
             let on_way = state.phases.iter().enumerate().filter(|(_, phase)| **phase == Phase::AckOnWire);
-            on_way.for_each(|(message, _)| found(Step::PublishAckLost { message: id(message) }));
+            on_way.for_each(|(message, _)| found(Strike::PublishAckLost { message: id(message) }));
         }
-        Fault::BrokerCrash if broker_has_something_to_lose(settings, state) => {
-            (state.synced..=state.log_len).for_each(|keeps| found(Step::BrokerCrash { keeps: keeps.into() }));
+        Fault::BrokerCrash => {
+            let survive = state.synced..=state.log_len;
+            let survive = survive.filter(|_| broker_has_something_to_lose(settings, state));
+            survive.for_each(|keeps| found(Strike::BrokerCrash { keeps: keeps.into() }));
         }
-        Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Step::DeliveryLost { hand })),
-        Fault::SettleLost => on_hands(state, Stage::Settling, |hand| found(Step::SettleLost { hand })),
+        Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Strike::DeliveryLost { hand })),
+        Fault::SettleLost => on_hands(state, Stage::Settling, |hand| found(Strike::SettleLost { hand })),
         Fault::ConsumerCrash => (0..settings.consumers)
             .filter(|&consumer| consumer_has_something_to_lose(settings, state, consumer))
-            .for_each(|consumer| found(Step::ConsumerCrash { consumer })),
-        Fault::LeaseExpiry if !settings.delivers_once => {
-            let live = state.hands().map(|(hand, _)| hand).filter(|hand| !hand.is_late());
-            live.for_each(|hand| found(Step::LeaseExpiry { hand }));
+            .for_each(|consumer| found(Strike::ConsumerCrash { consumer })),
+        Fault::LeaseExpiry => {
+            let live = state.hands().map(|(hand, _)| hand).filter(|hand| !hand.is_late() && !settings.delivers_once);
+            live.for_each(|hand| found(Strike::LeaseExpiry { hand }));
         }
-        Fault::DedupForgotten if settings.dedup != Dedup::None && state.dedup_floor < state.log_len => {
-            found(Step::DedupForgotten);
+        Fault::DedupForgotten => {
+            let remembers = settings.dedup != Dedup::None && state.dedup_floor < state.log_len;
+            when(remembers, Strike::DedupForgotten, found);
         }
-        Fault::Poison if state.poisoned.is_none() && state.submitted < settings.messages => {
-            found(Step::Poison { message: id(state.submitted.into()) });
+        Fault::Poison => {
+            let message = id(state.submitted.into());
+            let is_first = state.poisoned.is_none() && state.submitted < settings.messages;
+            when(is_first, Strike::Poison { message }, found);
         }
         Fault::Rewind => {
             let passed = state.settled | state.done[usize::from(state.owner)] & !state.dead;
             let was_handed_off = |position: usize| state.handed.at(position) > 0 || state.live.at(position) != 0;
             let marked = |position: &usize| passed & bit(*position) != 0 || was_handed_off(*position);
             let back = (0..usize::from(state.synced)).filter(marked);
-            back.for_each(|position| found(Step::Rewind { position: Position(position as u64) }));
+            back.for_each(|position| found(Strike::Rewind { position: Position(position as u64) }));
         }
-        _ => {}
+    }
+}
+
+fn when(changes_something: bool, strike: Strike, found: &mut impl FnMut(Strike)) {
+    if changes_something {
+        found(strike);
     }
 }
 
@@ -122,29 +133,28 @@ fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: 
         || settings.remembers == Remembers::InMemory && state.seen[place] != 0
 }
 
-pub(super) fn take(settings: &Settings, state: &mut State, step: Step, events: &mut impl Witness) {
-    match step {
-        Step::PublishLost { message } | Step::PublishReordered { message } => {
+pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, events: &mut impl Witness) {
+    match strike {
+        Strike::PublishLost { message } | Strike::PublishReordered { message } => {
             state.wire_remove(index(message));
             state.phases[index(message)] = Phase::Silent;
         }
-        Step::PublishRefused { message } => refuse(settings, state, message),
-        Step::PublishAckLost { message } => state.phases[index(message)] = Phase::Silent,
-        Step::PublishDuplicated { message } => leave_straggler(state, message),
-        Step::ProducerCrash => crash_producer(settings, state),
-        Step::ProducerZombie { message } => {
+        Strike::PublishRefused { message } => refuse(settings, state, message),
+        Strike::PublishAckLost { message } => state.phases[index(message)] = Phase::Silent,
+        Strike::PublishDuplicated { message } => leave_straggler(state, message),
+        Strike::ProducerCrash => crash_producer(settings, state),
+        Strike::ProducerZombie { message } => {
             leave_straggler(state, message);
             crash_producer(settings, state);
         }
-        Step::BrokerCrash { keeps } => crash_broker(settings, state, keeps as u8),
-        Step::DeliveryLost { hand } => state.set_holding(hand, None),
-        Step::SettleLost { hand } => lose_settle(state, hand, events),
-        Step::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
-        Step::LeaseExpiry { hand } => end_lease(settings, state, hand),
-        Step::DedupForgotten => state.forget_below(state.log_len),
-        Step::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
-        Step::Rewind { position } => rewind(settings, state, position, events),
-        _ => unreachable!("{step:?} is no fault"),
+        Strike::BrokerCrash { keeps } => crash_broker(settings, state, keeps as u8),
+        Strike::DeliveryLost { hand } => state.set_holding(hand, None),
+        Strike::SettleLost { hand } => lose_settle(state, hand, events),
+        Strike::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
+        Strike::LeaseExpiry { hand } => end_lease(settings, state, hand),
+        Strike::DedupForgotten => state.forget_below(state.log_len),
+        Strike::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
+        Strike::Rewind { position } => rewind(settings, state, position, events),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The protocol between producer, broker and consumer, as a transition system in micro-steps.
 //!
-//! [`Spec::steps`] lists what the parties may do next, [`Spec::faults`] what may go wrong, and [`Spec::take`] does it and
+//! [`Spec::moves`] lists what the parties may do next, [`Spec::faults`] what may go wrong, and [`Spec::take`] does it and
 //! says which events it was. A crash can fall between any two steps. A crash and the restart after it are one step: what a
 //! party that is down would miss is what the wires lose at that moment, so a separate "down" period would show nothing new.
 //!
@@ -34,7 +34,7 @@ use std::ops::ControlFlow;
 
 use crate::bits::Bits;
 use crate::pipeline::Pipeline;
-use crate::vocab::{Event, EventKind, Fault, GroupId, Position, ProcessId, Step};
+use crate::vocab::{Event, EventKind, Fault, GroupId, Move, Position, ProcessId, Step, Strike};
 
 use packed::Layout;
 pub use packed::WORDS;
@@ -106,16 +106,16 @@ impl Spec {
         &self.settings
     }
 
-    /// Calls `found` with every step that is enabled and is not a fault, until it breaks.
-    pub fn steps(&self, state: &State, found: &mut impl FnMut(Step) -> ControlFlow<()>) -> ControlFlow<()> {
-        producer::steps(&self.settings, state, found)?;
-        broker::steps(&self.settings, state, found)?;
-        consumer::steps(&self.settings, state, found)
+    /// Calls `found` with every move that is enabled, until it breaks.
+    pub fn moves(&self, state: &State, found: &mut impl FnMut(Move) -> ControlFlow<()>) -> ControlFlow<()> {
+        producer::moves(&self.settings, state, found)?;
+        broker::moves(&self.settings, state, found)?;
+        consumer::moves(&self.settings, state, found)
     }
 
     /// Calls `found` with every fault that may strike now.
-    pub fn faults(&self, state: &State, found: &mut impl FnMut(Step)) {
-        faults::steps(&self.settings, state, found);
+    pub fn faults(&self, state: &State, found: &mut impl FnMut(Strike)) {
+        faults::strikes(&self.settings, state, found);
     }
 
     /// A fault of this kind may strike once more in this run, as far as its budget and the encoding go.
@@ -123,9 +123,9 @@ impl Spec {
         faults::may_strike(&self.settings, state, fault)
     }
 
-    /// No step but a fault is enabled: the run may end here.
+    /// No move is enabled: the run may end here.
     pub fn is_quiescent(&self, state: &State) -> bool {
-        self.steps(state, &mut |_| ControlFlow::Break(())).is_continue()
+        self.moves(state, &mut |_| ControlFlow::Break(())).is_continue()
     }
 
     /// The position is to be handed off as soon as its turn comes: it is durable, not settled and not set aside, nobody has
@@ -160,20 +160,21 @@ impl Spec {
     }
 
     fn witnessed(&self, state: &mut State, step: Step, events: &mut impl Witness) {
-        match step.fault() {
-            None => self.act(state, step, events),
-            Some(fault) => {
+        match step {
+            Step::Move(it) => self.act(state, it, events),
+            Step::Fault(strike) => {
+                let fault = strike.fault();
                 events.push(FAULTS, EventKind::Fault { fault });
                 state.mark_fired(fault);
-                faults::take(&self.settings, state, step, events);
+                faults::take(&self.settings, state, strike, events);
             }
         }
     }
 
-    fn act(&self, state: &mut State, step: Step, events: &mut impl Witness) {
-        use Step::*;
+    fn act(&self, state: &mut State, it: Move, events: &mut impl Witness) {
+        use Move::*;
         let settings = &self.settings;
-        match step {
+        match it {
             Submit { message } => producer::submit(settings, state, message, events),
             Attempt { message } => producer::attempt(settings, state, message, events),
             TakeReply { message } => producer::take_reply(settings, state, message, events),
@@ -190,7 +191,6 @@ impl Spec {
             Handle { hand } => consumer::handle(settings, state, hand, events),
             Remember { hand } => consumer::remember(settings, state, hand),
             Settle { hand } => consumer::settle(settings, state, hand),
-            _ => unreachable!("{step:?} is a fault"),
         }
     }
 }

@@ -6,26 +6,26 @@ use super::settings::Settings;
 use super::state::{Phase, Record, State, id, index};
 use super::{PRODUCER, Witness};
 use crate::pipeline::Identity;
-use crate::vocab::{EventKind, MessageId, Outcome, PartitionId, Step};
+use crate::vocab::{EventKind, MessageId, Move, Outcome, PartitionId};
 
-pub(super) fn steps(
+pub(super) fn moves(
     settings: &Settings,
     state: &State,
-    found: &mut impl FnMut(Step) -> ControlFlow<()>,
+    found: &mut impl FnMut(Move) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if state.submitted < settings.messages {
-        found(Step::Submit { message: id(state.submitted.into()) })?;
+        found(Move::Submit { message: id(state.submitted.into()) })?;
     }
     let outstanding = state.phases.iter().filter(|phase| phase.is_outstanding()).count() as u32;
     if outstanding < settings.in_flight
         && let Some(message) = state.phases.iter().position(|&phase| phase == Phase::Queued)
     {
-        found(Step::Attempt { message: id(message) })?;
+        found(Move::Attempt { message: id(message) })?;
     }
     for (message, phase) in state.phases.iter().enumerate() {
         match phase {
-            Phase::AckOnWire | Phase::RefusalOnWire => found(Step::TakeReply { message: id(message) })?,
-            Phase::Silent if !state.slot_holds(message) => found(Step::TimeOut { message: id(message) })?,
+            Phase::AckOnWire | Phase::RefusalOnWire => found(Move::TakeReply { message: id(message) })?,
+            Phase::Silent if !state.slot_holds(message) => found(Move::TimeOut { message: id(message) })?,
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use crate::party_state::{Decision, PartyState};
 use crate::pipeline::{FaultBudget, Pipeline};
 use crate::spec::bounds::TooManyMessages;
 use crate::spec::{Spec, State};
-use crate::vocab::{DeliveryRef, EventKind, SettleOutcome, Step};
+use crate::vocab::{DeliveryRef, EventKind, Move, SettleOutcome, Step, Strike};
 
 pub use svg::{svg, svg_endless};
 pub use text::{Ink, endless_text, text};
@@ -95,11 +95,11 @@ fn enough_for(path: &[Step], budget: FaultBudget) -> FaultBudget {
 
 fn offers(spec: &Spec, state: &State, wanted: Step) -> bool {
     let mut offered = false;
-    let _ = spec.steps(state, &mut |step| {
-        offered |= step == wanted;
+    let _ = spec.moves(state, &mut |it| {
+        offered |= Step::Move(it) == wanted;
         if offered { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    spec.faults(state, &mut |step| offered |= step == wanted);
+    spec.faults(state, &mut |it| offered |= Step::Fault(it) == wanted);
     offered
 }
 
@@ -122,53 +122,57 @@ pub fn story(spec: &Spec, path: &[Step]) -> Vec<Row> {
 
 fn row((before, after): (&State, &State), decided: Option<Decision>, step: Step, events: &[EventKind]) -> Row {
     use Lane::*;
-    let (from, to, text) = match step {
-        Step::Submit { message } => (OrderService, OrderService, format!("submits order {message}")),
-        Step::Attempt { message } => (OrderService, Broker, format!("publish {message}")),
-        Step::Receive { message } => (Broker, Broker, format!("receives {message}")),
-        Step::ReceiveLate { message } => (Broker, Broker, format!("receives a late copy of {message}")),
-        Step::Append { message } => (Broker, Broker, format!("{} {message}", decision(before, decided))),
-        Step::Sync => (Broker, Broker, "syncs".to_owned()),
-        Step::Ack { message } => (Broker, OrderService, format!("ack {message}")),
-        Step::TakeReply { message } => (OrderService, OrderService, format!("{} {message}", reply(events))),
-        Step::TimeOut { message } => (OrderService, OrderService, format!("hears nothing of {message}")),
-        Step::HandOff { position } => (Broker, InventoryService, handed(before, position.0)),
-        Step::DeadLetter { position } => (Broker, Broker, format!("sets position {position} aside (dead letter)")),
-        Step::Deliver { hand } => (InventoryService, InventoryService, format!("receives {}", message(before, hand))),
-        Step::Handle { hand } => (InventoryService, InventoryService, handled(before, hand, events)),
-        Step::Remember { hand } => {
+    let it = match step {
+        Step::Move(it) => it,
+        Step::Fault(strike) => return fault_row(before, strike),
+    };
+    let (from, to, text) = match it {
+        Move::Submit { message } => (OrderService, OrderService, format!("submits order {message}")),
+        Move::Attempt { message } => (OrderService, Broker, format!("publish {message}")),
+        Move::Receive { message } => (Broker, Broker, format!("receives {message}")),
+        Move::ReceiveLate { message } => (Broker, Broker, format!("receives a late copy of {message}")),
+        Move::Append { message } => (Broker, Broker, format!("{} {message}", decision(before, decided))),
+        Move::Sync => (Broker, Broker, "syncs".to_owned()),
+        Move::Ack { message } => (Broker, OrderService, format!("ack {message}")),
+        Move::TakeReply { message } => (OrderService, OrderService, format!("{} {message}", reply(events))),
+        Move::TimeOut { message } => (OrderService, OrderService, format!("hears nothing of {message}")),
+        Move::HandOff { position } => (Broker, InventoryService, handed(before, position.0)),
+        Move::DeadLetter { position } => (Broker, Broker, format!("sets position {position} aside (dead letter)")),
+        Move::Deliver { hand } => (InventoryService, InventoryService, format!("receives {}", message(before, hand))),
+        Move::Handle { hand } => (InventoryService, InventoryService, handled(before, hand, events)),
+        Move::Remember { hand } => {
             (InventoryService, InventoryService, format!("notes {} as seen, in memory", message(before, hand)))
         }
-        Step::Settle { hand } => settle(before, after, hand),
-        Step::RecordSettle { hand } => (Broker, Broker, recorded(hand, events)),
-        fault => return fault_row(before, fault),
+        Move::Settle { hand } => settle(before, after, hand),
+        Move::RecordSettle { hand } => (Broker, Broker, recorded(hand, events)),
     };
     Row { from, to, text, fault: false }
 }
 
-fn fault_row(before: &State, step: Step) -> Row {
+fn fault_row(before: &State, strike: Strike) -> Row {
     use Lane::*;
-    let (lane, text) = match step {
-        Step::PublishLost { message } => (OrderService, format!("publish {message} is lost on the way")),
-        Step::PublishReordered { message } => (OrderService, format!("publish {message} fails, a later one goes on")),
-        Step::PublishDuplicated { message } => (OrderService, format!("the network makes a copy of publish {message}")),
-        Step::PublishRefused { message } => (Broker, format!("fails to store {message}, and says so")),
-        Step::PublishAckLost { message } => (Broker, format!("the ack of {message} is lost on the way")),
-        Step::ProducerCrash => (OrderService, "crashes and restarts".to_owned()),
-        Step::ProducerZombie { message } => {
+    let (lane, text) = match strike {
+        Strike::PublishLost { message } => (OrderService, format!("publish {message} is lost on the way")),
+        Strike::PublishReordered { message } => (OrderService, format!("publish {message} fails, a later one goes on")),
+        Strike::PublishDuplicated { message } => {
+            (OrderService, format!("the network makes a copy of publish {message}"))
+        }
+        Strike::PublishRefused { message } => (Broker, format!("fails to store {message}, and says so")),
+        Strike::PublishAckLost { message } => (Broker, format!("the ack of {message} is lost on the way")),
+        Strike::ProducerCrash => (OrderService, "crashes and restarts".to_owned()),
+        Strike::ProducerZombie { message } => {
             (OrderService, format!("is replaced; its old publish {message} lingers on the way"))
         }
-        Step::BrokerCrash { keeps } => (Broker, crash(before, keeps)),
-        Step::DeliveryLost { hand } => (Broker, format!("the hand-off of {} is lost", message(before, hand))),
-        Step::ConsumerCrash { .. } => (InventoryService, "crashes and restarts".to_owned()),
-        Step::SettleLost { hand } => {
+        Strike::BrokerCrash { keeps } => (Broker, crash(before, keeps)),
+        Strike::DeliveryLost { hand } => (Broker, format!("the hand-off of {} is lost", message(before, hand))),
+        Strike::ConsumerCrash { .. } => (InventoryService, "crashes and restarts".to_owned()),
+        Strike::SettleLost { hand } => {
             (InventoryService, format!("the settle of position {} is lost on the way", hand.position))
         }
-        Step::LeaseExpiry { hand } => (Broker, format!("the lease of position {} ends early", hand.position)),
-        Step::DedupForgotten => (Broker, "forgets what it has seen".to_owned()),
-        Step::Poison { message } => (InventoryService, format!("order {message} will fail its handler every time")),
-        Step::Rewind { position } => (InventoryService, format!("is rewound to position {position}")),
-        other => unreachable!("{other:?} is no fault"),
+        Strike::LeaseExpiry { hand } => (Broker, format!("the lease of position {} ends early", hand.position)),
+        Strike::DedupForgotten => (Broker, "forgets what it has seen".to_owned()),
+        Strike::Poison { message } => (InventoryService, format!("order {message} will fail its handler every time")),
+        Strike::Rewind { position } => (InventoryService, format!("is rewound to position {position}")),
     };
     Row { from: lane, to: lane, text, fault: true }
 }

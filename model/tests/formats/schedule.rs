@@ -83,8 +83,7 @@ fn faults_read_as_a_person_would_say_them() {
 #[test]
 fn every_fault_can_be_planned_at_each_of_its_steps() {
     for fault in Fault::ALL {
-        let (strikes, steps) = Strikes::by(fault);
-        assert!(!steps.is_empty());
+        let (strikes, steps) = (fault.row().strikes, fault.row().at);
         for &step in steps {
             let message = if step.has_message() { r#","message":1"# } else { "" };
             let text = format!(r#","faults":[{{"fault":"{fault}","{}":"{step}"{message}}}]"#, strikes.word());
@@ -158,7 +157,12 @@ fn a_written_schedule_is_for_people_to_read() {
     schedule.faults.clear();
     let (position, hand) = (Position(0), DeliveryRef { position: Position(0), late: 1 });
     let third = DeliveryRef { late: 3, ..hand };
-    let steps = vec![Step::HandOff { position }, Step::LeaseExpiry { hand }, Step::Settle { hand: third }, Step::Sync];
+    let steps = vec![
+        Step::Move(Move::HandOff { position }),
+        Step::Fault(Strike::LeaseExpiry { hand }),
+        Step::Move(Move::Settle { hand: third }),
+        Step::Move(Move::Sync),
+    ];
     schedule.interleaving = Interleaving::Endless { steps, from: 2 };
     let text = schedule.to_json();
     expect![[r#"
@@ -175,6 +179,61 @@ fn a_written_schedule_is_for_people_to_read() {
         }
     "#]]
     .assert_eq(&text[text.find("  \"messages\"").unwrap()..]);
+}
+
+/// Files of earlier versions hold these.
+#[test]
+fn every_step_is_written_by_its_word_and_what_it_names() {
+    let hand = DeliveryRef { position: Position(4), late: 1 };
+    let targets = [
+        Target::Nothing,
+        Target::Message(MessageId(1)),
+        Target::Position(Position(3)),
+        Target::Delivery(hand),
+        Target::Consumer(1),
+        Target::Records(2),
+    ];
+    let moves = StepWord::ALL.into_iter().flat_map(|word| targets.map(|target| Move::at(word, target).map(Step::Move)));
+    let faults = Fault::ALL.into_iter().flat_map(|fault| targets.map(|it| Strike::at(fault, it).map(Step::Fault)));
+    let lines = moves.chain(faults).flatten().map(|step| {
+        let json = serde_json::to_string(&step).unwrap();
+        assert_eq!(serde_json::from_str::<Step>(&json).unwrap(), step);
+        format!("{json} {step}\n")
+    });
+    expect![[r#"
+        {"step":"submit","message":1} order service submits message 1
+        {"step":"attempt","message":1} order service publishes message 1
+        {"step":"receive","message":1} broker receives message 1
+        {"step":"receive-late","message":1} broker receives a late copy of message 1
+        {"step":"append","message":1} broker decides about message 1
+        {"step":"sync"} broker syncs
+        {"step":"ack","message":1} broker acks message 1
+        {"step":"take-reply","message":1} order service takes the reply about message 1
+        {"step":"time-out","message":1} order service stops waiting for message 1
+        {"step":"hand-off","position":3} broker hands off position 3
+        {"step":"deliver","hand":{"position":4,"late":true}} inventory service receives position 4 (lease ended)
+        {"step":"handle","hand":{"position":4,"late":true}} inventory service handles position 4 (lease ended)
+        {"step":"remember","hand":{"position":4,"late":true}} inventory service notes position 4 (lease ended) as seen
+        {"step":"settle","hand":{"position":4,"late":true}} inventory service settles position 4 (lease ended)
+        {"step":"record-settle","hand":{"position":4,"late":true}} broker records the settle of position 4 (lease ended)
+        {"step":"dead-letter","position":3} broker dead-letters position 3
+        {"step":"publish-lost","message":1} fault publish-lost: message 1
+        {"step":"publish-refused","message":1} fault publish-refused: message 1
+        {"step":"publish-ack-lost","message":1} fault publish-ack-lost: message 1
+        {"step":"publish-duplicated","message":1} fault publish-duplicated: message 1
+        {"step":"publish-reordered","message":1} fault publish-reordered: message 1
+        {"step":"producer-crash"} fault producer-crash
+        {"step":"producer-zombie","message":1} fault producer-zombie: message 1
+        {"step":"broker-crash","keeps":2} fault broker-crash: keeps 2 records
+        {"step":"delivery-lost","hand":{"position":4,"late":true}} fault delivery-lost: position 4 (lease ended)
+        {"step":"consumer-crash","consumer":1} fault consumer-crash: the second consumer
+        {"step":"settle-lost","hand":{"position":4,"late":true}} fault settle-lost: position 4 (lease ended)
+        {"step":"lease-expiry","hand":{"position":4,"late":true}} fault lease-expiry: position 4 (lease ended)
+        {"step":"dedup-forgotten"} fault dedup-forgotten
+        {"step":"poison","message":1} fault poison: message 1
+        {"step":"rewind","position":3} fault rewind: to position 3
+    "#]]
+    .assert_eq(&lines.collect::<String>());
 }
 
 proptest! {

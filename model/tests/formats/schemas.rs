@@ -9,7 +9,7 @@ use delivery_model::history::{History, ReadOptions};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 use delivery_model::reference::documents;
-use delivery_model::schedule::{Schedule, StepWord, Strikes};
+use delivery_model::schedule::{Schedule, StepWord};
 use delivery_model::vocab::Fault;
 use jsonschema::Validator;
 use proptest::prelude::*;
@@ -227,13 +227,13 @@ fn with_member(key: &str, member: Value) -> Value {
 fn faults() -> Vec<Value> {
     let at = |fault: Fault, step: StepWord| {
         let mut planned = json!({ "fault": fault.word(), "time": 2 });
-        planned[Strikes::by(fault).0.word()] = json!(step.word());
+        planned[fault.row().strikes.word()] = json!(step.word());
         if step.has_message() {
             planned["message"] = json!(1);
         }
         planned
     };
-    let of = |fault: Fault| Strikes::by(fault).1.iter().map(move |&step| at(fault, step));
+    let of = |fault: Fault| fault.row().at.iter().map(move |&step| at(fault, step));
     let mut all: Vec<Value> = Fault::ALL.into_iter().flat_map(of).collect();
     for (fault, key) in [("broker-crash", "keeps"), ("rewind", "to")] {
         let mut planned = json!({ "fault": fault, "after": "sync" });

@@ -4,7 +4,7 @@
 
 use delivery_model::history::{At, Header, History, Partition, PartitionName, PipelineOf};
 use delivery_model::pipeline::*;
-use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, Strikes};
+use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule};
 use delivery_model::vocab::*;
 use delivery_model::words::Word;
 use proptest::collection::vec;
@@ -93,7 +93,7 @@ fn planned_fault() -> impl Strategy<Value = PlannedFault> {
     let details = (weighted(0.8, any::<u64>()), weighted(0.8, any::<u64>()));
     let parts = (word::<Fault>(), any::<Index>(), message(), 1..=1000u32, details);
     parts.prop_map(|(fault, step, message, nth, (keeps, to))| {
-        let step = *step.get(Strikes::by(fault).1);
+        let step = *step.get(fault.row().at);
         let at = Point { step, message: step.has_message().then_some(message), nth };
         PlannedFault {
             fault,
@@ -106,51 +106,22 @@ fn planned_fault() -> impl Strategy<Value = PlannedFault> {
 
 /// Any step.
 pub fn step() -> impl Strategy<Value = Step> {
-    use Step::*;
     let position = || any::<u64>().prop_map(Position);
-    let hand = || (position(), 0..=3u8).prop_map(|(position, late)| DeliveryRef { position, late });
-    let of_message = (select(vec![0usize, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]), message()).prop_map(
-        |(which, message)| match which {
-            0 => Submit { message },
-            1 => Attempt { message },
-            2 => Receive { message },
-            3 => ReceiveLate { message },
-            4 => Append { message },
-            5 => Ack { message },
-            6 => TakeReply { message },
-            7 => TimeOut { message },
-            8 => PublishLost { message },
-            9 => PublishRefused { message },
-            10 => PublishAckLost { message },
-            11 => PublishDuplicated { message },
-            12 => PublishReordered { message },
-            13 => ProducerZombie { message },
-            _ => Poison { message },
-        },
-    );
-    let of_hand = (0..8usize, hand()).prop_map(|(which, hand)| match which {
-        0 => Deliver { hand },
-        1 => Handle { hand },
-        2 => Remember { hand },
-        3 => Settle { hand },
-        4 => RecordSettle { hand },
-        5 => DeliveryLost { hand },
-        6 => SettleLost { hand },
-        _ => LeaseExpiry { hand },
+    let hand = (position(), 0..=3u8).prop_map(|(position, late)| DeliveryRef { position, late });
+    let named = (message(), position(), hand, any::<u8>(), any::<u64>());
+    let targets = named.prop_map(|(message, position, hand, consumer, keeps)| {
+        let things = [Target::Message(message), Target::Position(position), Target::Delivery(hand)];
+        things.into_iter().chain([Target::Consumer(consumer), Target::Records(keeps), Target::Nothing])
     });
-    let of_position = (0..3usize, position()).prop_map(|(which, position)| match which {
-        0 => HandOff { position },
-        1 => DeadLetter { position },
-        _ => Rewind { position },
-    });
-    prop_oneof![
-        of_message,
-        of_hand,
-        of_position,
-        select(vec![Sync, ProducerCrash, DedupForgotten]),
-        any::<u64>().prop_map(|keeps| BrokerCrash { keeps }),
-        any::<u8>().prop_map(|consumer| ConsumerCrash { consumer }),
-    ]
+    let moves = word::<StepWord>().prop_map(Ok);
+    let kind = prop_oneof![moves, word::<Fault>().prop_map(Err)];
+    (kind, targets).prop_map(|(kind, mut targets)| {
+        let step = targets.find_map(|target| match kind {
+            Ok(word) => Move::at(word, target).map(Step::Move),
+            Err(fault) => Strike::at(fault, target).map(Step::Fault),
+        });
+        step.expect("every kind names one of these")
+    })
 }
 
 /// Any schedule.
@@ -159,7 +130,7 @@ pub fn schedule() -> impl Strategy<Value = Schedule> {
     let exact = (Just(Vec::new()), vec(step(), 0..12).prop_map(Interleaving::Exact));
     let repeated = (vec(step(), 0..6), 1..4_usize).prop_map(|(mut steps, times)| {
         let from = steps.len();
-        steps.extend(std::iter::repeat_n(Step::Sync, times));
+        steps.extend(std::iter::repeat_n(Step::Move(Move::Sync), times));
         Interleaving::Endless { steps, from }
     });
     let endless = (Just(Vec::new()), repeated);

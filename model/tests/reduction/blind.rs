@@ -43,7 +43,7 @@ impl Model for Blind {
             return;
         }
         let may_strike = |fault| self.may_strike(&moment.state, fault);
-        self.protocol.spec.commuting(&moment.state, may_strike, &mut |step| actions.push(step));
+        self.protocol.spec.commuting(&moment.state, may_strike, &mut |it| actions.push(it.into()));
         actions.truncate(1);
         if actions.is_empty() {
             self.protocol.actions(moment, actions);

@@ -9,7 +9,7 @@ use delivery_model::story::svg_endless;
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
-use super::labels::{code, count, counted, harm, initial, letter, survivor, thousands};
+use super::labels::{count, counted, harm, initial, letter, survivor, thousands};
 use super::page::{Break, Page, undecided};
 use super::search::Story;
 
@@ -39,7 +39,7 @@ fn introduction(pages: &[Page]) -> String {
     let legend: String = legend
         .map(|(letter, word)| format!("<span class=\"cell {}\">{letter}</span> {word} ", class(letter)))
         .collect();
-    let columns = Fault::ALL.map(|fault| format!("<b>{}</b> {fault}", code(fault))).join(" · ");
+    let columns = Fault::ALL.map(|fault| format!("<b>{}</b> {fault}", fault.row().code)).join(" · ");
     format!(
         "<h1>Which delivery semantics survives which faults</h1>\n\
          <p>Each pipeline against no fault, every single fault and every pair of faults, in every run of the model within {}, \
@@ -57,7 +57,7 @@ fn overview(pages: &[Page]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table>\n<tr><th>pipeline<th>claims<th>no fault");
     for fault in Fault::ALL {
         let usual = if FaultSet::usual().contains(fault) { "*" } else { "" };
-        let _ = write!(out, "<th><abbr title=\"{fault}\">{}{usual}</abbr>", code(fault));
+        let _ = write!(out, "<th><abbr title=\"{fault}\">{}{usual}</abbr>", fault.row().code);
     }
     out += "<th>usual<th>any\n";
     for (place, page) in pages.iter().enumerate() {
@@ -172,7 +172,7 @@ fn pairs(out: &mut String, page: &Page) {
     out.push_str("<details><summary>every pair of faults</summary>\n<div class=\"scroll\"><table>\n<tr><th>");
     let strikes: Vec<Fault> = page.strikes.iter().collect();
     strikes.iter().for_each(|fault| {
-        let _ = write!(out, "<th><abbr title=\"{fault}\">{}</abbr>", code(*fault));
+        let _ = write!(out, "<th><abbr title=\"{fault}\">{}</abbr>", fault.row().code);
     });
     out.push('\n');
     for (place, &first) in strikes.iter().enumerate() {

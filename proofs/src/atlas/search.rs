@@ -224,14 +224,14 @@ impl Model for Search {
         if moment.state.is_cut() {
             return;
         }
-        let _ = self.spec.steps(&moment.state, &mut |step| {
-            actions.push(step);
+        let _ = self.spec.moves(&moment.state, &mut |it| {
+            actions.push(Step::Move(it));
             ControlFlow::Continue(())
         });
         let struck = FaultSet::fired(&moment.state);
-        self.spec.faults(&moment.state, &mut |step| {
-            if step.fault().is_some_and(|fault| self.allows(struck, fault)) {
-                actions.push(step);
+        self.spec.faults(&moment.state, &mut |strike| {
+            if self.allows(struck, strike.fault()) {
+                actions.push(Step::Fault(strike));
             }
         });
     }

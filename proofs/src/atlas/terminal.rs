@@ -11,7 +11,7 @@ use delivery_model::story::{Ink, endless_text, text};
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
-use super::labels::{code, codes, count, counted, harm, initial, letter, thousands};
+use super::labels::{codes, count, counted, harm, initial, letter, thousands};
 use super::page::{Break, Page, undecided};
 use super::search::Story;
 
@@ -37,7 +37,7 @@ pub fn chart(pages: &[Page], ink: Ink, width: usize) -> String {
         let rows: String = pages.iter().map(|page| format!("{}\n", row(page))).collect();
         format!("{}\n{rows}\n", ink.strong(&head))
     };
-    let singles: String = Fault::ALL.iter().map(|&fault| format!(" {}", code(fault))).collect();
+    let singles: String = Fault::ALL.iter().map(|&fault| format!(" {}", fault.row().code)).collect();
     let (start, end) = (format!("{:NAME$}{:CLAIM$}NONE", "PIPELINE", "CLAIM"), "  USUAL  ANY");
     let tables = if width >= NAME + CLAIM + SINGLES + ENDS {
         each(format!("{start}{singles}{end}"), &|page| {
@@ -133,7 +133,7 @@ fn legend(width: usize) -> String {
     ];
     let lines: String = lines.iter().map(|line| wrapped(line, "  ", 2, width)).collect();
     let usual = |fault| if FaultSet::usual().contains(fault) { "*" } else { "" };
-    let entries = Fault::ALL.map(|fault| format!("{:ENTRY$}", format!("{} {fault}{}", code(fault), usual(fault))));
+    let entries = Fault::ALL.map(|fault| format!("{:ENTRY$}", format!("{} {fault}{}", fault.row().code, usual(fault))));
     let rows = entries.chunks(((width - 2) / ENTRY).min(5)).map(|row| format!("  {}\n", row.concat().trim_end()));
     lines + &rows.collect::<String>()
 }

@@ -79,8 +79,8 @@ impl Sides {
     /// The steps that both offer.
     pub(super) fn steps(&self, pair: &Pair) -> Result<Vec<Step>, Difference> {
         let (mut spec, mut cores) = (Vec::new(), Vec::new());
-        let _ = self.spec.steps(&pair.state, &mut |step| {
-            spec.push(step);
+        let _ = self.spec.moves(&pair.state, &mut |it| {
+            spec.push(Step::Move(it));
             ControlFlow::Continue(())
         });
         pair.world.enabled(&mut cores);
@@ -93,7 +93,7 @@ impl Sides {
         let (mut spec, mut cores) = (Vec::new(), Vec::new());
         let may_strike = |fault| self.spec.may_strike(&pair.state, fault);
         if Fault::ALL.into_iter().any(may_strike) {
-            self.spec.faults(&pair.state, &mut |fault| spec.push(fault));
+            self.spec.faults(&pair.state, &mut |it| spec.push(Step::Fault(it)));
             pair.world.faults(&mut cores);
             cores.retain(|step| step.fault().is_some_and(may_strike));
             same(&mut spec, &mut cores)?;

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use delivery_impls::driver::faults::supports;
 use delivery_model::pipeline::{Acks, Pipeline, Remembers, Settles};
 use delivery_model::schedule::{PlannedFault, Point, StepWord};
 use delivery_model::vocab::{Fault, MessageId};
@@ -102,7 +101,7 @@ impl Slot {
 
 /// Whether the fault can strike only after its message is stored.
 fn is_of_delivery(fault: Fault) -> bool {
-    matches!(fault, Fault::DeliveryLost | Fault::SettleLost | Fault::ConsumerCrash)
+    fault.row().at.iter().all(|step| step.is_of_delivery())
 }
 
 /// The steps at which the fault can strike in this pipeline, if a real run injects it. Without faults, each step
@@ -112,7 +111,7 @@ fn steps(pipeline: &Pipeline, fault: Fault) -> Vec<StepWord> {
     let is_acked = pipeline.broker.acks != Acks::Never;
     let is_settled = pipeline.consumer.settles != Settles::WithEffect;
     let steps: &[(StepWord, bool)] = match fault {
-        _ if !supports(fault) => &[],
+        _ if !fault.row().in_real_runs => &[],
         Fault::PublishLost => &[(Attempt, true)],
         Fault::PublishRefused => &[(Append, true)],
         Fault::PublishAckLost => &[(Ack, is_acked)],

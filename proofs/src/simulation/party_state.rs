@@ -12,7 +12,7 @@ use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::Schedule;
 use delivery_model::semantics::PropertyId;
 use delivery_model::semantics::whitebox::{Before, Watch};
-use delivery_model::vocab::{Epoch, Event, EventKind, MessageId, Position, Step};
+use delivery_model::vocab::{Epoch, Event, EventKind, MessageId, Move, Position, Step, Strike};
 
 use super::world::World;
 
@@ -95,8 +95,8 @@ fn with_faults(schedule: &Schedule) -> Pipeline {
 impl Witness {
     fn see(&mut self, step: Step, events: &[Event]) {
         match step {
-            Step::HandOff { position } => *self.hand_offs.entry(position).or_default() += 1,
-            Step::Rewind { position } => {
+            Step::Move(Move::HandOff { position }) => *self.hand_offs.entry(position).or_default() += 1,
+            Step::Fault(Strike::Rewind { position }) => {
                 self.was_rewound = true;
                 drop(self.hand_offs.split_off(&position));
             }

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use delivery_model::pipeline::{Acks, Pipeline};
-use delivery_model::schedule::{PlannedFault, StepWord};
+use delivery_model::schedule::{PlannedFault, StepWord, Strikes};
 use delivery_model::spec::bounds::LATE_MAX;
-use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, Step};
+use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Step, Strike, Target};
 
 use super::world::World;
 
@@ -52,13 +52,10 @@ pub struct About {
 impl About {
     /// What this step is about.
     pub fn step(world: &World, step: Step) -> Self {
-        use Step::*;
         let hand = match step {
-            Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
-                Some(hand)
-            }
-            HandOff { position } => Some(DeliveryRef::live(position)),
-            _ => None,
+            Step::Move(Move::HandOff { position }) => Some(DeliveryRef::live(position)),
+            Step::Move(_) => step.hand(),
+            Step::Fault(_) => None,
         };
         About { message: world.message_of(step), hand, consumer: hand.and_then(|hand| holder(world, hand)) }
     }
@@ -100,11 +97,10 @@ impl<'a> Plan<'a> {
         let awaited = self.points.get(&(word, Some(message)))?;
         for &index in &awaited.faults {
             let planned = &self.faults[index];
-            let fault = match planned.fault {
-                Fault::PublishRefused => Step::PublishRefused { message },
-                Fault::Poison => Step::Poison { message },
-                _ => continue,
-            };
+            if planned.fault.row().strikes != Strikes::Before {
+                continue;
+            }
+            let Some(fault) = Strike::at(planned.fault, Target::Message(message)).map(Step::Fault) else { continue };
             if planned.at.nth == awaited.times + 1 && self.fired[index].is_none() && world.can(fault) {
                 self.fired[index] = Some(now);
                 return Some(fault);
@@ -122,7 +118,7 @@ impl<'a> Plan<'a> {
                 self.count(world, StepWord::Ack, about);
             }
         }
-        if let Step::PublishRefused { .. } = step {
+        if let Step::Fault(Strike::PublishRefused { .. }) = step {
             self.count(world, StepWord::Append, about);
         }
     }
@@ -136,7 +132,7 @@ impl<'a> Plan<'a> {
         let consumer = about.consumer.or_else(|| holder(world, about.hand?)).unwrap_or_default();
         let position = about.hand.map(|hand| hand.position);
         for &fault in &awaited.faults {
-            let is_forestalling = matches!(self.faults[fault].fault, Fault::PublishRefused | Fault::Poison);
+            let is_forestalling = self.faults[fault].fault.row().strikes == Strikes::Before;
             if self.faults[fault].at.nth == awaited.times && !is_forestalling {
                 self.armed.push(Armed { fault, position, consumer });
             }
@@ -146,7 +142,7 @@ impl<'a> Plan<'a> {
     /// A fault waits for the attempt at this message to get into the right place on the wire: it should not arrive as
     /// long as something else can happen.
     pub fn holds_back(&self, step: Step) -> bool {
-        let Step::Receive { message } = step else {
+        let Step::Move(Move::Receive { message }) = step else {
             return false;
         };
         let planned = self.armed.iter().map(|armed| &self.faults[armed.fault]);
@@ -158,41 +154,29 @@ impl<'a> Plan<'a> {
 
 /// The step that an armed fault is now, if it is possible now.
 fn step_of(planned: &PlannedFault, armed: &Armed, world: &World) -> Option<Step> {
-    let either = |step: fn(DeliveryRef) -> Step| {
-        let position = armed.position?;
-        (0..=LATE_MAX as u8).map(|late| step(DeliveryRef { position, late })).find(|step| world.can(*step))
-    };
-    let message = planned.at.message;
-    let step = match planned.fault {
-        Fault::PublishLost => Step::PublishLost { message: message? },
-        Fault::PublishReordered => Step::PublishReordered { message: message? },
-        Fault::PublishDuplicated => Step::PublishDuplicated { message: message? },
-        Fault::ProducerZombie => Step::ProducerZombie { message: message? },
-        Fault::PublishAckLost => Step::PublishAckLost { message: message? },
-        Fault::PublishRefused => Step::PublishRefused { message: message? },
-        Fault::Poison => Step::Poison { message: message? },
-        Fault::DeliveryLost => either(|hand| Step::DeliveryLost { hand })?,
-        Fault::SettleLost => either(|hand| Step::SettleLost { hand })?,
-        Fault::LeaseExpiry => Step::LeaseExpiry { hand: DeliveryRef::live(armed.position?) },
-        Fault::ConsumerCrash => Step::ConsumerCrash { consumer: armed.consumer },
-        Fault::ProducerCrash => Step::ProducerCrash,
-        Fault::BrokerCrash => Step::BrokerCrash { keeps: keeps(world, planned.keeps.unwrap_or_default()) },
-        Fault::DedupForgotten => Step::DedupForgotten,
-        Fault::Rewind => Step::Rewind { position: planned.to.unwrap_or_default() },
-    };
-    world.can(step).then_some(step)
+    let hands = armed.position.into_iter().flat_map(|position| {
+        // An expiry ends the lease that there is; what is lost may have outlived its own.
+        (0..=LATE_MAX as u8).map(move |late| Target::Delivery(DeliveryRef { position, late }))
+    });
+    let others = [
+        planned.at.message.map(Target::Message),
+        Some(Target::Consumer(armed.consumer)),
+        Some(Target::Records(keeps(world, planned.keeps.unwrap_or_default()))),
+        Some(Target::Position(planned.to.unwrap_or_default())),
+        Some(Target::Nothing),
+    ];
+    let strikes = hands.chain(others.into_iter().flatten()).filter_map(|target| Strike::at(planned.fault, target));
+    strikes.map(Step::Fault).find(|step| world.can(*step))
 }
 
 /// What it was to befall is gone.
 fn is_called_off(planned: &PlannedFault, armed: &Armed, world: &World) -> bool {
     let message = planned.at.message.unwrap_or_default();
-    match planned.fault {
-        Fault::PublishLost | Fault::PublishReordered | Fault::PublishDuplicated | Fault::ProducerZombie => {
-            !world.is_on_wire(message)
-        }
-        Fault::PublishAckLost => !world.ack_is_on_way(message),
-        Fault::DeliveryLost | Fault::SettleLost => step_of(planned, armed, world).is_none(),
-        _ => false,
+    match (planned.fault.row().strikes, planned.at.step) {
+        (Strikes::After | Strikes::Before, _) => false,
+        (Strikes::Of, StepWord::Attempt) => !world.is_on_wire(message),
+        (Strikes::Of, StepWord::Ack) => !world.ack_is_on_way(message),
+        (Strikes::Of, _) => step_of(planned, armed, world).is_none(),
     }
 }
 

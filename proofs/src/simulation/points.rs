@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::mutants::Mutant;
 use delivery_model::schedule::{PlannedFault, Point, Schedule, StepWord, Strikes};
-use delivery_model::vocab::{Fault, MessageId, Step};
+use delivery_model::vocab::{Fault, MessageId, Step, Target};
 
 use super::run::{CannotReplay, world_of};
 use super::world::World;
@@ -69,26 +69,23 @@ impl Passed {
 
     /// The fault that this step is, by the point that it belongs to.
     fn plan(&self, world: &World, step: Step, fault: Fault) -> Option<PlannedFault> {
-        let (strikes, allowed) = Strikes::by(fault);
-        let at = match strikes {
-            Strikes::After => *self.points.iter().rev().find(|point| allowed.contains(&point.step))?,
-            Strikes::Of => self.befallen(world, step, allowed[0]),
+        let row = fault.row();
+        let of_message = |nth: fn(u32) -> u32| {
+            let (step, message) = (row.at[0], world.message_of(step));
+            Point { step, message, nth: nth(self.times.get(&(step, message)).copied().unwrap_or(0)) }
+        };
+        let at = match row.strikes {
+            Strikes::After => *self.points.iter().rev().find(|point| row.at.contains(&point.step))?,
+            // What a loss befalls was put on its way by the latest such step.
+            Strikes::Of => of_message(|passed| passed.max(1)),
+            Strikes::Before => of_message(|passed| passed + 1),
         };
         let synced = world.broker().log().synced().0;
-        Some(match step {
-            Step::BrokerCrash { keeps } if keeps > synced => {
-                PlannedFault { keeps: Some(keeps - synced), ..PlannedFault::new(fault, at) }
-            }
-            Step::Rewind { position } => PlannedFault { to: Some(position), ..PlannedFault::new(fault, at) },
-            _ => PlannedFault::new(fault, at),
+        let planned = PlannedFault::new(fault, at);
+        Some(match step.target() {
+            Target::Records(keeps) if keeps > synced => PlannedFault { keeps: Some(keeps - synced), ..planned },
+            Target::Position(position) => PlannedFault { to: Some(position), ..planned },
+            _ => planned,
         })
-    }
-
-    /// What a loss befalls was put on its way by the latest such step; a refusal and a poisoned message come before it.
-    fn befallen(&self, world: &World, step: Step, word: StepWord) -> Point {
-        let message = world.message_of(step);
-        let passed = self.times.get(&(word, message)).copied().unwrap_or(0);
-        let is_ahead = matches!(step, Step::PublishRefused { .. } | Step::Poison { .. });
-        Point { step: word, message, nth: if is_ahead { passed + 1 } else { passed.max(1) } }
     }
 }

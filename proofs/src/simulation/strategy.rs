@@ -5,8 +5,8 @@
 //! budget allows. Shrinking drops records first.
 
 use delivery_model::pipeline::{FaultBudget, Pipeline};
-use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord, Strikes};
-use delivery_model::vocab::{Fault, MessageId, Position};
+use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord};
+use delivery_model::vocab::{Fault, MessageId, Position, Target};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -50,11 +50,11 @@ fn faults_max(budget: &FaultBudget) -> usize {
 fn planned(draft: &Draft, kinds: &[Fault], messages: u32) -> Option<PlannedFault> {
     let (kind, step, message, nth, keeps, to) = draft;
     let fault = *kinds.get(kind.index(kinds.len().max(1)))?;
-    let (_, steps) = Strikes::by(fault);
+    let steps = fault.row().at;
     let step: StepWord = steps[step.index(steps.len())];
     let message = step.has_message().then(|| MessageId(message.index(messages as usize) as u64 + 1));
-    let keeps = keeps.filter(|_| fault == Fault::BrokerCrash);
-    let to = (fault == Fault::Rewind).then(|| Position(to.index(messages as usize) as u64));
+    let keeps = keeps.filter(|_| fault.names(Target::Records(0)));
+    let to = Some(Position(to.index(messages as usize) as u64)).filter(|to| fault.names(Target::Position(*to)));
     Some(PlannedFault { fault, at: Point { step, message, nth: *nth }, keeps, to })
 }
 

@@ -7,10 +7,10 @@ use delivery_model::pipeline::{
     Settles,
 };
 use delivery_model::presets;
-use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord, Strikes};
+use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule, StepWord};
 use delivery_model::semantics::whitebox::Watch;
 use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
-use delivery_model::vocab::{EventKind, Fault, MessageId, Position, Step};
+use delivery_model::vocab::{EventKind, Fault, MessageId, Move, Position, Step, Strike};
 
 use super::campaign::{broken_by, campaign};
 use super::run::{Ending, Run, run};
@@ -94,7 +94,8 @@ fn the_steps_of_a_run_replay_exactly() {
 
 #[test]
 fn a_step_that_is_not_possible_is_named() {
-    let steps = vec![Step::Submit { message: MessageId(1) }, Step::Receive { message: MessageId(1) }];
+    let steps =
+        vec![Step::Move(Move::Submit { message: MessageId(1) }), Step::Move(Move::Receive { message: MessageId(1) })];
     let interleaving = Interleaving::Exact(steps);
     let exact = Schedule { interleaving, ..schedule(&Pipeline::default(), 1, Vec::new(), 0) };
     let error = run(&exact, Mutant::None).unwrap_err();
@@ -110,7 +111,7 @@ fn every_fault_strikes_at_each_of_its_points() {
     let mut pipeline = presets::named("exactly-once").unwrap();
     pipeline.producer.in_flight = 2;
     for fault in Fault::ALL {
-        for &step in Strikes::by(fault).1 {
+        for &step in fault.row().at {
             // What leads to the points that nothing but a fault leads to.
             let leads = match step {
                 StepWord::ReceiveLate => vec![at(Fault::PublishDuplicated, StepWord::Attempt, 1)],
@@ -150,12 +151,20 @@ fn a_loss_befalls_what_its_point_sent_and_a_crash_comes_right_after() {
         assert_eq!((run.steps[struck - 1], run.steps[struck]), (before, fault), "{planned}");
     };
     let message = MessageId(2);
-    check(at(Fault::PublishLost, StepWord::Attempt, 2), Step::Attempt { message }, Step::PublishLost { message });
-    check(at(Fault::PublishAckLost, StepWord::Ack, 2), Step::Ack { message }, Step::PublishAckLost { message });
-    let crash = Step::BrokerCrash { keeps: 1 };
-    check(at(Fault::BrokerCrash, StepWord::Append, 2), Step::Append { message }, crash);
+    check(
+        at(Fault::PublishLost, StepWord::Attempt, 2),
+        Step::Move(Move::Attempt { message }),
+        Step::Fault(Strike::PublishLost { message }),
+    );
+    check(
+        at(Fault::PublishAckLost, StepWord::Ack, 2),
+        Step::Move(Move::Ack { message }),
+        Step::Fault(Strike::PublishAckLost { message }),
+    );
+    let crash = Step::Fault(Strike::BrokerCrash { keeps: 1 });
+    check(at(Fault::BrokerCrash, StepWord::Append, 2), Step::Move(Move::Append { message }), crash);
     let kept = PlannedFault { keeps: Some(1), ..at(Fault::BrokerCrash, StepWord::Append, 2) };
-    check(kept, Step::Append { message }, Step::BrokerCrash { keeps: 2 });
+    check(kept, Step::Move(Move::Append { message }), Step::Fault(Strike::BrokerCrash { keeps: 2 }));
 }
 
 /// A message that fails its handler every time is handed off for ever: the run is told up to where that begins, with one
@@ -186,7 +195,7 @@ fn a_loop_that_passes_somebody_over_is_none() {
     let ran = run(&poisoned, Mutant::None).unwrap();
     let Ending::Loop { from } = ran.ending else { panic!("{:?}", ran.ending) };
     let mut steps = ran.steps.clone();
-    steps.insert(from, Step::Submit { message: MessageId(2) });
+    steps.insert(from, Step::Move(Move::Submit { message: MessageId(2) }));
     let interleaving = Interleaving::Endless { steps, from: from + 1 };
     let unfair = Schedule { messages: 2, faults: Vec::new(), interleaving, ..poisoned };
     assert_eq!(run(&unfair, Mutant::None).unwrap().ending, Ending::Cut);

@@ -8,7 +8,7 @@
 
 use super::super::graph::Fairness;
 use crate::spec::bounds::{LOG_MAX, MESSAGES_MAX};
-use crate::vocab::{DeliveryRef, MessageId, Position, Step};
+use crate::vocab::{DeliveryRef, MessageId, Move, Position, Step};
 
 /// How the consumer's workers are shared out among the positions that wait for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,8 +75,9 @@ impl Turn {
 
 /// The class of a step: whose it is, and about what. Of steps of class 0 nothing is owed.
 pub fn class(step: &Step) -> u8 {
-    use Step::*;
-    match *step {
+    use Move::*;
+    let Step::Move(it) = *step else { return UNFAIR };
+    match it {
         Submit { .. } => UNFAIR,
         Receive { .. } => RECEIVE,
         ReceiveLate { .. } => RECEIVE_LATE,
@@ -88,10 +89,6 @@ pub fn class(step: &Step) -> u8 {
         HandOff { position } | DeadLetter { position } => HAND_OFF + of_position(position),
         Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
             HAND + of_hand(hand)
-        }
-        ref fault => {
-            debug_assert!(fault.fault().is_some(), "{fault:?} is nobody's");
-            UNFAIR
         }
     }
 }
@@ -120,6 +117,7 @@ pub fn fairness(shares: Shares) -> Fairness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::Strike;
 
     /// What a party does about one subject is of another class than what it does about another.
     fn differ(step: impl Fn(u64) -> Step, subjects: std::ops::Range<u64>) {
@@ -131,19 +129,19 @@ mod tests {
     #[test]
     fn care_for_one_message_is_no_care_for_another() {
         let messages = || 1..MESSAGES_MAX as u64 + 1;
-        differ(|id| Step::Attempt { message: MessageId(id) }, messages());
-        differ(|id| Step::Ack { message: MessageId(id) }, messages());
-        differ(|id| Step::TakeReply { message: MessageId(id) }, messages());
-        differ(|id| Step::TimeOut { message: MessageId(id) }, messages());
-        differ(|place| Step::HandOff { position: Position(place) }, 0..LOG_MAX as u64);
-        differ(|place| Step::DeadLetter { position: Position(place) }, 0..LOG_MAX as u64);
+        differ(|id| Step::Move(Move::Attempt { message: MessageId(id) }), messages());
+        differ(|id| Step::Move(Move::Ack { message: MessageId(id) }), messages());
+        differ(|id| Step::Move(Move::TakeReply { message: MessageId(id) }), messages());
+        differ(|id| Step::Move(Move::TimeOut { message: MessageId(id) }), messages());
+        differ(|place| Step::Move(Move::HandOff { position: Position(place) }), 0..LOG_MAX as u64);
+        differ(|place| Step::Move(Move::DeadLetter { position: Position(place) }), 0..LOG_MAX as u64);
         let hand = |place| DeliveryRef { position: Position(place / 2), late: (place % 2) as u8 };
         for of_hand in [
-            |hand| Step::Deliver { hand },
-            |hand| Step::Handle { hand },
-            |hand| Step::Remember { hand },
-            |hand| Step::Settle { hand },
-            |hand| Step::RecordSettle { hand },
+            |hand| Step::Move(Move::Deliver { hand }),
+            |hand| Step::Move(Move::Handle { hand }),
+            |hand| Step::Move(Move::Remember { hand }),
+            |hand| Step::Move(Move::Settle { hand }),
+            |hand| Step::Move(Move::RecordSettle { hand }),
         ] {
             differ(|place| of_hand(hand(place)), 0..2 * LOG_MAX as u64);
         }
@@ -151,7 +149,11 @@ mod tests {
 
     #[test]
     fn nothing_is_owed_of_faults_and_of_the_application() {
-        for step in [Step::Submit { message: MessageId(1) }, Step::ProducerCrash, Step::BrokerCrash { keeps: 0 }] {
+        for step in [
+            Step::Move(Move::Submit { message: MessageId(1) }),
+            Step::Fault(Strike::ProducerCrash),
+            Step::Fault(Strike::BrokerCrash { keeps: 0 }),
+        ] {
             assert_eq!(class(&step), UNFAIR, "{step:?}");
         }
     }

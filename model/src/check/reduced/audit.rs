@@ -75,7 +75,7 @@ impl<F: Fn(&State, Fault) -> bool> Rules<'_, F> {
         let mut named = Vec::new();
         if !moment.state.is_cut() {
             let may_strike = |fault| (self.may_strike)(&moment.state, fault);
-            self.protocol.spec.commuting(&moment.state, may_strike, &mut |step| named.push(step));
+            self.protocol.spec.commuting(&moment.state, may_strike, &mut |it| named.push(it.into()));
         }
         named
     }

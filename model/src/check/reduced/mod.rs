@@ -141,7 +141,7 @@ impl Reduced {
         let mut first = None;
         if !moment.state.is_cut() {
             let may_strike = |fault| spec.is_in_budget(&moment.state, fault);
-            spec.commuting(&moment.state, may_strike, &mut |step| first = first.or(Some(step)));
+            spec.commuting(&moment.state, may_strike, &mut |it| first = first.or(Some(it.into())));
         }
         first
     }

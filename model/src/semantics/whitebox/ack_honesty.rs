@@ -7,7 +7,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::{PartyState, holds};
 use crate::pipeline::{Acks, Pipeline};
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Step};
+use crate::vocab::{MessageId, Move, Step};
 
 pub(super) struct AckHonesty;
 
@@ -20,7 +20,7 @@ impl Inspection for AckHonesty {
     }
 
     fn concerns(_: &WhiteboxRules, step: Step) -> bool {
-        matches!(step, Step::TakeReply { .. })
+        matches!(step, Step::Move(Move::TakeReply { .. }))
     }
 
     fn after(_: &WhiteboxRules, _: (), _: Step, happened: Happened, inside: &impl PartyState) -> Result<(), MessageId> {

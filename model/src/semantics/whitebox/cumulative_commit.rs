@@ -10,7 +10,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::{PartyState, below};
 use crate::pipeline::{Commits, Leases, Pipeline, Settles};
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Position, Step};
+use crate::vocab::{MessageId, Move, Position, Step};
 
 pub(super) struct CumulativeCommit;
 
@@ -27,8 +27,8 @@ impl Inspection for CumulativeCommit {
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {
         match step {
-            Step::RecordSettle { .. } => terms.is_cumulative && !terms.is_transactional,
-            Step::Handle { .. } => terms.is_cumulative && terms.is_transactional,
+            Step::Move(Move::RecordSettle { .. }) => terms.is_cumulative && !terms.is_transactional,
+            Step::Move(Move::Handle { .. }) => terms.is_cumulative && terms.is_transactional,
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::{PartyState, below};
 use crate::pipeline::{Dedup, DedupOnRestart, OnRestart, Pipeline};
 use crate::semantics::PropertyId;
-use crate::vocab::{Fault, MessageId, Position, Step};
+use crate::vocab::{Fault, MessageId, Move, Position, Step};
 
 pub(super) struct DedupCompleteness;
 
@@ -29,7 +29,7 @@ impl Inspection for DedupCompleteness {
     }
 
     fn concerns(_: &WhiteboxRules, step: Step) -> bool {
-        matches!(step, Step::Append { .. })
+        matches!(step, Step::Move(Move::Append { .. }))
     }
 
     fn before(terms: &WhiteboxRules, _: Step, inside: &impl PartyState) -> Self::Note {

@@ -11,7 +11,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::{Decision, PartyState, holds};
 use crate::pipeline::{Dedup, Pipeline};
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Step};
+use crate::vocab::{MessageId, Move, Step};
 
 pub(super) struct DedupHonesty;
 
@@ -25,7 +25,7 @@ impl Inspection for DedupHonesty {
     }
 
     fn concerns(_: &WhiteboxRules, step: Step) -> bool {
-        matches!(step, Step::Append { .. })
+        matches!(step, Step::Move(Move::Append { .. }))
     }
 
     fn before(_: &WhiteboxRules, _: Step, inside: &impl PartyState) -> Option<MessageId> {

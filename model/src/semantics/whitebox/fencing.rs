@@ -10,7 +10,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::PartyState;
 use crate::pipeline::{Identity, Leases, Pipeline, Settles};
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Position, Step};
+use crate::vocab::{MessageId, Move, Position, Step};
 
 pub(super) struct Fencing;
 
@@ -29,14 +29,14 @@ impl Inspection for Fencing {
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {
         match step {
-            Step::Append { .. } => terms.has_epochs,
-            Step::Handle { hand } => hand.is_late() && terms.is_transactional,
+            Step::Move(Move::Append { .. }) => terms.has_epochs,
+            Step::Move(Move::Handle { hand }) => hand.is_late() && terms.is_transactional,
             _ => false,
         }
     }
 
     fn before(_: &WhiteboxRules, step: Step, inside: &impl PartyState) -> Self::Note {
-        let Step::Append { .. } = step else { return None };
+        let Step::Move(Move::Append { .. }) = step else { return None };
         let old = inside.received().filter(|received| received.epoch < inside.epoch())?;
         Some((old.message, inside.end()))
     }
@@ -49,8 +49,8 @@ impl Inspection for Fencing {
         inside: &impl PartyState,
     ) -> Result<(), MessageId> {
         match (step, old) {
-            (Step::Append { .. }, Some((message, end))) if inside.end() > end => Err(message),
-            (Step::Handle { .. }, _) => happened.effected.or(happened.settled).map_or(Ok(()), Err),
+            (Step::Move(Move::Append { .. }), Some((message, end))) if inside.end() > end => Err(message),
+            (Step::Move(Move::Handle { .. }), _) => happened.effected.or(happened.settled).map_or(Ok(()), Err),
             _ => Ok(()),
         }
     }

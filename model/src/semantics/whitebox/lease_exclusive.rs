@@ -7,7 +7,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::PartyState;
 use crate::pipeline::Pipeline;
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Step};
+use crate::vocab::{MessageId, Move, Step};
 
 pub(super) struct LeaseExclusive;
 
@@ -21,11 +21,11 @@ impl Inspection for LeaseExclusive {
     }
 
     fn concerns(_: &WhiteboxRules, step: Step) -> bool {
-        matches!(step, Step::HandOff { .. })
+        matches!(step, Step::Move(Move::HandOff { .. }))
     }
 
     fn before(_: &WhiteboxRules, step: Step, inside: &impl PartyState) -> bool {
-        matches!(step, Step::HandOff { position } if inside.live_leases(position) > 0)
+        matches!(step, Step::Move(Move::HandOff { position }) if inside.live_leases(position) > 0)
     }
 
     fn after(
@@ -35,7 +35,7 @@ impl Inspection for LeaseExclusive {
         _: Happened,
         inside: &impl PartyState,
     ) -> Result<(), MessageId> {
-        let Step::HandOff { position } = step else { return Ok(()) };
+        let Step::Move(Move::HandOff { position }) = step else { return Ok(()) };
         let is_shared = was_leased || inside.live_leases(position) > 1;
         inside.message_at(position).filter(|_| is_shared).map_or(Ok(()), Err)
     }

@@ -10,7 +10,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::{PartyState, below};
 use crate::pipeline::Pipeline;
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Step};
+use crate::vocab::{MessageId, Move, Step};
 
 pub(super) struct PoisonBounded;
 
@@ -25,8 +25,8 @@ impl Inspection for PoisonBounded {
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {
         let settles = match step {
-            Step::RecordSettle { .. } | Step::DeadLetter { .. } | Step::HandOff { .. } => true,
-            Step::Handle { .. } => terms.is_transactional,
+            Step::Move(Move::RecordSettle { .. } | Move::DeadLetter { .. } | Move::HandOff { .. }) => true,
+            Step::Move(Move::Handle { .. }) => terms.is_transactional,
             _ => false,
         };
         settles && terms.deliveries_max > 0
@@ -34,7 +34,9 @@ impl Inspection for PoisonBounded {
 
     fn after(terms: &WhiteboxRules, _: (), step: Step, _: Happened, inside: &impl PartyState) -> Result<(), MessageId> {
         let broken = match step {
-            Step::HandOff { position } => Some(position).filter(|_| inside.hand_offs(position) > terms.deliveries_max),
+            Step::Move(Move::HandOff { position }) => {
+                Some(position).filter(|_| inside.hand_offs(position) > terms.deliveries_max)
+            }
             _ => below(inside.end()).find(|&position| inside.is_settled(position) && inside.is_dead(position)),
         };
         broken.and_then(|position| inside.message_at(position)).map_or(Ok(()), Err)

@@ -9,7 +9,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::PartyState;
 use crate::pipeline::{Commits, Pipeline, Remembers, Settles};
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Position, Step};
+use crate::vocab::{MessageId, Move, Position, Step, Strike};
 
 pub(super) struct ReplaySafe;
 
@@ -36,12 +36,16 @@ impl Inspection for ReplaySafe {
     }
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {
-        terms.rewinds && matches!(step, Step::Rewind { .. } | Step::Handle { .. } | Step::Remember { .. })
+        terms.rewinds
+            && matches!(
+                step,
+                Step::Fault(Strike::Rewind { .. }) | Step::Move(Move::Handle { .. } | Move::Remember { .. })
+            )
     }
 
     fn before(_: &WhiteboxRules, step: Step, inside: &impl PartyState) -> Replay {
         match (step, step.hand()) {
-            (Step::Rewind { position }, _) => {
+            (Step::Fault(Strike::Rewind { position }), _) => {
                 let is_lost = |it: &Position| inside.is_settled(*it) && !inside.is_remembered(*it);
                 let unknown = replayed(position, inside).find(is_lost).and_then(|it| inside.message_at(it));
                 Replay { unknown, remembered: remembered(position, inside), is_repeated: false }
@@ -61,7 +65,7 @@ impl Inspection for ReplaySafe {
         happened: Happened,
         inside: &impl PartyState,
     ) -> Result<(), MessageId> {
-        let Step::Rewind { position } = step else {
+        let Step::Fault(Strike::Rewind { position }) = step else {
             return happened.effected.filter(|_| replay.is_repeated).map_or(Ok(()), Err);
         };
         let forgotten = Some(position).filter(|_| remembered(position, inside) < replay.remembered);

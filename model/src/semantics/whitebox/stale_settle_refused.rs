@@ -7,7 +7,7 @@ use super::{Happened, Inspection, WhiteboxRules};
 use crate::party_state::PartyState;
 use crate::pipeline::{Leases, Pipeline};
 use crate::semantics::PropertyId;
-use crate::vocab::{MessageId, Step};
+use crate::vocab::{MessageId, Move, Step};
 
 pub(super) struct StaleSettleRefused;
 
@@ -21,8 +21,8 @@ impl Inspection for StaleSettleRefused {
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {
         match step {
-            Step::RecordSettle { hand } => hand.is_late(),
-            Step::Handle { hand } => hand.is_late() && terms.is_transactional,
+            Step::Move(Move::RecordSettle { hand }) => hand.is_late(),
+            Step::Move(Move::Handle { hand }) => hand.is_late() && terms.is_transactional,
             _ => false,
         }
     }

@@ -4,10 +4,10 @@ use super::Outlook;
 use crate::pipeline::Settles;
 use crate::spec::broker::{next_hand_off, used_up};
 use crate::spec::state::{Holding, Stage};
-use crate::vocab::{DeliveryRef, Fault, Position, Step};
+use crate::vocab::{DeliveryRef, Fault, Move, Position};
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
-    pub(super) fn delivering(&self, found: &mut impl FnMut(Step)) {
+    pub(super) fn delivering(&self, found: &mut impl FnMut(Move)) {
         if self.settings.consumers > 1 || self.settings.workers > 1 {
             return;
         }
@@ -15,9 +15,9 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
             let is_last = used_up(self.settings, self.state, position);
             let position = Position(position as u64);
             if is_last && self.may_dead_letter() {
-                found(Step::DeadLetter { position });
+                found(Move::DeadLetter { position });
             } else if !is_last && self.may_hand_off() {
-                found(Step::HandOff { position });
+                found(Move::HandOff { position });
             }
         }
         for (hand, holding) in self.state.hands() {
@@ -27,7 +27,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
 
     /// A crash of the consumer leaves as much of a settle or a note in memory as if they had not been: nothing. A rewind
     /// ends leases.
-    fn hand(&self, hand: DeliveryRef, holding: Holding, found: &mut impl FnMut(Step)) {
+    fn hand(&self, hand: DeliveryRef, holding: Holding, found: &mut impl FnMut(Move)) {
         // Of several late ones of a position, each is called by its number, which changes when another one ends. Of a
         // cursor, a late one whose settle is refused takes back what its consumer has for done.
         let is_one_of_several = hand.late > 1 || self.state.holding(DeliveryRef { late: 2, ..hand }).is_some();
@@ -40,13 +40,13 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
         }
         let settles_first = self.settings.settles == Settles::BeforeEffect;
         match holding.stage {
-            Stage::OnWire if self.may_deliver(hand) => found(Step::Deliver { hand }),
-            Stage::AtWork if settles_first && self.broker_stays() => found(Step::Settle { hand }),
-            Stage::AtWork if !settles_first && self.may_handle(hand) => found(Step::Handle { hand }),
-            Stage::Confirmed if self.may_handle(hand) => found(Step::Handle { hand }),
-            Stage::ToRemember if self.broker_stays() => found(Step::Remember { hand }),
-            Stage::ToSettle if self.broker_stays() => found(Step::Settle { hand }),
-            Stage::Settling if self.may_record(hand) => found(Step::RecordSettle { hand }),
+            Stage::OnWire if self.may_deliver(hand) => found(Move::Deliver { hand }),
+            Stage::AtWork if settles_first && self.broker_stays() => found(Move::Settle { hand }),
+            Stage::AtWork if !settles_first && self.may_handle(hand) => found(Move::Handle { hand }),
+            Stage::Confirmed if self.may_handle(hand) => found(Move::Handle { hand }),
+            Stage::ToRemember if self.broker_stays() => found(Move::Remember { hand }),
+            Stage::ToSettle if self.broker_stays() => found(Move::Settle { hand }),
+            Stage::Settling if self.may_record(hand) => found(Move::RecordSettle { hand }),
             _ => {}
         }
     }

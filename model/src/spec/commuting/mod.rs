@@ -21,13 +21,13 @@ mod publishing;
 use super::settings::Settings;
 use super::state::State;
 use super::{Spec, faults};
-use crate::vocab::{Fault, Step};
+use crate::vocab::{Fault, Move};
 
 impl Spec {
     /// Calls `found` with enabled steps that may as well be taken first, given the faults that may still strike.
     ///
     /// Sound if `may_strike` is [`is_in_budget`](Spec::is_in_budget), or says yes more often.
-    pub fn commuting(&self, state: &State, may_strike: impl Fn(Fault) -> bool, found: &mut impl FnMut(Step)) {
+    pub fn commuting(&self, state: &State, may_strike: impl Fn(Fault) -> bool, found: &mut impl FnMut(Move)) {
         let outlook = Outlook { settings: &self.settings, state, may_strike };
         outlook.publishing(found);
         outlook.delivering(found);

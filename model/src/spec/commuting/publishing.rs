@@ -6,35 +6,35 @@ use crate::pipeline::{Acks, OnRestart};
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::broker::decide;
 use crate::spec::state::{Phase, Record, id};
-use crate::vocab::{Fault, Step};
+use crate::vocab::{Fault, Move};
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
-    pub(super) fn publishing(&self, found: &mut impl FnMut(Step)) {
+    pub(super) fn publishing(&self, found: &mut impl FnMut(Move)) {
         let state = self.state;
         if state.submitted < self.settings.messages && self.may_submit() {
-            found(Step::Submit { message: id(state.submitted.into()) });
+            found(Move::Submit { message: id(state.submitted.into()) });
         }
         for message in 0..usize::from(state.submitted) {
             let step = match state.phases[message] {
-                Phase::AckOwed if self.may_ack(message) => Step::Ack { message: id(message) },
+                Phase::AckOwed if self.may_ack(message) => Move::Ack { message: id(message) },
                 Phase::AckOnWire | Phase::RefusalOnWire if self.may_take_reply(message) => {
-                    Step::TakeReply { message: id(message) }
+                    Move::TakeReply { message: id(message) }
                 }
-                Phase::Silent if self.may_time_out(message) => Step::TimeOut { message: id(message) },
-                Phase::Queued if self.may_attempt(message) => Step::Attempt { message: id(message) },
+                Phase::Silent if self.may_time_out(message) => Move::TimeOut { message: id(message) },
+                Phase::Queued if self.may_attempt(message) => Move::Attempt { message: id(message) },
                 _ => continue,
             };
             found(step);
         }
         match state.slot {
-            Some(received) if self.may_append() => found(Step::Append { message: id(received.record.message()) }),
+            Some(received) if self.may_append() => found(Move::Append { message: id(received.record.message()) }),
             None if self.may_receive() => {
-                state.wire().take(1).for_each(|message| found(Step::Receive { message: id(message) }));
+                state.wire().take(1).for_each(|message| found(Move::Receive { message: id(message) }));
             }
             _ => {}
         }
         if self.may_sync() {
-            found(Step::Sync);
+            found(Move::Sync);
         }
     }
 

@@ -6,16 +6,16 @@ use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::Verdict;
 use delivery_impls::store::EffectStore;
 use delivery_model::pipeline::Delivers;
-use delivery_model::vocab::{DeliveryRef, MessageId, Position, SettleOutcome, Step};
+use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, SettleOutcome, Strike, Target};
 
 use super::offers::message;
 use super::{Whereabouts, World};
 
 impl World {
-    pub(super) fn check_fault(&self, step: Step) -> Result<(), &'static str> {
-        use Step::*;
+    pub(super) fn check_strike(&self, strike: Strike) -> Result<(), &'static str> {
+        use Strike::*;
         let require = |is_met: bool, why| if is_met { Ok(()) } else { Err(why) };
-        match step {
+        match strike {
             PublishLost { message } => require(self.is_oldest(message), "it is not the oldest attempt on the wire"),
             PublishReordered { message } => require(
                 self.is_oldest(message) && self.publishes.len() > 1,
@@ -49,52 +49,54 @@ impl World {
                 "it is not the next message, or another is poisoned",
             ),
             Rewind { position } => require(self.can_rewind(position), "nothing was delivered from there"),
-            _ => unreachable!("{step:?} is no fault"),
         }
     }
 
-    pub(super) fn suffer(&mut self, step: Step) {
-        match step {
-            Step::PublishLost { .. } | Step::PublishReordered { .. } => drop(self.publishes.pop_front()),
-            Step::PublishDuplicated { message } => self.leave_straggler(message),
-            Step::PublishRefused { .. } => assert!(self.broker.refuse_next(), "something was received"),
-            Step::PublishAckLost { message } => drop(self.replies.remove(&message)),
-            Step::ProducerCrash => self.restart_producer(),
-            Step::ProducerZombie { message } => {
+    pub(super) fn suffer(&mut self, strike: Strike) {
+        match strike {
+            Strike::PublishLost { .. } | Strike::PublishReordered { .. } => drop(self.publishes.pop_front()),
+            Strike::PublishDuplicated { message } => self.leave_straggler(message),
+            Strike::PublishRefused { .. } => assert!(self.broker.refuse_next(), "something was received"),
+            Strike::PublishAckLost { message } => drop(self.replies.remove(&message)),
+            Strike::ProducerCrash => self.restart_producer(),
+            Strike::ProducerZombie { message } => {
                 self.leave_straggler(message);
                 self.restart_producer();
             }
-            Step::BrokerCrash { keeps } => self.restart_broker(keeps),
-            Step::DeliveryLost { hand } => self.lose_delivery(hand),
-            Step::SettleLost { hand } => self.lose_settle(hand),
-            Step::ConsumerCrash { consumer } => self.restart_consumer(ConsumerId(consumer)),
-            Step::LeaseExpiry { hand } => self.expire(hand.position),
-            Step::DedupForgotten => self.broker.forget_seen(),
-            Step::Poison { message } => self.poisoned = Some(message),
-            Step::Rewind { position } => self.rewind(position),
-            _ => unreachable!("{step:?} is no fault"),
+            Strike::BrokerCrash { keeps } => self.restart_broker(keeps),
+            Strike::DeliveryLost { hand } => self.lose_delivery(hand),
+            Strike::SettleLost { hand } => self.lose_settle(hand),
+            Strike::ConsumerCrash { consumer } => self.restart_consumer(ConsumerId(consumer)),
+            Strike::LeaseExpiry { hand } => self.expire(hand.position),
+            Strike::DedupForgotten => self.broker.forget_seen(),
+            Strike::Poison { message } => self.poisoned = Some(message),
+            Strike::Rewind { position } => self.rewind(position),
         }
     }
 
-    /// Every fault that names something of this world, possible or not.
-    pub(super) fn conceivable_faults(&self) -> Vec<Step> {
-        use Step::*;
-        let mut faults = vec![ProducerCrash, DedupForgotten];
-        for message in (1..=self.constants.messages).map(MessageId) {
-            faults.extend([PublishLost { message }, PublishRefused { message }, PublishAckLost { message }]);
-            faults.extend([PublishDuplicated { message }, PublishReordered { message }]);
-            faults.extend([ProducerZombie { message }, Poison { message }]);
-        }
+    /// Every fault that is possible now.
+    pub(super) fn strikes(&self) -> Vec<Strike> {
+        let targets = self.targets();
+        let of_kind = |fault| targets.iter().filter_map(move |target| Strike::at(fault, *target));
+        Fault::ALL.into_iter().flat_map(of_kind).filter(|strike| self.check_strike(*strike).is_ok()).collect()
+    }
+
+    /// Everything in this world that a fault can name.
+    fn targets(&self) -> Vec<Target> {
         let end = self.broker.log().end().0;
-        faults.extend((0..=end).map(|keeps| BrokerCrash { keeps }));
-        faults.extend((0..end).map(|position| Rewind { position: Position(position) }));
-        faults.extend(self.consumers.iter().map(|consumer| ConsumerCrash { consumer: consumer.id().0 }));
         let held = self.consumers.iter().flat_map(|consumer| consumer.hands().map(|(id, _)| id));
-        for id in self.hand_offs.keys().copied().chain(held) {
-            let hand = self.hand(id);
-            faults.extend([DeliveryLost { hand }, SettleLost { hand }, LeaseExpiry { hand }]);
-        }
-        faults
+        let hands = self.hand_offs.keys().copied().chain(held).map(|id| Target::Delivery(self.hand(id)));
+        let messages = (1..=self.constants.messages).map(|message| Target::Message(MessageId(message)));
+        let consumers = self.consumers.iter().map(|consumer| Target::Consumer(consumer.id().0));
+        let positions = (0..end).map(|position| Target::Position(Position(position)));
+        let records = (0..=end).map(Target::Records);
+        std::iter::once(Target::Nothing)
+            .chain(messages)
+            .chain(records)
+            .chain(positions)
+            .chain(consumers)
+            .chain(hands)
+            .collect()
     }
 
     fn is_oldest(&self, wanted: MessageId) -> bool {

@@ -38,7 +38,7 @@ use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, Sim
 use delivery_model::history::Names;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::spec::PROCESSES;
-use delivery_model::vocab::{DeliveryRef, Event, EventKind, Fault, MessageId, Position, ProcessId, Step};
+use delivery_model::vocab::{DeliveryRef, Event, EventKind, Fault, MessageId, Position, ProcessId, Step, Target};
 
 /// The processes of a world's events: those of [`PROCESSES`].
 const PRODUCER: ProcessId = ProcessId(0);
@@ -141,7 +141,7 @@ impl World {
 
     /// Lists the faults that are possible now, whatever the budgets say. Costs what the log holds.
     pub fn faults(&self, found: &mut Vec<Step>) {
-        found.extend(self.conceivable_faults().into_iter().filter(|fault| self.can(*fault)));
+        found.extend(self.strikes().into_iter().map(Step::Fault));
     }
 
     /// Whether a step, which may be a fault, is possible now.
@@ -149,14 +149,22 @@ impl World {
         self.check(step).is_ok()
     }
 
+    /// What is missing, if the step is not possible.
+    fn check(&self, step: Step) -> Result<(), &'static str> {
+        match step {
+            Step::Move(it) => self.check_move(it),
+            Step::Fault(strike) => self.check_strike(strike),
+        }
+    }
+
     /// Takes a step and adds the events that it was, in order.
     pub fn take(&mut self, step: Step, events: &mut Vec<Event>) -> Result<(), CannotTake> {
         self.check(step).map_err(|why| CannotTake { step, why })?;
-        match step.fault() {
-            None => self.act(step),
-            Some(fault) => {
-                events.push(Event { process: FAULTS, kind: EventKind::Fault { fault } });
-                self.suffer(step);
+        match step {
+            Step::Move(it) => self.act(it),
+            Step::Fault(strike) => {
+                events.push(Event { process: FAULTS, kind: EventKind::Fault { fault: strike.fault() } });
+                self.suffer(strike);
             }
         }
         self.drain(events);
@@ -186,18 +194,11 @@ impl World {
 
     /// The message that a step is about, where it is about one.
     pub fn message_of(&self, step: Step) -> Option<MessageId> {
-        use Step::*;
-        match step {
-            Submit { message } | Attempt { message } | Receive { message } | ReceiveLate { message } => Some(message),
-            Append { message } | Ack { message } | TakeReply { message } | TimeOut { message } => Some(message),
-            PublishLost { message } | PublishRefused { message } | PublishAckLost { message } => Some(message),
-            PublishDuplicated { message } | PublishReordered { message } => Some(message),
-            ProducerZombie { message } | Poison { message } => Some(message),
-            HandOff { position } | DeadLetter { position } | Rewind { position } => self.message_at(position),
-            Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } => self.message_at(hand.position),
-            RecordSettle { hand } | DeliveryLost { hand } | SettleLost { hand } => self.message_at(hand.position),
-            LeaseExpiry { hand } => self.message_at(hand.position),
-            Sync | ProducerCrash | BrokerCrash { .. } | ConsumerCrash { .. } | DedupForgotten => None,
+        match step.target() {
+            Target::Message(message) => Some(message),
+            Target::Position(position) => self.message_at(position),
+            Target::Delivery(hand) => self.message_at(hand.position),
+            Target::Nothing | Target::Consumer(_) | Target::Records(_) => None,
         }
     }
 

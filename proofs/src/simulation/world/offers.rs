@@ -6,7 +6,7 @@ use delivery_impls::core::delivery::ConsumerId;
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{Publish, Submission};
 use delivery_model::pipeline::Settles;
-use delivery_model::vocab::{DeliveryRef, MessageId, Step};
+use delivery_model::vocab::{DeliveryRef, MessageId, Move, Step};
 
 use super::{Whereabouts, World, submission};
 use crate::mutants::Mutant;
@@ -16,54 +16,58 @@ impl World {
         self.offer_producer(found);
         self.offer_broker(found);
         for &id in self.hand_offs.keys() {
-            found.push(Step::Deliver { hand: self.hand(id) });
+            found.push(Step::Move(Move::Deliver { hand: self.hand(id) }));
         }
         for (id, task) in self.consumers.iter().flat_map(Consumer::hands) {
             let hand = self.hand(id);
             found.push(match task {
-                Task::Handle => Step::Handle { hand },
-                Task::Remember => Step::Remember { hand },
-                Task::Settle => Step::Settle { hand },
-                Task::AwaitSettled => Step::RecordSettle { hand },
+                Task::Handle => Step::Move(Move::Handle { hand }),
+                Task::Remember => Step::Move(Move::Remember { hand }),
+                Task::Settle => Step::Move(Move::Settle { hand }),
+                Task::AwaitSettled => Step::Move(Move::RecordSettle { hand }),
             });
         }
     }
 
     fn offer_producer(&self, found: &mut Vec<Step>) {
         if self.submitted < self.constants.messages {
-            found.push(Step::Submit { message: self.next_submission() });
+            found.push(Step::Move(Move::Submit { message: self.next_submission() }));
         }
-        found.extend(self.producer.next_attempt().map(|(message, _)| Step::Attempt { message }));
-        found.extend(self.replies.keys().map(|&message| Step::TakeReply { message }));
+        found.extend(self.producer.next_attempt().map(|(message, _)| Step::Move(Move::Attempt { message })));
+        found.extend(self.replies.keys().map(|&message| Step::Move(Move::TakeReply { message })));
         let waiting = self.producer.outbox().waiting_for_reply().map(|(message, _)| message);
         found.extend(
-            waiting.filter(|message| self.nothing_is_left_of(*message)).map(|message| Step::TimeOut { message }),
+            waiting
+                .filter(|message| self.nothing_is_left_of(*message))
+                .map(|message| Step::Move(Move::TimeOut { message })),
         );
     }
 
     fn offer_broker(&self, found: &mut Vec<Step>) {
         match self.broker.received() {
-            Some(received) => found.push(Step::Append { message: received.publish.record.message }),
+            Some(received) => found.push(Step::Move(Move::Append { message: received.publish.record.message })),
             None => {
-                found.extend(self.publishes.front().map(|publish| Step::Receive { message: message(publish) }));
-                found.extend(self.late_messages().map(|message| Step::ReceiveLate { message }));
+                found.extend(
+                    self.publishes.front().map(|publish| Step::Move(Move::Receive { message: message(publish) })),
+                );
+                found.extend(self.late_messages().map(|message| Step::Move(Move::ReceiveLate { message })));
             }
         }
         if self.broker.needs_sync() {
-            found.push(Step::Sync);
+            found.push(Step::Move(Move::Sync));
         }
-        found.extend(self.broker.due().map(|Submission { message, .. }| Step::Ack { message }));
+        found.extend(self.broker.due().map(|Submission { message, .. }| Step::Move(Move::Ack { message })));
         found.extend(self.next_hand_off().map(|(_, next)| match next {
-            Next::HandOff(position) => Step::HandOff { position },
-            Next::DeadLetter(position) => Step::DeadLetter { position },
+            Next::HandOff(position) => Step::Move(Move::HandOff { position }),
+            Next::DeadLetter(position) => Step::Move(Move::DeadLetter { position }),
         }));
     }
 
-    /// Whether a step is possible, and what is missing if it is not.
-    pub(super) fn check(&self, step: Step) -> Result<(), &'static str> {
-        use Step::*;
+    /// Whether a move is possible, and what is missing if it is not.
+    pub(super) fn check_move(&self, it: Move) -> Result<(), &'static str> {
+        use Move::*;
         let require = |is_met: bool, why| if is_met { Ok(()) } else { Err(why) };
-        match step {
+        match it {
             Submit { message } => require(
                 self.submitted < self.constants.messages && message == self.next_submission(),
                 "messages are submitted in order",
@@ -106,7 +110,6 @@ impl World {
             Remember { hand } => require(self.waits_for(hand, Task::Remember), "it is not to be remembered"),
             Settle { hand } => require(self.waits_for(hand, Task::Settle), "it is not to be settled"),
             RecordSettle { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
-            fault => self.check_fault(fault),
         }
     }
 

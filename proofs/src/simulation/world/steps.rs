@@ -8,7 +8,7 @@ use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{Publish, Record};
 use delivery_model::pipeline::Settles;
-use delivery_model::vocab::{DeliveryRef, MessageId, Position, Step};
+use delivery_model::vocab::{DeliveryRef, MessageId, Move, Position};
 
 use super::{NOW, PEER, Whereabouts, World, orders, submission};
 
@@ -16,25 +16,28 @@ use super::{NOW, PEER, Whereabouts, World, orders, submission};
 const WORKS: &str = "the disk works";
 
 impl World {
-    pub(super) fn act(&mut self, step: Step) {
-        match step {
-            Step::Submit { message } => self.submit(message),
-            Step::Attempt { .. } => self.attempt(),
-            Step::Receive { .. } => self.receive(),
-            Step::ReceiveLate { message } => self.receive_late(message),
-            Step::Append { .. } => assert!(self.broker.append_next().expect(WORKS), "something was received"),
-            Step::Sync => self.broker.sync().expect(WORKS),
-            Step::Ack { message } => assert!(self.broker.confirm(submission(message)), "the confirmation is due"),
-            Step::TakeReply { message } => self.take_reply(message),
-            Step::TimeOut { message } => self.producer.time_out(NOW, message).expect(WORKS),
-            Step::HandOff { position } => self.hand_off(position),
-            Step::DeadLetter { position } => self.broker.dead_letter(position).expect(WORKS),
-            Step::Deliver { hand } => self.deliver(hand),
-            Step::Handle { hand } => self.handle(hand),
-            Step::Remember { hand } => self.remember(hand),
-            Step::Settle { hand } => self.settle(hand),
-            Step::RecordSettle { hand } => self.record_settle(hand),
-            fault => unreachable!("{fault:?} is a fault"),
+    pub(super) fn act(&mut self, it: Move) {
+        match it {
+            Move::Submit { message } => self.submit(message),
+            Move::Attempt { .. } => self.attempt(),
+            Move::Receive { .. } => self.receive(),
+            Move::ReceiveLate { message } => self.receive_late(message),
+            Move::Append { .. } => {
+                assert!(self.broker.append_next().expect(WORKS), "something was received")
+            }
+            Move::Sync => self.broker.sync().expect(WORKS),
+            Move::Ack { message } => {
+                assert!(self.broker.confirm(submission(message)), "the confirmation is due")
+            }
+            Move::TakeReply { message } => self.take_reply(message),
+            Move::TimeOut { message } => self.producer.time_out(NOW, message).expect(WORKS),
+            Move::HandOff { position } => self.hand_off(position),
+            Move::DeadLetter { position } => self.broker.dead_letter(position).expect(WORKS),
+            Move::Deliver { hand } => self.deliver(hand),
+            Move::Handle { hand } => self.handle(hand),
+            Move::Remember { hand } => self.remember(hand),
+            Move::Settle { hand } => self.settle(hand),
+            Move::RecordSettle { hand } => self.record_settle(hand),
         }
     }
 
