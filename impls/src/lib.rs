@@ -5,7 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`core`] | the logic as state machines: no clock, no socket, no thread |
+//! | [`core`](mod@crate::core) | the logic as state machines: no clock, no socket, no thread |
 //! | [`data`] | plain values that travel and are stored |
 //! | [`store`] | what must survive a crash: simulated disks and real ones |
 //! | [`shared`] | what threads share, from files that loom compiles too |

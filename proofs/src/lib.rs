@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`verify`] | a pipeline in both worlds, the model and the simulated cores, and whether they agree |
+//! | [`party`] | the traits by which a producer, broker or consumer of your own goes through these checks |
 //! | [`simulation`] | the cores on a simulated network, disk and clock, under drawn schedules |
 //! | [`lockstep`] | the cores beside the model, step by step |
 //! | [`real`] | threads, TCP and disk under planned faults |
