@@ -1,14 +1,14 @@
-//! What a log keeps of the records that it dropped: enough that nobody who asks for one of them is told a lie.
+//! What the log keeps of dropped records: enough to recognise and confirm every retry of one, and the dead letters.
 //!
-//! A retry of a dropped record must be recognised, and confirmed, because the record was durable. So the memory of what
-//! was stored is kept as it was behind the last dropped record, and of sequence numbers, of which that memory keeps only
-//! the highest, each one that was stored: as runs, two numbers a session where nothing is missing. (A broker that makes its
-//! memory anew from the records that are left takes such a retry for new: NATS JetStream does.) And dead letters stay,
-//! for whoever comes to look at what nobody could handle.
+//! A retry of a dropped record must be confirmed, because the record was durable. So the memory of identities is kept
+//! as it was after the last dropped record. Where identities are sequence numbers, that memory has only the highest
+//! number of each session, so the dropped numbers are kept too, as ranges: two numbers a session if none is missing.
+//! (A broker that rebuilds its memory from the remaining records takes such a retry for new, as NATS JetStream does.)
+//! Dead letters are kept for operators who look at messages that no consumer could handle.
 //!
-//! As bytes it is the first of a log's journal, in as many records as it takes, and is written anew whenever records are
-//! dropped. An unbounded memory of ids that nobody numbers grows with every message, and so does this: such a broker wants
-//! a window.
+//! The encoding is the first part of the log's journal, in as many records as it needs, and is rewritten whenever
+//! records are dropped. An unbounded memory of message ids grows with every message, and so does this snapshot: such
+//! a broker should have a window.
 
 use std::collections::BTreeMap;
 
@@ -22,47 +22,47 @@ use crate::data::snapshot::{self, SnapshotError, Writer};
 use crate::store::RecoverError;
 use crate::store::frame::RECORD_MAX_BYTES;
 
-/// The first byte of a part, where a [`Record`] has its version.
+/// The tag of a part of the snapshot, in the place of a [`Record`]'s version.
 const PART: u8 = 2;
 
-/// What comes before the bytes of a part: the tag, and whether it is the last one.
+/// The size of a part's header in bytes: the tag, and whether it is the last part.
 const PART_HEADER_BYTES: usize = 2;
 
-/// Nobody has stored as many records: what says so is not believed.
+/// The highest plausible position: a snapshot that names a higher one is refused.
 const COUNTED_MAX: Position = Position(u64::MAX / 2);
 
-/// Whose snapshot it is, among those of [`snapshot`].
+/// The tag of this kind of [`snapshot`].
 const TAG: u8 = 7;
 
-/// The records below a position, as far as anybody may still ask for them.
+/// The records below a position, as far as they are still needed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DroppedRecords {
     start: Position,
-    /// As it was made from the dropped records, whatever was evicted since.
+    /// The memory of the dropped records, without those beyond its window.
     memory: Memory,
-    /// The dropped numbers, where the memory goes by them.
+    /// The dropped sequence numbers, if the memory recognises by number.
     numbers: BTreeMap<Session, RangeSet>,
     dead_letters: BTreeMap<Position, Record>,
 }
 
 impl DroppedRecords {
-    /// Nothing was dropped yet.
+    /// The state of a log that has dropped nothing.
     pub fn new(settings: &pipeline::Broker) -> DroppedRecords {
         let (start, numbers, dead_letters) = Default::default();
         DroppedRecords { start, memory: Memory::new(settings, start), numbers, dead_letters }
     }
 
-    /// One past the last dropped record.
+    /// The position after the last dropped record.
     pub fn start(&self) -> Position {
         self.start
     }
 
-    /// What a memory would be that was told of the dropped records and of nothing else.
+    /// The memory of the dropped records alone.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// Whether a record of this identity was dropped that may still be asked for.
+    /// Whether a record with this identity was dropped, as far as the memory reaches.
     pub fn holds(&self, identity: Identity) -> bool {
         match identity {
             Identity::Sequence { session, number } if self.memory.goes_by_number() => {
@@ -72,12 +72,12 @@ impl DroppedRecords {
         }
     }
 
-    /// A dropped record that was set aside before.
+    /// The dropped dead letter at this position.
     pub fn dead_letter(&self, position: Position) -> Option<&Record> {
         self.dead_letters.get(&position)
     }
 
-    /// The record at the start is dropped.
+    /// Adds the record at the start of the log to the dropped ones.
     pub fn take_in(&mut self, record: &Record, is_dead: bool) {
         self.memory.remember(self.start, record.identity);
         if let Identity::Sequence { session, number } = record.identity
@@ -91,7 +91,7 @@ impl DroppedRecords {
         self.start.0 += 1;
     }
 
-    /// Its bytes, as records of a journal: none if nothing was dropped.
+    /// The encoding, as records of a journal; none if nothing was dropped.
     pub fn encode(&self) -> Vec<Vec<u8>> {
         if self.start == Position(0) {
             return Vec::new();
@@ -108,7 +108,7 @@ impl DroppedRecords {
         parts(&writer.finish())
     }
 
-    /// Reads what [`DroppedRecords::encode`] wrote, and takes it off a journal's records.
+    /// Decodes what [`DroppedRecords::encode`] wrote, and removes it from a journal's records.
     pub fn decode(settings: &pipeline::Broker, records: &mut Vec<Vec<u8>>) -> Result<DroppedRecords, RecoverError> {
         let count = records.iter().take_while(|record| record.first() == Some(&PART)).count();
         if count == 0 {
@@ -126,7 +126,7 @@ impl DroppedRecords {
     }
 }
 
-/// Cuts bytes into records that a journal takes.
+/// Splits bytes into records that a journal takes.
 fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
     let chunks = bytes.chunks(RECORD_MAX_BYTES - PART_HEADER_BYTES);
     let count = chunks.len();
@@ -214,7 +214,7 @@ mod tests {
             prop_assert_eq!(records, [follows]);
         }
 
-        /// Whatever stands there: an error that says where, or a past that may be asked and added to.
+        /// Any bytes are either an error that says where, or a value that can be used further.
         #[test]
         fn any_bytes_are_a_past_or_an_error(
             dedup in prop::sample::select(vec![Dedup::None, Dedup::MessageId, Dedup::Sequence]),

@@ -1,10 +1,11 @@
-//! What became of the deliveries, as a journal of its own: settles, hand-offs that must happen once or are counted,
-//! dead letters, and who is registered.
+//! The ledger: a journal of settles, of hand-offs that happen once or are counted, of dead letters, and of
+//! registrations.
 //!
-//! What is recorded together is one record of the journal, under one checksum: it is on disk as a whole or not at all,
-//! whether the disk is full or the machine loses power.
+//! Entries that are recorded together are one record of the journal, under one checksum: it is on disk as a whole or
+//! not at all, whether the disk is full or the machine loses power.
 //!
-//! It grows with every settle. What all of its entries amount to can take their place: a few runs of positions.
+//! The ledger grows with every settle. A rewrite replaces its entries by a few that mean the same: ranges of
+//! positions.
 
 use delivery_model::vocab::{Epoch, Position};
 
@@ -13,31 +14,31 @@ use crate::data::record::{DecodeError, ProducerId, Reader};
 use crate::store::frame::RECORD_MAX_BYTES;
 use crate::store::{Generation, Journal, RecoverError, StoreError};
 
-/// One line of the ledger.
+/// An entry of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
-    /// The nth incarnation of leases began, counted from 1: the broker started, or its group was rewound.
+    /// An incarnation of leases began (counted from 1): the broker started, or its group was rewound.
     Started(u32),
-    /// A producer's incarnation registered.
+    /// An incarnation of a producer registered.
     Registered(ProducerId, Epoch),
     /// The positions from the first to before the second are settled.
     Settled(Position, Position),
-    /// The position is about to be handed off.
+    /// The position will be handed off; recorded before the hand-off.
     HandedOff(Position),
-    /// The position was set aside.
+    /// The position was set aside as a dead letter.
     DeadLettered(Position),
     /// The group was reset to this position.
     Rewound(Position),
-    /// The group's work passed to this consumer.
+    /// The group's work passed to this consumer, with this generation.
     Owned(ConsumerId, Generation),
-    /// The position was handed off so often.
+    /// The number of times that the position was handed off.
     Counted(Position, u32),
-    /// The positions from the first to before the second were handed off, which may not happen again.
+    /// The positions from the first to before the second were handed off, and must not be handed off again.
     HandedOffOnce(Position, Position),
 }
 
 impl Entry {
-    /// What an entry takes in a record: a tag, and two numbers.
+    /// The size of an entry in bytes: a tag and two numbers.
     const BYTES: usize = 17;
 
     fn encode(&self) -> [u8; Entry::BYTES] {
@@ -58,12 +59,12 @@ impl Entry {
         bytes
     }
 
-    /// Appends the bytes of a record.
+    /// Appends the encoding of a record with these entries.
     pub fn encode_all(entries: &[Entry], bytes: &mut Vec<u8>) {
         entries.iter().for_each(|entry| bytes.extend_from_slice(&entry.encode()));
     }
 
-    /// Reads the entries of a record: one at least.
+    /// Decodes the entries of a record; there must be at least one.
     pub fn decode_all(bytes: &[u8]) -> Result<Vec<Entry>, DecodeError> {
         let mut reader = Reader::new(bytes);
         let mut entries = vec![Entry::read(&mut reader)?];
@@ -92,21 +93,21 @@ impl Entry {
     }
 }
 
-/// The ledger's journal. What the entries amount to is kept by those who write them.
+/// The journal of the ledger. The state to which its entries add up is kept by its users.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger<J> {
     journal: J,
-    /// How many entries it has.
+    /// The number of entries in the journal.
     entries: u64,
-    /// The record that is being written; empty between two calls, and kept for its memory.
+    /// A buffer for the record that is written; empty between two calls.
     record: Vec<u8>,
 }
 
-/// So many entries fit into one record.
+/// The most entries that fit into one record.
 pub const TOGETHER_MAX: usize = RECORD_MAX_BYTES / Entry::BYTES;
 
 impl<J: Journal> Ledger<J> {
-    /// Reads every entry that survived, oldest first.
+    /// Reads all entries that survived, oldest first.
     pub fn open(mut journal: J) -> Result<(Self, Vec<Entry>), RecoverError> {
         let decode = |(record, bytes): (usize, Vec<u8>)| {
             Entry::decode_all(&bytes).map_err(|why| RecoverError::Undecodable { record: record as u64, why })
@@ -116,15 +117,16 @@ impl<J: Journal> Ledger<J> {
         Ok((Ledger { journal, entries: entries.len() as u64, record: Vec::new() }, entries))
     }
 
-    /// How many entries it has.
+    /// The number of entries in the journal.
     pub fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// Writes entries, all or none; they are durable when it returns. Without entries, nothing happens.
+    /// Writes entries as one record, all or none. They are durable when it returns. Without entries nothing is
+    /// written.
     ///
     /// # Panics
-    /// If there are more than [`TOGETHER_MAX`].
+    /// If there are more than [`TOGETHER_MAX`] entries.
     pub fn record(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         if entries.is_empty() {
             return Ok(());
@@ -137,7 +139,7 @@ impl<J: Journal> Ledger<J> {
         self.journal.sync()
     }
 
-    /// Puts these entries in the place of all that there are, durably and at once. After a definite error it is as it was.
+    /// Replaces all entries by these, durably and atomically. After a definite error the ledger is unchanged.
     pub fn rewrite(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         let record = |entries: &[Entry]| {
             let mut record = Vec::new();
@@ -193,8 +195,8 @@ mod tests {
         assert_eq!(ledger.into_journal(), SimulatedJournal::default());
     }
 
-    /// Once, each entry was appended by itself: those before the first that found no room stayed, and the next sync made
-    /// them durable, although all of them were reported as not written.
+    /// A regression: once, each entry was appended by itself. Entries before the first one without room stayed, and
+    /// the next sync made them durable, although all of them had been reported as not written.
     #[test]
     fn entries_for_which_there_is_no_room_leave_nothing_behind() {
         for room_bytes in [0, HEADER_BYTES + Entry::BYTES, HEADER_BYTES + 3 * Entry::BYTES - 1] {

@@ -1,8 +1,9 @@
 //! The message log: records in the order in which they were stored, and how many of them are durable.
 //!
-//! Records at its front may be dropped when nobody needs them any more; what is kept of them is its [`DroppedRecords`].
+//! Records at its front may be dropped when they are needed no more; what the log keeps of them is in
+//! [`DroppedRecords`].
 //!
-//! Left out: segments. The log is in memory and in one journal, which is written anew when records are dropped.
+//! Left out: segments. The log is in memory and in one journal, which is rewritten when records are dropped.
 
 use std::collections::VecDeque;
 
@@ -16,19 +17,20 @@ use crate::store::{Journal, RecoverError, StoreError};
 
 /// The log of one topic.
 ///
-/// Calling contract: [`append`](Log::append) records, then [`sync`](Log::sync); only what is
-/// [`synced`](Log::synced) survives a crash for sure. [`drop_below`](Log::drop_below) when all of it is.
+/// Calling contract: [`append`](Log::append) records, then [`sync`](Log::sync). Only records below
+/// [`synced`](Log::synced) are sure to survive a crash. Call [`drop_below`](Log::drop_below) only when all records
+/// are durable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Log<J> {
     past: DroppedRecords,
-    /// From where the past ends.
+    /// The records from the end of the dropped ones on.
     records: VecDeque<Record>,
     synced: u64,
     journal: J,
 }
 
 impl<J: Journal> Log<J> {
-    /// Reads what survived. All of it is durable.
+    /// Reads the records that survived. All of them are durable.
     pub fn open(settings: &pipeline::Broker, mut journal: J) -> Result<Self, RecoverError> {
         let mut found = journal.recover()?;
         let count = found.len();
@@ -41,7 +43,7 @@ impl<J: Journal> Log<J> {
         Ok(Log { synced: past.start().0 + records.len() as u64, past, records, journal })
     }
 
-    /// Puts a record at the end.
+    /// Appends a record. Returns its position.
     pub fn append(&mut self, record: Record) -> Result<Position, StoreError> {
         self.journal.append(&record.encode())?;
         let position = self.end();
@@ -56,15 +58,16 @@ impl<J: Journal> Log<J> {
         Ok(())
     }
 
-    /// Drops every record below this position, durably; dead letters stay to be looked at. After a definite error
-    /// everything is as it was.
+    /// Drops all records below this position, durably; dead letters are kept. After a definite error the log is
+    /// unchanged.
     ///
-    /// Call it when everything is durable, as whatever is not would become so.
+    /// Call it only when all records are durable, because the rewrite of the journal would make the others durable
+    /// too.
     ///
     /// # Panics
     /// If the log ends before the position.
     pub fn drop_below(&mut self, start: Position, is_dead: impl Fn(Position) -> bool) -> Result<(), StoreError> {
-        debug_assert_eq!(self.synced(), self.end(), "what is not durable shall not become so by the way");
+        debug_assert_eq!(self.synced(), self.end(), "a rewrite would make unsynced records durable");
         let count = start.0.saturating_sub(self.start().0) as usize;
         let mut past = self.past.clone();
         self.records.iter().take(count).for_each(|record| past.take_in(record, is_dead(past.start())));
@@ -75,28 +78,28 @@ impl<J: Journal> Log<J> {
         Ok(())
     }
 
-    /// Somebody who shares the journal has made every record below this position durable.
+    /// Notes that all records below this position are durable, after a sync of the journal by another thread.
     pub fn handle_synced(&mut self, end: Position) {
         debug_assert!(end <= self.end(), "synced up to {end}, but the log ends at {}", self.end());
         self.synced = self.synced.max(end.0);
     }
 
-    /// The first record that was not dropped.
+    /// The position of the first record that was not dropped.
     pub fn start(&self) -> Position {
         self.past.start()
     }
 
-    /// One past the last record.
+    /// The position after the last record.
     pub fn end(&self) -> Position {
         Position(self.start().0 + self.records.len() as u64)
     }
 
-    /// One past the last durable record.
+    /// The position after the last durable record.
     pub fn synced(&self) -> Position {
         Position(self.synced)
     }
 
-    /// The record at a position, if it was not dropped; a dead letter never is.
+    /// The record at a position, unless it was dropped; a dead letter is always kept.
     pub fn at(&self, position: Position) -> Option<&Record> {
         match position.0.checked_sub(self.start().0) {
             Some(place) => self.records.get(usize::try_from(place).ok()?),
@@ -110,20 +113,20 @@ impl<J: Journal> Log<J> {
         self.records.iter().enumerate().map(move |(place, record)| (Position(start + place as u64), record))
     }
 
-    /// What is kept of those that were dropped.
+    /// What is kept of the dropped records.
     pub fn past(&self) -> &DroppedRecords {
         &self.past
     }
 
-    /// This memory, told of every record that was not dropped. That of the [`past`](Log::past) then knows whatever was ever
-    /// stored here, as far as it reaches.
+    /// The memory after it has seen every record that was not dropped. The memory of [`past`](Log::past) then covers
+    /// every record that was ever stored, as far as its window reaches.
     pub fn remembered_by(&self, mut memory: Memory) -> Memory {
         self.records().for_each(|(position, record)| memory.remember(position, record.identity));
         memory
     }
 
-    /// The last place of a message under this identity, among the records that were not dropped. It looks from the end,
-    /// where retries find it soon.
+    /// The position of the latest record of this message under this identity, among the records that were not
+    /// dropped. The search starts at the end, because retries come soon.
     pub fn last_of(&self, message: MessageId, identity: Identity) -> Option<Position> {
         let is_it = |(_, record): &(Position, &Record)| record.message == message && record.identity == identity;
         self.records().rev().find(is_it).map(|(position, _)| position)

@@ -1,4 +1,4 @@
-//! What a producer has not finished: which messages wait for an attempt, which wait for a reply.
+//! The unfinished messages of a producer: those that wait for an attempt, and those that wait for a reply.
 //!
 //! The lowest message is attempted first, so first attempts go out in the order of submission.
 
@@ -9,25 +9,25 @@ use delivery_model::vocab::MessageId;
 use super::time::Millis;
 use crate::data::record::{Identity, Payload};
 
-/// Where an unfinished message is.
+/// The state of an unfinished message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Waits {
-    /// For its next attempt, not before this time.
+    /// The message waits for its next attempt, until this time at least.
     ForAttempt(Millis),
-    /// For a reply to its last attempt, until this time.
+    /// The message waits for a reply to its last attempt, until this time at most.
     ForReply(Millis),
 }
 
 /// An unfinished message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unfinished {
-    /// The application's bytes.
+    /// The payload of the message.
     pub payload: Payload,
-    /// By what it is recognised, in every attempt of this incarnation.
+    /// The identity of the message, the same in every attempt of this incarnation.
     pub identity: Identity,
-    /// Attempts so far, in this incarnation.
+    /// The number of attempts in this incarnation.
     pub attempts: u32,
-    /// What it waits for.
+    /// The state of the message.
     pub waits: Waits,
 }
 
@@ -35,12 +35,12 @@ pub struct Unfinished {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outbox {
     messages: BTreeMap<MessageId, Unfinished>,
-    /// Those that wait for an attempt.
+    /// The messages that wait for an attempt.
     queued: BTreeSet<MessageId>,
 }
 
 impl Outbox {
-    /// Adds a message, or changes what is known of it.
+    /// Inserts or replaces a message.
     pub fn put(&mut self, message: MessageId, unfinished: Unfinished) {
         match unfinished.waits {
             Waits::ForAttempt(_) => self.queued.insert(message),
@@ -49,13 +49,13 @@ impl Outbox {
         self.messages.insert(message, unfinished);
     }
 
-    /// Takes a message out: it is finished, or about to be put back changed.
+    /// Removes a message: it is finished, or will be put back changed.
     pub fn take(&mut self, message: MessageId) -> Option<Unfinished> {
         self.queued.remove(&message);
         self.messages.remove(&message)
     }
 
-    /// An unfinished message.
+    /// The unfinished message of this id.
     pub fn of(&self, message: MessageId) -> Option<&Unfinished> {
         self.messages.get(&message)
     }
@@ -66,7 +66,7 @@ impl Outbox {
         Some((message, &self.messages[&message]))
     }
 
-    /// How many messages wait for a reply.
+    /// The number of messages that wait for a reply.
     pub fn in_flight(&self) -> usize {
         self.messages.len() - self.queued.len()
     }
@@ -76,15 +76,15 @@ impl Outbox {
         self.messages.is_empty()
     }
 
-    /// Every unfinished message, lowest first.
+    /// All unfinished messages, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = (MessageId, &Unfinished)> {
         self.messages.iter().map(|(&message, unfinished)| (message, unfinished))
     }
 
     /// The messages that wait for a reply, with their deadlines.
     ///
-    /// The first attempts went out in order and a window bounds them, so they stand near the front: the walk stops
-    /// once it has seen as many as there are.
+    /// First attempts go out in order and a window bounds them, so these messages are near the front: the walk stops
+    /// when it has seen all of them.
     pub fn waiting_for_reply(&self) -> impl Iterator<Item = (MessageId, Millis)> + '_ {
         let waiting = self.messages.iter().filter_map(|(&message, unfinished)| match unfinished.waits {
             Waits::ForReply(deadline) => Some((message, deadline)),

@@ -1,25 +1,25 @@
-//! What a core did, told at the moment it took effect.
+//! Reports: what a core did, emitted at the moment it took effect.
 
 use delivery_model::vocab::EventKind;
 
 use crate::data::record::Payload;
 
-/// An event without the ids that only its recorder knows: whose process it was, and the number of its payload.
+/// An event without what only the recorder knows: its process, and the id of its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Report {
-    /// What happened; its `payload` is none.
+    /// The event; its `payload` is none.
     pub kind: EventKind,
-    /// The bytes of the message it is about, where the event tells of them.
+    /// The payload of the event's message, if the event carries it.
     pub payload: Option<Payload>,
 }
 
 impl Report {
-    /// An event that tells of no bytes.
+    /// An event without a payload.
     pub fn of(kind: EventKind) -> Self {
         Report { kind, payload: None }
     }
 
-    /// An event that tells of these bytes.
+    /// An event with this payload.
     pub fn with(kind: EventKind, payload: &Payload) -> Self {
         Report { kind, payload: Some(Payload::clone(payload)) }
     }

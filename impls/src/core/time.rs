@@ -1,10 +1,10 @@
-//! Time as the cores see it: a number that the driver passes in.
+//! Time in the cores: a number that the driver passes in.
 //!
-//! Architecture Invariant: nothing below the drivers reads a clock.
+//! Architecture Invariant: no code below the drivers reads a clock.
 
 use std::ops::Add;
 
-/// Milliseconds since a moment that the driver chose. A simulation may leave it at zero for ever.
+/// Milliseconds since a moment that the driver chose. A simulation may leave it at zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub u64);
 
@@ -16,17 +16,17 @@ impl Add for Millis {
     }
 }
 
-/// How long a producer waits before a retry: `base`, doubled with every attempt, at most `max`, plus jitter.
+/// The back-off of a producer: `base`, doubled with every attempt, at most `max`, plus jitter.
 ///
-/// The jitter spreads producers that failed together. It comes from a seed and the attempt, so the same producer
-/// waits equally long in every run; a seed of 0 leaves it out.
+/// The jitter spreads the retries of producers that failed together. It is computed from a seed and the attempt, so a
+/// producer waits equally long in every run; a seed of 0 means no jitter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BackOff {
     /// The wait before the second attempt.
     pub base: Millis,
     /// The longest wait, before jitter.
     pub max: Millis,
-    /// Where the jitter comes from; 0: none.
+    /// The seed of the jitter; 0: none.
     pub seed: u64,
 }
 
@@ -37,8 +37,8 @@ impl Default for BackOff {
 }
 
 impl BackOff {
-    /// The wait after attempt `failed` (counted from 1) of the message with this `salt`: up to half as much again as
-    /// the doubled base.
+    /// The wait after attempt `failed` (counted from 1) of the message with this `salt`. Jitter adds up to half of
+    /// it.
     pub fn after(&self, failed: u32, salt: u64) -> Millis {
         let doublings = failed.saturating_sub(1).min(32);
         let wait = self.base.0.saturating_mul(1 << doublings).min(self.max.0);
@@ -78,7 +78,7 @@ mod tests {
         assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
     }
 
-    /// Where one message fails the second time and another the first, their waits have nothing to do with each other.
+    /// The wait of one message's second attempt is not related to that of another message's first.
     #[test]
     fn the_attempt_and_the_message_do_not_stand_for_each_other() {
         let back_off = BackOff { base: Millis(1_000_000), max: Millis(1_000_000), seed: 9 };
@@ -104,10 +104,10 @@ mod tests {
         check(5, &[5, 6, 7]);
     }
 
-    /// A recorded run is repeated by a later build only if both wait equally long.
+    /// A later build repeats a recorded run only if it waits equally long.
     #[test]
     fn the_same_seed_waits_equally_long_in_every_build() {
-        // The first outputs of SplitMix64 from seed 0, each from the state before it.
+        // The first outputs of SplitMix64 from seed 0, each computed from the state before it.
         let states = [0_u64, 1, 2].map(|turns| turns.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         assert_eq!(states.map(mix), [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
         let waits = |seed| {

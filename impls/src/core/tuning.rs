@@ -1,34 +1,34 @@
-//! What a pipeline leaves to the one who runs it: waits, and how far to count.
+//! The tuning: time-outs and counts that the pipeline leaves to its operator.
 
 use super::time::{BackOff, Millis};
 
-/// Waits and counts that decide when things happen and how they are numbered, never what may happen.
+/// Time-outs and counts. They decide when things happen and how they are numbered, never what may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuning {
-    /// How long the producer waits for a reply.
+    /// The time for which the producer waits for a reply.
     pub reply_timeout: Millis,
-    /// How long it waits before a retry.
+    /// The wait of the producer before a retry.
     pub back_off: BackOff,
-    /// How long a lease lasts.
+    /// The duration of a lease.
     pub lease: Millis,
-    /// Attempts and deliveries are numbered up to here and carry no number beyond. An explorer sets it low, so that an
-    /// endless loop of retries closes instead of counting on for ever.
+    /// The highest number of attempts and deliveries; beyond it they are not numbered. An explorer sets it low, so
+    /// that an endless loop of retries returns to the same state.
     pub numbers_max: u32,
-    /// What the broker drops that nobody needs any more; none: nothing, ever.
+    /// The retention of the broker's log; none: nothing is dropped.
     pub retention: Option<Retention>,
 }
 
-/// How much the broker keeps although nobody needs it any more.
+/// The retention of the broker's log: the records that it keeps although they are needed no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Retention {
-    /// So many of the latest records stay in the log, whatever became of them: so far back a group can be rewound.
+    /// The number of latest records that stay in the log. A group can be rewound as far back.
     pub records: u64,
-    /// What may go waits until it is so many: to drop a single record, all that stay are written anew.
+    /// The number of records that are dropped at once: dropping even one rewrites all that stay.
     pub batch: u64,
 }
 
 impl Retention {
-    /// Keeps so many of the latest records, and waits for a quarter as many to go, 256 at least.
+    /// The retention of this number of latest records, with batches of a quarter of it, at least 256.
     pub fn of(records: u64) -> Retention {
         Retention { records, batch: (records / 4).max(256) }
     }

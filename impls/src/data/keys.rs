@@ -1,24 +1,24 @@
-//! A set of keys: which messages a consumer has seen.
+//! A set of keys: the messages that a consumer has seen.
 //!
-//! Keys of one kind and session differ by a number that counts messages, so they are kept as runs ([`RangeSet`]): the memory
-//! of a session that was handled without holes is two numbers, however long it is. Ids that the application draws at
-//! random have nothing to run together, and take an entry each.
+//! Keys of one kind and session differ by a number that counts up, so they are kept as ranges ([`RangeSet`]): a
+//! session that was handled without gaps takes two numbers, however long it is. Message ids that an application draws
+//! at random form no ranges, and take an entry each.
 
 use std::collections::BTreeMap;
 
 use super::range_set::RangeSet;
 use super::record::{Identity, Key, Session};
 
-/// What a key's number counts.
+/// The series in which the number of a key counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Counts {
-    /// What a session stored.
+    /// The sequence numbers of a session.
     Numbers(Session),
-    /// What an application named in a session.
+    /// The message ids of a session.
     Messages(Session),
-    /// What the log holds.
+    /// The positions of the log.
     Positions,
-    /// Nothing: what has no identity is one and the same.
+    /// No series: all messages without an identity have the same key.
     Nothing,
 }
 
@@ -29,7 +29,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Whether it has no member.
+    /// Whether the set has no member.
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }

@@ -1,7 +1,7 @@
-//! Plain values that travel and are stored: records, keys, sets of positions, and the bytes of each.
+//! Plain values that are sent and stored (records, keys, sets of positions), with their encodings.
 //!
-//! Architecture Invariant: nothing here decides anything, and nothing here sees a store, a core or a driver. All of them
-//! see it.
+//! Architecture Invariant: nothing here makes a decision, and nothing here sees a store, a core or a driver. All of
+//! them see it.
 
 pub mod keys;
 pub mod positions;

@@ -1,24 +1,24 @@
-//! A set of log positions kept as runs: what is settled, handed off, done.
+//! A set of log positions kept as ranges, such as the settled positions.
 
 use delivery_model::vocab::Position;
 
 use super::range_set::RangeSet;
 
-/// A set of positions. Operations cost the logarithm of the number of runs.
+/// A set of positions. The cost of an operation is the logarithm of the number of ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Positions {
     runs: RangeSet,
 }
 
 impl Positions {
-    /// All positions below this one.
+    /// The set of all positions below this one.
     pub fn below(end: Position) -> Self {
         let mut positions = Positions::default();
         positions.insert_below(end);
         positions
     }
 
-    /// Whether it has no member.
+    /// Whether the set has no member.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
@@ -28,12 +28,12 @@ impl Positions {
         self.runs.contains(position.0)
     }
 
-    /// Adds one position; false if it was a member already.
+    /// Adds a position; returns false if it was a member already.
     pub fn insert(&mut self, position: Position) -> bool {
         self.runs.insert(position.0)
     }
 
-    /// Adds every position below this one.
+    /// Adds all positions below this one.
     pub fn insert_below(&mut self, end: Position) {
         self.insert_run(0, end.0);
     }
@@ -45,7 +45,7 @@ impl Positions {
         }
     }
 
-    /// The members that the other set has not.
+    /// The members that are not in the other set.
     pub fn minus(&self, other: &Positions) -> Positions {
         let mut left = Positions::default();
         for (mut start, end) in self.runs() {
@@ -59,12 +59,12 @@ impl Positions {
         left
     }
 
-    /// Removes this position and every later one.
+    /// Removes this position and all later ones.
     pub fn truncate(&mut self, from: Position) {
         self.runs.truncate(from.0);
     }
 
-    /// The first position at or after this one that is no member.
+    /// The first position at or after this one that is not a member.
     pub fn first_missing(&self, from: Position) -> Position {
         self.runs.over(from.0).map_or(from, |run| Position(run.end() + 1))
     }
@@ -74,12 +74,12 @@ impl Positions {
         Position(self.runs.highest().map_or(0, |highest| highest + 1))
     }
 
-    /// The runs, lowest first, each as its first position and the first one after it.
+    /// The ranges, lowest first, each as its first position and the first one after it.
     pub fn runs(&self) -> impl Iterator<Item = (Position, Position)> + '_ {
         self.runs.iter().map(|run| (Position(*run.start()), Position(run.end() + 1)))
     }
 
-    /// Adds every position from the first to before the second.
+    /// Adds the positions from `start` to before `end`.
     pub(crate) fn insert_run(&mut self, start: u64, end: u64) {
         if let Some(last) = end.checked_sub(1) {
             self.runs.insert_run(start..=last);

@@ -1,22 +1,23 @@
-//! A set of numbers kept as runs.
+//! A set of numbers kept as ranges.
 //!
-//! Numbers that count something come in long runs with a few holes where work is still going on, so the set costs as
-//! much as it has holes, not as it has members. Ranges never touch or overlap, so equal sets are equal values.
+//! Numbers that count up form long ranges with few gaps, so the size of the set grows with its gaps, not with its
+//! members. Ranges never touch or overlap, so equal sets are equal values.
 //!
-//! What counts up grows at the end: so the last run is looked at first, and made longer in place.
+//! New numbers are usually the highest, so an insertion looks at the last range first and extends it in place.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-/// A set of numbers. Operations cost the logarithm of the number of runs, at its end nothing beside one look.
+/// A set of numbers. The cost of an operation is the logarithm of the number of ranges; an extension of the last
+/// range costs one look-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RangeSet {
-    /// First number of a run to its last one: so the highest number there is can be a member too.
+    /// The first number of a range to its last one, inclusive, so that the highest number there is can be a member.
     runs: BTreeMap<u64, u64>,
 }
 
 impl RangeSet {
-    /// Whether it has no member.
+    /// Whether the set has no member.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
@@ -26,7 +27,7 @@ impl RangeSet {
         self.over(number).is_some()
     }
 
-    /// The run that this number is in.
+    /// The range that this number is in.
     pub fn over(&self, number: u64) -> Option<RangeInclusive<u64>> {
         let (&first, &last) = match self.runs.last_key_value()? {
             highest if *highest.0 <= number => highest,
@@ -35,7 +36,7 @@ impl RangeSet {
         (number <= last).then_some(first..=last)
     }
 
-    /// Adds one number; false if it was a member already.
+    /// Adds a number; returns false if it was a member already.
     pub fn insert(&mut self, number: u64) -> bool {
         let is_new = !self.contains(number);
         if is_new {
@@ -44,7 +45,7 @@ impl RangeSet {
         is_new
     }
 
-    /// Adds a run, and swallows those that it touches.
+    /// Adds a range, merged with those that it touches.
     pub fn insert_run(&mut self, run: RangeInclusive<u64>) {
         if run.is_empty() || self.extends_highest(&run) {
             return;
@@ -61,7 +62,7 @@ impl RangeSet {
         self.runs.insert(first, last);
     }
 
-    /// The usual case: a run that goes on where the highest one ends, or starts inside it.
+    /// Extends the highest range, if this one starts inside it or at its end: the usual case.
     fn extends_highest(&mut self, run: &RangeInclusive<u64>) -> bool {
         let Some(mut highest) = self.runs.last_entry() else {
             return false;
@@ -74,14 +75,14 @@ impl RangeSet {
         goes_on
     }
 
-    /// Removes this number and every higher one.
+    /// Removes this number and all higher ones.
     pub fn truncate(&mut self, from: u64) {
         let higher = self.runs.split_off(&from);
         drop(higher);
         if let Some(mut highest) = self.runs.last_entry()
             && *highest.get() >= from
         {
-            // The run starts below `from`, so there is a number below it.
+            // The range starts below `from`, so `from - 1` exists.
             *highest.get_mut() = from - 1;
         }
     }
@@ -91,12 +92,12 @@ impl RangeSet {
         self.runs.last_key_value().map(|(_, &last)| last)
     }
 
-    /// The first number of the first run that starts at or after this number.
+    /// The first number of the first range that starts at or after this number.
     pub fn next_start(&self, number: u64) -> Option<u64> {
         self.runs.range(number..).next().map(|(&first, _)| first)
     }
 
-    /// The runs, lowest first.
+    /// The ranges, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
         self.runs.iter().map(|(&first, &last)| first..=last)
     }
@@ -117,7 +118,7 @@ mod tests {
         Truncate(u64),
     }
 
-    /// As many numbers at either end of what there is, seen from the start in steps of one.
+    /// Numbers near 0 and near the highest number.
     fn number() -> impl Strategy<Value = u64> {
         prop_oneof![0..24u64, u64::MAX - 23..=u64::MAX]
     }

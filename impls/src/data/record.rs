@@ -1,144 +1,145 @@
-//! What travels and what is stored: a message with its identity, and the bytes of it in the log.
+//! Records: a message with its identity, and its encoding in the log.
 //!
-//! Encodings are little-endian and start with a version or tag byte; they carry no checksum, which is the frame's to
-//! add (`store/frame.rs`). Decoding is validation: bytes that are too short, too long or carry an unknown tag are an
-//! error that says where.
+//! Encodings are little-endian and start with a version or tag byte. They have no checksum; the frame adds it
+//! (`store/frame.rs`). Decoding is validation: bytes that are too short, too long or have an unknown tag are an error
+//! that says where.
 
 use std::sync::Arc;
 
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 
-/// The application's bytes. Shared, because a message is held by queue, wire, log and handler at once.
+/// The payload of a message. It is shared, because queue, wire, log and handler hold it at the same time.
 pub type Payload = Arc<[u8]>;
 
-/// A producer that keeps its name across restarts.
+/// The id of a producer, the same after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProducerId(pub u32);
 
-/// What one producer was asked to send. Producers need not know of each other's ids: the same id from two producers
-/// names two messages.
+/// A message of one producer. Producers do not know each other's message ids: the same id from two producers names
+/// two messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Submission {
-    /// Who is to send it.
+    /// The producer that sends it.
     pub producer: ProducerId,
-    /// The application's id.
+    /// The message id of the application.
     pub message: MessageId,
 }
 
-/// Under what name a producer numbers its messages: numbers start anew with every session.
+/// The session in which a producer numbers its messages: numbers start from 0 in every session.
 ///
-/// A producer with an outbox stays in session 0 for ever; one without takes its epoch as session.
+/// A producer with an outbox stays in session 0. One without an outbox uses its epoch as the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Session {
-    /// Whose.
+    /// The producer.
     pub producer: ProducerId,
-    /// Which of its sessions.
+    /// The number of the session.
     pub session: Epoch,
 }
 
-/// By what a message is recognised. The epoch is no part of it: a retry by a later incarnation is the same message.
+/// The identity by which a message is recognised. The epoch is no part of it: a retry by a later incarnation is the
+/// same message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
-    /// By nothing.
+    /// No identity.
     None,
-    /// By the id that the application gave it, and the session that submitted it.
+    /// The message id of the application, and the session that submitted it.
     Message {
-        /// The application's id.
+        /// The message id of the application.
         message: MessageId,
-        /// Whose id, submitted when.
+        /// The session that submitted it.
         session: Session,
     },
-    /// By its number in a session.
+    /// The sequence number in a session.
     Sequence {
-        /// Who numbers.
+        /// The session.
         session: Session,
-        /// Counted from 0.
+        /// The number, counted from 0.
         number: u64,
     },
 }
 
-/// By what a consumer's memory knows a message: its identity, or its position where it has none.
+/// The key by which a consumer's inbox knows a message: its identity, or its position if it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     /// An identity other than [`Identity::None`].
     Identity(Identity),
-    /// A place in the log.
+    /// A position of the log.
     Position(Position),
 }
 
-/// A message as the log keeps it.
+/// A message as the log stores it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// The application's id: unique among the messages of its producer, and of no one else.
+    /// The message id of the application, unique among the messages of its producer only.
     pub message: MessageId,
-    /// By what it is recognised.
+    /// The identity by which a retry is recognised.
     pub identity: Identity,
-    /// Who sends.
+    /// The producer that sent it.
     pub producer: ProducerId,
-    /// Which incarnation of the producer sent it.
+    /// The incarnation of the producer that sent it.
     pub epoch: Epoch,
-    /// The application's bytes.
+    /// The payload of the message.
     pub payload: Payload,
 }
 
-/// One attempt on its way to the broker.
+/// An attempt: one transmission of a message to the broker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Publish {
-    /// What is to be stored.
+    /// The record to store.
     pub record: Record,
-    /// Which transmission of it this is.
+    /// The number of the attempt, counted from 1.
     pub attempt: AttemptNumber,
 }
 
-/// What the broker says to an attempt.
+/// The broker's reply to an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reply {
-    /// About which message.
+    /// The message.
     pub message: MessageId,
-    /// About which transmission of it.
+    /// The attempt.
     pub attempt: AttemptNumber,
-    /// What it says.
+    /// Whether it was acked or refused.
     pub verdict: Verdict,
 }
 
-/// Yes or no.
+/// The verdict of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Confirmed; with the position, where it is known by then.
+    /// Acked, with the position if it is known by then.
     Acked(Option<Position>),
-    /// Definitely not stored by this attempt.
+    /// Refused: this attempt is definitely not stored.
     Refused,
 }
 
-/// Why bytes are no record.
+/// The reason why bytes cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes ended too soon.
     #[error("expected {expected} more bytes at offset {offset}, found {found}")]
     Short {
-        /// Where.
+        /// The offset of the field.
         offset: usize,
-        /// How many the field takes.
+        /// The size of the field, in bytes.
         expected: usize,
-        /// How many are left.
+        /// The number of bytes that are left.
         found: usize,
     },
-    /// A tag that is not in use.
+    /// A tag has an unknown value.
     #[error("unknown tag {found} of {of} at offset {offset}")]
     Tag {
-        /// Of what.
+        /// The name of the tag.
         of: &'static str,
-        /// Where.
+        /// The offset of the tag.
         offset: usize,
-        /// What stood there.
+        /// The value that was found.
         found: u8,
     },
-    /// Bytes are left over.
+    /// Bytes follow the end of the encoding.
     #[error("{found} bytes are left over at offset {offset}")]
     Long {
-        /// Where.
+        /// The offset of the first of them.
         offset: usize,
-        /// How many.
+        /// The number of them.
         found: usize,
     },
 }
@@ -146,12 +147,13 @@ pub enum DecodeError {
 const RECORD_VERSION: u8 = 1;
 
 impl Record {
-    /// Whose message it is.
+    /// The message, by its producer and its id.
     pub fn submission(&self) -> Submission {
         Submission { producer: self.producer, message: self.message }
     }
 
-    /// Whether nothing in it speaks for another producer, whose messages it could otherwise be taken for.
+    /// Whether producer and session in it are those of this producer. Otherwise it could be taken for a message of
+    /// another one.
     pub fn is_of(&self, producer: ProducerId) -> bool {
         let is_identified_so = match self.identity {
             Identity::None => true,
@@ -160,7 +162,7 @@ impl Record {
         self.producer == producer && is_identified_so
     }
 
-    /// By what a consumer's memory knows it at this position.
+    /// The key of this record at this position.
     pub fn key(&self, position: Position) -> Key {
         match self.identity {
             Identity::None => Key::Position(position),
@@ -168,7 +170,7 @@ impl Record {
         }
     }
 
-    /// The bytes that the log stores.
+    /// The encoding that the log stores.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(48 + self.payload.len());
         bytes.push(RECORD_VERSION);
@@ -180,7 +182,7 @@ impl Record {
         bytes
     }
 
-    /// Reads what [`Record::encode`] wrote.
+    /// Decodes what [`Record::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         let mut reader = Reader::new(bytes);
         reader.tag("record version", RECORD_VERSION)?;
@@ -193,7 +195,7 @@ impl Record {
 }
 
 impl Identity {
-    /// Appends its bytes.
+    /// Appends the encoding of the identity.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         let (tag, session, number) = match *self {
             Identity::None => {
@@ -209,7 +211,7 @@ impl Identity {
         bytes.extend(number.to_le_bytes());
     }
 
-    /// Reads what [`Identity::encode`] wrote.
+    /// Decodes what [`Identity::encode`] wrote.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Identity, DecodeError> {
         let offset = reader.offset;
         let tag = reader.u8()?;
@@ -227,7 +229,7 @@ impl Identity {
 }
 
 impl Key {
-    /// Its bytes, as a store may use them for a key.
+    /// The encoding of the key, for use as a key of a store.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(18);
         match self {
@@ -244,7 +246,7 @@ impl Key {
     }
 }
 
-/// Reads fixed-width fields one after another.
+/// A reader of fixed-width fields, one after another.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -252,39 +254,39 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the first byte.
+    /// A reader at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Reader { bytes, offset: 0 }
     }
 
-    /// How many bytes were read so far.
+    /// The number of bytes that were read.
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// A byte.
+    /// Reads one byte.
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    /// Four bytes.
+    /// Reads four bytes.
     pub fn u32(&mut self) -> Result<u32, DecodeError> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// Eight bytes.
+    /// Reads eight bytes.
     pub fn u64(&mut self) -> Result<u64, DecodeError> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// One byte that must be this one.
+    /// Reads one byte, which must have this value.
     pub fn tag(&mut self, of: &'static str, expected: u8) -> Result<(), DecodeError> {
         let offset = self.offset;
         let found = self.u8()?;
         if found == expected { Ok(()) } else { Err(DecodeError::Tag { of, offset, found }) }
     }
 
-    /// So many bytes.
+    /// Reads `length` bytes.
     pub fn bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let rest = &self.bytes[self.offset..];
         let Some(bytes) = rest.get(..length) else {
@@ -294,14 +296,14 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// Everything that is left.
+    /// Reads all bytes that are left.
     pub fn rest(&mut self) -> &'a [u8] {
         let rest = &self.bytes[self.offset..];
         self.offset = self.bytes.len();
         rest
     }
 
-    /// Nothing may be left.
+    /// Checks that no byte is left.
     pub fn end(&self) -> Result<(), DecodeError> {
         match self.bytes.len() - self.offset {
             0 => Ok(()),
@@ -364,7 +366,7 @@ mod tests {
         check(&bytes, DecodeError::Tag { of: "identity", offset: 17, found: 7 });
     }
 
-    /// A store on disk may have these bytes as keys, so they stay as they are.
+    /// A store on disk may have these bytes as keys, so the encoding must not change.
     #[test]
     fn a_key_is_a_tag_and_an_identity_or_a_position() {
         let check = |key: Key, expected: &[u8]| assert_eq!(key.encode(), expected, "{key:?}");

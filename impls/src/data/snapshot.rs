@@ -1,6 +1,6 @@
-//! The bytes of a snapshot: a tag that says whose they are, a version, and fixed-width fields, little-endian; the frame
-//! around them has the checksum. Equal memories have equal bytes, and decoding is validation. A count of what follows
-//! reserves nothing: every entry must be there.
+//! The encoding of snapshots: a tag for the kind, a version, and fixed-width fields, little-endian. The frame around
+//! a snapshot has the checksum. Equal values have equal bytes. Decoding is validation, and a count reserves no memory
+//! before its entries are read.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,23 @@ use super::record::{DecodeError, Identity, ProducerId, Reader, Session};
 
 const VERSION: u8 = 1;
 
-/// Why bytes are no snapshot.
+/// The reason why bytes are not a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SnapshotError {
-    /// They cannot be read.
+    /// They cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// They can be read, and contradict themselves.
+    /// They can be decoded, but contradict themselves.
     #[error("expected {expected} before offset {offset}")]
     Implausible {
-        /// What must hold.
+        /// The condition that must hold.
         expected: &'static str,
-        /// How far it was read.
+        /// The number of bytes that were read so far.
         offset: usize,
     },
 }
 
-/// Writes a snapshot.
+/// A writer of one snapshot.
 pub struct Writer(Vec<u8>);
 
 impl Writer {
@@ -59,25 +59,25 @@ impl Writer {
         self
     }
 
-    /// Bytes of any length.
+    /// Adds bytes of any length.
     pub fn bytes(self, bytes: &[u8]) -> Writer {
         let mut writer = self.u64(bytes.len() as u64);
         writer.0.extend_from_slice(bytes);
         writer
     }
 
-    /// Entries, in this order, after how many there are.
+    /// Adds a count, then the entries in this order.
     pub fn list<T>(self, entries: impl ExactSizeIterator<Item = T>, each: impl Fn(Writer, T) -> Writer) -> Writer {
         let counted = self.u64(entries.len() as u64);
         entries.fold(counted, each)
     }
 
-    /// An entry for every session.
+    /// Adds a count, then an entry for every session in order.
     pub fn by_session<V>(self, entries: BTreeMap<Session, V>, each: impl Fn(Writer, V) -> Writer) -> Writer {
         self.list(entries.into_iter(), |writer, (session, entry)| each(writer.session(session), entry))
     }
 
-    /// The bytes.
+    /// The bytes of the snapshot.
     pub fn finish(self) -> Vec<u8> {
         self.0
     }
@@ -129,7 +129,7 @@ pub fn by_session<V>(
     Ok(entries)
 }
 
-/// Says what must hold of what was read so far.
+/// Checks a condition on what was read so far.
 pub fn expect(reader: &Reader<'_>, holds: bool, expected: &'static str) -> Result<(), SnapshotError> {
     if holds { Ok(()) } else { Err(SnapshotError::Implausible { expected, offset: reader.offset() }) }
 }

@@ -1,4 +1,4 @@
-//! The frame: how one message is cut out of a byte stream, and how damage is noticed.
+//! The frame: the encoding that separates the messages in a byte stream and detects damage.
 //!
 //! Sans-IO. A frame is a header of 16 bytes and a body, all numbers little-endian:
 //!
@@ -23,15 +23,16 @@
 //! assert_eq!(hello, [b'P', b'o', b'D', 1, 1, 0, 0, 0, 0xba, 0x37, 0xb7, 0x86, 0xd1, 0x95, 0x3d, 0xde, 7]);
 //! ```
 //!
-//! The header has a checksum of its own, so that a damaged length is noticed before anybody waits, or makes room, for
-//! that many bytes. CRC-32C notices every single flipped bit, and every burst of up to 32.
+//! The header has a checksum of its own, so that a damaged length is detected before the reader waits for that many
+//! bytes or reserves memory for them. CRC-32C detects every single flipped bit, and every burst of up to 32 bits.
 //!
-//! Left out: resynchronising after damage. TCP does not damage bytes by itself, so a bad frame means a confused or
-//! hostile peer; the connection is cut, and the protocol's retries take it from there.
+//! Left out: resynchronising after damage. TCP does not damage bytes by itself, so a bad frame means a faulty or
+//! hostile peer. The connection is closed, and the protocol's retries recover.
 
 use thiserror::Error;
 
-/// The longest body, in bytes. With the length of the queues it bounds what the peers can make anybody hold.
+/// The longest body, in bytes. Together with the length of the queues it limits the memory that a peer can make
+/// another use.
 pub const BODY_MAX: usize = 256 << 10;
 
 /// The header's length in bytes.
@@ -40,56 +41,57 @@ pub const HEADER: usize = 16;
 const MAGIC: [u8; 3] = *b"PoD";
 const VERSION: u8 = 1;
 
-/// Why a byte stream is not a sequence of frames. `at` counts bytes from the stream's start to the frame's first byte.
+/// The reason why a byte stream is not a sequence of frames. `at` is the offset of the frame's first byte in the
+/// stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// The first bytes are not those of a frame.
     #[error("byte {at}: expected a frame, which starts with {MAGIC:02x?}, found {found:02x?}")]
     NotAFrame {
-        /// Where the frame starts.
+        /// The offset of the frame.
         at: u64,
         /// Its first three bytes.
         found: [u8; 3],
     },
-    /// A frame of another version.
+    /// The frame has another version.
     #[error("byte {at}: expected frame version {VERSION}, found {found}")]
     Version {
-        /// Where the frame starts.
+        /// The offset of the frame.
         at: u64,
         /// Its version.
         found: u8,
     },
-    /// The header was damaged.
+    /// The header is damaged.
     #[error("byte {at}: the header's checksum is {found:#010x}, its bytes give {expected:#010x}")]
     HeaderDamaged {
-        /// Where the frame starts.
+        /// The offset of the frame.
         at: u64,
-        /// What the bytes give.
+        /// The checksum of the bytes.
         expected: u32,
-        /// What the header says.
+        /// The checksum in the header.
         found: u32,
     },
-    /// The body is longer than a body may be.
+    /// The body is longer than [`BODY_MAX`].
     #[error("byte {at}: a body of {length} bytes, at most {BODY_MAX} are allowed")]
     TooLong {
-        /// Where the frame starts.
+        /// The offset of the frame.
         at: u64,
         /// The body's length in bytes.
         length: u64,
     },
-    /// The body was damaged.
+    /// The body is damaged.
     #[error("byte {at}: the body's checksum is {found:#010x}, its bytes give {expected:#010x}")]
     BodyDamaged {
-        /// Where the frame starts.
+        /// The offset of the frame.
         at: u64,
-        /// What the bytes give.
+        /// The checksum of the bytes.
         expected: u32,
-        /// What the header says.
+        /// The checksum in the header.
         found: u32,
     },
 }
 
-/// Appends `body` as one frame to `out`; refuses a body longer than [`BODY_MAX`] and leaves `out` as it was.
+/// Appends `body` as one frame to `out`. A body longer than [`BODY_MAX`] is an error and leaves `out` as it was.
 pub fn encode(body: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
     if body.len() > BODY_MAX {
         return Err(FrameError::TooLong { at: out.len() as u64, length: body.len() as u64 });
@@ -106,11 +108,11 @@ pub fn encode(body: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
     Ok(())
 }
 
-/// Cuts frames out of a stream that arrives in pieces of any size.
+/// A decoder of frames from a stream that arrives in pieces of any size.
 ///
-/// Call [`Decoder::take`] with what was read until it gives `Ok(None)`, which means that all of it was consumed. After
-/// an error every further call gives the same error: cut the connection. Memory grows with the bytes that arrived,
-/// never with the length that a header claims, and never past one body.
+/// Call [`Decoder::take`] with what was read until it returns `Ok(None)`, which means that all of it was consumed.
+/// After an error every further call returns the same error: close the connection. Memory grows with the bytes that
+/// arrived, never with the length that a header claims, and never past one body.
 #[derive(Debug, Default)]
 pub struct Decoder {
     header: [u8; HEADER],
@@ -121,7 +123,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The next whole body, consuming from `input` no more than that frame needs.
+    /// The next whole body. Consumes no more of `input` than that frame needs.
     pub fn take(&mut self, input: &mut &[u8]) -> Result<Option<Vec<u8>>, FrameError> {
         if let Some(failure) = self.failed {
             return Err(failure);
@@ -131,7 +133,7 @@ impl Decoder {
         taken
     }
 
-    /// Whether the stream, if it ended here, would end inside a frame.
+    /// Whether the stream would end inside a frame if it ended here.
     pub fn is_inside_a_frame(&self) -> bool {
         self.have > 0
     }
@@ -160,7 +162,8 @@ impl Decoder {
         Ok(Some(std::mem::take(&mut self.body)))
     }
 
-    /// The checksum comes last: a peer that speaks something else is better told so than that its checksum is wrong.
+    /// Checks magic and version before the checksum: for a peer that speaks another protocol, they give the better
+    /// error.
     fn check_header(&self) -> Result<(), FrameError> {
         let at = self.at;
         let found = [self.header[0], self.header[1], self.header[2]];
@@ -186,7 +189,7 @@ impl Decoder {
     }
 }
 
-/// Cuts up to `most` bytes off the front of `input`.
+/// Splits up to `most` bytes off the front of `input`.
 fn split<'a>(input: &mut &'a [u8], most: usize) -> &'a [u8] {
     let (piece, rest) = input.split_at(most.min(input.len()));
     *input = rest;

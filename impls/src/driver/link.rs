@@ -1,10 +1,10 @@
-//! One end of a TCP connection: frames out through a bounded queue, frames in through a callback.
+//! One end of a TCP connection: it sends frames from a bounded queue, and passes received frames to a callback.
 //!
-//! Two threads a link: one reads and decodes, one encodes and writes. A peer that does not read fills the queue, and is
-//! then cut off: it must not hold up the loop that serves everybody else. So is a peer that sends something else than
-//! frames, one that does not finish a frame, and one of which nothing is heard. The callback is told why.
+//! A link has two threads: one reads and decodes, one encodes and writes. The link ends the connection if its peer
+//! does not read until the queue is full, sends bytes that are not frames, does not finish a frame, or is silent for
+//! too long. So a slow peer cannot block the loop that serves the others. The callback receives the reason.
 //!
-//! An empty body is a heartbeat. Links send and swallow them: nobody above sees one.
+//! An empty body is a heartbeat. Links send and drop heartbeats; the callback sees none.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -18,31 +18,32 @@ use thiserror::Error;
 
 use super::frame::{self, BODY_MAX, Decoder, FrameError};
 
-/// How many frames may wait to be written: far more than a peer has requests outstanding, so that only one that stopped
-/// reading meets it.
+/// The most frames that wait to be written. It is far more than the requests that a peer has outstanding, so only a
+/// peer that stopped reading reaches it.
 pub const QUEUE_FRAMES: usize = 1024;
 
-/// The writer stops gathering frames into one write past this size.
+/// The size in bytes at which the writer stops gathering frames into one write.
 const GATHER_BYTES: usize = 64 << 10;
 
-/// How long a link bears with its peer.
+/// The time-outs of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A link that has nothing to say sends a heartbeat so often.
+    /// The interval at which an idle link sends a heartbeat.
     pub heartbeat: Duration,
-    /// A peer that said nothing for so long, not even a heartbeat, has vanished.
+    /// The longest silence of a peer, heartbeats included, before it counts as gone.
     pub silence: Duration,
-    /// A frame that began must be complete after this time.
+    /// The longest time from a frame's first byte to its last.
     pub frame: Duration,
-    /// How long the kernel may refuse to take more bytes before the peer counts as gone. It may have taken some once, so
-    /// that a peer which stopped reading is gone after twice as long.
+    /// The longest time that the kernel may refuse to take more bytes before the peer counts as gone. The kernel's
+    /// buffers may first take some bytes, so a peer that stopped reading is gone after at most twice this time.
     pub write: Duration,
-    /// How long a new peer may take to say who it is.
+    /// The longest time from the connection to the peer's first message.
     pub hello: Duration,
 }
 
 impl Default for Limits {
-    /// Patient enough for a peer on a loaded machine, short enough that a dead one does not hold a group's work for long.
+    /// Long enough for a peer on a loaded machine, and short enough that a dead peer does not hold its leases for
+    /// long.
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Limits {
@@ -55,33 +56,34 @@ impl Default for Limits {
     }
 }
 
-/// Why nothing more comes in over a link.
+/// The reason why a connection ended.
 #[derive(Debug, Error)]
-pub enum Cut {
+pub enum Disconnect {
     /// The peer closed the connection between two frames.
     #[error("the peer closed the connection")]
     Closed,
     /// The connection ended inside a frame.
     #[error("the connection ended inside a frame")]
     InsideAFrame,
-    /// What came in is not a frame.
+    /// The peer sent bytes that are not a frame.
     #[error("the peer sent no frame: {0}")]
     Garbage(#[from] FrameError),
     /// Nothing came in for too long.
     #[error("nothing was heard of the peer for {} ms", .0.as_millis())]
     Silent(Duration),
-    /// A frame began and did not end.
+    /// A frame was not finished in time.
     #[error("the peer did not finish a frame in {} ms", .0.as_millis())]
     Unfinished(Duration),
-    /// What was to be said to the peer found no room any more.
+    /// The queue to the peer was full, or the peer took no bytes for too long.
     #[error("the peer did not read what it was sent")]
     Deaf,
-    /// The operating system says so.
+    /// The operating system reported an error.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
 }
 
-/// The sending half, which owns the connection: dropping it writes out what is queued, then closes both directions.
+/// The sending half of a link, which owns the connection. When it is dropped, it writes what is queued and then
+/// closes both directions.
 #[derive(Debug)]
 pub struct Link {
     queue: Option<SyncSender<Vec<u8>>>,
@@ -91,21 +93,21 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts both threads. `incoming` gets every body and last of all the reason why no more will come; what it
-    /// returns says whether to go on. It may block: that is the back-pressure on the peer.
+    /// Starts both threads. `incoming` receives every body, and last the reason why the connection ended; it returns
+    /// whether to go on. It may block, which slows down the peer.
     pub fn start(
         name: &str,
         stream: TcpStream,
         limits: Limits,
-        incoming: impl FnMut(Result<Vec<u8>, Cut>) -> bool + Send + 'static,
+        incoming: impl FnMut(Result<Vec<u8>, Disconnect>) -> bool + Send + 'static,
     ) -> io::Result<Link> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(limits.write))?;
         stream.set_read_timeout(Some(limits.silence.min(limits.frame) / 4))?;
         let (queue, queued) = sync_channel(QUEUE_FRAMES);
         let (mut inward, outward) = (stream.try_clone()?, stream.try_clone()?);
-        // The reader is not joined: it ends when the connection does, and it may be waiting for room in a queue that
-        // the thread which drops this link would have to empty.
+        // The reader is not joined. It ends when the connection does, and it may wait for room in a queue that the
+        // thread that drops this link would have to empty.
         let deaf = Deaf::default();
         let (told, noticed) = (deaf.clone(), deaf.clone());
         let read = move || read_all(&mut inward, limits, &told, incoming);
@@ -115,8 +117,8 @@ impl Link {
         Ok(Link { queue: Some(queue), stream, deaf, writer: Some(writer) })
     }
 
-    /// Queues one body, of at most [`BODY_MAX`] bytes. A full queue, or a connection that has ended, cuts the link and
-    /// loses the body: the reading half learns of it, and the protocol's retries take it from there.
+    /// Queues one body of at most [`BODY_MAX`] bytes. If the queue is full or the connection has ended, the
+    /// connection is ended and the body is lost: the reading half reports it, and the protocol's retries recover.
     pub fn send(&self, body: Vec<u8>) {
         assert!(body.len() <= BODY_MAX, "messages are bounded where they are submitted");
         let queued = self.queue.as_ref().map(|queue| queue.try_send(body));
@@ -128,15 +130,15 @@ impl Link {
         }
     }
 
-    /// Says that nothing more will be said: what is queued is written out, then the peer sees the stream's end. What it
-    /// still says comes in.
+    /// Ends the sending direction: what is queued is written, then the peer sees the end of the stream. Bodies from
+    /// the peer still arrive.
     pub fn finish(&mut self) {
         self.queue = None;
     }
 
-    /// Ends the connection now, as a crash would: what is queued is lost.
+    /// Ends the connection at once, as a crash would: what is queued is lost.
     pub fn cut(&self) {
-        // An error means that it has ended already.
+        // An error means that the connection has ended already.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
@@ -151,7 +153,7 @@ impl Drop for Link {
     }
 }
 
-/// Whether the sending half gave the peer up. The receiving half, which then sees the connection end, says so.
+/// Whether the sending half gave up on the peer. The receiving half, which then sees the connection end, reports it.
 #[derive(Clone, Debug, Default)]
 struct Deaf(Arc<AtomicBool>);
 
@@ -169,28 +171,28 @@ fn read_all(
     stream: &mut TcpStream,
     limits: Limits,
     deaf: &Deaf,
-    mut incoming: impl FnMut(Result<Vec<u8>, Cut>) -> bool,
+    mut incoming: impl FnMut(Result<Vec<u8>, Disconnect>) -> bool,
 ) {
-    let reason = read_until_cut(stream, limits, &mut incoming);
+    let reason = read_until_end(stream, limits, &mut incoming);
     let _ = stream.shutdown(Shutdown::Both);
     if let Some(reason) = reason {
-        incoming(Err(if deaf.is_noted() { Cut::Deaf } else { reason }));
+        incoming(Err(if deaf.is_noted() { Disconnect::Deaf } else { reason }));
     }
 }
 
-/// Reads until the connection ends, and says why; `None` where the callback asked to stop.
-fn read_until_cut(
+/// Reads until the connection ends and returns the reason; `None` if the callback asked to stop.
+fn read_until_end(
     stream: &mut TcpStream,
     limits: Limits,
-    incoming: &mut impl FnMut(Result<Vec<u8>, Cut>) -> bool,
-) -> Option<Cut> {
+    incoming: &mut impl FnMut(Result<Vec<u8>, Disconnect>) -> bool,
+) -> Option<Disconnect> {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 64 << 10];
     let mut patience = Patience::new(limits);
     loop {
         let mut piece = match stream.read(&mut buffer) {
-            Ok(0) if decoder.is_inside_a_frame() => return Some(Cut::InsideAFrame),
-            Ok(0) => return Some(Cut::Closed),
+            Ok(0) if decoder.is_inside_a_frame() => return Some(Disconnect::InsideAFrame),
+            Ok(0) => return Some(Disconnect::Closed),
             Ok(length) => &buffer[..length],
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -199,7 +201,7 @@ fn read_until_cut(
                     None => continue,
                 }
             }
-            Err(error) => return Some(Cut::Io(error)),
+            Err(error) => return Some(Disconnect::Io(error)),
         };
         loop {
             match decoder.take(&mut piece) {
@@ -210,7 +212,7 @@ fn read_until_cut(
                         return None;
                     }
                 }
-                Err(error) => return Some(Cut::Garbage(error)),
+                Err(error) => return Some(Disconnect::Garbage(error)),
             }
         }
         patience.heard();
@@ -220,7 +222,7 @@ fn read_until_cut(
     }
 }
 
-/// How long a peer has been silent, and how long it has been at one frame.
+/// The time since the peer's last bytes, and since the start of the current frame.
 struct Patience {
     limits: Limits,
     heard: Instant,
@@ -232,7 +234,8 @@ impl Patience {
         Patience { limits, heard: now(), frame_began: None }
     }
 
-    /// Something came in, and what was complete of it is taken: the time that took is not the peer's.
+    /// Notes that bytes arrived and that whole frames were handled: the time of the handling does not count as the
+    /// peer's.
     fn heard(&mut self) {
         self.heard = now();
     }
@@ -241,12 +244,12 @@ impl Patience {
         self.frame_began = None;
     }
 
-    fn is_over(&mut self, is_inside_a_frame: bool) -> Option<Cut> {
+    fn is_over(&mut self, is_inside_a_frame: bool) -> Option<Disconnect> {
         let Limits { silence, frame, .. } = self.limits;
         if is_inside_a_frame && self.frame_began.get_or_insert_with(now).elapsed() >= frame {
-            return Some(Cut::Unfinished(frame));
+            return Some(Disconnect::Unfinished(frame));
         }
-        (self.heard.elapsed() >= silence).then_some(Cut::Silent(silence))
+        (self.heard.elapsed() >= silence).then_some(Disconnect::Silent(silence))
     }
 }
 
@@ -255,7 +258,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Writes what is queued, gathering what is there into one write, until the link is finished or the connection ends.
+/// Writes what is queued, gathering frames into one write, until the link is finished or the connection ends.
 fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Duration, deaf: &Deaf) {
     let mut bytes = Vec::new();
     loop {
@@ -288,7 +291,7 @@ mod tests {
 
     use super::*;
 
-    type Inbox = Receiver<Result<Vec<u8>, Cut>>;
+    type Inbox = Receiver<Result<Vec<u8>, Disconnect>>;
 
     fn pair() -> (Link, Inbox, TcpStream) {
         pair_with(Limits::default())
@@ -339,7 +342,7 @@ mod tests {
     #[test]
     fn a_peer_that_does_not_read_is_cut_off_and_holds_nobody_up() {
         let (link, inbox, far) = pair();
-        // More than the kernel's buffers and the queue take together.
+        // More than the kernel's buffers and the queue hold together.
         (0..2 * QUEUE_FRAMES).for_each(|_| link.send(vec![0; 64 << 10]));
         assert_eq!(end_of(&inbox), "the peer did not read what it was sent");
         drop(far);
@@ -367,7 +370,7 @@ mod tests {
         let (_link, inbox, mut far) = pair_with(Limits { frame: SOON, ..Limits::default() });
         let mut bytes = Vec::new();
         frame::encode(&[7; 1 << 10], &mut bytes).expect("short");
-        // It ends when the link does: a byte at a time, as slowly as the link looks.
+        // The thread ends when the link does. It sends one byte at a time, each just before the link would see silence.
         let drip = thread::spawn(move || {
             bytes
                 .iter()
@@ -382,7 +385,7 @@ mod tests {
         assert!(drip.join().expect("no panic") < 1 << 10);
     }
 
-    /// A heartbeat may come a hundred times later than it should, as it may where many want the processor.
+    /// A heartbeat may come a hundred times later than it should, because many tests share the processor.
     #[test]
     fn heartbeats_keep_a_silent_connection_alive_and_nobody_sees_them() {
         let limits = Limits { heartbeat: SOON / 8, silence: 25 * SOON, ..Limits::default() };

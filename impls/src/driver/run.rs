@@ -1,7 +1,7 @@
-//! What the roles of one run share: settings, clock, faults, the observer, and how things end.
+//! The shared part of a run: settings, clock, fault injector, observer, and how the run ends.
 //!
-//! The roles run together, as threads of one process that ends as a whole ([`drive`](super::drive)), or apart, each in a
-//! process of its own that looks for its broker, and leaves when it is asked to.
+//! The parties run together, as threads of one process that ends as a whole ([`drive`](super::drive)), or apart, each
+//! in a process of its own that waits for its broker and leaves when it is asked to.
 
 use std::fmt::Display;
 use std::io;
@@ -32,97 +32,97 @@ use crate::data::record::ProducerId;
 use crate::store::file::Room;
 use crate::store::{RecoverError, StoreError};
 
-/// The process name under which faults are reported.
+/// The process name of faults in histories.
 const FAULTS: &str = "faults";
 
-/// How long a thread that waits for others may go without a look at whether the run is over.
+/// The longest time that a waiting thread does not look at whether the run has ended.
 const POLL_MAX: Duration = Duration::from_millis(100);
 
-/// Why a role could not go on.
+/// The reason why a party failed.
 #[derive(Debug, Error)]
 pub enum DriverError {
     /// A store failed.
     #[error("{role}: {why}")]
     Store {
-        /// Whose.
+        /// The party.
         role: String,
-        /// Why.
+        /// The cause.
         why: StoreError,
     },
     /// A store cannot be opened.
     #[error("{role} cannot recover: {why}")]
     Recover {
-        /// Whose.
+        /// The party.
         role: String,
-        /// Why.
+        /// The cause.
         why: RecoverError,
     },
-    /// The application submits what cannot be sent.
+    /// The application submitted a message that cannot be sent.
     #[error("{role}: {why}")]
     Submit {
-        /// Whose.
+        /// The party.
         role: String,
-        /// Why.
+        /// The cause.
         why: SubmitError,
     },
     /// The operating system refused a socket or a thread.
     #[error("{role}: {why}")]
     Io {
-        /// Whose.
+        /// The party.
         role: String,
-        /// Why.
+        /// The cause.
         why: io::Error,
     },
-    /// A broker that others can reach must know its peers.
+    /// A broker that listens beyond the loopback address has no secret.
     #[error("{address} is not the loopback address: whoever connects must know a secret, and there is none")]
     Open {
-        /// Where it was to listen.
+        /// The address on which it should listen.
         address: SocketAddr,
     },
-    /// The broker has another secret.
+    /// The broker did not accept the secret.
     #[error("{role}: the broker did not accept the secret")]
     Denied {
-        /// Who was not let in.
+        /// The party that was not let in.
         role: String,
     },
-    /// The broker goes by other settings.
+    /// The broker has other settings.
     #[error("{role} goes by other settings than the broker: {reason}")]
     Unfit {
-        /// Who was not let in.
+        /// The party that was not let in.
         role: String,
         /// The first setting that differs.
         reason: String,
     },
-    /// There is nothing to go back to.
+    /// The group cannot be reset to this position, because the log does not have it.
     #[error("position {to} is not in the broker's log, which starts at {start} and ends before {end}")]
     NotInLog {
-        /// Where the group was to be reset to.
+        /// The position to which the group should be reset.
         to: Position,
-        /// The earliest record that was not dropped.
+        /// The position of the earliest record that was not dropped.
         start: Position,
-        /// One past the last record.
+        /// The position after the last record.
         end: Position,
     },
-    /// An event could not be recorded, so nothing more may happen.
+    /// An event could not be recorded, so the run must not go on.
     #[error("an event could not be recorded: {0}")]
     Observe(io::Error),
 }
 
-/// How a run ended.
+/// The way in which a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Nothing more can happen: all is submitted, and delivered as far as the settings go.
+    /// Nothing more can happen: all messages are submitted, and delivered as far as the settings allow.
     Drained,
-    /// It was asked to stop, and what is left is in the stores.
+    /// The run was asked to stop, and unfinished work is in the stores.
     Stopped,
 }
 
-/// What ends a role's turn early.
+/// The reason why a party's loop ended early.
 #[derive(Debug)]
 pub(super) enum Interrupt {
-    /// It crashes, on plan.
+    /// A planned crash.
     Crash(PlannedFault),
-    /// It cannot go on.
+    /// A failure.
     Failed(DriverError),
 }
 
@@ -132,46 +132,46 @@ impl From<DriverError> for Interrupt {
     }
 }
 
-/// Where the roles keep their stores.
+/// The paths of the parties' stores.
 #[derive(Clone, Debug)]
 pub struct Stores {
     directory: PathBuf,
-    /// How much each of the broker's journals may take.
+    /// The capacity of each of the broker's journals.
     pub room: Room,
 }
 
 impl Stores {
-    /// In this directory, which exists.
+    /// The stores in this directory, which must exist.
     pub fn in_directory(directory: &Path) -> Stores {
         Stores { directory: directory.to_owned(), room: Room::default() }
     }
 
-    /// The broker's message log.
+    /// The file of the broker's log.
     pub fn log(&self) -> PathBuf {
         self.directory.join("broker.log")
     }
 
-    /// The broker's ledger of deliveries.
+    /// The file of the broker's ledger.
     pub fn ledger(&self) -> PathBuf {
         self.directory.join("broker.ledger")
     }
 
-    /// The inventory service's database.
+    /// The file of the inventory service's database.
     pub fn inventory(&self) -> PathBuf {
         self.directory.join("inventory.redb")
     }
 
-    /// A producer's outbox.
+    /// The file of a producer's outbox.
     pub fn outbox(&self, producer: ProducerId) -> PathBuf {
         self.directory.join(format!("outbox-{}.redb", producer.0))
     }
 }
 
-/// How many of the latest records a broker keeps unless it is told otherwise.
+/// The default number of latest records that a broker keeps.
 pub const RETAINED: u64 = 100_000;
 
-/// Waits that suit the loopback: long against a sync and a turn of a busy loop, short against a run of seconds.
-/// Expiring early does no harm that the pipeline's settings do not allow for anyway.
+/// Time-outs for a run on the loopback address: long compared with a sync or with one pass of a busy loop, short
+/// compared with a run of seconds. If one ends early, the pipeline's settings allow what follows.
 pub fn loopback_tuning() -> Tuning {
     Tuning {
         reply_timeout: Millis(200),
@@ -182,70 +182,71 @@ pub fn loopback_tuning() -> Tuning {
     }
 }
 
-/// Waits for parties that have processes, and perhaps machines, of their own. A connection that ends takes its leases with
-/// it, so that they need not be short; and a handler must have the time to finish before its lease ends.
+/// Time-outs for parties in processes, and perhaps on machines, of their own. A lease is longer than the longest
+/// handling; it need not be short, because a lease ends with its connection.
 pub fn apart_tuning() -> Tuning {
     Tuning { lease: Tuning::default().lease, ..loopback_tuning() }
 }
 
-/// What a role's connections to the broker have come to so far.
+/// The recent connections of a party to the broker.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    /// When the last one stood.
+    /// The time at which the last one was established.
     last: Option<Millis>,
-    /// How many in a row did not last.
+    /// The number of short connections in a row.
     short: u32,
 }
 
-/// A connection that did not last so long was cut off rather than lost.
+/// The duration below which a connection counts as short: it was probably closed by the broker, not lost.
 const BRIEF: Millis = Millis(1_000);
 
-/// Whether the roles of a run share a process.
+/// The deployment of a run: whether its parties share a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deployment {
-    /// They do: when the broker ends, all do.
+    /// All parties are threads of one process. When the broker ends, all do.
     Together,
-    /// Each has its own, and starts and stops when it likes.
+    /// Each party has a process of its own, and starts and stops by itself.
     Apart,
 }
 
-/// One run's common ground.
+/// A run: what its parties share.
 pub struct Run<S = Sound> {
-    /// What runs.
+    /// The pipeline that runs.
     pub pipeline: Pipeline,
-    /// How long to wait for what.
+    /// The time-outs and counts of the cores.
     pub tuning: Tuning,
-    /// Where the stores are.
+    /// The paths of the stores.
     pub stores: Stores,
-    /// The faults to come.
+    /// The planned faults.
     pub injector: Injector,
-    /// Nothing more is to be submitted; what is under way is finished, and the rest stays in the stores.
+    /// Set to true, it ends the run: no more messages are submitted, running work is finished, and the rest stays in
+    /// the stores.
     pub stop: Arc<AtomicBool>,
-    /// What a peer must know to be let in.
+    /// The secret that a peer must send to be let in.
     pub secret: Secret,
-    /// How long to bear with peers.
+    /// The time-outs of connections.
     pub limits: Limits,
     /// The steps of the cores.
     pub(super) steps: S,
-    company: Deployment,
+    deployment: Deployment,
     observer: Arc<dyn Observer>,
     began: Instant,
-    /// The broker has closed for good.
+    /// Whether the broker has closed and will not come back.
     ending: AtomicBool,
-    /// A role failed.
+    /// Whether a party failed.
     halted: AtomicBool,
 }
 
 impl Run {
-    /// Starts the clock. No faults, no secret, the usual limits: set what is to differ.
+    /// A run without faults and without a secret, with the default limits. Its clock starts now.
     pub fn new(
         pipeline: Pipeline,
         tuning: Tuning,
         stores: Stores,
         observer: Arc<dyn Observer>,
-        company: Deployment,
+        deployment: Deployment,
     ) -> Run {
-        Run::with_steps(pipeline, tuning, stores, observer, company, Sound)
+        Run::with_steps(pipeline, tuning, stores, observer, deployment, Sound)
     }
 }
 
@@ -257,7 +258,7 @@ impl<S> Run<S> {
         tuning: Tuning,
         stores: Stores,
         observer: Arc<dyn Observer>,
-        company: Deployment,
+        deployment: Deployment,
         steps: S,
     ) -> Run<S> {
         let began = Instant::now();
@@ -272,7 +273,7 @@ impl<S> Run<S> {
             secret,
             limits,
             steps,
-            company,
+            deployment,
             observer,
             began,
             ending,
@@ -280,12 +281,12 @@ impl<S> Run<S> {
         }
     }
 
-    /// Milliseconds since the run began.
+    /// The time since the run began.
     pub(super) fn now(&self) -> Millis {
         Millis(self.began.elapsed().as_millis() as u64)
     }
 
-    /// How long a role may wait for input: until its next deadline, but not without looking up now and then.
+    /// The longest wait for input of a party: until its next deadline, but at most [`POLL_MAX`].
     pub(super) fn patience(&self, deadline: Option<Millis>) -> Duration {
         let left = |deadline: Millis| Duration::from_millis(deadline.0).saturating_sub(self.began.elapsed());
         deadline.map_or(POLL_MAX, |deadline| left(deadline).min(POLL_MAX))
@@ -295,24 +296,25 @@ impl<S> Run<S> {
         self.observer.observe(process, report).map_err(DriverError::Observe)
     }
 
-    /// Operators want to know.
+    /// Reports a notice for operators.
     pub(super) fn notice(&self, process: &str, notice: &dyn Display) {
         self.observer.notice(process, notice);
     }
 
-    /// A fault strikes now.
+    /// Records that a fault strikes.
     pub(super) fn tell_fault(&self, fault: Fault) -> Result<(), DriverError> {
         self.tell(FAULTS, &Report::of(EventKind::Fault { fault }))
     }
 
-    /// A role has taken a step. Gives whether what the step was about to do is lost, and the crash that follows it.
+    /// Called after a step of a party. Returns the fault by which the result of the step is lost, if one strikes, and
+    /// the crash that follows the step, if one is planned.
     pub(super) fn reached(
         &self,
         role: Role,
         step: StepWord,
         message: Option<MessageId>,
     ) -> Result<(Option<Fault>, Result<(), Interrupt>), DriverError> {
-        // What is to end is struck no more: it shall end soon.
+        // No more faults strike in a run that stops, so that it ends soon.
         let struck = if self.is_stopping() { Struck::default() } else { self.injector.reached(role, step, message) };
         if let Some(fault) = struck.lost {
             self.tell_fault(fault)?;
@@ -320,19 +322,20 @@ impl<S> Run<S> {
         Ok((struck.lost, struck.crash.map_or(Ok(()), |planned| Err(Interrupt::Crash(planned)))))
     }
 
-    /// A role has taken a step at which nothing can be lost.
+    /// Called after a step at which nothing can be lost. Fails with the crash that follows the step, if one is
+    /// planned.
     pub(super) fn passed(&self, role: Role, step: StepWord, message: Option<MessageId>) -> Result<(), Interrupt> {
         let (_, crash) = self.reached(role, step, message)?;
         crash
     }
 
-    /// A crash that was put off until this role came around.
+    /// Fails with the crash that was planned at a step of another party and waits for this one.
     pub(super) fn look_for_crash(&self, role: Role) -> Result<(), Interrupt> {
         let due = if self.is_stopping() { None } else { self.injector.crash_due(role) };
         due.map_or(Ok(()), |planned| Err(Interrupt::Crash(planned)))
     }
 
-    /// The broker closes and will not come back.
+    /// Records that the broker has closed and will not come back.
     pub(super) fn end(&self) {
         self.ending.store(true, Ordering::Release);
     }
@@ -341,7 +344,7 @@ impl<S> Run<S> {
         self.ending.load(Ordering::Acquire) || self.is_halted()
     }
 
-    /// A role failed: everybody leaves as soon as they look up.
+    /// Records that a party failed: all parties leave at their next look.
     pub(super) fn halt(&self) {
         self.halted.store(true, Ordering::Release);
     }
@@ -354,21 +357,22 @@ impl<S> Run<S> {
         self.stop.load(Ordering::Acquire) || self.is_halted()
     }
 
-    /// How long a producer that is to stop goes on with what it was submitted. One that shares a process holds it up.
+    /// The time for which a producer that stops still tries to finish its messages. It is short where the parties
+    /// share a process, because the others wait for it.
     pub(super) fn last_tries(&self) -> Millis {
-        match self.company {
+        match self.deployment {
             Deployment::Together => Millis(300),
             Deployment::Apart => Millis(5_000),
         }
     }
 
-    /// This role, which has a process of its own, was asked to leave.
+    /// Whether this party, which has a process of its own, was asked to leave.
     pub(super) fn is_leaving(&self) -> bool {
-        self.company == Deployment::Apart && self.is_stopping()
+        self.deployment == Deployment::Apart && self.is_stopping()
     }
 
-    /// Connects to the broker and sends `hello` and `settings`; tries again until the broker is there. None if the role
-    /// should leave: where the broker and the role run together, the broker has closed for good.
+    /// Connects to the broker and sends `hello` and `settings`. Tries again until the broker answers. None if the
+    /// party should leave: where broker and party run together, the broker has closed and will not come back.
     pub(super) fn reach(
         &self,
         name: &str,
@@ -388,7 +392,7 @@ impl<S> Run<S> {
                     return Ok(Some(link));
                 }
                 Err(_) if self.is_ending() => break,
-                Err(why) if self.company == Deployment::Together => {
+                Err(why) if self.deployment == Deployment::Together => {
                     return Err(DriverError::Io { role: name.to_owned(), why });
                 }
                 Err(why) => self.wait_for_broker(name, &why, &mut failures),
@@ -397,12 +401,12 @@ impl<S> Run<S> {
         Ok(None)
     }
 
-    /// A connection that ended as soon as it stood is not followed by the next one at once: a broker without room, or a
-    /// second process in the same role, would make that an endless loop.
+    /// Waits before the next connection if the last ones were short. A broker without room, or a second process with
+    /// the same role, would otherwise cause an endless loop of connections.
     fn wait_after(&self, calls: &mut Calls) {
         let was_short = calls.last.is_some_and(|last| self.now() < last + BRIEF);
         calls.short = if was_short { calls.short.saturating_add(1) } else { 0 };
-        // The first one is a cut like any other.
+        // A single short connection may be a fault of the network.
         if calls.short > 1 {
             self.rest(calls.short - 1);
         }
@@ -418,7 +422,7 @@ impl<S> Run<S> {
 
     fn rest(&self, failures: u32) {
         let wait = self.tuning.back_off.after(failures, u64::from(std::process::id()));
-        // Nobody unparks it: a role that is asked to leave looks up soon enough.
+        // No thread unparks this one: it looks again after the wait, which is short enough for a party that should leave.
         thread::park_timeout(Duration::from_millis(wait.0).min(POLL_MAX));
     }
 }
@@ -427,8 +431,8 @@ impl<S> Run<S> {
 mod tests {
     use super::*;
 
-    /// Between processes a handler may take its time; and what a vanished consumer held is freed by the end of its
-    /// connection, not by the end of its leases.
+    /// A handler in another process may take long, so its lease is long; the leases of a dead consumer end with its
+    /// connection.
     #[test]
     fn between_processes_a_lease_outlasts_the_wait_for_a_silent_peer() {
         assert!(Duration::from_millis(apart_tuning().lease.0) > Limits::default().silence);

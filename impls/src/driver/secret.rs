@@ -1,25 +1,25 @@
-//! The shared secret by which parties know each other, where the broker listens to more than its own machine.
+//! The shared secret by which parties know each other, needed if the broker listens beyond the loopback address.
 //!
-//! It keeps strangers out. It travels as it is, and nothing else is encrypted: where somebody may listen on the way,
-//! put a tunnel around the connection.
+//! It keeps other clients out. It is sent unencrypted, as is everything else: on an untrusted network, use an
+//! encrypted tunnel.
 
 use std::fmt;
 use std::hint::black_box;
 
-/// Bytes that only those who may connect know. Empty: none.
+/// The bytes of the secret, which all parties share; empty: no secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// The shortest that is worth its name, in bytes.
+    /// The shortest secret that is allowed, in bytes.
     pub const BYTES_MIN: usize = 16;
 
-    /// These bytes.
+    /// A secret of these bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Secret {
         Secret(bytes.into())
     }
 
-    /// There is none.
+    /// Whether there is no secret.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -28,8 +28,9 @@ impl Secret {
         &self.0
     }
 
-    /// Whether a peer offers this secret; if there is none, any offer will do. How long it takes depends on the lengths
-    /// alone, so that nobody learns from it how much of an offer was right.
+    /// Whether a peer that offers this secret is let in; without a secret of its own the broker lets every peer in.
+    /// The time of the comparison depends on the lengths alone, so that it does not reveal how much of an offer was
+    /// right.
     pub fn admits(&self, offered: &Secret) -> bool {
         if self.is_empty() {
             return true;
@@ -37,13 +38,13 @@ impl Secret {
         let same_length = self.0.len() == offered.0.len();
         let differing =
             self.0.iter().zip(offered.0.iter().cycle()).fold(0, |all, (own, its)| black_box(all | own ^ its));
-        // Nothing offered: `zip` saw nothing, but the lengths differ.
+        // For an empty offer `zip` compared nothing, but the lengths differ.
         same_length & (differing == 0)
     }
 }
 
 impl fmt::Debug for Secret {
-    /// It does not show.
+    /// Shows the length only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({} bytes)", self.0.len())
     }

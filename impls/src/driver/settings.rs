@@ -1,32 +1,32 @@
-//! The settings on which a broker and its peers must agree: every setting of a pipeline's parties, as text.
+//! The settings on which a broker and its clients must agree: every setting of a pipeline's three parties, as text.
 //!
-//! Parties that go by different settings do something else than any of their pipelines says, and nobody notices. So each
-//! says its settings when it connects, and the broker refuses those that differ from its own.
+//! Parties with different settings would together do what no pipeline describes, without an error. So each client
+//! sends its settings when it connects, and the broker refuses a client whose settings differ from its own.
 
 use std::collections::BTreeMap;
 
 use delivery_model::pipeline::Pipeline;
 
-/// The longest text of settings, in bytes: a pipeline has some thirty.
+/// The longest text of settings, in bytes. A pipeline has some thirty settings.
 pub const SETTINGS_MAX: usize = 16 << 10;
 
-/// What each setting is, by its name: `broker.dedup` is `"sequence"`.
+/// The value of each setting, by its name: `broker.dedup` is `"sequence"`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings(BTreeMap<String, String>);
 
 impl Settings {
-    /// A pipeline's. Its name, its claims and its faults are not among them.
+    /// The settings of a pipeline, without its name, its claims and its faults.
     pub fn of(pipeline: &Pipeline) -> Settings {
         Settings(pipeline.settings())
     }
 
-    /// A line each, such as `broker.dedup = "sequence"`.
+    /// The settings as text, one a line, such as `broker.dedup = "sequence"`.
     pub fn to_text(&self) -> String {
         self.0.iter().map(|(name, value)| format!("{name} = {value}\n")).collect()
     }
 
-    /// Reads what [`Settings::to_text`] wrote. None if a line is no setting, or the text is too long or holds what does not
-    /// print: it may come from anybody.
+    /// Decodes what [`Settings::to_text`] wrote. None if a line is not a setting, or the text is too long or not
+    /// printable: a client may send any bytes.
     pub fn from_text(text: &[u8]) -> Option<Settings> {
         let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= SETTINGS_MAX)?;
         let setting = |line: &str| {
@@ -36,8 +36,8 @@ impl Settings {
         text.lines().map(setting).collect::<Option<_>>().map(Settings)
     }
 
-    /// The first setting that is another one at the broker, whose settings these are: "broker.dedup is "sequence" at the
-    /// broker and "none" at consumer-0". None if a peer may work with it.
+    /// The first setting of these, the broker's, that differs from the peer's, as a sentence: "broker.dedup is
+    /// "sequence" at the broker and "none" at consumer-0". None if all agree.
     pub fn difference(&self, its: &Settings, peer: &str) -> Option<String> {
         let names = self.0.keys().chain(its.0.keys().filter(|name| !self.0.contains_key(*name)));
         let differing = |name: &&String| self.0.get(*name) != its.0.get(*name);
@@ -48,7 +48,7 @@ impl Settings {
     }
 }
 
-/// Whether text can be shown to operators as it is.
+/// Whether the text can be printed for operators as it is.
 pub(super) fn is_printable(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }

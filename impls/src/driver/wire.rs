@@ -1,82 +1,90 @@
-//! What the parties say to each other, as the bodies of frames: enough to write a client in another language.
+//! The messages between broker and clients, as the bodies of frames. This page is enough to write a client in another
+//! language.
 //!
 //! # A connection
 //!
 //! TCP, one connection a client. Each direction is a sequence of frames (see [`frame`](super::frame): magic, version,
-//! length, two CRC-32C, then the body). A frame with an empty body is a heartbeat: it means nothing, and keeps a
-//! connection alive. The broker sends one whenever it was silent for 3 s; a client does likewise, even while it waits for
-//! an answer.
+//! length, two CRC-32C, then the body). A frame with an empty body is a heartbeat: it has no meaning and keeps a
+//! connection alive. The broker sends one whenever it was silent for 3 s; a client must do the same, even while it
+//! waits for an answer.
 //!
-//! A client says `hello` first, with the shared secret or none (where the broker has none, any will do); the broker
-//! answers only if it is wrong, with `denied`, and closes. Then the client may say its `settings`, and the broker answers
-//! only if they differ from its own: with `unfit`, which names the setting, and closes. A client that says none is not asked
-//! for any, and is not compared. Then the client becomes a producer with `register`, or a
-//! consumer with `subscribe`, and stays one. Each may follow at once, without waiting for an answer. Whatever else comes, or
-//! comes out of turn, ends the connection.
+//! The client's first message is `hello`, with the shared secret or none (if the broker has none, it accepts any). If
+//! the secret is wrong, the broker answers `denied` and closes; otherwise it does not answer. Next the client may
+//! send its `settings`. If they differ from the broker's, the broker answers `unfit`, which names the setting, and
+//! closes; otherwise it does not answer. The settings of a client that sends none are not compared. Then the client
+//! becomes a producer with `register`, or a consumer with `subscribe`, for the rest of the connection. Each message
+//! may follow the last one at once, without waiting for an answer. Any other message, or one at the wrong time, ends
+//! the connection.
 //!
-//! | who | may say |
+//! | client | may send |
 //! |---|---|
-//! | who has said nothing | `hello` |
-//! | who has said hello | `settings`, `register`, `subscribe` or `rewind` |
-//! | a producer | `publish`, in its own name |
+//! | before its hello | `hello` |
+//! | after its hello | `settings`, `register`, `subscribe` or `rewind` |
+//! | a producer | `publish`, with its own producer id |
 //! | a consumer | `settle`, `release`, `has`, `finished`, `leave` |
 //!
-//! A client closes by closing. The broker, when it stops, closes its sending half, and waits for the client to close.
+//! A client ends by closing its connection. A broker that stops closes its sending direction and waits for the client
+//! to close.
 //!
 //! # A producer
 //!
-//! It waits for `registered`, then sends `publish`, as many ahead of their replies as its pipeline's `in-flight` says.
-//! Every `reply` names message and attempt, and replies come in any order. What comes under which settings:
+//! It waits for `registered`, then sends `publish`, as many ahead of their replies as its pipeline's `in-flight`
+//! says. Every `reply` names message and attempt, and replies come in any order. The replies depend on the settings:
 //!
-//! * `acks = "after-sync"`: one `reply` to each attempt, once the message is on disk or it is refused. Of attempts at a
-//!   message that is under way, each gets its reply when the first one does.
-//! * `acks = "on-receipt"`: `acked` at once, without a position, and nothing if it could not be stored after all.
-//! * `acks = "never"`: none.
+//! * `acks = "after-sync"`: one `reply` to each attempt, once the message is durable or refused. Attempts at a
+//! message that is being stored get their replies together with the first one.
+//! * `acks = "on-receipt"`: `acked` at once, without a position, and no reply if it could not be stored after that.
+//! * `acks = "never"`: no reply.
 //!
-//! No reply for a while (the clients here wait 200 ms): unknown; send it again, under the same identity and the next
-//! attempt number (attempts count from 1 for each message). `refused` means that this attempt is not stored: it comes
-//! from an older epoch than one that registered, or is numbered past the next number, or the disk is full.
+//! An attempt without a reply for a while (the clients here wait 200 ms) is unknown: send the message again under the
+//! same identity, with the next attempt number (attempts of each message count from 1). `refused` means that this
+//! attempt is not stored: its epoch is older than one that registered, its number is higher than the next one, or the
+//! disk is full.
 //!
-//! The identity must be of the kind that the broker's `dedup` goes by; it recognises nothing by another one, and stores
-//! every attempt then.
+//! The identity must be of the kind that the broker's `dedup` uses. By an identity of another kind the broker
+//! recognises nothing, and stores every attempt.
 //!
-//! * Sequence numbers count from 0 in each session, by one a message: the next one is stored, an older one confirmed
-//!   again, a later one refused. A number belongs to one message for ever; an attempt that gives it to another message is
-//!   never answered, or, when the record that has it was dropped, taken for a retry of that one.
-//! * A producer that keeps its unfinished messages over restarts uses session 0 for ever, and goes on counting. One that
-//!   does not takes its epoch for the session.
+//! * Sequence numbers count from 0 in each session, by one a message: the next number is stored, an older one is
+//! confirmed again, a later one is refused. A number belongs to one message permanently. An attempt that gives it to
+//! another message gets no reply; if the record with this number was dropped, the attempt is taken for a retry of
+//! that record.
+//! * A producer that keeps its unfinished messages over restarts uses session 0 always, and continues its numbers. A
+//! producer that does not keep them uses its epoch as the session.
 //!
-//! Epochs count incarnations: a producer that restarts registers a higher one than ever before, and where the broker
-//! fences, numbered messages of lower ones are refused from then on. `registered` says that the epoch was noted, not that
-//! it is the newest. After a cut a producer connects anew, registers the same epoch, and sends what was not confirmed
-//! again. Its id is its alone: when a connection registers an id and an epoch that is no older, the one before is cut off.
-//! Message ids need to be unique with one producer only; its id is part of every identity, and a record or an identity in
-//! another one's name ends the connection.
+//! Epochs count incarnations: a producer that restarts registers a higher epoch than ever before. If the broker
+//! fences, numbered messages of lower epochs are refused from then on. `registered` says that the epoch is stored,
+//! not that it is the newest. After the loss of a connection a producer connects again, registers the same epoch, and
+//! sends all unconfirmed messages again. A producer id belongs to one producer: when a connection registers an id
+//! with an epoch that is no older, the earlier connection of this id is closed. Message ids must be unique for one
+//! producer only, as its id is part of every identity. A record or an identity with another producer's id ends the
+//! connection.
 //!
 //! # A consumer
 //!
-//! `subscribe` has no answer but `hand off`s, up to `workers` at once (512 at most; 0: none). Each ends with a `settle`
-//! that finishes it, answered by `settled`, with a `release`, or with its lease: after 30 s, or with the connection. A
-//! position that is not settled by then is handed off again, under another lease; whoever settles under the old one is
-//! told `refused`. A settle frees the worker before it is answered, so that the next `hand off` may come before `settled`.
-//! A settle without an answer may have happened, or the disk was full: release the hand, and it comes again if it is not
-//! settled.
+//! `subscribe` is answered by `hand off` messages only, up to `workers` at once (512 at most; 0: none). Each delivery
+//! ends in one of three ways: with a `settle` that finishes it, answered by `settled`; with a `release`; or with its
+//! lease, which ends after 30 s or with the connection. A position that is not settled by then is handed off again
+//! under another lease, and a settle under the old lease is answered `refused`. A settle frees the worker before it
+//! is answered, so the next `hand off` may come before `settled`. A settle without an answer may be recorded or not,
+//! or the disk was full: release the delivery, and it comes again if it is not settled.
 //!
-//! There is one consumer at a time. When another connection subscribes, the one before is cut off.
+//! There is one consumer at a time. When another connection subscribes, the earlier one is closed.
 //!
-//! Where the pipeline settles single positions (`commits = "each"`, and not `settles = "with-effect"`), the settle's flag
-//! is 0, its position the hand's, and `hands`, `has` and `committed` are empty or do not come. Otherwise the consumer
-//! follows a cursor: its settles may cover every position below one (no further than the log's end), it says with `has`
-//! which positions it has behind it or at work, with `hands` on which it is at work while it subscribes, and is told what
-//! is settled or set aside with `committed`. Each of these replaces what was said before; at most 8,192 runs of positions
-//! are said, the lowest. A consumer that stores its positions with its effects says with `finished`, now and then, below
-//! which one nobody needs the records any more; the broker, which has no other way to know, may drop them.
+//! If the pipeline settles single positions (`commits = "each"`, and not `settles = "with-effect"`), the settle's
+//! flag is 0, its position is that of the delivery, and `deliveries`, `has` and `committed` are empty or not sent.
+//! Otherwise the consumer follows a cursor. Its settles may cover every position below one (not beyond the log's
+//! end). It sends with `has` the positions that it has finished or works on, and with `subscribe` the deliveries that
+//! it works on; `committed` tells it which positions are settled or set aside. Each of these messages replaces the
+//! last one of its kind, and has at most 8,192 ranges of positions, the lowest. A consumer that stores its positions
+//! with its effects sends `finished` now and then: no record below this position is needed any more, and the broker,
+//! which has no other way to know, may drop them.
 //!
-//! Whoever has said hello and nothing else may reset the group with `rewind`: `rewound` says that everything from that
-//! position on is delivered again (durably so, and a consumer that was there was cut off), `not in log` that there is no
-//! such position, or no more. A consumer that keeps its own positions winds them back after `rewound`, and subscribes then.
+//! A client that has sent only `hello` and `settings` may reset the group with `rewind`. `rewound` says that every
+//! position from this one on is delivered again; the reset is durable, and the connection of the consumer is closed.
+//! `not in log` says that the log does not have this position, or no longer. A consumer that keeps its own positions
+//! resets them after `rewound`, and then subscribes.
 //!
-//! Before it goes a consumer says `leave`, finishes what it has until `left` comes, and closes.
+//! A consumer that ends sends `leave`, finishes its deliveries until `left` comes, and closes.
 //!
 //! # Limits
 //!
@@ -88,13 +96,13 @@
 //! | from connecting to `register` or `subscribe` | 5 s |
 //! | without a byte, a heartbeat at least | 15 s |
 //! | from a frame's first byte to its last | 10 s |
-//! | not reading, with the system's buffers full | 10 to 20 s, or 1,024 frames that wait |
-//! | connections | 512; one more is closed at once, and may try again |
+//! | refusal of bytes by a client, with the system's buffers full | 10 to 20 s, or 1,024 frames that wait |
+//! | connections | 512; a further one is closed at once, and may try again |
 //!
-//! Who exceeds one, sends what is no frame, no message, or out of turn, is cut off: what was queued for it is written as
-//! far as it reads, then the connection closes, without a word about why. The broker tells its operators (on standard
-//! error), and goes on serving everybody else. A client that was cut off waits a little longer each time before it comes
-//! again.
+//! A client that exceeds a limit, or sends bytes that are no frame, a body that is no message, or a message at the
+//! wrong time, is disconnected: messages that are queued for it are written as far as it reads, then the connection
+//! closes without a reason. The broker reports the reason to its operators (on standard error) and continues to serve
+//! the other clients. A client that was disconnected should wait longer before each new connection.
 //!
 //! # Bodies
 //!
@@ -104,9 +112,9 @@
 //! |---|---|---|
 //! | `register` | 1 | producer u32, epoch u32 |
 //! | `publish` | 2 | attempt u32 (from 1), record |
-//! | `subscribe` | 3 | consumer u8 (0), workers u32, count u32, so many hands, positions |
-//! | `settle` | 4 | hand, flag (0: this position, 1: every position below it), position u64, flag (1: finishes) |
-//! | `release` | 5 | hand |
+//! | `subscribe` | 3 | consumer u8 (0), workers u32, count u32, that many deliveries, positions |
+//! | `settle` | 4 | delivery, flag (0: this position, 1: every position below it), position u64, flag (1: finishes) |
+//! | `release` | 5 | delivery |
 //! | `has` | 6 | positions |
 //! | `hello` | 7 | secret, up to the end |
 //! | `leave` | 8 | |
@@ -118,8 +126,8 @@
 //! |---|---|---|
 //! | `registered` | 1 | |
 //! | `reply` | 2 | message u64, attempt u32, verdict |
-//! | `hand off` | 3 | hand, consumer u8, generation u32 (0), delivery u32 (from 1; 0: not counted), record |
-//! | `settled` | 4 | hand, outcome u8 (0 ok, 1 refused, 2 unknown) |
+//! | `hand off` | 3 | delivery, consumer u8, generation u32 (0), number u32 (from 1; 0: not counted), record |
+//! | `settled` | 4 | delivery, outcome u8 (0 ok, 1 refused, 2 unknown) |
 //! | `committed` | 5 | positions |
 //! | `denied` | 6 | |
 //! | `left` | 7 | |
@@ -131,23 +139,23 @@
 //! |---|---|
 //! | record | version u8 (1), message u64, producer u32, epoch u32, identity, payload up to the end |
 //! | identity | 0; or 1, producer u32, session u32, message id u64; or 2, producer u32, session u32, sequence number u64 |
-//! | hand | position u64, lease: incarnation u32, number u32; said back as it came |
-//! | positions | runs up to the end: first u64, first after u64 |
+//! | delivery | position u64, lease: incarnation u32, number u32; sent back as it came |
+//! | positions | ranges up to the end: first u64, first after u64 |
 //! | verdict | 0: refused; 1: acked; 2: acked, position u64 |
 //! | flag | 0 or 1 |
 //!
-//! The `settings` are those of a pipeline's three parties, all of them, as UTF-8 without other control characters than the
-//! end of each line: `broker.dedup = "sequence"`, the name with its section, and the value as TOML has it. The name is that
-//! under which the broker shall speak of the client, such as `consumer-0`. The reason is UTF-8 too, for people.
+//! The `settings` are all settings of a pipeline's three parties, as UTF-8 without control characters other than the
+//! end of each line, such as `broker.dedup = "sequence"`: the name with its section, and the value as in TOML. The
+//! name is that of the client in the broker's messages, such as `consumer-0`. The reason is UTF-8 too, for people.
 //!
-//! New messages get new tags, and old ones keep their fields: who does not know a message does not say it, and is not told
-//! what only its answer could be. A change of another kind would be another version of the frame.
+//! New messages get new tags, and the fields of existing ones do not change. A client that does not know a message
+//! does not send it, and so gets no answer to it. Any other change would need a new version of the frame.
 //!
-//! A `settle` that does not finish leaves the worker busy: it is for consumers that settle before they handle, and
-//! `release` the hand after that.
+//! A `settle` that does not finish leaves the worker busy. It is for consumers that settle before they handle; they
+//! `release` the delivery after that.
 //!
-//! The payload of the order service is its own affair ([`Order`](crate::inventory::Order)): version u8 (1), article
-//! u32, quantity u32.
+//! The payload belongs to the application. That of the order service ([`Order`](crate::inventory::Order)) is: version
+//! u8 (1), article u32, quantity u32.
 //!
 //! Decoding is validation: a body that is too short, too long or has an unknown tag is an error that says where.
 //!
@@ -184,123 +192,125 @@ use crate::data::positions::Positions;
 use crate::data::record::{DecodeError, ProducerId, Publish, Reader, Record, Reply, Verdict};
 use crate::store::{Covers, Generation};
 
-/// What a hand-off says besides the payload: its own fields, and those of a record with the longest identity.
+/// The size of a hand-off without the payload: its own fields, and those of a record with the longest identity.
 const HAND_OFF_HEAD: usize = 26 + 34;
 const _: () = assert!(HAND_OFF_HEAD + PAYLOAD_MAX <= BODY_MAX, "what is stored can be handed off");
 
-/// How many runs of positions are said at most, the lowest ones: half of a body. Whoever is not told of a position takes
-/// it for not settled, or not there yet, and learns better later.
+/// The most ranges of positions in one message, half of a body. The lowest ranges are sent. A position that was left
+/// out counts as not settled, or not there yet, until a later message has it.
 const RUNS_MAX: usize = BODY_MAX / 2 / 16;
 
-/// Why a body holds nothing that a client may say.
+/// The reason why a body is not a message that a client may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WireError {
-    /// It is no message.
+    /// The body cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// What is stored must fit into a hand-off, or nobody could ever be handed it.
+    /// The payload is too long: a record must fit into a hand-off, or it could never be delivered.
     #[error("a payload of {found} bytes, at most {PAYLOAD_MAX} are allowed")]
     PayloadTooLong {
-        /// Its length in bytes.
+        /// The length in bytes.
         found: usize,
     },
-    /// Settings, or the name of whose they are, that are none.
+    /// The settings, or the name of the client, cannot be decoded.
     #[error("settings that are no lines of `name = value` in printable text, {SETTINGS_MAX} bytes at most")]
     Settings,
-    /// A lease gives the right to settle its own position.
+    /// A settle of a single position under the lease of another position.
     #[error("a settle of position {found} alone, under a lease of position {leased}")]
     OtherPosition {
-        /// What it would settle.
+        /// The position in the settle.
         found: Position,
-        /// What was handed off.
+        /// The position of the lease.
         leased: Position,
     },
 }
 
-/// What a client says to the broker.
+/// A message from a client to the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToBroker {
-    /// The first message: a peer comes, with the shared secret, or with nothing where none is asked for.
+    /// The first message of a connection, with the shared secret, or an empty one.
     Hello(Secret),
-    /// A peer goes by these settings, and the broker must too.
+    /// The client's settings, which must be the broker's too.
     Settings {
-        /// What it is called.
+        /// The name of the client.
         name: String,
-        /// Which they are.
+        /// The settings.
         settings: Settings,
     },
-    /// A producer's incarnation starts, or comes back after a cut.
+    /// A producer's incarnation starts, or connects again.
     Register {
-        /// Whose.
+        /// The producer.
         producer: ProducerId,
-        /// Which incarnation.
+        /// The incarnation.
         epoch: Epoch,
     },
-    /// An attempt.
+    /// An attempt to publish.
     Publish(Publish),
-    /// A consumer starts, or comes back after a cut.
+    /// A consumer starts, or connects again.
     Subscribe {
-        /// Who.
+        /// The consumer.
         consumer: ConsumerId,
-        /// How many hand-offs it works on at once.
+        /// The number of deliveries that it handles at once.
         workers: u32,
-        /// The hand-offs that it is still working on.
+        /// The deliveries that it still handles.
         hands: Vec<DeliveryId>,
         /// As in [`ToBroker::Has`].
         has: Positions,
     },
-    /// A consumer that follows a cursor has these positions behind it, settled or not. Replaces what it said before.
+    /// The positions that a consumer that follows a cursor has finished or works on. It replaces the last message of
+    /// its kind.
     Has(Positions),
-    /// A consumer is done.
+    /// A consumer settles a delivery.
     Settle(SettleRequest),
-    /// A consumer is over with a hand-off without settling it.
+    /// A consumer ends a delivery without settling it.
     Release(DeliveryId),
-    /// A consumer will go: it wants no more hand-offs.
+    /// A consumer will end: it wants no more deliveries.
     Leave,
-    /// A consumer that keeps its positions with its effects has every position below this one behind it for good: nobody
-    /// needs those records any more.
+    /// A consumer that stores its positions with its effects has durably finished every position below this one: the
+    /// records are needed no more.
     Finished(Position),
-    /// The group is to be reset: this position and all later ones are to be delivered again.
+    /// A reset of the group: this position and all later ones are to be delivered again.
     Rewind(Position),
 }
 
-/// What the broker says to a client.
+/// A message from the broker to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromBroker {
-    /// The incarnation is registered: it may transmit.
+    /// The incarnation is registered, and may publish.
     Registered,
-    /// What became of an attempt.
+    /// The reply to an attempt.
     Reply(Reply),
-    /// To a consumer that follows a cursor: these positions are settled or set aside. Replaces what was said before.
+    /// The positions that are settled or set aside, for a consumer that follows a cursor. It replaces the last
+    /// message of its kind.
     Committed(Positions),
-    /// A message for the consumer.
+    /// A delivery for the consumer.
     HandOff(HandOff),
-    /// What became of a settle.
+    /// The answer to a settle.
     Settled {
-        /// Of which hand-off.
+        /// The delivery.
         hand: DeliveryId,
-        /// What.
+        /// The outcome.
         outcome: SettleOutcome,
     },
-    /// The secret is wrong: the connection ends.
+    /// The secret is wrong, and the connection ends.
     Denied,
-    /// The peer's settings are not the broker's, for this reason: the connection ends.
+    /// The client's settings differ from the broker's, for this reason, and the connection ends.
     Unfit(String),
-    /// No more hand-offs will come: all of them were sent before this.
+    /// No more deliveries will come; all of them were sent before this.
     Left,
-    /// The group was reset.
+    /// The group was reset, durably.
     Rewound,
-    /// It cannot be reset to where the log has nothing.
+    /// The group cannot be reset to this position, because the log does not have it.
     NotInLog {
-        /// The earliest record that was not dropped.
+        /// The position of the earliest record that was not dropped.
         start: Position,
-        /// One past the last record.
+        /// The position after the last record.
         end: Position,
     },
 }
 
 impl ToBroker {
-    /// What it is called in the table above.
+    /// The name of the message in the tables above.
     pub fn name(&self) -> &'static str {
         match self {
             ToBroker::Hello(_) => "hello",
@@ -317,7 +327,7 @@ impl ToBroker {
         }
     }
 
-    /// The body of its frame.
+    /// The body of the message's frame.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(64);
         match self {
@@ -335,12 +345,12 @@ impl ToBroker {
                 body.extend([3, consumer.0]);
                 body.extend(workers.to_le_bytes());
                 body.extend((hands.len() as u32).to_le_bytes());
-                hands.iter().for_each(|hand| encode_hand(hand, &mut body));
+                hands.iter().for_each(|hand| encode_delivery(hand, &mut body));
                 encode_positions(has, &mut body);
             }
             ToBroker::Settle(SettleRequest { hand, covers, finishes }) => {
                 body.push(4);
-                encode_hand(hand, &mut body);
+                encode_delivery(hand, &mut body);
                 let (tag, position) = match covers {
                     Covers::One(position) => (0, position),
                     Covers::Below(end) => (1, end),
@@ -351,7 +361,7 @@ impl ToBroker {
             }
             ToBroker::Release(hand) => {
                 body.push(5);
-                encode_hand(hand, &mut body);
+                encode_delivery(hand, &mut body);
             }
             ToBroker::Has(positions) => {
                 body.push(6);
@@ -380,7 +390,7 @@ impl ToBroker {
         body
     }
 
-    /// Reads what [`ToBroker::encode`] wrote.
+    /// Decodes what [`ToBroker::encode`] wrote.
     pub fn decode(body: &[u8]) -> Result<ToBroker, WireError> {
         let mut reader = Reader::new(body);
         let message = match reader.u8()? {
@@ -395,11 +405,11 @@ impl ToBroker {
             }
             3 => {
                 let (consumer, workers) = (ConsumerId(reader.u8()?), reader.u32()?);
-                let hands = (0..reader.u32()?).map(|_| decode_hand(&mut reader)).collect::<Result<_, _>>()?;
+                let hands = (0..reader.u32()?).map(|_| decode_delivery(&mut reader)).collect::<Result<_, _>>()?;
                 ToBroker::Subscribe { consumer, workers, hands, has: decode_positions(&mut reader)? }
             }
             4 => {
-                let hand = decode_hand(&mut reader)?;
+                let hand = decode_delivery(&mut reader)?;
                 let covers = match (flag(&mut reader)?, Position(reader.u64()?)) {
                     (false, found) if found != hand.position => {
                         return Err(WireError::OtherPosition { found, leased: hand.position });
@@ -409,7 +419,7 @@ impl ToBroker {
                 };
                 ToBroker::Settle(SettleRequest { hand, covers, finishes: flag(&mut reader)? })
             }
-            5 => ToBroker::Release(decode_hand(&mut reader)?),
+            5 => ToBroker::Release(decode_delivery(&mut reader)?),
             6 => ToBroker::Has(decode_positions(&mut reader)?),
             7 => ToBroker::Hello(Secret::new(reader.rest())),
             8 => ToBroker::Leave,
@@ -430,7 +440,7 @@ impl ToBroker {
 }
 
 impl FromBroker {
-    /// The body of its frame.
+    /// The body of the message's frame.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(64);
         match self {
@@ -443,10 +453,10 @@ impl FromBroker {
             }
             FromBroker::HandOff(HandOff { hand, consumer, generation, delivery, record }) => {
                 body.push(3);
-                encode_hand(hand, &mut body);
+                encode_delivery(hand, &mut body);
                 body.push(consumer.0);
                 body.extend(generation.0.to_le_bytes());
-                // Deliveries count from 1, so 0 is free to say that this one was not counted.
+                // Deliveries count from 1; 0 means that this one was not counted.
                 body.extend(delivery.map_or(0, |delivery| delivery.0).to_le_bytes());
                 body.extend(record.encode());
             }
@@ -456,7 +466,7 @@ impl FromBroker {
             }
             FromBroker::Settled { hand, outcome } => {
                 body.push(4);
-                encode_hand(hand, &mut body);
+                encode_delivery(hand, &mut body);
                 body.push(match outcome {
                     SettleOutcome::Ok => 0,
                     SettleOutcome::Refused => 1,
@@ -479,7 +489,7 @@ impl FromBroker {
         body
     }
 
-    /// Reads what [`FromBroker::encode`] wrote.
+    /// Decodes what [`FromBroker::encode`] wrote.
     pub fn decode(body: &[u8]) -> Result<FromBroker, DecodeError> {
         let mut reader = Reader::new(body);
         let message = match reader.u8()? {
@@ -489,19 +499,19 @@ impl FromBroker {
                 FromBroker::Reply(Reply { message, attempt, verdict: decode_verdict(&mut reader)? })
             }
             3 => {
-                let hand = decode_hand(&mut reader)?;
+                let hand = decode_delivery(&mut reader)?;
                 let (consumer, generation) = (ConsumerId(reader.u8()?), Generation(reader.u32()?));
                 let delivery = Some(reader.u32()?).filter(|number| *number > 0).map(DeliveryNumber);
                 let record = Record::decode(reader.rest())?;
                 FromBroker::HandOff(HandOff { hand, consumer, generation, delivery, record })
             }
-            4 => FromBroker::Settled { hand: decode_hand(&mut reader)?, outcome: decode_outcome(&mut reader)? },
+            4 => FromBroker::Settled { hand: decode_delivery(&mut reader)?, outcome: decode_outcome(&mut reader)? },
             5 => FromBroker::Committed(decode_positions(&mut reader)?),
             6 => FromBroker::Denied,
             7 => FromBroker::Left,
             8 => FromBroker::Rewound,
             9 => FromBroker::NotInLog { start: Position(reader.u64()?), end: Position(reader.u64()?) },
-            // It is shown to people as it is.
+            // The reason is printed for people, so control characters are replaced.
             10 => FromBroker::Unfit(String::from_utf8_lossy(reader.rest()).replace(char::is_control, "?")),
             found => return Err(DecodeError::Tag { of: "message from the broker", offset: 0, found }),
         };
@@ -534,19 +544,19 @@ fn tagged<T>(reader: &mut Reader<'_>, of: &'static str, value: impl FnOnce(u8) -
     value(found).ok_or(DecodeError::Tag { of, offset, found })
 }
 
-fn encode_hand(hand: &DeliveryId, body: &mut Vec<u8>) {
+fn encode_delivery(hand: &DeliveryId, body: &mut Vec<u8>) {
     body.extend(hand.position.0.to_le_bytes());
     body.extend(hand.lease.incarnation.to_le_bytes());
     body.extend(hand.lease.number.to_le_bytes());
 }
 
-fn decode_hand(reader: &mut Reader<'_>) -> Result<DeliveryId, DecodeError> {
+fn decode_delivery(reader: &mut Reader<'_>) -> Result<DeliveryId, DecodeError> {
     let position = Position(reader.u64()?);
     Ok(DeliveryId { position, lease: Lease { incarnation: reader.u32()?, number: reader.u32()? } })
 }
 
-/// Positions as their runs, so that a long history with few holes is a short body, and never a longer one than a body
-/// may be.
+/// Encodes positions as ranges, so that a long history with few gaps is short. At most [`RUNS_MAX`] ranges are
+/// encoded.
 fn encode_positions(positions: &Positions, body: &mut Vec<u8>) {
     for (start, end) in positions.runs().take(RUNS_MAX) {
         body.extend(start.0.to_le_bytes());
@@ -554,7 +564,7 @@ fn encode_positions(positions: &Positions, body: &mut Vec<u8>) {
     }
 }
 
-/// Runs up to the end of the body. A run that is empty or backwards adds nothing.
+/// Decodes ranges up to the end of the body. An empty or reversed range adds nothing.
 fn decode_positions(reader: &mut Reader<'_>) -> Result<Positions, DecodeError> {
     let mut positions = Positions::default();
     while reader.end().is_err() {

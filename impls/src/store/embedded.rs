@@ -36,14 +36,14 @@ pub use self::inventory::EmbeddedInventory;
 pub use self::outbox::EmbeddedOutbox;
 use super::{RecoverError, StoreError};
 
-/// What each database may keep in memory: the pipeline reads back only what it has just written.
+/// The cache of each database, in bytes. The pipeline reads back only what it has just written, so little is enough.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// What [`open`] does, in the words of its errors.
+/// The operation of [`open`], as its errors name it.
 const OPEN: &str = "open its file";
 
-/// Opens the database in this file once all of it checks out, and makes it if there is none: under another name first, so that a crash in the
-/// middle leaves nothing behind that looks like a damaged database.
+/// Opens the database in this file once all of it is checked, or creates it. A new database is created under another
+/// name first, so that a crash in the middle leaves no file that looks like a damaged database.
 fn open(path: &Path) -> Result<Database, StoreError> {
     if !path.exists() {
         let unfinished = path.with_extension("unfinished");
@@ -55,18 +55,18 @@ fn open(path: &Path) -> Result<Database, StoreError> {
     }
     let checked = || -> Result<Database, redb::Error> {
         let mut database = Builder::new().set_cache_size(CACHE_BYTES).create(path)?;
-        // The checksums of its pages, which it looks at by itself only after a crash.
+        // Checks the checksums of its pages, which redb does by itself only after a crash.
         database.check_integrity()?;
         Ok(database)
     };
-    // At some kinds of damage redb panics. Nobody else has a part in what it was doing, so that is an error like another.
+    // redb panics on some kinds of damage. No other code shares its state here, so the panic is an error like any other.
     let opened = panic::catch_unwind(checked);
     opened
         .unwrap_or_else(|_| Err(redb::Error::Corrupted("its pages contradict each other".into())))
         .map_err(failed(OPEN))
 }
 
-/// One durable transaction. `what` says what it is for.
+/// Runs one durable transaction. `what` names it in errors.
 fn transact<T>(
     database: &Database,
     what: &'static str,
@@ -81,13 +81,13 @@ fn transact<T>(
     transacted().map_err(failed(what))
 }
 
-/// What the database said, in the words of the contract. redb does not tell a definite "no" from a doubt, and stops
-/// serving after most errors: so nothing here is definite.
+/// Turns an error of the database into a [`StoreError`]. redb does not separate "not written" from "unknown", and
+/// stops working after most errors, so no error is definite.
 fn failed<E: Display>(what: &'static str) -> impl Fn(E) -> StoreError {
     move |error| StoreError::Failed { what, why: error.to_string() }
 }
 
-/// A record with its checksum, CRC-32C, in front: what redb hands out is what was put in.
+/// A record with its checksum, CRC-32C, in front, so that damage is noticed when it is read.
 fn seal(record: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(4 + record.len());
     sealed.extend(crc32c::crc32c(record).to_le_bytes());
@@ -95,7 +95,7 @@ fn seal(record: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// The record under a seal. `number` and `offset` say where it stands.
+/// The record without its checksum. `number` and `offset` say where it is, for errors.
 fn unseal(sealed: &[u8], number: u64, offset: u64) -> Result<&[u8], RecoverError> {
     sealed
         .split_first_chunk()

@@ -1,14 +1,16 @@
-//! A journal as a plain file that grows at its end: the broker's log and ledger.
+//! A journal in a plain file that grows at its end: the broker's log or ledger.
 //!
-//! Records stand in frames ([`frame`]), so that recovery checks every one of them, cuts off a torn tail, and refuses a
-//! corrupt middle with its place. An append is given to the operating system at once: a disk that is full says so then,
-//! definitely, and what it took of the frame is cut off again. A sync makes everything that was appended durable.
+//! Records are stored in frames ([`frame`]). Recovery checks all of them, removes a torn tail, and refuses a corrupt
+//! record in the middle with its place. An append writes to the operating system at once, so a full disk is reported
+//! by the append, definitely, and the part of the frame that was written is removed. A sync makes all appended
+//! records durable.
 //!
-//! A file suits what is only ever appended better than a database does: one write and one sync for a group of records,
-//! and nothing to repair after a kill. To drop what nobody needs any more it is written anew beside itself and renamed, so
-//! that whoever opens it finds all of the old file or all of the new one.
+//! A file suits data that is only appended better than a database: one write and one sync for a group of records, and
+//! nothing to repair after a kill. To drop records, the file is written anew beside the old one and renamed, so that
+//! an opening finds either the whole old file or the whole new one.
 //!
-//! Left out: segments. The file is read as a whole when it is opened, and written as a whole when records are dropped.
+//! Left out: segments. The file is read as a whole when it is opened, and written as a whole when records are
+//! dropped.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -20,19 +22,19 @@ use super::frame::{self, HEADER_BYTES};
 use super::{Journal, RecoverError, StoreError};
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many bytes a journal may take. Whoever holds a clone may change it at any time.
+/// The capacity of a journal in bytes. All clones share it, and each may change it at any time.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<AtomicU64>);
 
 impl Default for Room {
-    /// As much as the disk has.
+    /// No limit but the disk's.
     fn default() -> Room {
         Room(Arc::new(AtomicU64::new(u64::MAX)))
     }
 }
 
 impl Room {
-    /// At most so many bytes from now on. What is there already stays.
+    /// Limits the journal to this many bytes from now on. Bytes that are there already stay.
     pub fn limit(&self, bytes: u64) {
         self.0.store(bytes, Ordering::Relaxed);
     }
@@ -42,25 +44,24 @@ impl Room {
     }
 }
 
-/// A journal in a file, which nobody else may open meanwhile.
+/// A journal in a file, which is locked against other processes.
 #[derive(Debug)]
 pub struct FileJournal {
     path: PathBuf,
     file: File,
     room: Room,
     bytes: Vec<u8>,
-    /// Where the last record ends.
+    /// The offset at which the last record ends.
     end: u64,
     synced: u64,
-    /// Where each record ends that is not synced.
+    /// The offsets at which the records end that are not synced.
     unsynced_ends: VecDeque<u64>,
-    /// How many records were appended since it was opened.
+    /// The number of records that were appended since the file was opened.
     appended: u64,
 }
 
 impl FileJournal {
-    /// Opens the journal in this file, and makes it if there is none. [`recover`](Journal::recover) it before anything
-    /// else.
+    /// Opens the journal in this file, or creates it. Call [`recover`](Journal::recover) before anything else.
     pub fn open(path: &Path, room: Room) -> Result<FileJournal, StoreError> {
         let is_new = !path.exists();
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
@@ -69,7 +70,7 @@ impl FileJournal {
         if !is_at(&file, path).map_err(failed("open its file"))? {
             return Err(failed("lock its file")(io::Error::other("another process has just rewritten it")));
         }
-        // What a rewrite left that did not come to its end.
+        // A crash may have left an unfinished rewrite.
         match fs::remove_file(beside(path)) {
             Err(why) if why.kind() != ErrorKind::NotFound => return Err(failed("remove an unfinished rewrite")(why)),
             Ok(()) | Err(_) => {}
@@ -81,29 +82,30 @@ impl FileJournal {
         Ok(FileJournal { path, file, room, bytes, end: 0, synced: 0, unsynced_ends, appended: 0 })
     }
 
-    /// Ends as a crash would that let so many of the unsynced records survive, or all there are.
+    /// Ends as a crash would, after which the first `keeps` of the unsynced records survive (all, if there are
+    /// fewer).
     pub fn crash(mut self, keeps: u64) -> Result<(), StoreError> {
         let kept = usize::try_from(keeps).unwrap_or(usize::MAX).min(self.unsynced_ends.len());
         let end = kept.checked_sub(1).map_or(self.synced, |last| self.unsynced_ends[last]);
         self.cut(end).map_err(failed("lose what was not synced"))
     }
 
-    /// How much it may take.
+    /// The capacity of the journal.
     pub fn room(&self) -> &Room {
         &self.room
     }
 
-    /// A handle to sync the file by, beside the appends: tell [`synced_more`](FileJournal::synced_more) afterwards.
+    /// A handle to sync the file on another thread. Call [`synced_more`](FileJournal::synced_more) after the sync.
     pub fn syncs(&self) -> Result<File, StoreError> {
         self.file.try_clone().map_err(failed("share its file"))
     }
 
-    /// How many of the records that were appended since it was opened are durable.
+    /// The number of durable records among those that were appended since the file was opened.
     pub fn synced_records(&self) -> u64 {
         self.appended - self.unsynced_ends.len() as u64
     }
 
-    /// The oldest so many records that were appended before a sync began are durable.
+    /// Records that a sync made the oldest `records` of the unsynced records durable.
     pub fn synced_more(&mut self, records: usize) {
         let count = records.min(self.unsynced_ends.len());
         self.synced = self.unsynced_ends.drain(..count).next_back().unwrap_or(self.synced);
@@ -121,7 +123,7 @@ impl FileJournal {
         self.file.write_all(&self.bytes)
     }
 
-    /// Writes records into a file of their own, durably. Gives it, and its length.
+    /// Writes records into a new file beside the journal, durably. Returns the file and its length.
     fn write_beside(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(File, u64), StoreError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(beside(&self.path));
         let file = file.map_err(failed("begin to rewrite its file"))?;
@@ -144,7 +146,7 @@ impl FileJournal {
     }
 }
 
-/// Where a journal is written anew.
+/// The path of the new file of a rewrite.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -158,7 +160,7 @@ fn lock(file: &File) -> Result<(), StoreError> {
     })
 }
 
-/// Whether this very file is the one at the path: whoever held the lock before may have put another one there.
+/// Whether this open file is the one at the path: the last owner of the lock may have renamed another file over it.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -166,20 +168,20 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok((held.dev(), held.ino()) == (there.dev(), there.ino()))
 }
 
-/// Where a file that is open cannot be replaced, it is.
+/// On this system a file that is open cannot be replaced, so it is always the one at the path.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Makes it durable that there is such a file.
+/// Syncs the directory, so that the file's name is durable.
 fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(failed("make its file durable"))
 }
 
-/// An error under a write that left the journal as it was: a want of room is definite.
+/// The error of a write that left the journal as it was: a lack of room is definite.
 fn full_or_failed(why: io::Error, needed: u64, capacity: u64, what: &'static str) -> StoreError {
     match why.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
@@ -199,7 +201,7 @@ impl Journal for FileJournal {
         self.bytes.clear();
         frame::write(&mut self.bytes, record);
         if let Err(why) = self.write() {
-            // A part of the frame may have been written, and must not be taken for a torn tail with records behind it.
+            // A part of the frame may be written. It is removed, as it would look like a torn tail with records after it.
             self.file.set_len(self.end).map_err(failed("cut off what was written in part"))?;
             return Err(full_or_failed(why, needed, self.end, "append"));
         }
@@ -221,7 +223,7 @@ impl Journal for FileJournal {
         let (file, end) = match self.write_beside(records) {
             Ok(written) => written,
             Err(why) => {
-                // If it stays, the next opening removes it.
+                // If the removal fails, the next opening removes the file.
                 let _ = fs::remove_file(beside(&self.path));
                 return Err(why);
             }
@@ -270,7 +272,7 @@ mod tests {
         FileJournal::open(path, Room::default()).unwrap()
     }
 
-    /// What is recovered of three records after their file was changed.
+    /// Checks what is recovered of three records after a change of their file.
     fn check(change: impl FnOnce(&mut Vec<u8>), expected: Result<&[&[u8]], RecoverError>) {
         let (_directory, path) = place();
         let mut journal = open(&path);

@@ -1,25 +1,26 @@
-//! Records in a file: length, checksum, bytes, one after another; and what is left of them after a crash.
+//! The frames of records in a file, and the recovery of what a crash leaves.
 //!
-//! A frame is the record's length (u32), a CRC-32C (Castagnoli, as in RFC 3720) over length and bytes (u32), and the
-//! bytes; little-endian. A crash leaves a prefix of the frames, perhaps with a torn one at its end. So a frame that
-//! does not check out is the torn tail if nothing intact follows it, and is cut off; otherwise it is a corrupt middle,
-//! which nobody may skip silently.
+//! A frame is the record's length (u32), a CRC-32C (Castagnoli, as in RFC 3720) of length and bytes (u32), and the
+//! bytes; little-endian. A crash leaves a prefix of the frames, perhaps with a torn frame at its end. So a frame that
+//! fails its check is the torn tail if no intact frame follows it, and is removed. Otherwise it is corruption in the
+//! middle, which is an error.
 //!
-//! Left out: telling a torn last record from one that was synced and then rotted. Both look the same without a second
-//! place to write.
+//! Left out: telling a torn last record from one that was synced and then corrupted. Both look the same unless a
+//! second place records what was synced.
 
 use super::RecoverError;
 
-/// The longest record: a length beyond it is not believed, so that a corrupt one costs no memory.
+/// The longest record, in bytes. A greater length is taken for corruption, so that a corrupt length reserves no
+/// memory.
 pub const RECORD_MAX_BYTES: usize = 1 << 20;
 
-/// What a frame adds to a record.
+/// The size of a frame without its record, in bytes.
 pub const HEADER_BYTES: usize = 8;
 
 /// Appends a frame.
 ///
 /// # Panics
-/// If the record is longer than [`RECORD_MAX_BYTES`]: its owner should have refused it.
+/// If the record is longer than [`RECORD_MAX_BYTES`]: the caller must refuse it.
 pub fn write(bytes: &mut Vec<u8>, record: &[u8]) {
     assert!(record.len() <= RECORD_MAX_BYTES, "a record of {} bytes", record.len());
     let length = (record.len() as u32).to_le_bytes();
@@ -28,16 +29,16 @@ pub fn write(bytes: &mut Vec<u8>, record: &[u8]) {
     bytes.extend_from_slice(record);
 }
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     /// Every intact record.
     pub records: Vec<Vec<u8>>,
-    /// How many bytes they take; anything beyond is a torn tail.
+    /// The number of bytes that the intact records take; bytes after them are a torn tail.
     pub intact_bytes: usize,
 }
 
-/// Reads every record, up to a torn tail.
+/// Reads all records up to a torn tail.
 pub fn recover(bytes: &[u8]) -> Result<Recovered, RecoverError> {
     let (mut records, mut offset) = (Vec::new(), 0);
     while offset < bytes.len() {
@@ -55,7 +56,7 @@ pub fn recover(bytes: &[u8]) -> Result<Recovered, RecoverError> {
     Ok(Recovered { records, intact_bytes: offset })
 }
 
-/// The record at the start of these bytes, if its frame checks out.
+/// The record at the start of these bytes, if its frame is intact.
 fn read(bytes: &[u8]) -> Option<&[u8]> {
     let (&length, rest) = bytes.split_first_chunk::<4>()?;
     let (&sum, rest) = rest.split_first_chunk::<4>()?;
@@ -67,8 +68,8 @@ fn read(bytes: &[u8]) -> Option<&[u8]> {
     (checksum(length, record) == u32::from_le_bytes(sum)).then_some(record)
 }
 
-/// Whether a frame with at least one byte of record starts anywhere in here. (Zeros that a file system left behind
-/// are no frame: the checksum of an empty record is not zero.)
+/// Whether an intact frame with at least one byte of record starts at any of these bytes. Zeros that a file system
+/// left are no frame, because the checksum of an empty record is not zero.
 fn intact_follows(bytes: &[u8]) -> bool {
     (0..bytes.len()).any(|offset| read(&bytes[offset..]).is_some_and(|record| !record.is_empty()))
 }

@@ -1,8 +1,9 @@
-//! Where the cores keep what must survive a crash: three small contracts, each realised by a simulated disk
-//! ([`simulated`]) and on a real one: journals by a plain [`mod@file`], outbox and inventory by an [`embedded`] database.
+//! The stores of the cores: three small traits for what must survive a crash. Each has an implementation on a
+//! simulated disk ([`simulated`]) and one on a real disk: journals in a plain [`mod@file`], outbox and inventory in
+//! an [`embedded`] database.
 //!
-//! A store's "no" is definite: after [`StoreError::Refused`] or [`StoreError::Full`] nothing of the write will ever
-//! be seen. After [`StoreError::Failed`] nobody knows, and its owner must stop and recover.
+//! After [`StoreError::Refused`], [`StoreError::Full`] and [`StoreError::Fenced`] nothing of the write is or will be
+//! stored. After [`StoreError::Failed`] the result is not known, and the owner of the store must stop and recover.
 
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
@@ -16,67 +17,67 @@ pub mod file;
 pub mod frame;
 pub mod simulated;
 
-/// Why a write did not happen, or may not have happened.
+/// The reason why a write failed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum StoreError {
-    /// Definitely not written.
+    /// The store refused; nothing was written.
     #[error("the store refused to write")]
     Refused,
-    /// Definitely not written.
+    /// There was no room; nothing was written.
     #[error("the store is full: {needed} bytes needed, {free} of {capacity} free")]
     Full {
-        /// What the write takes, in bytes.
+        /// The size of the write, in bytes.
         needed: u64,
-        /// What is left, in bytes.
+        /// The room that is left, in bytes.
         free: u64,
-        /// What the store holds at most, in bytes.
+        /// The capacity of the store, in bytes.
         capacity: u64,
     },
-    /// Definitely not written: somebody else took over since.
+    /// A later generation has taken over; nothing was written.
     #[error("generation {found} was fenced off by generation {current}")]
     Fenced {
-        /// Who may write.
+        /// The generation that may write.
         current: Generation,
-        /// Who tried.
+        /// The generation that tried to.
         found: Generation,
     },
-    /// It may have been written, or not.
+    /// The write may have happened or not.
     #[error("the store failed to {what}: {why}")]
     Failed {
-        /// What it was doing.
+        /// The operation that failed.
         what: &'static str,
-        /// What it said.
+        /// The message of the cause.
         why: String,
     },
 }
 
 impl StoreError {
-    /// Nothing of the write will ever be seen; otherwise it may have happened.
+    /// Whether nothing was written. Otherwise the write may have happened.
     pub fn is_definite(&self) -> bool {
         !matches!(self, StoreError::Failed { .. })
     }
 }
 
-/// Why a store cannot be opened.
+/// The reason why a store cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecoverError {
-    /// A record in the middle does not have the bytes that were written; what follows it is intact.
+    /// A record does not have the bytes that were written, and intact records follow it.
     #[error("record {record} at byte {offset} is corrupt, and intact records follow it")]
     Corrupt {
-        /// Which record, counted from 0.
+        /// The index of the record, counted from 0.
         record: u64,
-        /// Where it starts.
+        /// The offset of its first byte.
         offset: u64,
     },
-    /// A record has its bytes, but they mean nothing.
+    /// A record has the bytes that were written, but they cannot be decoded.
     #[error("record {record} cannot be read: {why}")]
     Undecodable {
-        /// Which record, counted from 0.
+        /// The index of the record, counted from 0.
         record: u64,
-        /// Why.
+        /// The cause.
         why: DecodeError,
     },
-    /// What a log keeps of the records that it dropped means nothing.
+    /// The snapshot of the dropped records cannot be decoded.
     #[error("the snapshot before the records cannot be read: {0}")]
     Snapshot(#[from] SnapshotError),
     /// The store itself failed.
@@ -84,61 +85,63 @@ pub enum RecoverError {
     Store(#[from] StoreError),
 }
 
-/// A file of records that grows at its end. The broker has two: messages, and what became of their deliveries.
+/// A file of records that grows at its end. The broker has two: the log of messages, and the ledger of their
+/// deliveries.
 pub trait Journal {
-    /// Puts a record at the end. It is not durable before [`Journal::sync`]: a crash may lose any suffix of what was
-    /// appended since, and may tear the last record.
+    /// Appends a record. It is not durable before [`Journal::sync`]: a crash may lose any suffix of what was appended
+    /// since, and may tear the last record.
     fn append(&mut self, record: &[u8]) -> Result<(), StoreError>;
 
-    /// Makes everything appended durable. After an error nobody knows how much of it is.
+    /// Makes all appended records durable. After an error it is not known how many of them are.
     fn sync(&mut self) -> Result<(), StoreError>;
 
-    /// Puts these records in the place of everything, durably and at once: a crash leaves all of the old ones or all of
-    /// the new ones. After a definite error it is the old ones.
+    /// Replaces all records by these, durably and atomically: after a crash the journal has all of the old records or
+    /// all of the new ones. After a definite error it has the old ones.
     fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError>;
 
-    /// Reads every record in order, first to last; what it returns is durable. A torn tail is cut off.
+    /// Reads all records in order. The records that it returns are durable; a torn tail is removed.
     fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError>;
 }
 
-/// A message that a producer still owes the broker.
+/// A message that the broker has not confirmed to the producer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OutboxRow {
-    /// The application's id.
+    /// The message id of the application.
     pub message: MessageId,
-    /// The application's bytes.
+    /// The payload of the message.
     pub payload: Payload,
-    /// Its sequence number, where it must keep one over restarts.
+    /// The sequence number, if it must be the same after a restart.
     pub number: Option<u64>,
 }
 
-/// What an outbox held at a crash.
+/// The contents of an outbox after a crash.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OutboxContents {
     /// The epoch of the last incarnation; none before the first.
     pub epoch: Option<Epoch>,
     /// The next sequence number.
     pub next_number: u64,
-    /// What is owed, lowest message id first.
+    /// The rows, lowest message id first.
     pub rows: Vec<OutboxRow>,
 }
 
-/// What a producer keeps. Every call is one transaction, durable when it returns.
+/// The durable store of a producer. Every call is one transaction, durable when it returns.
 pub trait OutboxStore {
-    /// Reads what an earlier incarnation left, before anything else.
+    /// Reads the contents that an earlier incarnation left. It is the first call.
     fn recover(&mut self) -> Result<OutboxContents, RecoverError>;
 
-    /// Notes the epoch of the incarnation that starts now.
+    /// Stores the epoch of the incarnation that starts now.
     fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError>;
 
-    /// Adds a row. The next number is the one after its own, where it has one.
+    /// Inserts a row. If it has a number, the next number is the one after it.
     fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError>;
 
-    /// Removes a row; nothing happens if there is none.
+    /// Deletes a row; without such a row nothing happens.
     fn delete(&mut self, message: MessageId) -> Result<(), StoreError>;
 }
 
-/// How often the group's work passed from one consumer to another: a later one fences off the earlier ones.
+/// The generation of a consumer group: the number of times that its work passed from one consumer to another. A later
+/// generation fences off the earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub u32);
 
@@ -148,7 +151,7 @@ impl std::fmt::Display for Generation {
     }
 }
 
-/// Which positions a consumer has finished.
+/// The positions that a consumer has finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Covers {
     /// One position.
@@ -158,7 +161,7 @@ pub enum Covers {
 }
 
 impl Covers {
-    /// Adds what it covers.
+    /// Adds these positions to a set.
     pub fn mark(self, positions: &mut Positions) {
         match self {
             Covers::One(position) => {
@@ -169,16 +172,16 @@ impl Covers {
     }
 }
 
-/// What one transaction of the inventory changes. Parts that are `None` stay as they are.
+/// The changes of one transaction of the inventory. Fields that are `None` change nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Change<E> {
-    /// Refuses the transaction if a later generation was let in.
+    /// The generation of the writer: the transaction is refused if a later one was let in.
     pub fenced_by: Option<Generation>,
-    /// Makes this effect.
+    /// The effect to make.
     pub effect: Option<E>,
-    /// Notes in the inbox that this message was handled.
+    /// The key of a message that was handled, for the inbox.
     pub inbox: Option<Key>,
-    /// Notes that these positions are finished.
+    /// The positions that are finished.
     pub finished: Option<Covers>,
 }
 
@@ -188,32 +191,32 @@ impl<E> Default for Change<E> {
     }
 }
 
-/// The consuming application's database: its own data, the inbox, and the positions that the group has finished.
+/// The database of the consuming application: its own data, the inbox, and the finished positions of the group.
 pub trait EffectStore {
-    /// What handling one message changes in the application's data.
+    /// The change of the application's data that handling one message makes.
     type Effect;
 
-    /// The effect of a message with this payload.
+    /// Decodes the effect from a message's payload.
     fn effect_of(&self, payload: &[u8]) -> Result<Self::Effect, DecodeError>;
 
     /// Applies a change as one transaction, durable when it returns.
     fn apply(&mut self, change: &Change<Self::Effect>) -> Result<(), StoreError>;
 
-    /// Lets this generation in, durably, and every earlier one no more.
+    /// Lets this generation in and fences off every earlier one, durably.
     fn fence(&mut self, generation: Generation) -> Result<(), StoreError>;
 
-    /// Whether the inbox knows this message.
+    /// Whether the inbox has this key.
     fn seen(&self, key: &Key) -> Result<bool, StoreError>;
 
     /// The finished positions.
     fn finished(&self) -> Result<Positions, StoreError>;
 
-    /// Forgets that this position and later ones are finished, durably.
+    /// Removes this position and all later ones from the finished positions, durably.
     fn rewind(&mut self, to: Position) -> Result<(), StoreError>;
 }
 
-/// The inventory service's database: orders take from the stock of their articles.
+/// The database of the inventory service: orders reduce the stock of their articles.
 pub trait InventoryStore: EffectStore<Effect = Order> {
-    /// How much is left of an article: what was there at first less what was taken.
+    /// The stock of an article: its initial stock less what was taken.
     fn stock(&self, sku: Sku) -> Result<i64, StoreError>;
 }

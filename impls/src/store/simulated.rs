@@ -1,10 +1,10 @@
-//! A disk in memory that forgets what was not synced.
+//! A simulated disk in memory, which loses what was not synced.
 //!
-//! It is a plain value: clone it and the copy is another disk with the same bytes. Faults are asked for, never drawn:
-//! [`SimulatedJournal::crash`] says how much survives, `refuse_next`, `capacity_bytes` and `fail_next_rewrite` say what
-//! fails.
+//! It is a plain value: a clone is another disk with the same bytes. Faults are set by the caller, never drawn at
+//! random. [`SimulatedJournal::crash`] takes the number of records that survive; `refuse_next`, `capacity_bytes` and
+//! `fail_next_rewrite` make writes fail.
 //!
-//! Left out: writes that reach the disk out of order, and synced bytes that rot (flip them with
+//! Left out: writes that reach the disk out of order, and corruption of synced bytes (use
 //! [`SimulatedJournal::corrupt`]).
 
 use std::collections::BTreeMap;
@@ -21,12 +21,12 @@ use crate::data::positions::Positions;
 use crate::data::record::{DecodeError, Key, Payload};
 use crate::inventory::{Order, Sku};
 
-/// How the last surviving record of a crash ends up.
+/// The state of the first record that a crash lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tear {
-    /// The crash fell between two records.
+    /// None of its bytes were written.
     Clean,
-    /// Half of the next record was written too.
+    /// Half of its frame was written.
     Torn,
 }
 
@@ -35,31 +35,30 @@ pub enum Tear {
 pub struct SimulatedJournal {
     bytes: Vec<u8>,
     synced_bytes: usize,
-    /// Where each record that is not synced ends.
+    /// The offsets at which the records end that are not synced.
     unsynced_ends: Vec<usize>,
-    /// The next append is refused.
+    /// Whether the next append is refused.
     pub refuse_next: bool,
-    /// Appends beyond so many bytes find it full; none: no limit.
+    /// The capacity in bytes; none: no limit.
     pub capacity_bytes: Option<usize>,
-    /// The next rewrite fails half-way; none: it succeeds.
+    /// The point at which the next rewrite fails; none: it succeeds.
     pub fail_next_rewrite: Option<Halfway>,
 }
 
-/// Where a rewrite failed whose result nobody learns.
+/// The point of a rewrite at which it fails, so that its result is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Halfway {
     /// Before the new records took the place of the old ones.
     Before,
-    /// After it.
+    /// After the new records took the place of the old ones.
     After,
 }
 
 impl SimulatedJournal {
-    /// The machine loses power: of the records that were not synced the first `keeps` survive, whether by luck or by
-    /// the operating system's own writing.
+    /// Simulates a loss of power: the first `keeps` of the unsynced records survive.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If there are fewer unsynced records.
     pub fn crash(&mut self, keeps: usize, tear: Tear) {
         let end = if keeps == 0 { self.synced_bytes } else { self.unsynced_ends[keeps - 1] };
         let torn = match (tear, self.unsynced_ends.get(keeps)) {
@@ -71,13 +70,13 @@ impl SimulatedJournal {
         self.unsynced_ends.clear();
     }
 
-    /// A slow sync has come so far: the oldest so many of the unsynced records are durable, the others not yet.
+    /// Records that a sync made the oldest `records` of the unsynced records durable, and not yet the others.
     pub fn synced_more(&mut self, records: usize) {
         let count = records.min(self.unsynced_ends.len());
         self.synced_bytes = self.unsynced_ends.drain(..count).next_back().unwrap_or(self.synced_bytes);
     }
 
-    /// How many records a crash may lose.
+    /// The number of records that a crash may lose.
     pub fn unsynced(&self) -> usize {
         self.unsynced_ends.len()
     }
@@ -141,13 +140,13 @@ impl Journal for SimulatedJournal {
     }
 }
 
-/// An outbox in memory. Its transactions are durable when they return, so a crash loses nothing of it.
+/// An outbox in memory. Its transactions are durable when they return, so a crash loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimulatedOutbox {
     epoch: Option<Epoch>,
     next_number: u64,
     rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
-    /// The next insert is refused.
+    /// Whether the next insert is refused.
     pub refuse_next: bool,
 }
 
@@ -185,25 +184,25 @@ impl OutboxStore for SimulatedOutbox {
     }
 }
 
-/// An inventory in memory. Its transactions are durable when they return, so a crash loses nothing of it.
+/// An inventory in memory. Its transactions are durable when they return, so a crash loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimulatedInventory {
-    /// What was taken of each article, as a negative number.
+    /// The change of each article's stock, as a negative number.
     stock: BTreeMap<Sku, i64>,
     inbox: Keys,
     finished: Positions,
     generation: Generation,
-    /// The next transaction is refused.
+    /// Whether the next transaction is refused.
     pub refuse_next: bool,
 }
 
 impl SimulatedInventory {
-    /// The finished positions, without a copy.
+    /// The finished positions, borrowed.
     pub fn finished_positions(&self) -> &Positions {
         &self.finished
     }
 
-    /// What is left of every article that an order touched.
+    /// The stock of every article that an order touched.
     pub fn stocks(&self) -> impl Iterator<Item = (Sku, i64)> + '_ {
         self.stock.iter().map(|(&sku, &left)| (sku, left))
     }

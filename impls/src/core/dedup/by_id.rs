@@ -1,6 +1,7 @@
-//! Recognition by a set of identities, as NATS JetStream (`Nats-Msg-Id`) and SQS FIFO do it.
+//! Dedup by message id: a set of identities, as in NATS JetStream (`Nats-Msg-Id`) and SQS FIFO.
 //!
-//! Exact: nothing that is not remembered is ever called a duplicate. It costs an entry for every record it covers.
+//! It is exact: an identity that is not remembered is never called a duplicate. It takes an entry for every record it
+//! covers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -13,9 +14,9 @@ use crate::data::snapshot::{self, SnapshotError, Writer};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ById {
-    /// The last position of each identity.
+    /// The latest position of each identity.
     last: BTreeMap<Identity, Position>,
-    /// In the log's order, so that the oldest are forgotten first.
+    /// The covered records in the log's order, so that the oldest are forgotten first.
     order: VecDeque<(Position, Identity)>,
 }
 
@@ -31,7 +32,7 @@ impl ById {
         }
     }
 
-    /// Where the latest record of this identity stands.
+    /// The position of the latest record with this identity.
     pub(super) fn position_of(&self, identity: Identity) -> Option<Position> {
         self.last.get(&identity).copied()
     }
@@ -40,7 +41,7 @@ impl ById {
         writer.list(self.order.iter(), |writer, (position, identity)| writer.u64(position.0).identity(*identity))
     }
 
-    /// Reads what [`ById::write`] wrote, of positions from the floor to before the end.
+    /// Decodes what [`ById::write`] wrote, for the covered positions.
     pub(super) fn read(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<ById, SnapshotError> {
         let mut table = ById::default();
         let mut next = covered.start;
@@ -56,7 +57,7 @@ impl ById {
 
     pub(super) fn forget_below(&mut self, floor: Position) {
         while let Some((position, identity)) = self.order.pop_front_if(|(position, _)| *position < floor) {
-            // A later record of the same identity keeps it alive.
+            // A later record with the same identity keeps the entry.
             if self.last.get(&identity) == Some(&position) {
                 self.last.remove(&identity);
             }

@@ -1,10 +1,10 @@
-//! Recognition by sequence number, as Kafka's idempotent producer and Pulsar do it: the next number is stored, an older
-//! one is a duplicate, a later one is refused because something before it is missing.
+//! Dedup by sequence number, as in Kafka's idempotent producer and in Pulsar: the next number is stored, an older one
+//! is a duplicate, and a later one is refused because a number before it is missing.
 //!
-//! It costs an entry for every session. While nothing was forgotten it does not err: a session begins with its first
-//! number. After that it errs in both directions: a session that is not remembered may begin anywhere, and a number that
-//! was skipped there is called a duplicate later, although its record does not exist. As in Kafka, a duplicate is acked
-//! again: such a message is acked and lost.
+//! It takes an entry for every session. While nothing was forgotten it makes no errors: a session begins with its
+//! first number. After that it makes errors of two kinds. A session that is not remembered may begin with any number.
+//! A number that was skipped there is later called a duplicate, although its record does not exist; as in Kafka, a
+//! duplicate is acked again, so its message is acked and lost.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -18,14 +18,13 @@ use crate::data::snapshot::{self, SnapshotError, Writer};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct BySequence {
     sessions: BTreeMap<Session, Highest>,
-    /// When each session may have to be forgotten, in the log's order; at most one entry a session.
+    /// The position at which each session may have to be forgotten, in the log's order; at most one entry a session.
     order: VecDeque<(Position, Session)>,
 }
 
-/// The highest number among the covered records of a session: a sliding maximum, as records leave at the front.
+/// The highest number among the covered records of a session: a sliding maximum, because records leave at the front.
 ///
-/// Numbers fall strictly from front to back while positions rise; in the usual run of consecutive numbers there is
-/// one entry.
+/// Numbers fall strictly from front to back while positions rise. For consecutive numbers it has one entry.
 type Highest = VecDeque<(u64, Position)>;
 
 fn read_highest(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<Highest, SnapshotError> {
@@ -41,7 +40,7 @@ fn read_highest(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<Highest,
 }
 
 impl BySequence {
-    /// `is_whole`: nothing was ever forgotten, so that a session without an entry has no record.
+    /// `is_whole`: nothing was ever forgotten, so a session without an entry has no record.
     pub(super) fn judge(&self, identity: Identity, is_whole: bool) -> Familiarity {
         let Identity::Sequence { session, number } = identity else {
             return Familiarity::New;
@@ -73,7 +72,7 @@ impl BySequence {
         writer.list(self.order.iter(), |writer, (position, session)| writer.u64(position.0).session(*session))
     }
 
-    /// Reads what [`BySequence::write`] wrote, of positions from the floor to before the end.
+    /// Decodes what [`BySequence::write`] wrote, for the covered positions.
     pub(super) fn read(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<BySequence, SnapshotError> {
         let sessions = snapshot::by_session(reader, |reader| read_highest(reader, covered.clone()))?;
         let order = snapshot::list(reader, |reader| Ok((Position(reader.u64()?), snapshot::session(reader)?)))?;
@@ -93,7 +92,7 @@ impl BySequence {
             let highest = self.sessions.get_mut(&session).expect("a session in order is remembered");
             while highest.pop_front_if(|(_, position)| *position < floor).is_some() {}
             match highest.front() {
-                // It has a later record: look again when that one leaves.
+                // The session has a later record: check again when that one leaves.
                 Some(&(_, position)) => self.insert_in_order(position, session),
                 None => {
                     self.sessions.remove(&session);

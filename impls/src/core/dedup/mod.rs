@@ -1,9 +1,9 @@
-//! The broker's memory of what it has stored, by which it recognises a retry.
+//! The broker's memory of stored messages, by which it recognises a retry.
 //!
-//! It covers the latest records of the log, from a floor on. Amnesia errs on the side of accepting: an identity that
-//! is not remembered is taken for new, so what was forgotten may be stored twice, and nothing is lost by it.
+//! It covers the latest records of the log, from a floor on. An identity that is not remembered is taken for new: a
+//! forgotten message may be stored twice, but not lost.
 //!
-//! Left out: a memory bounded by time. A window counts records.
+//! Left out: a window of time. A window counts records.
 
 mod by_id;
 mod by_sequence;
@@ -16,31 +16,31 @@ use self::by_sequence::BySequence;
 use crate::data::record::{Identity, Reader};
 use crate::data::snapshot::{self, SnapshotError, Writer};
 
-/// What the memory says to an identity.
+/// The answer of the memory on an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Familiarity {
-    /// Not seen: store it.
+    /// It was not seen: store the record.
     New,
-    /// Seen: confirm it again, store nothing.
+    /// It was seen: confirm it again and store nothing.
     Duplicate,
-    /// Something before it is missing: refuse it.
+    /// A number before it is missing: refuse it.
     Gap,
 }
 
 /// The memory, with its floor and window.
 ///
-/// Calling contract: [`judge`](Memory::judge) an identity, and [`remember`](Memory::remember) it with its position once
-/// its record is in the log, in the log's order.
+/// Calling contract: [`judge`](Memory::judge) an identity, and [`remember`](Memory::remember) it with its position
+/// once its record is in the log, in the log's order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Memory {
     table: Table,
-    /// How many of the latest records it covers; 0: all.
+    /// The number of latest records that it covers; 0: all.
     window: u64,
     /// The first position it covers.
     floor: u64,
-    /// One past the last position it was told of.
+    /// The position after the last one that it was given.
     end: u64,
-    /// A restart forgot it: sessions may have begun before that it knows nothing of, whatever the log holds.
+    /// Whether a restart lost its contents: sessions that it does not know may have begun, even if the log is empty.
     forgot: bool,
 }
 
@@ -52,7 +52,7 @@ enum Table {
 }
 
 impl Table {
-    /// By what it is told apart in a snapshot.
+    /// The number of its kind in a snapshot.
     fn kind(&self) -> u32 {
         match self {
             Table::Nothing => 0,
@@ -63,7 +63,7 @@ impl Table {
 }
 
 impl Memory {
-    /// A memory without contents, in front of a log that ends at `end`.
+    /// An empty memory before the first record after `end`.
     pub fn new(settings: &pipeline::Broker, end: Position) -> Self {
         let table = match settings.dedup {
             Dedup::None => Table::Nothing,
@@ -73,17 +73,17 @@ impl Memory {
         Memory { table, window: settings.dedup_window.into(), floor: end.0, end: end.0, forgot: false }
     }
 
-    /// A memory that a restart forgot, in front of a log that ends at `end`.
+    /// An empty memory before the first record after `end`, whose contents a restart lost.
     pub fn forgotten(settings: &pipeline::Broker, end: Position) -> Self {
         Memory { forgot: true, ..Memory::new(settings, end) }
     }
 
-    /// Nothing was ever forgotten: a session that it does not know has not begun.
+    /// Whether nothing was ever forgotten: a session that it does not know has not begun.
     fn is_whole(&self) -> bool {
         self.floor == 0 && !self.forgot
     }
 
-    /// Whether this identity was seen.
+    /// The answer on this identity.
     pub fn judge(&self, identity: Identity) -> Familiarity {
         match &self.table {
             Table::Nothing => Familiarity::New,
@@ -92,7 +92,7 @@ impl Memory {
         }
     }
 
-    /// The record at the log's end carries this identity.
+    /// Adds the identity of the record at the log's end.
     pub fn remember(&mut self, position: Position, identity: Identity) {
         self.end = position.0 + 1;
         match &mut self.table {
@@ -105,22 +105,22 @@ impl Memory {
         }
     }
 
-    /// Forgets everything.
+    /// Forgets all identities.
     pub fn forget(&mut self) {
         self.forget_below(self.end);
     }
 
-    /// Whether forgetting it would change what it says to anything.
+    /// Whether the loss of its contents would change an answer.
     pub fn has_something_to_forget(&self) -> bool {
         self.covers() > 0 || self.goes_by_number() && self.is_whole()
     }
 
-    /// How many records it covers; none if it does not recognise anything.
+    /// The number of records that it covers; 0 if there is no dedup.
     pub fn covers(&self) -> u64 {
         if self.table == Table::Nothing { 0 } else { self.end - self.floor }
     }
 
-    /// How many records it would cover if it were made anew from the log.
+    /// The number of records that it would cover if it were rebuilt from the log.
     pub fn covers_rebuilt(&self) -> u64 {
         match (&self.table, self.window) {
             (Table::Nothing, _) => 0,
@@ -129,12 +129,12 @@ impl Memory {
         }
     }
 
-    /// One past the last position that it was told of.
+    /// The position after the last one that it was given.
     pub fn end(&self) -> Position {
         Position(self.end)
     }
 
-    /// Where the latest record of this identity stands, if it goes by identities and remembers it.
+    /// The position of the latest record with this identity, if it recognises by id and remembers it.
     pub fn position_of(&self, identity: Identity) -> Option<Position> {
         match &self.table {
             Table::ById(table) => table.position_of(identity),
@@ -142,12 +142,12 @@ impl Memory {
         }
     }
 
-    /// Whether it recognises by number, and so remembers no more of a session than where it is.
+    /// Whether it recognises by sequence number, and so keeps only the highest number of each session.
     pub fn goes_by_number(&self) -> bool {
         matches!(self.table, Table::BySequence(_))
     }
 
-    /// Writes what it remembers.
+    /// Writes its contents.
     pub(super) fn write(&self, writer: Writer) -> Writer {
         let writer = writer.u32(self.table.kind()).u64(self.floor).u64(self.end);
         match &self.table {
@@ -157,7 +157,7 @@ impl Memory {
         }
     }
 
-    /// Reads what [`Memory::write`] wrote with the same way to recognise retries. The window may be another one.
+    /// Decodes what [`Memory::write`] wrote under the same kind of dedup. The window may differ.
     pub(super) fn read(settings: &pipeline::Broker, reader: &mut Reader<'_>) -> Result<Memory, SnapshotError> {
         let mut memory = Memory::new(settings, Position(0));
         let is_same = reader.u32()? == memory.table.kind();

@@ -1,4 +1,4 @@
-//! Each memory against a plain list of what it covers.
+//! Tests of each memory against a plain list of the records that it covers.
 
 use delivery_model::vocab::{Epoch, MessageId};
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ fn an_id_is_a_duplicate_while_the_window_covers_it() {
     check(&settings(Dedup::None, 0), &stored, id(1), Familiarity::New);
 }
 
-/// A session may never come back, so what is left of it would stay for ever.
+/// A session may never come back, so entries of it would stay permanently.
 #[test]
 fn nothing_is_kept_of_what_is_forgotten() {
     let check = |dedup, identity: fn(u32) -> Identity| {
@@ -80,7 +80,7 @@ fn a_memory_made_anew_covers_what_was_forgotten_too() {
     check(9, 5, 5);
 }
 
-/// A plain list of identities that answers from the definition.
+/// The answer by definition, from a plain list of identities.
 fn by_definition(dedup: Dedup, covered: &[Identity], is_whole: bool, asked: Identity) -> Familiarity {
     let Identity::Sequence { session, number } = asked else {
         return if covered.contains(&asked) { Familiarity::Duplicate } else { Familiarity::New };
@@ -101,7 +101,7 @@ fn by_definition(dedup: Dedup, covered: &[Identity], is_whole: bool, asked: Iden
 }
 
 proptest! {
-    /// Whatever was stored, also numbers that a memory with holes let in, and whenever everything was forgotten.
+    /// The stored identities include numbers that a memory with gaps let in, and all may be forgotten at any time.
     #[test]
     fn it_answers_as_a_list_of_the_covered_records_would(
         dedup in prop::sample::select(vec![Dedup::MessageId, Dedup::Sequence]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use delivery_model::vocab::Position;
 use thiserror::Error;
 
-use super::super::link::{Cut, Link};
+use super::super::link::{Disconnect, Link};
 use super::super::secret::Secret;
 use super::super::settings::Settings;
 use super::super::wire::{FromBroker, ToBroker, WireError};
@@ -25,7 +25,7 @@ const CLOSE_TIMEOUT: Millis = Millis(2_000);
 pub(in super::super) enum Reason {
     /// The link says so.
     #[error(transparent)]
-    Cut(#[from] Cut),
+    Disconnect(#[from] Disconnect),
     /// A frame holds no message.
     #[error("the peer sent nonsense: {0}")]
     Nonsense(#[from] WireError),
@@ -142,7 +142,7 @@ impl<S: Steps> Incarnation<'_, S> {
                 let connection = Connection { link, peer, since: self.run.now(), standing: Standing::New };
                 self.connections.insert(number, connection);
             }
-            Err(why) => self.notice(peer, &Reason::Cut(Cut::Io(why))),
+            Err(why) => self.notice(peer, &Reason::Disconnect(Disconnect::Io(why))),
         }
     }
 
@@ -196,7 +196,7 @@ impl<S: Steps> Incarnation<'_, S> {
             return;
         };
         // A peer that closes is no news.
-        if !matches!(reason, Reason::Cut(Cut::Closed)) {
+        if !matches!(reason, Reason::Disconnect(Disconnect::Closed)) {
             self.notice(ended.peer, reason);
         }
         self.leads.retain(|(its, _), _| *its != connection);

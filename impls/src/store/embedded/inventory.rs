@@ -1,4 +1,5 @@
-//! The inventory as tables that change in one transaction: stock, inbox, finished positions, and who may change them.
+//! The inventory as tables that change in one transaction: stock, inbox, finished positions, and the current
+//! generation.
 
 use std::path::Path;
 
@@ -11,13 +12,14 @@ use crate::data::positions::Positions;
 use crate::data::record::{DecodeError, Key};
 use crate::inventory::{Order, Sku};
 
-/// Article to what was there at first less what was taken.
+/// Article to stock: its initial stock less what was taken.
 const STOCK: TableDefinition<u32, i64> = TableDefinition::new("stock");
-/// The keys of handled messages, by their bytes.
+/// The keys of handled messages, encoded.
 const INBOX: TableDefinition<&[u8], ()> = TableDefinition::new("inbox");
-/// Runs of finished positions: the first of a run to the first after it. Ranges neither touch nor overlap.
+/// Ranges of finished positions: the first position of a range to the first one after it. Ranges neither touch nor
+/// overlap.
 const FINISHED: TableDefinition<u64, u64> = TableDefinition::new("finished");
-/// One row: the generation that was let in last.
+/// The generation that was let in last, in one row.
 const GENERATION: TableDefinition<(), u32> = TableDefinition::new("generation");
 
 /// An inventory in a database file. Every change is one durable transaction.
@@ -27,7 +29,7 @@ pub struct EmbeddedInventory {
 }
 
 impl EmbeddedInventory {
-    /// Opens the inventory in this file, and makes it if there is none.
+    /// Opens the inventory in this file, or creates it.
     pub fn open(path: &Path) -> Result<EmbeddedInventory, StoreError> {
         let inventory = EmbeddedInventory { database: open(path)? };
         transact(&inventory.database, "make its tables", |write| {
@@ -40,7 +42,7 @@ impl EmbeddedInventory {
         Ok(inventory)
     }
 
-    /// What is left of every article that an order touched, lowest article first.
+    /// The stock of every article that an order touched, lowest article first.
     pub fn stocks(&self) -> Result<Vec<(Sku, i64)>, StoreError> {
         let stock = self.read(STOCK)?;
         let rows = stock.iter().map_err(failed("read the stock"))?;
@@ -143,7 +145,7 @@ fn take(stock: &mut Table<'_, u32, i64>, order: Order) -> Result<(), redb::Error
     Ok(())
 }
 
-/// Adds a run, and swallows those that it touches.
+/// Inserts a range, merged with those that it touches.
 fn cover(finished: &mut Table<'_, u64, u64>, mut start: u64, mut end: u64) -> Result<(), redb::Error> {
     if start >= end {
         return Ok(());

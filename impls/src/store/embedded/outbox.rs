@@ -1,4 +1,4 @@
-//! A producer's outbox as three tables: what is owed, under which numbers, and the counters that survive it.
+//! A producer's outbox as three tables: the unfinished messages, their sequence numbers, and the counters.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use super::super::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
 use super::{failed, open, seal, transact, unseal};
 
-/// Message id to sealed payload.
+/// Message id to payload with checksum.
 const ROWS: TableDefinition<u64, &[u8]> = TableDefinition::new("rows");
-/// Message id to sequence number, for those rows that have one.
+/// Message id to sequence number, for the rows that have one.
 const NUMBERS: TableDefinition<u64, u64> = TableDefinition::new("numbers");
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
 const EPOCH: &str = "epoch";
@@ -23,7 +23,7 @@ pub struct EmbeddedOutbox {
 }
 
 impl EmbeddedOutbox {
-    /// Opens the outbox in this file, and makes it if there is none.
+    /// Opens the outbox in this file, or creates it.
     pub fn open(path: &Path) -> Result<EmbeddedOutbox, StoreError> {
         let outbox = EmbeddedOutbox { database: open(path)? };
         transact(&outbox.database, "make its tables", |write| {
