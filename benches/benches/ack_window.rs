@@ -1,7 +1,9 @@
-//! What the contiguous settled prefix costs: the lock-free ack window beside a set of positions behind a lock.
+//! The cost of the contiguous settled prefix: the lock-free ack window compared with a set of positions behind a
+//! lock.
 //!
-//! Both keep the same promise and reserve and settle every position, as a consumer does. One iteration settles a batch;
-//! a window lives for a whole sample, so its positions never repeat. After each sample the prefix is checked.
+//! Both have the same contract: every position is reserved and settled, as a consumer does it. One iteration settles
+//! a batch. A window is used for a whole sample, so its positions never repeat. The prefix is checked after each
+//! sample.
 
 use std::collections::BTreeSet;
 use std::hint::{black_box, spin_loop};
@@ -15,20 +17,21 @@ use delivery_benches::{report_speed_beside_another, time, time_at_once};
 use delivery_impls::shared::ack_window::AckWindow;
 use delivery_model::vocab::Position;
 
-/// How far ahead of the watermark a position may be.
+/// The farthest that a position may be ahead of the watermark.
 const CAPACITY: u32 = 1024;
-/// Positions in an iteration.
+/// The number of positions in an iteration.
 const BATCH: u64 = 4096;
-/// Positions that a worker takes at once when they are settled out of order, from the last to the first.
+/// The number of positions that a worker takes at once. In the out-of-order case they are settled from the last to
+/// the first.
 const BLOCK: u64 = 16;
-/// Turns of a worker that waits for room before it lets others run.
+/// The number of times that a worker looks for room before it yields.
 const SPINS_MAX: u32 = 100;
 
-/// What keeps a contiguous settled prefix.
+/// The contiguous settled prefix, in one of the compared ways.
 trait Prefix: Sync {
     fn from_zero() -> Self;
     fn has_room_for(&self, position: u64) -> bool;
-    /// By how many positions this settle moved the prefix.
+    /// Settles a position. Returns by how many positions the prefix moved.
     fn settle(&self, position: u64) -> u64;
     fn end(&self) -> u64;
 }
@@ -52,10 +55,10 @@ impl Prefix for AckWindow {
     }
 }
 
-/// The baseline: the obvious thing, behind a lock.
+/// The baseline: a set behind a lock.
 struct LockedSet(Mutex<Settled>);
 
-/// Everything below the end is settled, and so is what stands ahead of it.
+/// The settled positions: all below the end, and the set of those ahead of it.
 struct Settled {
     end: u64,
     ahead: BTreeSet<u64>,
@@ -86,7 +89,7 @@ impl Prefix for LockedSet {
     }
 }
 
-/// Waits for room and settles. By how many positions the prefix moved.
+/// Waits for room and settles the position. Returns by how many positions the prefix moved.
 fn handle(prefix: &impl Prefix, position: u64) -> u64 {
     let mut spins = 0;
     while !prefix.has_room_for(position) {
@@ -108,7 +111,7 @@ fn out_of_order(positions: u64) -> impl Iterator<Item = u64> {
     (0..positions / BLOCK).flat_map(|block| (block * BLOCK..(block + 1) * BLOCK).rev())
 }
 
-/// The oracle: every position was settled, and each moved the prefix once.
+/// Checks that every position was settled and moved the prefix once.
 fn check(prefix: &impl Prefix, moved: u64, positions: u64) {
     assert_eq!(prefix.end(), positions, "the prefix covers everything");
     assert_eq!(moved, positions, "every position moved the prefix once");
@@ -129,7 +132,7 @@ fn one_worker<P: Prefix, O: Iterator<Item = u64>>(
     });
 }
 
-/// Two workers, each of which takes the next block when it is done with one.
+/// Two workers, each of which takes the next block when it has finished one.
 fn two_workers<P: Prefix>(group: &mut BenchmarkGroup<WallTime>, name: &str) {
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {

@@ -1,14 +1,15 @@
-//! The graph checker against Stateright's breadth-first and depth-first searches, each on one and on two threads.
+//! The graph checker compared with Stateright's breadth-first and depth-first searches, each on one and on two
+//! threads.
 //!
-//! All walk the protocol of one pipeline to its end and evaluate the same properties, Stateright one by one as its
-//! interface wants it, the graph checker together; the graph checker keeps parents and edges too. Since the properties of
-//! what the parties hold look at steps, which makes them dear to evaluate one by one, the comparison is made again
-//! without them: with the properties of histories alone. After every timed run the number of unique states must be the one that all searches agree on, so a search
-//! that stops early wins nothing. The last lines put the best times side by side, and say how the work grows with
-//! messages and faults.
+//! All searches walk the protocol of one pipeline to its end and evaluate the same properties. Stateright evaluates
+//! them one by one, because its interface requires it; the graph checker evaluates them together, and also keeps
+//! parents and edges. The white-box properties look at steps, which makes them slow to evaluate one by one, so the
+//! comparison is repeated with the properties of histories alone. After every timed run the number of unique states
+//! must be the expected one, so a search that stops early gains nothing. The last lines show the best times side by
+//! side, and how the work grows with messages and faults.
 //!
-//! Two threads that are no faster than one may share a core with something else: the comparison within one run stands,
-//! the figures do not. Under `--test` a small instance runs once.
+//! If two threads are no faster than one, they may share a core with another process: the ratios of one run are
+//! valid, the absolute times are not. Under `--test` a small instance runs once.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use stateright::{Checker, Model};
 criterion_group!(benches, checkers);
 criterion_main!(benches);
 
-/// Fewer states than this are no measure of a search.
+/// The fewest states with which a search is measured.
 const STATES_MIN: usize = 1_000_000;
 
 fn checkers(criterion: &mut Criterion) {
@@ -42,7 +43,7 @@ fn checkers(criterion: &mut Criterion) {
     grow(messages, faults);
 }
 
-/// The exactly-once reference, with so many of its faults in one run.
+/// The exactly-once reference, with a total of this many faults in one run.
 fn reference(faults: u32) -> Pipeline {
     let pipeline = presets::named("exactly-once").expect("a reference");
     // A total of 0 is no cap.
@@ -50,7 +51,7 @@ fn reference(faults: u32) -> Pipeline {
     Pipeline { faults, ..pipeline }
 }
 
-/// Whether a step is a fault, so that edges carry a class.
+/// The class of an edge: whether its step is a fault.
 fn class(step: &Step) -> u8 {
     u8::from(step.fault().is_some())
 }
@@ -59,7 +60,7 @@ fn walk(protocol: &Protocol, threads: usize) -> Exploration<<Protocol as Model>:
     protocol.run(Walk::new(protocol).checks(protocol.checks()).threads(threads).edges(class))
 }
 
-/// A way to walk a model; the number is that of threads.
+/// A search; the number is that of its threads.
 #[derive(Clone, Copy, Debug)]
 enum Search {
     Graph(usize),
@@ -86,7 +87,7 @@ fn compare(criterion: &mut Criterion, watched: &str, protocol: &Protocol, states
     summarize(watched, states, &best);
 }
 
-/// How long one walk takes, without what its result takes to drop.
+/// The time of one walk, without the time to drop its result.
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn time(search: Search, protocol: Protocol, states: usize) -> Duration {
     let start = Instant::now();
@@ -123,10 +124,10 @@ fn summarize(watched: &str, states: usize, best: &[Duration; SEARCHES.len()]) {
     println!("  the graph checker is {times:.2} times as fast as Stateright's best");
 }
 
-/// The most bytes a state may take, all told, apart from its edges.
+/// The limit of bytes for a state, its edges excluded.
 const BYTES_MAX: f64 = 64.0;
 
-/// Bytes a state, which must stay within that.
+/// Prints the bytes of a state, and checks the limit.
 fn weigh(walked: &Exploration<<Protocol as Model>::State>) {
     let (memory, states) = (walked.memory, walked.graph.len() as f64);
     let a_state = |bytes: usize| bytes as f64 / states;
@@ -139,7 +140,7 @@ fn weigh(walked: &Exploration<<Protocol as Model>::State>) {
     assert!(is_test() || state + path + table <= BYTES_MAX, "more than {BYTES_MAX} bytes a state");
 }
 
-/// How many states, and how long on two threads, for up to so many messages and so many faults in one run.
+/// Prints the number of states, and the time on two threads, for up to this many messages and faults in one run.
 fn grow(messages: u32, faults: u32) {
     println!("  exactly-once: states, and seconds on two threads, by messages and by faults in one run");
     println!("  {:>8}{}", "messages", (0..=faults).map(|total| format!("{total:>19} ")).collect::<String>());

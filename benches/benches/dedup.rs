@@ -1,12 +1,13 @@
-//! What recognising a retry costs a publish: the memory that the broker runs with, the memories that it is compared
-//! with, and a hash set of the standard library.
+//! The cost for a publish of recognising a retry: the memory of the broker, the memories that it is compared with,
+//! and a hash set of the standard library.
 //!
-//! Every eighth publish is a retry of the one before. Names go on from iteration to iteration, or all would be
-//! duplicates from the second on, and each memory covers its window from the start. After each sample, what was stored
-//! and what was suppressed is counted against what was published, so no figure belongs to a memory that erred.
+//! Every eighth publish is a retry of the one before. Names continue from iteration to iteration (otherwise all would
+//! be duplicates from the second one on), and each memory covers its window from the start. After each sample, the
+//! stored and the suppressed publishes are compared with what was published, so no figure belongs to a memory that
+//! made an error.
 //!
-//! The memories do not remember equally much: see what each forgets in `delivery_benches::dedup`. The durable
-//! one is on disk, and its time is that of a transaction.
+//! The memories do not remember the same: `delivery_benches::dedup` says what each forgets. The durable one is on
+//! disk, and its time is that of a transaction.
 
 use std::cell::Cell;
 use std::collections::{HashSet, VecDeque};
@@ -26,34 +27,34 @@ use delivery_impls::store::embedded::EmbeddedInventory;
 use delivery_model::pipeline::{self, Broker};
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
-/// How many publishes an iteration has, retries included, and how many messages are stored before.
+/// The number of publishes in an iteration, retries included, and the number of messages that are stored before.
 #[derive(Clone, Copy)]
 struct Load {
     batch: u64,
     warm: u64,
 }
 
-/// For what is in memory.
+/// The load of a memory in RAM.
 const IN_MEMORY: Load = Load { batch: 4096, warm: WINDOW as u64 };
-/// For what makes a transaction of each.
+/// The load of a memory that makes a transaction of each message.
 const ON_DISK: Load = Load { batch: 64, warm: 0 };
-/// One publish in so many is a retry.
+/// One publish of this many is a retry.
 const RETRY_EVERY: u64 = 8;
-/// How many records the memories cover, where they cover the latest of all.
+/// The number of latest records that a memory with a window covers.
 const WINDOW: u32 = 10_000;
-/// Words of a bit window that covers as many.
+/// The number of words of a bit window that covers as many.
 const WINDOW_WORDS: usize = WINDOW.div_ceil(64) as usize + 1;
-/// Producers that take turns, where there is more than one.
+/// The number of producers that take turns, in the case of several.
 const PRODUCERS: u64 = 1000;
 
-/// A memory of what is stored, by which a retry is recognised.
+/// A memory by which a retry is recognised.
 trait Recognise {
     type Name: Copy + Debug;
     fn is_duplicate(&self, name: Self::Name) -> bool;
     fn remember(&mut self, position: Position, name: Self::Name);
 }
 
-/// What the broker runs with.
+/// The memory of the broker.
 impl Recognise for Memory {
     type Name = Identity;
 
@@ -70,7 +71,7 @@ impl Recognise for Memory {
     }
 }
 
-/// One of those that it is compared with.
+/// A memory that the broker's is compared with.
 struct Compared<M>(M);
 
 impl<M: Dedup> Recognise for Compared<M> {
@@ -89,7 +90,7 @@ impl<M: Dedup> Recognise for Compared<M> {
     }
 }
 
-/// The baseline: a hash set, and a queue to forget by.
+/// The baseline: a hash set, and a queue of the order in which it forgets.
 #[derive(Default)]
 struct WindowedSet {
     seen: HashSet<Identity>,
@@ -129,11 +130,11 @@ fn by_sequence<const PRODUCERS: u64>(n: u64) -> Identity {
 }
 
 fn by_id(n: u64) -> Identity {
-    // Ids as applications make them are in no order: an odd factor sends each number to another one.
+    // Ids of applications come in no order: multiplication by an odd number maps each number to another one.
     Identity::Message { message: MessageId(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)), session: Session::default() }
 }
 
-/// A broker as far as its dedup goes.
+/// A broker that does nothing but dedup.
 struct Publishing<M> {
     memory: M,
     stored: u64,
@@ -150,7 +151,7 @@ impl<M: Recognise> Publishing<M> {
         }
     }
 
-    /// Every eighth publish is the one before once more.
+    /// Publishes a batch, in which every eighth publish repeats the one before.
     fn publish_batch(&mut self, batch: u64, name: fn(u64) -> M::Name) {
         for publish in 0..batch {
             let is_retry = publish % RETRY_EVERY == RETRY_EVERY - 1;
@@ -180,7 +181,7 @@ fn bench<M: Recognise>(
     });
 }
 
-/// By number, one producer or a thousand that take turns.
+/// The memories by number, for one producer or for a thousand that take turns.
 fn sequences<const PRODUCERS: u64>(criterion: &mut Criterion, producers: &str) {
     let group = &mut criterion.benchmark_group(format!("dedup/{producers}"));
     bench(group, "broker, sequence", IN_MEMORY, || memory(pipeline::Dedup::Sequence), by_sequence::<PRODUCERS>);

@@ -1,11 +1,12 @@
-//! What durable confirmations cost, one sync for each and one sync for many, beside the floor that the disk sets.
+//! The cost of durable confirmations, with one sync for each and with one sync for many, compared with the limit of
+//! the disk.
 //!
-//! All of it goes through the broker that ships: threads, TCP, and the log's file. One producer with one message in
-//! flight makes the broker sync each record by itself. With 64 of them, what comes while the disk is busy shares the next
-//! sync. The floor is a loop that appends frames of the same size to a file on the same disk and syncs after each, or
+//! Everything runs through the real broker: threads, TCP, and the log's file. One producer with one message in flight
+//! makes the broker sync each record by itself. With 64 producers, records that arrive during a sync share the next
+//! one. The limit is a loop that appends frames of the same size to a file on the same disk and syncs after each, or
 //! after each 64, and does nothing else.
 //!
-//! Every publish of a timed run is confirmed, and afterwards the log is read back: it holds each of them once.
+//! Every publish of a timed run is confirmed, and afterwards the log is read: it must hold each of them once.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -32,15 +33,15 @@ use delivery_impls::store::file::{FileJournal, Room};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId};
 
-/// Producers that have a message in flight at once.
+/// The number of producers that have a message in flight at once.
 const MANY: u32 = 64;
-/// Publishes of each producer in an iteration.
+/// The number of publishes of each producer in an iteration.
 const EACH: u64 = 20;
 
-/// Nobody wants to know.
-struct Deaf;
+/// An observer that ignores everything.
+struct Ignore;
 
-impl Observer for Deaf {
+impl Observer for Ignore {
     fn observe(&self, _: &str, _: &Report) -> io::Result<()> {
         Ok(())
     }
@@ -48,7 +49,7 @@ impl Observer for Deaf {
     fn notice(&self, _: &str, _: &dyn Display) {}
 }
 
-/// One producer: its connection, and what it publishes next.
+/// A producer: its connection, and the number of its next publish.
 struct Client {
     stream: TcpStream,
     decoder: Decoder,
@@ -112,12 +113,12 @@ fn record(message: MessageId, identity: Identity, producer: ProducerId) -> Recor
     Record { message, identity, producer, epoch: Epoch(0), payload }
 }
 
-/// How long so many producers, each with one message in flight, take for so many publishes each.
+/// The time that this many producers, each with one message in flight, take for `each` publishes each.
 fn publish(producers: u32, each: u64) -> Duration {
     let directory = tempfile::tempdir().expect("a directory");
     let stores = Stores::in_directory(directory.path());
     let log = stores.log();
-    let run = Run::new(Pipeline::default(), loopback_tuning(), stores, Arc::new(Deaf), Deployment::Apart);
+    let run = Run::new(Pipeline::default(), loopback_tuning(), stores, Arc::new(Ignore), Deployment::Apart);
     let inbox = broker::listen(&run, LOOPBACK).expect("a free port");
     let address = inbox.address();
     let took = thread::scope(|scope| {
@@ -139,7 +140,7 @@ fn publish(producers: u32, each: u64) -> Duration {
     took
 }
 
-/// How long it takes to append so many frames of a record's size, and to sync after every `group` of them.
+/// The time to append this many frames of a record's size and to sync after every `group` of them.
 fn floor(records: u64, group: u64) -> Duration {
     let directory = tempfile::tempdir().expect("a directory");
     let session = Session::default();
@@ -162,11 +163,11 @@ fn append(path: &Path, frame: &[u8], records: u64, group: u64) {
     }
 }
 
-/// What is compared: how many records each takes, and how to store them durably.
+/// A measurement to compare: the number of its records, and the function that stores them durably.
 type Contender = (u64, Box<dyn Fn() -> Duration>);
 
-/// The best of so many tries of each, in records a second. They are taken in turn, and are short: whatever else uses the
-/// disk only takes away, and so meets all alike.
+/// The best of `tries` short measurements of each contender, in records a second. The contenders take turns, so that
+/// other use of the disk affects all of them in the same way.
 fn best<const N: usize>(tries: u32, contenders: [Contender; N]) -> [f64; N] {
     let mut best = [0.0; N];
     for _ in 0..tries {
@@ -177,7 +178,7 @@ fn best<const N: usize>(tries: u32, contenders: [Contender; N]) -> [f64; N] {
     best
 }
 
-/// Says on standard error how the four figures stand to each other, on one disk.
+/// Prints the four figures and their ratios, on one disk, to standard error.
 fn report(each: u64, tries: u32) {
     let many = u64::from(MANY) * each;
     let [one, floor_one, group, floor_group] = best(

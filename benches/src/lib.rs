@@ -1,21 +1,21 @@
-//! What the guarantees cost, measured with criterion: `cargo bench -p delivery-benches`.
+//! The costs of the guarantees, measured with criterion: `cargo bench -p delivery-benches`.
 //!
 //! | bench | question |
 //! |---|---|
-//! | `ack_window` | what the contiguous settled prefix costs a position, lock-free and behind a lock, with one worker and with two |
-//! | `dedup` | what recognising a retry costs a publish, by sequence number and by set of identities |
-//! | `group_sync` | durable confirmations a second, one sync for each and one for many, beside the disk's floor |
-//! | `semantics` | what at-most-once, at-least-once and exactly-once each cost a message, in memory, on one thread and with one for each side, and what each mechanism of exactly-once adds |
+//! | `ack_window` | the cost of the contiguous settled prefix for a position, lock-free and behind a lock, with one worker and with two |
+//! | `dedup` | the cost of recognising a retry for a publish, by sequence number and by set of identities |
+//! | `group_sync` | durable confirmations a second, one sync for each and one for many, compared with the limit of the disk |
+//! | `semantics` | the cost of at-most-once, at-least-once and exactly-once for a message, in memory, on one thread and with one for each side, and of each mechanism of exactly-once |
 //!
 //! ```
 //! let took = delivery_benches::time_at_once([1, 2].map(|number| move || drop(std::hint::black_box(number + 1))));
 //! println!("two threads, from when the first began until the last was done: {took:?}");
 //! ```
 //!
-//! Each timed run is followed by a check of what it computed, so a figure never belongs to code that skipped its work. Times are of
-//! batches: a clock read costs more than one of these operations. Here stands what the benches share: the
-//! clock, the mode, and the control that says whether two threads really have a core each; and the memories of seen
-//! messages that only the bench `dedup` runs.
+//! Each timed run is followed by a check of its result, so a figure never belongs to code that skipped its work.
+//! Times are of batches, because reading the clock takes longer than one of these operations. This crate has what the
+//! benches share: the clock, the mode, and the control that shows whether two threads really have a core each; and
+//! the memories of seen messages that only the bench `dedup` uses.
 
 pub mod dedup;
 
@@ -25,12 +25,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Whether the benches run once, as tests, and not to measure.
+/// Whether the benches run once, as tests, and do not measure.
 pub fn is_test() -> bool {
     std::env::args().any(|argument| argument == "--test")
 }
 
-/// How long the work takes.
+/// The time of the work.
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 pub fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
@@ -38,8 +38,8 @@ pub fn time(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// How long the work takes on as many threads at once, from when the first begins until the last is done. The threads
-/// read the clock themselves: whoever waits for them may be woken when they are half-way, or through.
+/// The time of work on several threads at once, from the start of the first thread to the end of the last. The
+/// threads read the clock themselves, because a thread that waits for them may be woken late.
 #[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 pub fn time_at_once<W: FnOnce() + Send>(work: impl IntoIterator<Item = W>) -> Duration {
     let work: Vec<W> = work.into_iter().collect();
@@ -62,13 +62,14 @@ pub fn time_at_once<W: FnOnce() + Send>(work: impl IntoIterator<Item = W>) -> Du
     began.zip(ended).map_or(Duration::ZERO, |(began, ended)| ended - began)
 }
 
-/// A counter that shares no cache line with another, nor the neighbouring line that is fetched along with it.
+/// A counter that shares no cache line with another one, nor the neighbouring line that is fetched with it.
 #[repr(align(128))]
 #[derive(Default)]
 struct PrivateLine(AtomicU64);
 
-/// At which share of its speed alone a thread runs beside another one, when they have nothing in common: about 1 on two
-/// cores, about 0.5 where the two share one. The best of a few tries, as anything else that runs only takes away.
+/// The speed of a thread beside another one with which it shares no data, as a fraction of its speed alone: about 1
+/// on two cores, about 0.5 if the two share one. It is the best of a few tries, because other load only makes it
+/// lower.
 pub fn speed_beside_another() -> f64 {
     const COUNT: u64 = 2_000_000;
     const TRIES: usize = 5;
@@ -92,7 +93,7 @@ pub fn speed_beside_another() -> f64 {
     best(1).as_secs_f64() / best(2).as_secs_f64()
 }
 
-/// Says on standard error how far figures of two threads can be trusted. Once a bench, beside those figures.
+/// Prints how far the figures of two threads can be trusted, to standard error. A bench calls it once.
 pub fn report_speed_beside_another() {
     let speed = speed_beside_another();
     let meaning = if speed < 0.75 {

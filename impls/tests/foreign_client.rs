@@ -360,7 +360,7 @@ fn slow_and_vanishing_peers_are_cut_off_in_time() {
     let usual = Limits::default();
     check(Limits { hello: soon, ..usual }, &[], "did not say who it is in 60 ms");
     check(Limits { hello: soon, ..usual }, &frame(&[7]), "did not say who it is in 60 ms");
-    check(Limits { silence: soon, ..usual }, &registered, "nothing was heard of the peer for 60 ms");
+    check(Limits { silence: soon, ..usual }, &registered, "the peer sent nothing for 60 ms");
     check(Limits { frame: soon, ..usual }, &half, "did not finish a frame in 60 ms");
 }
 
@@ -403,7 +403,7 @@ fn a_client_that_goes_by_other_settings_is_refused_by_their_name() {
         let unfit = [b"\x0a", difference.as_bytes()].concat();
         assert_eq!((differs.hear(), differs.hear()), (Some(unfit), None), "unfit");
         let notice = served.notice();
-        assert!(notice.contains(&format!("the peer goes by other settings: {difference}")), "{notice}");
+        assert!(notice.contains(&format!("the peer has other settings: {difference}")), "{notice}");
     }
     assert_eq!(fits.published(1, 0), 2, "and nobody else is harmed");
     drop(fits);

@@ -1,28 +1,27 @@
 //! Values as rows of bits, so that a checker can hold millions of states in memory.
 //!
-//! A state is packed in two steps. First every field goes to its place in an image of a few words, always the same place
-//! and always the same width, so that all shifts are constants. Then a [`Sieve`] moves those bits together that the
-//! settings at hand leave any choice; which these are, the same list of fields has told a [`Used`].
+//! A state is packed in two steps. First every field is written to a fixed place of an image of a few words, with a
+//! fixed width, so that all shifts are constants. Then a [`Sieve`] moves those bits together that can differ under
+//! the current settings. The same list of fields gives these bits, in a [`Used`].
 //!
-//! A type says once how it is coded, field by field, and that one list writes, reads and tells what is used:
-//! [`Bits::code`] takes a value and gives back the one to keep, which is the same when writing and the one found when
-//! reading.
+//! A type defines its code once, field by field; that one list writes, reads and finds the used bits. [`Bits::code`]
+//! takes a value and returns the one to keep: the same value when writing, the stored one when reading.
 //!
-//! Left out: any format for files. Two versions of the code need not agree on a single bit.
+//! Left out: a format for files. Two versions of the code may use different bits.
 
-/// One word of an image that is written, read, or merely described, from its lowest bit on.
+/// A word of an image that is written, read, or described, from its lowest bit on.
 pub trait Bits {
-    /// Whether values are replaced by what is found, so that there is something to take over.
+    /// Whether `code` returns stored values, so that the caller must keep them.
     const READS: bool;
 
-    /// Puts the value in so many bits, less than 64, and gives it back; or takes so many bits and gives what they say.
-    /// Under the settings at hand, no other bits than `used` are ever set.
+    /// Codes a value in `width` bits, less than 64: writes it and returns it, or reads the bits and returns their
+    /// value. `used` has the bits that can be set under the current settings.
     ///
-    /// A value that needs other bits stops the search, here or in the sieve: to cut it short would make one of two
-    /// states.
+    /// A value that needs other bits stops the search, here or in the sieve, because without these bits two states
+    /// would look the same.
     fn code(&mut self, value: u64, width: u32, used: u64) -> u64;
 
-    /// Codes a small number in its place, of which so many bits are used.
+    /// Codes a small number in `width` bits, of which the lowest `used` are used.
     #[inline(always)]
     fn byte(&mut self, value: &mut u8, width: u32, used: u32) {
         let found = self.code((*value).into(), width, ones(used));
@@ -32,18 +31,18 @@ pub trait Bits {
     }
 }
 
-/// So many ones: less than 64.
+/// A number whose lowest `count` bits are ones; `count` is less than 64.
 #[inline(always)]
 pub const fn ones(count: u32) -> u64 {
     (1 << count) - 1
 }
 
-/// Writes a word.
+/// A word that is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Put {
     bits: u64,
     at: u32,
-    /// What did not fit into a width, of all values together.
+    /// The bits of all values that did not fit into their widths.
     excess: u64,
 }
 
@@ -69,10 +68,10 @@ impl Bits for Put {
     }
 }
 
-/// Reads a word that was written.
+/// A word that is read.
 #[derive(Clone, Copy, Debug)]
 pub struct Take {
-    /// What is still to be read.
+    /// The bits that are still to be read.
     pub rest: u64,
 }
 
@@ -87,10 +86,10 @@ impl Bits for Take {
     }
 }
 
-/// Tells which bits of a word are used.
+/// The bits of a word that are used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Used {
-    /// These.
+    /// The used bits.
     pub mask: u64,
     at: u32,
 }
@@ -107,12 +106,12 @@ impl Bits for Used {
     }
 }
 
-/// Small numbers in lanes of `LANE` bits each, of which no more than `WIDTH` are needed.
+/// Small numbers in lanes of `LANE` bits each, of which at most `WIDTH` are needed.
 ///
-/// They are moved together in pairs, then pairs of pairs: a few steps, whatever their number.
+/// The numbers are moved together in pairs, then in pairs of pairs: a few steps, whatever their count.
 pub struct Lanes<const LANE: u32, const WIDTH: u32>;
 
-/// Every other part of a word stays, those in between move by so many bits.
+/// A step that keeps every other part of a word and shifts the parts in between.
 #[derive(Clone, Copy)]
 struct Merge {
     stays: u64,
@@ -135,21 +134,21 @@ impl<const LANE: u32, const WIDTH: u32> Lanes<LANE, WIDTH> {
     };
     const EACH: u64 = repeated(ones(WIDTH), LANE);
 
-    /// The numbers side by side; all ones, which no word takes, if one is too large.
+    /// The numbers side by side. If one is too large, all ones, which is not a valid word.
     #[inline(always)]
     pub fn narrow(lanes: u64) -> u64 {
         let narrow = Self::STEPS.iter().fold(lanes, |bits, step| bits & step.stays | (bits & step.moves) >> step.by);
         if lanes & !Self::EACH == 0 { narrow } else { u64::MAX }
     }
 
-    /// Each in its lane again.
+    /// The numbers in their lanes again.
     #[inline(always)]
     pub fn widen(narrow: u64) -> u64 {
         Self::STEPS.iter().rev().fold(narrow, |bits, step| bits & step.stays | bits << step.by & step.moves)
     }
 }
 
-/// This part of a word, again every so many bits.
+/// A word with this part repeated every `every` bits.
 const fn repeated(part: u64, every: u32) -> u64 {
     let (mut word, mut at) = (0, 0);
     while at < u64::BITS {
@@ -159,29 +158,29 @@ const fn repeated(part: u64, every: u32) -> u64 {
     word
 }
 
-/// Moves the used bits of an image's words together, and back.
+/// A sieve: it moves the used bits of an image's words together, and back.
 #[derive(Clone, Debug)]
 pub struct Sieve<const N: usize> {
     used: [u64; N],
     pieces: Vec<Piece>,
-    /// Where the pieces of each word of a row end, and those of the next begin.
+    /// The index after the last piece of each word of a row.
     row_ends: Vec<usize>,
-    /// The same of the image's words.
+    /// The index after the last piece of each word of the image.
     image_ends: [usize; N],
 }
 
-/// Used bits that stand together in one word of the image, and in one word of the row.
+/// A group of used bits that are adjacent in one word of the image and in one word of the row.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     mask: u64,
-    /// How far it is rotated to the left.
+    /// The distance of the rotation to the left.
     by: u32,
     from: u8,
     to: u8,
 }
 
 impl<const N: usize> Sieve<N> {
-    /// Keeps these bits of each word; no other is ever set.
+    /// A sieve that keeps these bits of each word; no other bit may be set.
     pub fn new(used: [u64; N]) -> Self {
         let mut sieve = Sieve { used, pieces: Vec::new(), row_ends: Vec::new(), image_ends: [0; N] };
         let mut at = 0;
@@ -207,12 +206,12 @@ impl<const N: usize> Sieve<N> {
         sieve
     }
 
-    /// How many words a row has.
+    /// The number of words of a row.
     pub fn words(&self) -> usize {
         self.row_ends.len()
     }
 
-    /// The used bits side by side, and zeros behind them; none, if another bit is set.
+    /// The used bits side by side, followed by zeros; none if another bit is set.
     #[inline(always)]
     pub fn narrow<const WORDS: usize>(&self, image: &[u64; N]) -> Option<[u64; WORDS]> {
         let mut row = [0; WORDS];
@@ -240,19 +239,19 @@ impl<const N: usize> Sieve<N> {
     }
 }
 
-/// Something with few values, each of which is a number of few bits.
+/// A type with few values, each coded as a number of few bits.
 pub trait Coded: Sized {
-    /// How many bits the numbers have.
+    /// The number of bits.
     const BITS: u32;
 
-    /// The value's number.
+    /// The number of the value.
     fn to_bits(self) -> u64;
 
-    /// The value of this number.
+    /// The value of a number.
     ///
     /// # Panics
     ///
-    /// If it is no value's number.
+    /// If no value has this number.
     fn from_bits(bits: u64) -> Self;
 }
 
@@ -268,7 +267,8 @@ impl Coded for bool {
     }
 }
 
-/// Codes an enum without fields, whose values are listed in the order of their declaration; or a struct, field by field.
+/// Codes an enum without fields, whose values are listed in the order of their declaration, or a struct, field by
+/// field.
 macro_rules! coded {
     ($name:ident in $width:literal bits: $($value:ident),* $(,)?) => {
         impl $crate::bits::Coded for $name {
@@ -305,7 +305,7 @@ macro_rules! coded {
 }
 pub(crate) use coded;
 
-/// The bits of some values side by side, the first in the lowest.
+/// The bits of some values side by side, the first in the lowest bits.
 macro_rules! row {
     ($($value:ident: $part:ty),* $(,)?) => {{
         let (mut bits, mut at) = (0, 0);
@@ -319,7 +319,7 @@ macro_rules! row {
 }
 pub(crate) use row;
 
-/// Takes the first value off a row.
+/// Removes the first value from a row and returns it.
 pub(crate) fn first<T: Coded>(row: &mut u64) -> T {
     let value = T::from_bits(*row & ((1 << T::BITS) - 1));
     *row >>= T::BITS;
@@ -399,7 +399,7 @@ mod tests {
         }
     }
 
-    /// Numbers of at most so many bits, most of which have less.
+    /// Numbers of at most this many bits, most of them shorter.
     fn numbers(count: usize, bits: u32) -> impl Strategy<Value = Vec<u8>> {
         (0..=bits).prop_flat_map(move |bits| prop::collection::vec(0..=ones(bits) as u8, count))
     }
@@ -439,7 +439,7 @@ mod tests {
             image in any::<[u64; 5]>(),
             used in any::<[[u64; 5]; 3]>(),
         ) {
-            // Sparse, so that there are short runs and long gaps.
+            // Sparse bits, so that there are short runs and long gaps.
             let used: [u64; 5] = std::array::from_fn(|word| used[0][word] & used[1][word] | used[2][word] >> 40);
             let image: [u64; 5] = std::array::from_fn(|word| image[word] & used[word]);
             let sieve = Sieve::new(used);

@@ -1,24 +1,26 @@
-//! Words of files: enums whose every value is one word in kebab case, with the list of them in one place.
+//! The words of files: enums each of whose values is one word in kebab case, with the list of all words.
 //!
-//! Readers take a word from a file by it, errors list what is allowed by it, writers and people's output print by it.
+//! Readers convert words by this trait, errors list the allowed words, and writers and the output for people print
+//! the words.
 
 /// A value that files write as one word.
 pub trait Word: Copy + 'static {
-    /// Every value, in the order in which errors and tables list them.
+    /// All values, in the order in which errors and tables list them.
     const ALL: &'static [Self];
 
     /// The word that files use.
     fn word(self) -> &'static str;
 
-    /// The value that a word stands for.
+    /// The value of a word; none if the word is unknown.
     fn from_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|value| value.word() == word)
     }
 }
 
-/// A word that a person may choose, with what it means.
+/// A word with an explanation for people.
 pub trait Explained: Word {
-    /// What it means, in one sentence or more: the value's documentation, which the formats' reference shows too.
+    /// The meaning, in one sentence or more: the doc comment of the value, which the reference of the formats also
+    /// has.
     fn meaning(self) -> &'static str;
 }
 
@@ -29,8 +31,8 @@ macro_rules! doc_text {
     ([$($other:tt)*] $($rest:tt)*) => { $crate::words::doc_text!($($rest)*) };
 }
 
-/// Declares an enum of words: `Name { Value = "word", ... }`, with serde, `Display`, `ALL` and `word` by those words,
-/// and `meaning` by their doc comments.
+/// Declares an enum of words: `Name { Value = "word", ... }`, with `ALL`, `word`, serde and `Display` by these words,
+/// and `meaning` by the doc comments.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$($attribute:tt)*])* $value:ident = $word:literal),* $(,)? }) => {
         $(#[$doc])*
@@ -40,7 +42,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Every value.
+            /// All values.
             pub const ALL: [$name; [$($word),*].len()] = [$($name::$value),*];
 
             /// The word that files and output use.
@@ -48,7 +50,7 @@ macro_rules! words {
                 match self { $($name::$value => $word),* }
             }
 
-            /// What it means.
+            /// The meaning of the word.
             pub const fn meaning(self) -> &'static str {
                 match self { $($name::$value => $crate::words::doc_text!($([$($attribute)*])*).trim_ascii_start()),* }
             }

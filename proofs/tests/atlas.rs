@@ -1,4 +1,4 @@
-//! The atlas says what the checker says, its fault sets are minimal, and what it writes is what its readers rely on.
+//! The atlas agrees with the checker, its fault sets are minimal, and its output keeps its format.
 
 use std::fs;
 use std::path::Path;
@@ -17,8 +17,8 @@ use delivery_proofs::atlas::{
 };
 use serde_json::Value;
 
-/// Few enough to be checked set by set. Among them: two that break nothing alone and something together, one that asks
-/// for a second consumer, and two that leave several late deliveries of one position.
+/// The faults of the slower tests, few enough to check each set by itself. Two of them break nothing alone and
+/// something together, one needs a second consumer, and two together leave several late deliveries of one position.
 const SOME: [Fault; 4] = [Fault::PublishAckLost, Fault::BrokerCrash, Fault::LeaseExpiry, Fault::DedupForgotten];
 
 fn surveyed(pipelines: &[Pipeline], scope: Scope) -> Surveyed {
@@ -47,7 +47,8 @@ fn usual() -> &'static [Page] {
     })
 }
 
-/// A memory that each consumer has for itself fails as soon as there are two, whether or not a lease ends.
+/// A pipeline whose consumers each have a memory of their own, which fails with two consumers, whether or not a lease
+/// expires.
 fn with_a_memory_each() -> Page {
     let mut pipeline = preset("exactly-once");
     pipeline.consumer.remembers = Remembers::InMemory;
@@ -55,7 +56,7 @@ fn with_a_memory_each() -> Page {
     surveyed(&[pipeline], Scope { faults, ..Scope::default() }).pages.remove(0)
 }
 
-/// What a search finds where these faults may strike, each once, and no other.
+/// The result of a search in which these faults may strike, each once, and no others.
 fn explored(pipeline: &Pipeline, level: Level, faults: FaultSet) -> Explored {
     let alone = Pipeline { level, faults: faults.budget(), ..pipeline.clone() };
     explore(&alone, Limits::default(), &|_| true).expect("two messages fit")
@@ -119,7 +120,7 @@ fn a_story_needs_each_of_its_faults_once_and_ends_where_its_promise_breaks() {
     }
 }
 
-/// The text between the markers is generated: a table that says something else than the model would be worse than none.
+/// The text between the markers is generated, because a table that differs from the model would mislead.
 #[test]
 fn the_readmes_table_is_the_generated_one() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).expect("there is one");
@@ -149,7 +150,7 @@ fn every_presets_file_says_what_became_of_its_claim() {
     }
 }
 
-/// The remarks on other settings in the presets' files.
+/// The comments on other settings in the presets' files are true.
 #[test]
 fn what_the_presets_say_of_other_settings_is_so() {
     let check = |name: &str, change: fn(&mut Pipeline), expected: Verdict| {
@@ -192,7 +193,7 @@ fn json_has_the_words_of_the_contract() {
         (&broken["strongest"], &broken["verdicts"]["exactly-once"]),
         (&"at-least-once".into(), &"violated".into())
     );
-    // What was not asked about is not known.
+    // A set that was not tried is unknown.
     assert_eq!(result(&["rewind"])["levels"]["effect"]["verdicts"]["exactly-once"], "unknown");
     let told = &at("/violations")[0];
     assert_eq!([&told["level"], &told["property"]], ["delivery", "no-duplicate-delivery"]);
@@ -229,7 +230,7 @@ fn html_needs_no_other_file_and_takes_names_for_text() {
 fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
     let mut pages = charted(&["postgres-outbox-inbox"], FaultSet::of(SOME));
     pages[0].pipeline.name = "a-name-that-is-rather-too-long-for-its-column".to_owned();
-    // As if two faults had met a bound, which no two that strike once do.
+    // A pair of faults that met a bound, which does not happen with faults that strike once.
     pages[0].cut = vec![FaultSet::of([Fault::BrokerCrash, Fault::LeaseExpiry])];
     for width in [80, 100, 120, 300] {
         let written = chart(&pages, Ink::Plain, width) + &section(&pages[0], Ink::Plain, width);
@@ -245,8 +246,8 @@ fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
     assert_eq!(stories(&pages[0], Ink::Plain).matches("order service").count(), pages[0].breaks.len());
 }
 
-/// Where messages may end as dead letters, a claim that holds says so, and a story of one is told; where that is a loss, the
-/// claim is broken.
+/// If messages may become dead letters, a claim that holds mentions it and a story of one is shown; if a dead letter
+/// is a loss, the claim is broken.
 #[test]
 fn dead_letters_are_told_with_their_story() {
     let mut dies = preset("exactly-once");
@@ -278,10 +279,10 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
     let callbacks = Callbacks {
         keep_going: &|| {
             asked.fetch_add(1, Ordering::Relaxed);
-            told.lock().expect("nobody panics with it").len() < 4
+            told.lock().expect("no panic").len() < 4
         },
         tell: &|position: Progress<'_>| {
-            let mut told = told.lock().expect("nobody panics with it");
+            let mut told = told.lock().expect("no panic");
             if position.done > told.len() {
                 told.push((position.done, position.title.to_owned()));
             }

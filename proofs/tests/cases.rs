@@ -1,8 +1,8 @@
-//! Bounded pipelines with the answers that they must get, worked out by hand: each was answered wrongly once, or is the
-//! legal neighbour of one that was.
+//! Pipelines with small bounds and their expected answers, worked out by hand. Each was once answered wrongly, or is
+//! a correct neighbour of one that was.
 //!
-//! `expected.json` says of each: `messages` (2 where it says nothing), `strongest`, a property that is `violated`, whether
-//! its story is `endless`, whether the promise rests on `dead-letters`, and the `exit` code of its promise.
+//! `expected.json` has for each: `messages` (default 2), `strongest`, a property that is `violated`, whether its
+//! story is `endless`, whether the promise depends on `dead-letters`, and the `exit` code of its promise.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,19 @@
-//! What each delivery semantics costs a message: the three reference pipelines from submit to settle, in memory.
+//! The cost of each delivery semantics for a message: the three reference pipelines from submit to settle, in memory.
 //!
-//! There are two sides: the producer with the broker's publishing half, and the consumer with its delivering half. Both run
-//! on one thread, in rounds of [`ROUND`] messages, over stores in memory: no sockets, no disk, no waiting, so that nothing
-//! but the mechanisms differs. Each side's work is timed by itself. Their sum is all the work that a semantics makes for
-//! everybody; the slower side is the time of a message where each has a core and neither ever waits.
+//! There are two sides: the producer with the publishing half of the broker, and the consumer with the delivering
+//! half. Both run on one thread, in rounds of [`ROUND`] messages, over stores in memory: no sockets, no disk and no
+//! waiting, so that only the mechanisms differ. Each side is timed by itself. The sum is all work of a semantics; the
+//! slower side is the time of a message if each side has a core and never waits.
 //!
-//! Then with a thread for the consumer ([`two_threads`]): what a message takes where the two sides do wait for each other.
+//! A second measurement uses a thread for the consumer ([`two_threads`]): the time of a message if the two sides wait
+//! for each other.
 //!
-//! Exactly-once is at-least-once with a number for each message, the broker's memory of the numbers and the consumer's
-//! inbox. The report adds them one after the other ([`STAGES`]), so what each costs is the difference of two figures.
+//! Exactly-once is at-least-once with a number for each message, the broker's memory of the numbers and the
+//! consumer's inbox. The report adds these one after the other ([`STAGES`]), so the cost of each is the difference of
+//! two figures.
 //!
-//! Every timed run ends with a look at the stock: each order was taken once, by any semantics, as nothing fails here.
+//! Every timed run ends with a check of the stock: each order was taken once under any semantics, because nothing
+//! fails here.
 
 mod two_threads;
 
@@ -34,16 +37,16 @@ use delivery_model::pipeline::{Acks, Dedup, Identity, Pipeline, Remembers};
 use delivery_model::presets;
 use delivery_model::vocab::MessageId;
 
-/// Messages under way at once, and so for each sync.
+/// The number of messages under way at once, and so for each sync.
 const ROUND: u64 = 64;
-/// Messages in an iteration.
+/// The number of messages in an iteration.
 const BATCH: u64 = 16 * ROUND;
 /// The one article that is ordered.
 const SKU: Sku = Sku(7);
 const NOW: Millis = Millis(0);
 const CONSUMER: ConsumerId = ConsumerId(0);
 
-/// How long each side worked.
+/// The working time of each side.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sides {
     publishing: Duration,
@@ -51,7 +54,7 @@ struct Sides {
 }
 
 impl Sides {
-    /// The quicker of two tries, for each side by itself: whatever else runs only takes away.
+    /// The shorter time of each side, of two tries: other load only makes a try longer.
     fn best(self, other: Sides) -> Sides {
         Sides { publishing: self.publishing.min(other.publishing), delivering: self.delivering.min(other.delivering) }
     }
@@ -68,10 +71,10 @@ impl Sides {
 /// The broker's core, over journals in memory.
 type MemoryBroker = Broker<SimulatedJournal>;
 
-/// What the stores in memory do not do.
+/// The message of an `expect` on a store in memory.
 const FAILS: &str = "memory does not fail";
 
-/// The producer, and what it is to submit.
+/// The producer, with its next order.
 struct Ordering {
     is_acked: bool,
     producer: Producer<SimulatedOutbox>,
@@ -82,7 +85,7 @@ impl Ordering {
     fn publish_round(&mut self, broker: &mut MemoryBroker) {
         for _ in 0..ROUND {
             self.submitted += 1;
-            // Each has its own: one that all share would have both threads count on one cache line.
+            // Each order has a payload of its own: with a shared one both threads would use the counter on one cache line.
             let payload = Order { sku: SKU, quantity: 1 }.encode();
             self.producer.submit(MessageId(self.submitted), payload).expect(FAILS);
         }
@@ -111,7 +114,7 @@ struct Stocking {
 }
 
 impl Stocking {
-    /// Works on a hand-off as far as it can be without an answer of the broker.
+    /// Handles a delivery as far as possible without an answer of the broker.
     fn work(&mut self, hand: DeliveryId) {
         while let Some(task) = self.consumer.task(hand) {
             match task {
@@ -127,7 +130,7 @@ impl Stocking {
         }
     }
 
-    /// Every one of so many orders was taken from the stock once.
+    /// Checks that every order was taken from the stock once.
     fn check(&self, orders: u64) {
         let left = self.inventory.stock(SKU).expect(FAILS);
         assert_eq!(left, -(orders as i64));
@@ -180,7 +183,7 @@ impl Whole {
         }
     }
 
-    /// What the consumer says reaches the broker, and the answer the consumer. False if it said nothing.
+    /// Passes the consumer's messages to the broker, and the answers back. Returns false if there was no message.
     fn pass_on(&mut self) -> bool {
         let mut is_said = false;
         while let Some(output) = self.stocking.consumer.poll_output() {
@@ -197,7 +200,7 @@ impl Whole {
         is_said
     }
 
-    /// Every order that was submitted was taken from the stock once.
+    /// Checks that every submitted order was taken from the stock once.
     fn check(&self) {
         self.stocking.check(self.ordering.submitted);
     }
@@ -209,17 +212,17 @@ fn reference(name: &str) -> Pipeline {
     presets::named(name).expect("a preset")
 }
 
-/// Switches a mechanism on.
+/// A change that switches a mechanism on.
 type Add = fn(&mut Pipeline);
 
-/// From at-least-once to exactly-once, a mechanism at a time.
+/// The mechanisms from at-least-once to exactly-once, one at a time.
 const STAGES: [(&str, Add); 3] = [
     ("a number for each message", |pipeline| pipeline.producer.identity = Identity::Sequence),
     ("the broker's memory of the numbers", |pipeline| pipeline.broker.dedup = Dedup::Sequence),
     ("the consumer's inbox", |pipeline| pipeline.consumer.remembers = Remembers::WithEffect),
 ];
 
-/// What is compared: at-most-once, at-least-once, and from there the stages to exactly-once.
+/// The pipelines to compare: at-most-once, at-least-once, and the stages from there to exactly-once.
 fn compared() -> Vec<Pipeline> {
     let [most, least, exactly] = NAMES.map(reference);
     let mut stage = least.clone();
@@ -243,8 +246,8 @@ fn timed(pipeline: &Pipeline, messages: u64) -> Sides {
     sides
 }
 
-/// The best of so many tries of each, taken in turn so that what else runs meets all alike. A try is about a millisecond,
-/// so that some fall between the turns of whoever shares the core.
+/// The best of `tries` runs of each pipeline. The pipelines take turns, so that other load affects all of them in the
+/// same way. A run takes about a millisecond, so some runs are not interrupted.
 fn best_of(tries: u32, pipelines: &[Pipeline]) -> Vec<Sides> {
     let mut best = vec![Sides { publishing: Duration::MAX, delivering: Duration::MAX }; pipelines.len()];
     for _ in 0..tries {
@@ -255,7 +258,7 @@ fn best_of(tries: u32, pipelines: &[Pipeline]) -> Vec<Sides> {
     best
 }
 
-/// Says on standard error what each costs beside the others, and what each mechanism adds.
+/// Prints the cost of each semantics compared with the others, and the cost of each mechanism, to standard error.
 fn report(tries: u32) {
     let best = best_of(tries, &compared());
     let (most, least, exactly) = (best[0], best[1], best[best.len() - 1]);
@@ -282,7 +285,7 @@ fn semantics(criterion: &mut Criterion) {
     for name in NAMES {
         let pipeline = reference(name);
         group.bench_function(name, |bencher| {
-            // The log in memory only grows: each iteration starts anew.
+            // The log in memory only grows, so each iteration starts with new stores.
             bencher.iter_custom(|iterations| (0..iterations).map(|_| timed(&pipeline, BATCH).sum()).sum());
         });
     }

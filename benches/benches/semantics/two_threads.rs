@@ -1,10 +1,11 @@
-//! A core for each side: the producer and the broker's core on one thread, the consumer with its inventory on the other.
+//! The cost of a message with a core for each side: the producer and the broker's core on one thread, the consumer
+//! with its inventory on the other.
 //!
-//! They say to each other what they would over a connection, in batches of up to a round, through bounded queues, so that
-//! both work at once: the broker goes on publishing and handing off while up to [`AHEAD`] batches wait for the consumer.
-//! A try is a batch of messages as a whole, from the first submit to the last release: about a millisecond, so that some
-//! fall between the turns of whoever else wants the cores. It takes two cores that nobody else wants to show a gain, so
-//! the control is told beside the figures.
+//! The threads exchange what they would send over a connection, in batches of up to a round, through bounded queues,
+//! so that both work at the same time: the broker continues to publish and to hand off while up to [`AHEAD`] batches
+//! wait for the consumer. A run is a batch of messages from the first submit to the last release. It takes about a
+//! millisecond, so some runs are not interrupted. A gain shows only on two idle cores, so the control is printed with
+//! the figures.
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
@@ -18,23 +19,23 @@ use delivery_model::vocab::SettleOutcome;
 
 use super::{BATCH, CONSUMER, FAILS, MemoryBroker, NAMES, NOW, Ordering, ROUND, Stocking, Whole, reference};
 
-/// Batches that the consumer has not answered yet: enough that neither side waits for the other to wake up.
+/// The number of batches that the consumer has not answered: enough that neither side waits for the other to wake up.
 const AHEAD: usize = 8;
 
-/// How often one who waits looks before it offers its core to others: for about as long as a batch takes.
+/// The number of looks of a waiting thread before it yields: about the time of a batch.
 const SPINS: u32 = 1_000;
 
-/// What the broker says at once.
+/// The messages of the broker in one batch.
 #[derive(Default)]
 struct Batch {
     settled: Vec<(DeliveryId, SettleOutcome)>,
     hand_offs: Vec<HandOff>,
 }
 
-/// What the consumer says to each batch, if only that it has nothing to say.
+/// The consumer's answer to a batch, which may be empty.
 type Answer = Vec<ConsumerOutput>;
 
-/// The first thread, until every message was published and its hand-off is over.
+/// The loop of the first thread, until every message is published and its delivery has ended.
 fn serve(
     ordering: &mut Ordering,
     broker: &mut MemoryBroker,
@@ -53,7 +54,7 @@ fn serve(
             to_consumer.send(batch).expect("the consumer is there");
             ahead += 1;
         }
-        // Waits where there is nothing else to do.
+        // Waits if there is nothing else to do.
         let first = if publishes { answers.try_recv().ok() } else { next(&answers) };
         for answer in first.into_iter().chain(answers.try_iter()) {
             ahead -= 1;
@@ -62,8 +63,8 @@ fn serve(
     }
 }
 
-/// The next that comes; none if nothing will. To be woken by the operating system takes longer than a batch, so who waits
-/// keeps its core, unless somebody else wants it.
+/// The next value of the queue; none if the other side has ended. A wake-up by the operating system takes longer than
+/// a batch, so a waiting thread keeps its core unless another thread wants it.
 fn next<T>(queue: &Receiver<T>) -> Option<T> {
     loop {
         for _ in 0..SPINS {
@@ -85,7 +86,7 @@ fn hand_off(broker: &mut MemoryBroker) -> Vec<HandOff> {
     hand_offs
 }
 
-/// What the consumer says reaches the broker. How many hand-offs are over.
+/// Passes the consumer's messages to the broker. Returns the number of deliveries that have ended.
 fn take(broker: &mut MemoryBroker, answer: Answer, settled: &mut Vec<(DeliveryId, SettleOutcome)>) -> u64 {
     let mut over = 0;
     for output in answer {
@@ -101,7 +102,7 @@ fn take(broker: &mut MemoryBroker, answer: Answer, settled: &mut Vec<(DeliveryId
     over
 }
 
-/// The second thread, until nothing more comes.
+/// The loop of the second thread, until the queue has ended.
 fn consume(stocking: &mut Stocking, batches: Receiver<Batch>, to_broker: SyncSender<Answer>) {
     while let Some(Batch { settled, hand_offs }) = next(&batches) {
         for (hand, outcome) in settled {
@@ -120,7 +121,7 @@ fn consume(stocking: &mut Stocking, batches: Receiver<Batch>, to_broker: SyncSen
     }
 }
 
-/// How long so many messages take from end to end.
+/// The time of this many messages from end to end.
 fn timed(pipeline: &Pipeline, messages: u64) -> Duration {
     let Whole { mut ordering, mut broker, mut stocking } = Whole::new(pipeline.clone());
     let (to_consumer, batches) = sync_channel(AHEAD);
@@ -135,8 +136,8 @@ fn timed(pipeline: &Pipeline, messages: u64) -> Duration {
     took
 }
 
-/// Says on standard error what each semantics costs a message, beside the control. The best of a few tries of each, taken
-/// in turn: whatever else runs only takes away, and meets all alike.
+/// Prints the cost of a message under each semantics, with the control, to standard error: the best of a few runs of
+/// each. The pipelines take turns, so that other load affects all of them in the same way.
 pub fn report(is_test: bool) {
     let tries = if is_test { 1 } else { 2_000 };
     let pipelines = NAMES.map(reference);

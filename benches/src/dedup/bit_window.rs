@@ -1,8 +1,9 @@
-//! A bit window for every session, as IPsec, QUIC and WireGuard keep it against replays (RFC 6479): one bit a number, in
-//! a ring of words, so that sliding clears words and shifts nothing.
+//! A bit window for every session, as IPsec, QUIC and WireGuard use it against replays (RFC 6479): one bit a number,
+//! in a ring of words, so that sliding clears words and shifts no bits.
 //!
-//! It takes numbers in any order within its width, and slides whenever a higher one comes. What lies left of it, it
-//! cannot tell: those protocols drop that as a replay, which for a message would be a loss; here it is refused.
+//! It accepts numbers in any order within its width, and slides whenever a higher one comes. It cannot tell whether a
+//! number left of the window was seen. Those protocols drop such a packet as a replay, which would lose a message;
+//! here it is refused.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,11 +15,11 @@ use super::{Answer, Dedup, Errs, Numbered};
 
 const TAG: u8 = 2;
 
-/// Bits in a word.
+/// The number of bits in a word.
 const BITS: u64 = 64;
 
-/// A window for every session, of `WORDS` words of 64 numbers: it tells the highest number and at least the
-/// `64 (WORDS - 1)` before it, as the word of the highest is only begun.
+/// A window of `WORDS` words of 64 numbers for every session. It knows the highest number and at least the `64 (WORDS
+/// - 1)` before it, because the word of the highest number is only partly used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BitWindow<const WORDS: usize> {
     windows: BTreeMap<Session, Window<WORDS>>,
@@ -27,7 +28,7 @@ pub struct BitWindow<const WORDS: usize> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Window<const WORDS: usize> {
     highest: u64,
-    /// The bit of number `n` is in word `n / 64` modulo `WORDS`. Beyond the highest, all bits are clear.
+    /// The bits: number `n` is in word `n / 64` modulo `WORDS`. All bits above the highest number are clear.
     ring: [u64; WORDS],
 }
 
@@ -62,7 +63,7 @@ impl<const WORDS: usize> Window<WORDS> {
         if number < self.start() {
             return;
         }
-        // Words that come in carry the bits of a lap ago. At most all of them do.
+        // New words still have the bits of the last lap. At most all words are new.
         let come_in = self.highest / BITS + 1..=number / BITS;
         for word in come_in.rev().take(WORDS) {
             self.ring[index::<WORDS>(word * BITS)] = 0;
@@ -71,7 +72,7 @@ impl<const WORDS: usize> Window<WORDS> {
         self.ring[index::<WORDS>(number)] |= 1 << (number % BITS);
     }
 
-    /// Whether it can have come about: the highest number is in it, and nothing beyond.
+    /// Whether the window is valid: the highest number is in it, and no higher one.
     fn is_plausible(&self) -> bool {
         let last = self.highest / BITS;
         let beyond = self.ring[index::<WORDS>(self.highest)] >> (self.highest % BITS);

@@ -1,7 +1,7 @@
-//! A memory in the store: an inbox table, written when a message is stored, and asked on disk.
+//! A durable memory in the store: an inbox table that is written when a message is stored, and looked up on disk.
 //!
-//! It forgets nothing and survives a restart by itself. It costs a durable transaction a message, unless that is part of
-//! one that is made anyway, and a look-up on disk; and it grows for ever.
+//! It forgets nothing and survives a restart by itself. It needs a durable transaction a message, unless it is part
+//! of one that is made anyway, and a look-up on disk; and it grows without limit.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use delivery_impls::store::{Change, EffectStore, StoreError};
 
 use super::{Answer, Dedup, Errs};
 
-/// Every identity, in a store.
+/// All identities, in a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Durable<S> {
     store: S,

@@ -1,8 +1,8 @@
-//! A set of identities, and a queue to forget the oldest by. NATS JetStream (`Nats-Msg-Id`) and SQS FIFO keep such a set,
-//! with a time in place of a count.
+//! A set of identities with a queue of their order, as in NATS JetStream (`Nats-Msg-Id`) and SQS FIFO, which limit it
+//! by time instead of count.
 //!
-//! It forgets what is older than its capacity, and takes a retry of it for new. Every identity costs an entry in the set
-//! and one in the queue.
+//! It forgets identities beyond its capacity, and takes a retry of one for new. Every identity takes an entry in the
+//! set and one in the queue.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
@@ -14,22 +14,22 @@ use super::{Answer, Dedup, Errs, identities};
 
 const TAG: u8 = 5;
 
-/// The last so many identities.
+/// The latest identities, up to a capacity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExactIds {
     capacity: usize,
     ids: BTreeSet<Identity>,
-    /// Oldest first.
+    /// The identities, oldest first.
     order: VecDeque<Identity>,
     has_forgotten: bool,
 }
 
 impl ExactIds {
-    /// A set that remembers so many.
+    /// A set of at most `capacity` identities.
     ///
     /// # Panics
     ///
-    /// If that is none.
+    /// If the capacity is 0.
     pub fn new(capacity: usize) -> ExactIds {
         assert!(capacity > 0, "a set that remembers nothing recognises nothing");
         let (ids, order, has_forgotten) = Default::default();
@@ -78,7 +78,7 @@ impl Dedup for ExactIds {
             snapshot::expect(reader, ids.len() == order.len(), "every identity once")?;
             let fits = (1..=usize::MAX as u64).contains(&capacity) && ids.len() as u64 <= capacity;
             snapshot::expect(reader, fits, "no more identities than it remembers")?;
-            // What forgets one stays full from then on.
+            // Once it has forgotten an identity, it stays full.
             let is_full = ids.len() as u64 == capacity;
             snapshot::expect(reader, has_forgotten == 0 || has_forgotten == 1 && is_full, "a full set, or no loss")?;
             Ok(ExactIds { capacity: capacity as usize, ids, order, has_forgotten: has_forgotten == 1 })

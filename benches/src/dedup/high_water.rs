@@ -1,9 +1,9 @@
-//! A high-water mark for every session: what is not above it is a duplicate. Pulsar's deduplication cursor and RabbitMQ's
-//! stream writers work so.
+//! A high-water mark for every session: a number that is not above it is a duplicate. Pulsar's deduplication cursor
+//! and RabbitMQ's stream writers work like this.
 //!
-//! Eight bytes a session. It forgets which numbers below the mark were stored and which were skipped, and calls both
-//! duplicates. So it is right only where numbers come in order: after a gap, the attempt that fills it is confirmed and
-//! lost.
+//! It takes eight bytes a session. It does not know which numbers below the mark were stored and which were skipped,
+//! and calls all of them duplicates. So it is correct only if numbers come in order: after a gap, the attempt that
+//! fills it is confirmed and lost.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ impl Dedup for HighWater {
         Ok(if is_above { Answer::New } else { Answer::Duplicate })
     }
 
-    /// The highest one was stored, and nothing above it.
+    /// Certain for the highest number, which was stored, and for all above it, which were not.
     fn is_certain(&self, Numbered { session, number }: Numbered) -> Result<bool, Infallible> {
         Ok(self.highest.get(&session).is_none_or(|highest| number >= *highest))
     }

@@ -1,10 +1,10 @@
-//! Kafka's rule for idempotent producers (`ProducerStateEntry`): the last five, and an exact match.
+//! The rule of Kafka for idempotent producers (`ProducerStateEntry`): the last five numbers, matched exactly.
 //!
-//! The number after the last is stored; one of the last five is a duplicate; anything else is refused, as out of order.
-//! Five is what Kafka lets a producer have in flight. Here a batch is one message; in Kafka it has a first and a last
-//! number, and both must match.
+//! The number after the last one is stored; one of the last five is a duplicate; any other number is refused as out
+//! of order. Kafka lets a producer have five batches in flight. Here a batch is one message; in Kafka it has a first
+//! and a last number, and both must match.
 //!
-//! It forgets the numbers before the last five, and refuses them. Left out: that Kafka forgets a quiet producer after a
+//! It forgets the numbers before the last five, and refuses them. Left out: Kafka forgets an idle producer after a
 //! day, and then accepts any number from it.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use super::{Answer, Dedup, Errs, Numbered};
 
 const TAG: u8 = 4;
 
-/// How many a session remembers.
+/// The number of messages that a session remembers.
 const KEPT: u64 = 5;
 
 /// The last five numbers of every session.
@@ -26,11 +26,11 @@ pub struct LastFive {
     last: BTreeMap<Session, Last>,
 }
 
-/// As every number follows the one before, two numbers say which five they are.
+/// The last numbers of a session. Every number follows the one before, so two numbers are enough to describe them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Last {
     number: u64,
-    /// How many, this one included: at most five.
+    /// The count of remembered numbers, the last one included: at most five.
     kept: u64,
 }
 

@@ -1,23 +1,24 @@
-//! The ways to recognise a retry that brokers use, side by side: same question, same words for the answer, and each says
-//! what it forgets and how it errs then.
+//! The memories by which brokers recognise a retry, with one interface. Each says what it forgets, and how it errs
+//! about what it forgot.
 //!
 //! | memory | as in | what it forgets | errs |
 //! |---|---|---|---|
 //! | [`HighWater`] | Pulsar, RabbitMQ streams | which numbers below the highest were stored | [suppresses](Errs::Suppresses) |
 //! | [`BitWindow`] | QUIC, WireGuard (RFC 6479) | numbers left of the window | [refuses](Errs::Refuses) |
-//! | [`ProducerTable`] | QUIC's window, for producers with epochs | the producer that was quiet the longest | [refuses](Errs::Refuses) |
+//! | [`ProducerTable`] | QUIC's window, for producers with epochs | the producer that was idle the longest | [refuses](Errs::Refuses) |
 //! | [`LastFive`] | Kafka | numbers before the last five | [refuses](Errs::Refuses) |
 //! | [`ExactIds`] | NATS JetStream, by count in place of time | ids before the last so many | [accepts](Errs::Accepts) |
-//! | [`TwoGenerations`] | the same, forgotten by the heap | ids before the last so many, up to twice as many | [accepts](Errs::Accepts) |
+//! | [`TwoGenerations`] | the same, but forgets half of its ids at once | ids before the last so many, up to twice as many | [accepts](Errs::Accepts) |
 //! | [`Durable`] | an inbox table | nothing | [never](Errs::Never) |
 //!
-//! None of them is probabilistic: a Bloom filter's "seen" may be about a message that never came, and suppressing that one
-//! loses it. Of these, only the high-water mark can do that, and says so.
+//! None of them is probabilistic: a Bloom filter may call a message seen that never came, and to suppress that
+//! message loses it. Of these memories only the high-water mark can do that, and its table entry says so.
 //!
-//! What the broker runs with is [`Memory`](delivery_impls::core::dedup::Memory), chosen by the pipeline's settings; these
-//! are what it is compared with, and nothing but the benches runs them. Left out: forgetting by time.
+//! The broker's own memory is [`Memory`](delivery_impls::core::dedup::Memory), chosen by the pipeline's settings; the
+//! memories here are compared with it, and only the benches use them. Left out: windows of time.
 //!
-//! A new memory is a file here, its line below and a line in the bench `dedup`; the tests hold it to what it says of itself.
+//! A new memory is a file here, its line below and a line in the bench `dedup`; the tests check what it says of
+//! itself.
 
 mod bit_window;
 mod durable;
@@ -41,72 +42,73 @@ pub use self::last_five::LastFive;
 pub use self::producer_table::ProducerTable;
 pub use self::two_generations::TwoGenerations;
 
-/// What a memory says to a name.
+/// The answer of a memory on a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// Not seen: store it.
+    /// It was not seen: store the record.
     New,
-    /// Seen: confirm it again, store nothing.
+    /// It was seen: confirm it again and store nothing.
     Duplicate,
-    /// Not seen, and something before it is missing: refuse it for now.
+    /// It was not seen, and a number before it is missing: refuse it for now.
     Gap,
-    /// Nobody can tell any more: refuse it.
+    /// It is forgotten whether it was seen: refuse it.
     Forgotten,
 }
 
-/// What a memory does about a name that it cannot tell any more, whether it was seen or not.
+/// The treatment of a name of which a memory has forgotten whether it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Errs {
-    /// It can tell every one.
+    /// There is no such name: it forgets nothing.
     Never,
-    /// Calls it new: what was seen may be stored twice, and nothing is lost.
+    /// The name is called new: a seen message may be stored twice, and none is lost.
     Accepts,
-    /// Refuses it: nothing is lost or stored twice, but what is new may be turned away, and its producer knows.
+    /// The name is refused: nothing is lost or stored twice, but a new message may be refused, and its producer
+    /// learns it.
     Refuses,
-    /// Calls it a duplicate, and so has it confirmed: nothing is stored twice, but what is new may be lost.
+    /// The name is called a duplicate and confirmed: nothing is stored twice, but a new message may be lost.
     Suppresses,
 }
 
-/// A message by its number: the name by which a producer with a session numbers its messages.
+/// The name of a message by its number in its producer's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Numbered {
-    /// Who numbers.
+    /// The session.
     pub session: Session,
-    /// Counted from 0.
+    /// The number, counted from 0.
     pub number: u64,
 }
 
 /// A memory of names by which a retry is recognised.
 ///
-/// Calling contract: [`judge`](Dedup::judge) a name; if it is new and its record is stored, [`remember`](Dedup::remember)
-/// it before the next one is judged. To restart, [`recover`](Dedup::recover) from what
-/// [`into_snapshot`](Dedup::into_snapshot) left.
+/// Calling contract: [`judge`](Dedup::judge) a name; if it is new and its record is stored,
+/// [`remember`](Dedup::remember) it before the next one is judged. To restart, [`recover`](Dedup::recover) from the
+/// result of [`into_snapshot`](Dedup::into_snapshot).
 pub trait Dedup: Sized {
-    /// How it errs about what it has forgotten. About everything else it does not err.
+    /// The kind of its errors about names that it forgot. It makes no other errors.
     const ERRS: Errs;
 
-    /// By what it recognises messages: [`Numbered`], or an [`Identity`].
+    /// The kind of names that it recognises: [`Numbered`], or an [`Identity`].
     type Name: Copy + Debug + Ord;
 
-    /// Why it could not answer or remember: nothing, for what is in memory.
+    /// The reason why it could not answer or remember; a memory in RAM has none.
     type Error: Debug;
 
-    /// What outlives a restart: bytes, or the store itself.
+    /// What survives a restart: bytes, or the store itself.
     type Snapshot;
 
-    /// Why a snapshot cannot be recovered from.
+    /// The reason why a snapshot cannot be recovered.
     type RecoverError: Debug;
 
-    /// What it says to this name.
+    /// The answer on this name.
     fn judge(&self, name: Self::Name) -> Result<Answer, Self::Error>;
 
-    /// Whether it can tell for certain if this name was seen. If it cannot, it errs as [`Dedup::ERRS`] says.
+    /// Whether it knows for certain if this name was seen. If not, it errs as [`Dedup::ERRS`] says.
     fn is_certain(&self, name: Self::Name) -> Result<bool, Self::Error>;
 
-    /// What this name stands for is stored.
+    /// Notes that the message with this name is stored.
     fn remember(&mut self, name: Self::Name) -> Result<(), Self::Error>;
 
-    /// Gives what a restart needs.
+    /// Ends this memory. Returns what a restart needs.
     fn into_snapshot(self) -> Self::Snapshot;
 
     /// A memory that answers as the one that left this snapshot.

@@ -1,14 +1,15 @@
 //! A table of producers: id, epoch, next number, and a window of 128 numbers from there on.
 //!
-//! The next number is the lowest that is not stored, and the window does not slide past it: a number further ahead is
-//! refused as a gap until what is missing has come. So everything below is known stored, numbers may come in any order
-//! within the window (as with several attempts in flight), and while a producer is in the table it is never misjudged.
+//! The next number is the lowest that is not stored, and the window does not slide past it: a number beyond the
+//! window is refused as a gap until the missing number has come. So all numbers below the next one are known to be
+//! stored, numbers may come in any order within the window (as with several attempts in flight), and there are no
+//! errors about a producer that is in the table.
 //!
-//! The table has room for so many producers. When it is full, it forgets the one that was quiet the longest, and every
-//! newcomer with an id up to that one's is refused, whether it was ever seen or not: ids are to be given out in rising
+//! The table has a capacity. When it is full, it forgets the producer that was idle the longest, and refuses every
+//! new producer whose id is not above that one's, whether it was ever seen or not: ids must be given out in rising
 //! order, and a refused producer asks for a new one. An older epoch of a known producer is refused too.
 //!
-//! Forty bytes and two tree entries a producer.
+//! A producer takes forty bytes and two tree entries.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -22,19 +23,19 @@ use super::{Answer, Dedup, Errs, Numbered};
 
 const TAG: u8 = 3;
 
-/// How far beyond the next number one may be.
+/// The width of the window, from the next number on.
 const WIDTH: u64 = 128;
 
-/// What is known of each producer.
+/// The state of every known producer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProducerTable {
     capacity: usize,
     producers: BTreeMap<ProducerId, Producer>,
-    /// Which producer was heard of when, the longest quiet first.
+    /// The producers by the time of their last message, the longest idle first.
     heard: BTreeMap<u64, ProducerId>,
-    /// How often any was.
+    /// The number of messages of all producers, used as the time.
     time: u64,
-    /// Producers below are refused unless they are in the table.
+    /// The id below which producers are refused unless they are in the table.
     forgotten_below: u64,
 }
 
@@ -43,7 +44,7 @@ struct Producer {
     epoch: Epoch,
     /// The lowest number that is not stored.
     next: u64,
-    /// Bit `i` stands for `next + i`. The lowest is clear.
+    /// The window: bit `i` stands for `next + i`. The lowest bit is clear.
     window: u128,
     heard: u64,
 }
@@ -70,18 +71,19 @@ impl Producer {
 }
 
 impl ProducerTable {
-    /// A table for so many producers.
+    /// A table for at most `capacity` producers.
     ///
     /// # Panics
     ///
-    /// If there is room for none.
+    /// If the capacity is 0.
     pub fn new(capacity: usize) -> ProducerTable {
         assert!(capacity > 0, "a table without room refuses everybody");
         let (producers, heard, time, forgotten_below) = Default::default();
         ProducerTable { capacity, producers, heard, time, forgotten_below }
     }
 
-    /// What is known of a session; none if it is forgotten. A session that is not known yet has stored nothing.
+    /// The state of a session's producer; none if it is forgotten. A session that is not known yet has stored
+    /// nothing.
     fn known(&self, session: Session) -> Option<Producer> {
         let fresh = Producer { epoch: session.session, ..Producer::default() };
         match self.producers.get(&session.producer) {
@@ -91,7 +93,7 @@ impl ProducerTable {
         }
     }
 
-    /// Makes room by forgetting who was quiet the longest.
+    /// Makes room: forgets the producer that was idle the longest.
     fn forget_quietest(&mut self) {
         if let Some((_, quietest)) = self.heard.pop_first() {
             self.producers.remove(&quietest);

@@ -1,5 +1,5 @@
-//! Each memory against the plain list of everything that was stored: certain answers are right, the others err in the
-//! direction that the memory states, and what it promises to be certain of it is. A restart changes no answer.
+//! Tests of each memory against a plain list of all stored names: certain answers are right, the others err in the
+//! direction that the memory states, and it is certain where it promises to be. A restart changes no answer.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A publish: by which of the sessions, how far from the one that would come next, and whether a restart comes after it.
+/// A publish: its session, its distance from the session's next name, and whether a restart comes after it.
 #[derive(Clone, Copy, Debug)]
 struct Publish {
     session: usize,
@@ -26,15 +26,15 @@ fn publishes() -> impl Strategy<Value = Vec<Publish>> {
     prop::collection::vec(publish, 1..150)
 }
 
-/// Producers with two epochs each.
+/// The producers, with two epochs for some of them.
 const SESSIONS: [(u32, u32); 6] = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (3, 0)];
 
-/// How names are made, and what can be said of them from the list of what is stored.
+/// A kind of names, and what the list of stored names says of one.
 trait Name: Copy + Ord + Debug {
-    /// The name so far from the next one of its session.
+    /// The name at this distance from the next one of its session.
     fn near(stored: &[Self], session: usize, ahead: i64) -> Self;
 
-    /// Something before it is missing.
+    /// Whether a name before it is missing.
     fn has_gap_before(self, stored: &BTreeSet<Self>) -> bool;
 }
 
@@ -81,12 +81,12 @@ fn is_allowed<N: Name>(errs: Errs, is_certain: bool, answer: Answer, name: N, se
     }
 }
 
-/// How far from the next name to look: around every width that a memory here has.
+/// The distances from the next name that are tried: around every width of a memory here.
 const LOOKS: [i64; 21] =
     [-301, -257, -193, -192, -191, -130, -129, -128, -127, -66, -65, -64, -63, -6, -5, -4, -3, -1, 0, 127, 128];
 
-/// Publishes as a broker does, which stores what is new. `promised`: of which names the memory must be certain, given
-/// everything that was stored, oldest first.
+/// Publishes as a broker does, which stores what is new. `promised` says of which names the memory must be certain,
+/// given all stored names, oldest first.
 fn check<M: Dedup<Name: Name>>(
     mut memory: M,
     publishes: &[Publish],
@@ -118,16 +118,17 @@ fn check<M: Dedup<Name: Name>>(
     Ok(())
 }
 
-/// So many producers have room in a table.
+/// The capacity of the table in tests.
 const PRODUCERS: usize = 2;
-/// So many identities are remembered for certain.
+/// The capacity of the sets in tests.
 const IDS: usize = 7;
 
 fn newest(stored: &[Identity], id: Identity) -> bool {
     stored.iter().rev().take(IDS).any(|other| *other == id)
 }
 
-/// The producers that were stored from last are in the table, at their latest epoch; newer ones were never there.
+/// Whether the table must know the session: its producer is among those that stored last, at its latest epoch, or is
+/// new.
 fn is_in_table(stored: &[Numbered], session: Session) -> bool {
     let mut latest: Vec<Session> = Vec::new();
     for name in stored.iter().rev() {
@@ -189,7 +190,7 @@ fn id(n: u64) -> Identity {
     Identity::Message { message: MessageId(n), session: Session::default() }
 }
 
-/// What it answers after these were stored.
+/// The answer on `asked` after the names `stored`.
 fn answer<M: Dedup>(mut memory: M, stored: impl IntoIterator<Item = M::Name>, asked: M::Name) -> Answer {
     for name in stored {
         assert_eq!(memory.judge(name).expect("it answers"), Answer::New, "{name:?}");
@@ -224,7 +225,7 @@ fn a_bit_window_takes_numbers_in_any_order_and_refuses_what_it_slid_past() {
     check(&[0, 128], 0, Answer::Forgotten);
     check(&[0, 128], 63, Answer::Forgotten);
     check(&[0, 128], 64, Answer::New);
-    // The words of a lap ago are cleared, all of them if need be.
+    // The words of the last lap are cleared, all of them if necessary.
     check(&[1, 65, 127, 129], 193, Answer::New);
     check(&[1, 65, 127, 320], 257, Answer::New);
     check(&[1, 65, 127, 320], 321, Answer::New);
@@ -304,7 +305,7 @@ fn ids_past_what_is_remembered_are_accepted_again() {
     check(8, 3, Answer::New, Answer::Duplicate);
 }
 
-/// Bytes that were changed or cut are another memory's snapshot, or none.
+/// Checks that a damaged snapshot is an error, or that of another memory.
 fn check_damaged<M: Dedup<Snapshot = Vec<u8>>>(memory: M, stored: &[M::Name], at: usize, with: Option<u8>)
 where
     M::RecoverError: PartialEq,
@@ -345,7 +346,7 @@ proptest! {
     }
 }
 
-/// Everything that a snapshot must not say, each with the bytes that say it.
+/// Checks every contradiction that a snapshot can have, with bytes that have it.
 #[test]
 fn a_snapshot_that_contradicts_itself_is_refused() {
     fn check<M: Dedup<Snapshot = Vec<u8>, RecoverError = SnapshotError>>(
@@ -392,7 +393,7 @@ fn a_snapshot_that_contradicts_itself_is_refused() {
     check::<ProducerTable>([3, 1], &[0, 9, 0, 0], "no more producers than there is room for");
 }
 
-/// The snapshots of sets are fields of several widths: capacity, whether anything was forgotten, and identities.
+/// The snapshots of sets have fields of several widths: capacity, whether an identity was forgotten, and identities.
 #[test]
 fn a_snapshot_of_sets_that_contradict_themselves_is_refused() {
     fn check<M: Dedup<Snapshot = Vec<u8>, RecoverError = SnapshotError>>(

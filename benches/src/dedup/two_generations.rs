@@ -1,7 +1,7 @@
-//! Two sets of identities: the current one fills, then takes the place of the one before, which is dropped whole.
+//! Two sets of identities: when the current set is full, it replaces the previous one, which is dropped as a whole.
 //!
-//! It forgets like an exact set, but by the heap: it remembers the last `capacity` identities for certain and up to twice
-//! as many. In return there is no queue, and forgetting costs nothing an identity.
+//! It remembers the last `capacity` identities for certain, and up to twice as many. There is no queue, and no cost
+//! of forgetting for a single identity.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -14,23 +14,23 @@ use super::{Answer, Dedup, Errs, identities};
 
 const TAG: u8 = 6;
 
-/// The last so many identities, up to twice as many.
+/// The latest identities, at least `capacity` and at most twice as many.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TwoGenerations {
     capacity: usize,
-    /// Never full: then it becomes the previous one.
+    /// The current set, never full: a full set becomes the previous one.
     current: BTreeSet<Identity>,
-    /// Full, or empty at first.
+    /// The previous set, full, or empty at first.
     previous: BTreeSet<Identity>,
     has_forgotten: bool,
 }
 
 impl TwoGenerations {
-    /// Two sets of so many each.
+    /// Two sets of at most `capacity` identities each.
     ///
     /// # Panics
     ///
-    /// If that is none.
+    /// If the capacity is 0.
     pub fn new(capacity: usize) -> TwoGenerations {
         assert!(capacity > 0, "sets that remember nothing recognise nothing");
         let (current, previous, has_forgotten) = Default::default();

@@ -69,7 +69,7 @@ pub enum Disconnect {
     #[error("the peer sent no frame: {0}")]
     Garbage(#[from] FrameError),
     /// Nothing came in for too long.
-    #[error("nothing was heard of the peer for {} ms", .0.as_millis())]
+    #[error("the peer sent nothing for {} ms", .0.as_millis())]
     Silent(Duration),
     /// A frame was not finished in time.
     #[error("the peer did not finish a frame in {} ms", .0.as_millis())]
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn a_peer_that_says_nothing_is_cut_off() {
         let (_link, inbox, _far) = pair_with(Limits { silence: SOON, heartbeat: NEVER, ..Limits::default() });
-        assert_eq!(end_of(&inbox), "nothing was heard of the peer for 40 ms");
+        assert_eq!(end_of(&inbox), "the peer sent nothing for 40 ms");
     }
 
     #[test]

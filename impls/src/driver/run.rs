@@ -74,7 +74,7 @@ pub enum DriverError {
         why: io::Error,
     },
     /// A broker that listens beyond the loopback address has no secret.
-    #[error("{address} is not the loopback address: whoever connects must know a secret, and there is none")]
+    #[error("{address} is not the loopback address: clients must know a secret, and the broker has none")]
     Open {
         /// The address on which it should listen.
         address: SocketAddr,
@@ -86,7 +86,7 @@ pub enum DriverError {
         role: String,
     },
     /// The broker has other settings.
-    #[error("{role} goes by other settings than the broker: {reason}")]
+    #[error("{role} has other settings than the broker: {reason}")]
     Unfit {
         /// The party that was not let in.
         role: String,
@@ -414,7 +414,7 @@ impl<S> Run<S> {
 
     fn wait_for_broker(&self, name: &str, why: &io::Error, failures: &mut u32) {
         if *failures == 0 {
-            self.notice(name, &format_args!("the broker cannot be reached, trying on: {why}"));
+            self.notice(name, &format_args!("the broker cannot be reached and will be tried again: {why}"));
         }
         *failures = failures.saturating_add(1);
         self.rest(*failures);

@@ -1,11 +1,11 @@
-//! Walking a tree: a value together with its place, and a table whose keys were checked.
+//! A cursor over a document's tree: a value with its location, and a table whose keys were checked.
 
 use std::ops::RangeInclusive;
 
 use super::{Location, Mistake, Node, Value};
 use crate::words::Word;
 
-/// A value of the tree, and where it stands.
+/// A value of the tree, with its location.
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
     node: &'a Node,
@@ -18,33 +18,33 @@ pub(crate) struct Fields<'a> {
     place: Location,
 }
 
-/// Some words of a type, as errors list them.
+/// The words of a type as a list, for errors.
 pub(crate) fn words_of<W: Word>(words: &[W]) -> String {
     words.iter().map(|value| format!("\"{}\"", value.word())).collect::<Vec<_>>().join(", ")
 }
 
 impl<'a> Cursor<'a> {
-    /// The whole document; `line` is where it stands in its file, if it has no lines of its own.
+    /// A cursor on the whole document. `line` is its line in its file, for a document that has no lines of its own.
     pub fn root(node: &'a Node, line: Option<u32>) -> Cursor<'a> {
         Cursor { node, place: Location { line, key: String::new() } }
     }
 
-    /// Where this stands.
+    /// The location of the value.
     pub fn place(&self) -> &Location {
         &self.place
     }
 
-    /// The value itself.
+    /// The value.
     pub fn value(&self) -> &'a Value {
         &self.node.value
     }
 
-    /// What to say when this value cannot stand here.
+    /// The error for a value that may not stand here.
     pub fn unfit(&self, allowed: impl Into<String>) -> Mistake {
         Mistake::Unfit { place: self.place.clone(), found: self.node.value.to_string(), allowed: allowed.into() }
     }
 
-    /// A table with no other keys than these.
+    /// The value as a table that has no other keys than these.
     pub fn table(&self, keys: &[&str]) -> Result<Fields<'a>, Mistake> {
         let Value::Table(entries) = &self.node.value else {
             return Err(self.unfit(format!("a table with the keys {}", keys.join(", "))));
@@ -60,7 +60,7 @@ impl<'a> Cursor<'a> {
         Ok(Fields { fields, place: self.place.clone() })
     }
 
-    /// One value of a table whose other keys are not looked at yet.
+    /// One value of a table; its other keys are not checked.
     pub fn peek(&self, key: &str, allowed: &str) -> Result<Cursor<'a>, Mistake> {
         let Value::Table(entries) = &self.node.value else {
             return Err(self.unfit("a table"));
@@ -71,7 +71,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Checks what a versioned document is, before anything else is asked of it.
+    /// Checks the format and the version of the document, before anything else is read.
     pub fn check_format(&self, format: &str, version: u32) -> Result<(), Mistake> {
         let (format_allowed, version_allowed) = (format!("{format:?}"), version.to_string());
         let field = self.peek("format", &format_allowed)?;
@@ -82,7 +82,7 @@ impl<'a> Cursor<'a> {
         field.number(version..=version).map(drop).map_err(|_| field.unfit(version_allowed))
     }
 
-    /// The items of a list of at most `limit`.
+    /// The items of a list that has at most `limit` of them.
     pub fn list(&self, limit: usize, of: &str) -> Result<Vec<Cursor<'a>>, Mistake> {
         match &self.node.value {
             Value::List(items) if items.len() <= limit => {
@@ -98,7 +98,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A text.
+    /// The value as a text.
     pub fn text(&self, allowed: &str) -> Result<&'a str, Mistake> {
         match &self.node.value {
             Value::Text(text) => Ok(text),
@@ -106,7 +106,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A whole number within these bounds.
+    /// The value as a whole number within this range.
     pub fn number<N: TryFrom<i128> + Into<i128> + Copy>(&self, range: RangeInclusive<N>) -> Result<N, Mistake> {
         let (low, high) = ((*range.start()).into(), (*range.end()).into());
         match self.node.value {
@@ -116,7 +116,7 @@ impl<'a> Cursor<'a> {
         .ok_or_else(|| self.unfit(format!("a whole number from {low} to {high}")))
     }
 
-    /// `true` or `false`.
+    /// The value as `true` or `false`.
     pub fn bool(&self) -> Result<bool, Mistake> {
         match self.node.value {
             Value::Bool(value) => Ok(value),
@@ -124,7 +124,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// One of a type's words.
+    /// The value as one of a type's words.
     pub fn word<W: Word>(&self) -> Result<W, Mistake> {
         match &self.node.value {
             Value::Text(text) => W::from_word(text),
@@ -135,17 +135,17 @@ impl<'a> Cursor<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields that are there, in the order of the text.
+    /// The fields that are present, in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &Cursor<'a>)> {
         self.fields.iter().map(|(key, field)| (*key, field))
     }
 
-    /// This field, if it is there.
+    /// The field with this key, if it is present.
     pub fn optional(&self, key: &str) -> Option<&Cursor<'a>> {
         self.iter().find_map(|(known, field)| (known == key).then_some(field))
     }
 
-    /// This field, which must be there.
+    /// The field with this key, which must be present.
     pub fn required(&self, key: &str, allowed: &str) -> Result<&Cursor<'a>, Mistake> {
         let missing = || Mistake::Missing { place: self.place.child(None, key), allowed: allowed.to_owned() };
         self.optional(key).ok_or_else(missing)

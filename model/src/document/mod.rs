@@ -1,8 +1,8 @@
-//! A TOML or JSON document as a tree whose every value knows where it stands, and what can be wrong with one.
+//! TOML and JSON documents as a tree in which every value has its location, and the errors that a document can have.
 //!
-//! Pipelines, schedules and the headers of histories are read through it, so that the three say the same things in the
-//! same words: the line (where the format has lines), the key from the top of the document, what was found and what is
-//! allowed. It knows nothing of what the keys mean.
+//! Pipelines, schedules and the headers of histories are read through it, so that their errors have the same form:
+//! the line (if the format has lines), the key from the top of the document, what was found, and what is allowed.
+//! This module does not know the meaning of the keys.
 
 mod cursor;
 #[cfg(feature = "toml")]
@@ -16,12 +16,13 @@ use thiserror::Error;
 pub(crate) use self::cursor::{Cursor, Fields, words_of};
 pub(crate) use self::tree::{Node, Value, quoted};
 
-/// Where in a document something stands.
+/// A location in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// The line, from 1, where the document has lines of its own.
+    /// The line, counted from 1, if the document has lines of its own.
     pub line: Option<u32>,
-    /// The path of keys from the top, as in `producer.attempts` or `faults[2].message`; empty for the whole document.
+    /// The path of keys from the top, such as `producer.attempts` or `faults[2].message`; empty for the whole
+    /// document.
     pub key: String,
 }
 
@@ -45,33 +46,33 @@ impl fmt::Display for Location {
     }
 }
 
-/// What can be wrong with one value or key of a document, whatever the document is about.
+/// An error in one value or key of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mistake {
-    /// A key that means nothing here.
+    /// A key that is not allowed here.
     #[error("{place}: unknown key; allowed here: {allowed}")]
     UnknownKey {
-        /// The key.
+        /// The location of the key.
         place: Location,
-        /// The keys that mean something here.
+        /// The keys that are allowed here.
         allowed: String,
     },
-    /// A key that must be there is not.
+    /// A required key is missing.
     #[error("{place}: missing; expected {allowed}")]
     Missing {
-        /// The key.
+        /// The location at which the key is missing.
         place: Location,
-        /// What it should be.
+        /// The values that are allowed.
         allowed: String,
     },
     /// A value of the wrong type, an unknown word, or a number out of range.
     #[error("{place}: found {found}; allowed: {allowed}")]
     Unfit {
-        /// The value's key.
+        /// The location of the value.
         place: Location,
         /// The value, shortened.
         found: String,
-        /// What may stand there.
+        /// The values that are allowed.
         allowed: String,
     },
 }

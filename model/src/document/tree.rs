@@ -1,6 +1,6 @@
-//! The tree itself, and how JSON becomes one.
+//! The tree of a document, and its construction from JSON.
 //!
-//! It keeps keys in the order of the text. A key that stands twice is refused, where `serde_json::Value` would drop one.
+//! Keys stay in the order of the text. A key that stands twice is an error; `serde_json::Value` would drop one.
 
 use std::fmt;
 
@@ -11,25 +11,25 @@ use serde_json::Value as Json;
 /// The most keys of a JSON table: more than any format here has, and few enough to look for duplicates one by one.
 const KEYS_LIMIT: usize = 64;
 
-/// A value, and the line where it stands, if its format has lines.
+/// A value with its line, if its format has lines.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub line: Option<u32>,
     pub value: Value,
 }
 
-/// What stands there.
+/// The kinds of value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
     Bool(bool),
-    /// Wide enough for both formats' integers.
+    /// A whole number, wide enough for both formats.
     Integer(i128),
-    /// A number with a fraction, one too large for an integer, or a date: nothing that a format here asks for.
+    /// A number with a fraction, a number beyond `i128`, or a date: no format here allows one.
     Other(String),
     Text(String),
     List(Vec<Node>),
-    /// Keys with their lines, in the order of the text.
+    /// A table: keys with their lines, in the order of the text.
     Table(Vec<(String, Option<u32>, Node)>),
 }
 
@@ -39,7 +39,7 @@ impl From<Value> for Node {
     }
 }
 
-/// Text as an error shows it: in quotes, escaped, and not too long.
+/// The text as errors show it: quoted, escaped, and cut to 60 characters.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     match text.char_indices().nth(SHOWN) {
@@ -49,7 +49,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 impl fmt::Display for Value {
-    /// A short description of what was found.
+    /// A short description of the value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Null => f.write_str("null"),
@@ -64,7 +64,7 @@ impl fmt::Display for Value {
 }
 
 impl Node {
-    /// Parses JSON; on failure gives what is wrong, with line and column.
+    /// Parses JSON. An error has the parser's message, with line and column.
     pub fn from_json(text: &str) -> Result<Node, serde_json::Error> {
         serde_json::from_str(text)
     }

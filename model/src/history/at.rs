@@ -1,4 +1,4 @@
-//! When an event took effect: nanoseconds or logical steps, whichever the recorder counts.
+//! The time of an event: nanoseconds or logical steps, whichever the recorder counts.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// A point in a history's time. Whole numbers are exact: nanoseconds since 1970 do not fit a double.
+/// A point in a history's time. Whole numbers are exact, because nanoseconds since 1970 do not fit a double.
 #[derive(Clone, Copy, Debug)]
 pub enum At {
-    /// A whole number, as nearly every recorder writes it.
+    /// A whole number: what nearly every recorder writes.
     Whole(u64),
     /// A fraction or a negative number.
     Fraction(f64),
@@ -23,14 +23,14 @@ impl At {
         }
     }
 
-    /// Whether a history can hold it: infinities and NaN are no numbers in JSON.
+    /// Whether the number is finite: JSON has no infinities and no NaN.
     pub fn is_finite(self) -> bool {
         self.as_f64().is_finite()
     }
 }
 
 impl PartialOrd for At {
-    /// Two whole numbers compare exactly, others as doubles.
+    /// Compares two whole numbers exactly, other numbers as doubles.
     fn partial_cmp(&self, other: &At) -> Option<Ordering> {
         match (self, other) {
             (At::Whole(this), At::Whole(other)) => Some(this.cmp(other)),

@@ -1,4 +1,4 @@
-//! Says why a line is not an event. Slow and thorough, as it reads a line a second time that has already failed.
+//! The diagnosis of a line that is not an event. It is slow and thorough, because it reads only lines that failed.
 
 use serde_json::error::Category;
 
@@ -7,22 +7,22 @@ use super::words::Key;
 use crate::document::{Node, Value, quoted};
 use crate::words::Word;
 
-/// Why a line could not be read.
+/// The reason why a line could not be read.
 pub(super) enum Diagnosis {
-    /// It ends in the middle of its JSON text.
+    /// The line ends inside its JSON text.
     CutOff,
-    /// It is whole, but no event.
+    /// The line is complete, but not an event.
     Flawed(Flaw),
 }
 
-/// Why `line` failed with this error, where `expected` should have been.
+/// The diagnosis of a line that failed with this error where `expected` should stand.
 pub(super) fn diagnose(line: &[u8], error: &serde_json::Error, expected: &str) -> Diagnosis {
     let flawed = |found: String| Diagnosis::Flawed(Flaw { found, expected: expected.to_owned() });
     if line.trim_ascii().is_empty() {
         return flawed("an empty line".to_owned());
     }
     match serde_json::from_slice::<Node>(line) {
-        // Whatever the fast path refuses and the tree does not, the parser's own words still say.
+        // If the tree has no flaw that this code knows, the parser's message is used.
         Ok(node) => flaw_of(&node.value, expected).map_or_else(|| flawed(words(error)), Diagnosis::Flawed),
         Err(error) if error.classify() == Category::Eof => Diagnosis::CutOff,
         Err(error) => flawed(not_json(line, &error)),
@@ -36,7 +36,7 @@ fn not_json(line: &[u8], error: &serde_json::Error) -> String {
     }
 }
 
-/// The parser's words, without its count of lines, which begins at the line itself.
+/// The parser's message without its line number, which counts from the start of this line.
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what);
@@ -61,7 +61,7 @@ fn flaw_of(value: &Value, expected: &str) -> Option<Flaw> {
     })
 }
 
-/// Whether the fast path takes such a value. Words are its own to check.
+/// Whether the fast path accepts such a value. It checks words by itself.
 fn fits(key: Key, value: &Value) -> bool {
     match (key, value) {
         (_, Value::Null) => true,

@@ -1,78 +1,78 @@
-//! Why a history could not be read: the line, what was found there and what was expected.
+//! The error of a history that could not be read: the line, what was found there and what was expected.
 
 use thiserror::Error;
 
 use super::{At, LINE_LIMIT, TooManyNames};
 use crate::pipeline::PipelineError;
 
-/// Why a history could not be read.
+/// The reason why a history could not be read.
 #[derive(Debug, Error)]
 pub enum HistoryError {
-    /// There is nothing, not even a header.
+    /// The input is empty.
     #[error(r#"line 1: found nothing; expected the header {{"format":"delivery-history","version":1}}"#)]
     Empty,
-    /// The first line is a JSON object, but not the header of a history that can be read.
+    /// The first line is a JSON object, but not a valid header.
     #[error(transparent)]
     Header(PipelineError),
-    /// A line that is not an event of the format.
+    /// A line is not an event of the format.
     #[error("line {line}: found {found}; expected {expected}")]
     Malformed {
-        /// Which line, from 1.
+        /// The line, counted from 1.
         line: u32,
         /// What stands there.
         found: String,
-        /// What should.
+        /// What should stand there.
         expected: String,
     },
-    /// An event's time lies before that of the event before it.
+    /// The time of an event is earlier than that of the event before it.
     #[error("line {line}: found `at` {found}; expected {last} or later, as time never falls")]
     TimeFalls {
-        /// Which line, from 1.
+        /// The line, counted from 1.
         line: u32,
-        /// The event's time.
+        /// The time of the event.
         found: At,
         /// The time of the event before it.
         last: At,
     },
-    /// A consumer's event leaves its group out, but there are several.
+    /// A consumer's event names no group, but the history has several.
     #[error("line {line}: found no `group`; expected one, as the history names several ({groups})")]
     WhichGroup {
-        /// The line of the event without a group, from 1.
+        /// The line of the event without a group, counted from 1.
         line: u32,
-        /// Two groups that are named.
+        /// Two of the groups.
         groups: String,
     },
-    /// The last line ends in the middle.
+    /// The last line is truncated.
     #[error("line {line}: cut off after {bytes} bytes, without an end; expected a whole line")]
     Truncated {
-        /// Which line, from 1.
+        /// The line, counted from 1.
         line: u32,
-        /// How much of it is there.
+        /// The number of its bytes that are there.
         bytes: usize,
     },
     /// A line is longer than [`LINE_LIMIT`].
     #[error("line {line}: found more than {LINE_LIMIT} bytes; expected at most so many in a line")]
     TooLong {
-        /// Which line, from 1.
+        /// The line, counted from 1.
         line: u32,
     },
-    /// More names or payloads than there are ids.
+    /// There are more names or payloads than ids.
     #[error("line {line}: found {too_many}; expected at most so many in a history")]
     TooMany {
-        /// The line that names one too many, from 1.
+        /// The line with the first name or payload that has no id, counted from 1.
         line: u32,
-        /// What there are too many of.
+        /// The kind of names of which there are too many.
         too_many: TooManyNames,
     },
-    /// More lines than are counted.
+    /// There are more lines than a line number can count.
     #[error("found more than {} lines; expected at most so many in a history", u32::MAX)]
     TooManyLines,
-    /// The input failed.
+    /// The input could not be read.
     #[error("line {line}: cannot be read")]
     Unreadable {
-        /// Which line, from 1.
+        /// The line, counted from 1.
         line: u32,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },

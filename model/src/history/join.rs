@@ -1,12 +1,13 @@
-//! Joins the parts that several processes recorded into one history.
+//! The joining of the parts that several processes recorded into one history.
 //!
-//! The parts' times must come from one clock, such as the monotonic clock of the machine on which all of them ran. A
-//! process records an event before anybody can act upon it, so what an event caused has a later time, and the order of
-//! times is one in which things may have happened. Of equal times, the part that is named first goes first.
+//! The times of all parts must come from one clock, such as the monotonic clock of the machine on which all processes
+//! ran. A process records an event before any other can act on it. So an effect has a later time than its cause, and
+//! the order of times is a possible order of events. Of events at equal times, that of the earlier part in the list
+//! comes first.
 //!
-//! A part says `quiescent` when its process came to rest. The whole came to rest when every part did and nothing but
-//! faults happened in any of them since; then, and only then, the joined history ends with one `quiescent`. A part that
-//! was cut off did not come to rest.
+//! A part has `quiescent` when its process came to rest. The whole came to rest when every part did and only faults
+//! happened in any of them after that; then, and only then, the joined history ends with one `quiescent`. A truncated
+//! part did not come to rest.
 
 use std::collections::BTreeMap;
 
@@ -15,53 +16,52 @@ use thiserror::Error;
 use super::{At, Header, History, Names, PipelineOf, Recorded, TooManyNames};
 use crate::vocab::{Event, EventKind, MessageId};
 
-/// Why parts are not parts of one history. Parts are counted from 0.
+/// The reason why parts cannot be joined. Parts are counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JoinError {
-    /// Two headers differ.
+    /// Two parts have different headers.
     #[error("part {part} is of {found}; expected {expected}, as part 0 is")]
     Header {
-        /// The part that differs from the first.
+        /// The part that differs from part 0.
         part: usize,
         /// Its pipeline.
         found: String,
-        /// The first part's.
+        /// The pipeline of part 0.
         expected: String,
     },
-    /// A process is told of in two parts, as if it had been in two places.
-    #[error("part {part} tells of {process}, and so does part {other}; expected every process in one part")]
+    /// Two parts have events of the same process.
+    #[error("part {part} has events of {process}, and so has part {other}; expected every process in one part")]
     Process {
         /// The later part.
         part: usize,
         /// The earlier part.
         other: usize,
-        /// Whose events both hold.
+        /// The process.
         process: String,
     },
-    /// Two producers submitted a message of the same id. What consumers do with it does not say whose it was.
+    /// Two parts submit a message of the same id. A consumer's events would not tell which of the two they are about.
     #[error("part {part} submits message {message}, and so does part {other}; expected every message in one part")]
     Message {
         /// The later part.
         part: usize,
         /// The earlier part.
         other: usize,
-        /// The id that both use.
+        /// The message id.
         message: MessageId,
     },
-    /// A part leaves the group of its events out, but there are several.
+    /// The events of a part name no group, but the parts have several.
     #[error("part {part} names no `group`; expected one, as the parts name several")]
     WhichGroup {
-        /// The part that names none.
+        /// The part without a group.
         part: usize,
     },
-    /// The joined history names more than a history can.
+    /// The joined history has more names than a history can hold.
     #[error(transparent)]
     TooMany(#[from] TooManyNames),
 }
 
 impl History {
-    /// Joins parts into the history that one recorder would have written. Its lines are numbered as they would be in its
-    /// own file.
+    /// Joins parts into the history that one recorder would have written. Its lines are numbered as in its own file.
     pub fn join(parts: &[History]) -> Result<History, JoinError> {
         check_headers(parts)?;
         check_processes(parts)?;
@@ -86,7 +86,7 @@ impl History {
     }
 }
 
-/// The part whose next event comes first.
+/// The part with the earliest next event.
 fn earliest(left: &[&[Recorded]]) -> Option<usize> {
     let heads = left.iter().enumerate().filter_map(|(part, events)| Some((part, events.first()?.at)));
     let first = heads.reduce(|earliest, other| if other.1 < earliest.1 { other } else { earliest });
@@ -108,7 +108,7 @@ fn check_headers(parts: &[History]) -> Result<(), JoinError> {
     }
 }
 
-/// Faults and rest are told of by everybody, under one name; whatever else a process did is in its own part.
+/// Checks that no process is in two parts. Faults and `quiescent` may be in every part, under one process name.
 fn check_processes(parts: &[History]) -> Result<(), JoinError> {
     let mut known: Vec<(&str, usize)> = Vec::new();
     for (number, part) in parts.iter().enumerate() {
@@ -128,7 +128,7 @@ fn check_processes(parts: &[History]) -> Result<(), JoinError> {
     Ok(())
 }
 
-/// A message is one producer's, and a producer is in one part.
+/// Checks that no message is submitted in two parts: a message has one producer, and a producer is in one part.
 fn check_messages(parts: &[History]) -> Result<(), JoinError> {
     let mut known: BTreeMap<MessageId, usize> = BTreeMap::new();
     for (part, history) in parts.iter().enumerate() {
@@ -154,7 +154,7 @@ fn check_groups(parts: &[History], joined: &Names) -> Result<(), JoinError> {
     }
 }
 
-/// The end of the joined history, if every part came to rest.
+/// The `quiescent` event of the joined history, if every part came to rest.
 fn rest(parts: &[History], names: &mut Names) -> Result<Option<(At, Event)>, TooManyNames> {
     let mut latest: Option<(At, Event)> = None;
     for part in parts {
@@ -169,7 +169,7 @@ fn rest(parts: &[History], names: &mut Names) -> Result<Option<(At, Event)>, Too
     Ok(latest)
 }
 
-/// The same event, with the ids that its names have among `to`.
+/// The same event with the ids of its names in `to`.
 fn translate(event: &Event, from: &Names, to: &mut Names) -> Result<Event, TooManyNames> {
     use EventKind::*;
     let mut event = *event;

@@ -1,7 +1,7 @@
-//! One event's line: its keys in the order in which they are written, and how an event becomes one and back.
+//! One event's line: its keys in the order in which they are written, and the conversion between events and lines.
 //!
-//! This is the fast path: one pass over the bytes, no copies. It only knows good lines; why a line is not good,
-//! `diagnose` finds out.
+//! This is the fast path: one pass over the bytes, no copies. It accepts only correct lines; `diagnose` finds out why
+//! a line is not correct.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ use crate::words::Word;
 #[serde(transparent)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
-/// Every key that a line may have, in the order in which they are written. A `null` counts as left out.
+/// A line with every key that it may have, in the order in which they are written. A `null` counts as left out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Line<'a> {
@@ -55,7 +55,7 @@ pub(super) struct Line<'a> {
     pub payload: Option<Text<'a>>,
 }
 
-/// A line as a JSON object. Left to itself, serde would take a list of the values too.
+/// A line as a JSON object. Serde alone would also accept a list of the values.
 pub(super) struct Object<'a>(pub Line<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
@@ -78,7 +78,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// What is wrong with a line that is JSON.
+/// The flaw of a line that is valid JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flaw {
     pub found: String,
@@ -96,7 +96,7 @@ impl Flaw {
 }
 
 impl<'a> Line<'a> {
-    /// Its event, once it is sure that the line has no other keys than such an event may have.
+    /// The event word of the line. It is an error if the line has keys that such an event may not have.
     pub fn word(&self) -> Result<EventWord, Flaw> {
         let expected = || Key::Event.allowed();
         let text = self.event.as_ref().ok_or_else(|| Flaw { found: "no `event`".to_owned(), expected: expected() })?;
@@ -130,28 +130,28 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// When it was.
+    /// The time of the event.
     pub fn at(&self, word: EventWord) -> Result<At, Flaw> {
         self.at.ok_or_else(|| Flaw::missing(word, Key::At))
     }
 
-    /// Whose event it is.
+    /// The process of the event.
     pub fn process(&self, word: EventWord) -> Result<&str, Flaw> {
         name(Key::Process, self.process.as_ref())?.ok_or_else(|| Flaw::missing(word, Key::Process))
     }
 
-    /// The consumer group that it names.
+    /// The consumer group, if the line names one.
     pub fn group(&self) -> Result<Option<&str>, Flaw> {
         name(Key::Group, self.group.as_ref())
     }
 
-    /// The log that its position counts in, as far as it says.
+    /// The partition of the position, as far as the line states it.
     pub fn partition(&self) -> Result<Partition, Flaw> {
         let topic = name(Key::Topic, self.topic.as_ref())?.map(Into::into);
         Ok(Partition { topic, partition: self.partition.clone() })
     }
 
-    /// What happened, given the ids of what the line names.
+    /// The event, given the ids of the names in the line.
     pub fn kind(
         &self,
         word: EventWord,
@@ -237,7 +237,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A name that people will read: something is there, and it does not meddle with their terminal.
+/// A name, which must not be empty or have control characters, because it is printed on terminals.
 fn name<'t>(key: Key, text: Option<&'t Text<'_>>) -> Result<Option<&'t str>, Flaw> {
     match text {
         Some(Text(name)) if name.is_empty() || name.contains(char::is_control) => {

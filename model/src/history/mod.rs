@@ -1,9 +1,8 @@
-//! A recorded history: what processes did, in the order in which it took effect.
+//! A recorded history: the events of all processes, in the order in which they took effect.
 //!
-//! Histories are JSON Lines: a header, then one event a line. [`Reader`] streams one, [`History::read`] takes it in
-//! whole, [`HistoryWriter`] writes one line by line, [`History::join`] makes one of the parts that several processes
-//! wrote. Reading is validation: what was read keeps the format. What the events say about delivery is left to the
-//! semantics.
+//! Histories are JSON Lines: a header, then one event a line. [`Reader`] streams a history, [`History::read`] reads a
+//! whole one, [`HistoryWriter`] writes one line by line, and [`History::join`] joins the parts that several processes
+//! wrote. Reading is validation of the format. What the events mean for delivery is left to the semantics.
 
 mod at;
 mod build;
@@ -28,7 +27,7 @@ pub use self::write::HistoryWriter;
 use crate::pipeline::{Level, Obligation, Pipeline};
 use crate::vocab::{Event, EventKind};
 
-/// The longest line that is read or written, in bytes without its end: a mebibyte, so that no input exhausts memory.
+/// The longest line that is read or written, in bytes without its line end. The limit bounds the memory for a line.
 pub const LINE_LIMIT: usize = 1 << 20;
 
 /// The `format` of a history's header.
@@ -36,18 +35,18 @@ pub(crate) const FORMAT: &str = "delivery-history";
 /// The `version` of a history's header.
 pub(crate) const VERSION: u32 = 1;
 
-/// The pipeline that a history is of, as its header tells it.
+/// The pipeline of a history, as its header names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum PipelineOf {
-    /// Only its name.
+    /// Its name only.
     Named(String),
     /// All its settings.
     Whole(Box<Pipeline>),
 }
 
 impl PipelineOf {
-    /// The pipeline's name.
+    /// The name of the pipeline.
     pub fn name(&self) -> &str {
         match self {
             PipelineOf::Named(name) => name,
@@ -56,19 +55,19 @@ impl PipelineOf {
     }
 }
 
-/// What a history's first line says. [`Header::default`] says nothing.
+/// The first line of a history. [`Header::default`] states nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// The pipeline that was recorded.
     pub pipeline: Option<PipelineOf>,
-    /// The level at which it is to be judged.
+    /// The level at which the history is to be judged.
     pub level: Option<Level>,
-    /// The obligation by which it is to be judged.
+    /// The obligation by which the history is to be judged.
     pub obligation: Option<Obligation>,
 }
 
 impl From<&Pipeline> for Header {
-    /// For a history of this pipeline, with all that a judge needs to know of it.
+    /// The header for a history of this pipeline, with what a judge needs to know.
     fn from(pipeline: &Pipeline) -> Self {
         Header {
             pipeline: Some(PipelineOf::Whole(Box::new(pipeline.clone()))),
@@ -78,55 +77,56 @@ impl From<&Pipeline> for Header {
     }
 }
 
-/// One event of a history.
+/// An event of a history.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recorded {
-    /// When it took effect: never earlier than the event before it.
+    /// The time at which it took effect, never earlier than that of the event before it.
     pub at: At,
-    /// The line it stands on, counted from 1, which is the header's.
+    /// The line of the event, counted from 1; line 1 is the header.
     pub line: u32,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
-/// What to do about a last line that was cut off in the middle.
+/// The treatment of a last line that is truncated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TruncatedTail {
-    /// The history cannot be read.
+    /// It is an error.
     #[default]
     Refuse,
-    /// The line is named in [`History::truncated`], and the rest is read.
+    /// The line is named in [`History::truncated`], and the other lines are read.
     NameAndIgnore,
 }
 
-/// How to read a history.
+/// The options for reading a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// What to do about a last line that was cut off.
+    /// The treatment of a truncated last line.
     pub truncated_tail: TruncatedTail,
 }
 
 /// A whole history.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// What its first line says.
+    /// The header.
     pub header: Header,
-    /// The names and payloads that the events' ids stand for.
+    /// The names and payloads for the ids of the events.
     pub names: Names,
     /// The events, in order.
     pub events: Vec<Recorded>,
-    /// The last line, if it was cut off and ignored.
+    /// The last line, if it was truncated and ignored.
     pub truncated: Option<u32>,
 }
 
 impl History {
-    /// Adds an event, on the line that it will have when the history is written.
+    /// Adds an event on the next line.
     pub fn push(&mut self, at: At, event: Event) {
         let line = u32::try_from(self.events.len() + 2).expect("a history in memory has fewer than 2^32 lines");
         self.events.push(Recorded { at, line, event });
     }
 
-    /// When things came to rest: the last that happened, faults aside, was `quiescent`, and nothing was cut off behind it.
+    /// The `quiescent` event at which the whole came to rest: the last event apart from faults, with no truncated
+    /// line after it.
     pub fn rest(&self) -> Option<&Recorded> {
         let happened = |it: &&Recorded| !matches!(it.event.kind, EventKind::Fault { .. } | EventKind::Heal { .. });
         let last = self.events.iter().rev().find(happened);

@@ -1,4 +1,4 @@
-//! The names and payloads of a history, each kept once, so that events are small and equal ids mean equal bytes.
+//! The names and payloads of a history. Each is stored once, so that events are small and equal ids mean equal bytes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,17 +10,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::vocab::{GroupId, PartitionId, PayloadId, ProcessId};
 
-/// A history names more things than there are ids.
+/// A history has more names than ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("more than {limit} different {what}")]
 pub struct TooManyNames {
-    /// What there are too many of.
+    /// The kind of names.
     pub what: &'static str,
-    /// How many there may be.
+    /// The limit.
     pub limit: usize,
 }
 
-/// Texts with their ids, which count from 0. The map is only asked, never walked: its order shows nowhere.
+/// Texts with their ids, which count from 0. The map is used for look-ups only, so its order has no effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Table {
     texts: Vec<Arc<str>>,
@@ -43,13 +43,13 @@ impl Table {
     }
 }
 
-/// What a record calls a partition: a number or a text.
+/// The name of a partition: a number or a text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 pub enum PartitionName {
-    /// By number.
+    /// A number.
     Number(u64),
-    /// By name.
+    /// A text.
     Text(Arc<str>),
 }
 
@@ -86,12 +86,12 @@ impl fmt::Display for PartitionName {
     }
 }
 
-/// One of the logs that positions count in: a partition, or a topic without one.
+/// A log in which positions count: a partition, or a topic without partitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition {
-    /// Its topic, where that is stated.
+    /// The topic, if the history states it.
     pub topic: Option<Arc<str>>,
-    /// Which of the topic's partitions, where that is stated.
+    /// The partition of the topic, if the history states it.
     pub partition: Option<PartitionName>,
 }
 
@@ -120,22 +120,22 @@ const IDS_16: usize = 1 << 16;
 const IDS_32: usize = 1 << 32;
 
 impl Names {
-    /// The id of a process, which it gets when it is first named.
+    /// The id of a process. A new name gets the next id.
     pub fn process_id(&mut self, name: &str) -> Result<ProcessId, TooManyNames> {
         Ok(ProcessId(self.processes.id(name, "processes", IDS_16)? as u16))
     }
 
-    /// The id of a consumer group, which it gets when it is first named.
+    /// The id of a consumer group. A new name gets the next id.
     pub fn group_id(&mut self, name: &str) -> Result<GroupId, TooManyNames> {
         Ok(GroupId(self.groups.id(name, "groups", IDS_16)? as u16))
     }
 
-    /// The id of a payload, which it gets when it first appears.
+    /// The id of a payload. A new payload gets the next id.
     pub fn payload_id(&mut self, payload: &str) -> Result<PayloadId, TooManyNames> {
         Ok(PayloadId(self.payloads.id(payload, "payloads", IDS_32)? as u32))
     }
 
-    /// The id of a partition, which it gets when it is first named; 0 where neither topic nor partition is stated.
+    /// The id of a partition. A new one gets the next id; 0 means that neither topic nor partition is stated.
     pub fn partition_id(&mut self, partition: Partition) -> Result<PartitionId, TooManyNames> {
         if partition == Partition::default() {
             return Ok(PartitionId::default());
@@ -152,37 +152,37 @@ impl Names {
         Ok(id)
     }
 
-    /// The partition of this id; none where neither topic nor partition was stated.
+    /// The partition with this id; none if neither topic nor partition is stated.
     pub fn partition(&self, id: PartitionId) -> Option<&Partition> {
         self.partitions.get((id.0 as usize).checked_sub(1)?)
     }
 
-    /// A process's name.
+    /// The name of a process.
     pub fn process(&self, id: ProcessId) -> &str {
         &self.processes.texts[usize::from(id.0)]
     }
 
-    /// A consumer group's name: empty for the one group of a history that names none.
+    /// The name of a consumer group; empty for the one group of a history that names none.
     pub fn group(&self, id: GroupId) -> &str {
         self.groups.texts.get(usize::from(id.0)).map_or("", |name| name)
     }
 
-    /// A payload's text.
+    /// The text of a payload.
     pub fn payload(&self, id: PayloadId) -> &str {
         &self.payloads.texts[id.0 as usize]
     }
 
-    /// Every process, by id.
+    /// The names of all processes, by id.
     pub fn processes(&self) -> impl ExactSizeIterator<Item = &str> {
         self.processes.texts.iter().map(|name| &**name)
     }
 
-    /// Every consumer group that is named, by id. None, if the history names none: then its one group is id 0.
+    /// The names of all consumer groups, by id; empty if the history names none: its one group then has id 0.
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
         self.groups.texts.iter().map(|name| &**name)
     }
 
-    /// How many consumer groups owe each message: at least one, named or not.
+    /// The number of consumer groups that must receive each message: at least one, named or not.
     pub fn group_count(&self) -> usize {
         self.groups.texts.len().max(1)
     }

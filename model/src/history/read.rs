@@ -1,8 +1,8 @@
-//! Reads a history line by line, and checks each.
+//! The reader of histories. It reads and checks line by line.
 //!
-//! Decisions that the contract leaves open: a byte order mark and Windows line ends are skipped; an empty line is
-//! refused, as something may have been there; a last line that is whole needs no line end; a `null` counts as left
-//! out; the keys of a line come in any order.
+//! Decisions that the format leaves open: a byte order mark and Windows line ends are skipped; an empty line is an
+//! error, because an event may have been lost there; a complete last line needs no line end; a `null` counts as left
+//! out; the keys of a line may be in any order.
 
 use std::io::{BufRead, Read};
 
@@ -17,17 +17,18 @@ use crate::document::{Cursor, Node, Value};
 use crate::pipeline::{Pipeline, PipelineError, read_name};
 use crate::vocab::{Event, GroupId};
 
-/// Streams a history: the header at once, then one event after another.
+/// A reader that streams a history: the header at once, then one event after another.
 ///
-/// As an iterator it yields each event, or the error that ends it. A group that is left out is the one group, id 0;
-/// as soon as a second group is named, that is an error, so that no event ever yielded meant another group.
+/// As an iterator it yields each event, or the error that ends it. An event without a group belongs to the one group,
+/// id 0. If a second group is named later, that is an error, because an earlier event without a group could have
+/// meant either.
 pub struct Reader<R> {
     lines: Lines<R>,
     options: ReadOptions,
     header: Header,
     names: Names,
     last: Option<At>,
-    /// The first line that left its group out.
+    /// The first line that names no group.
     ungrouped: Option<u32>,
     truncated: Option<u32>,
     done: bool,
@@ -45,7 +46,7 @@ impl<R: BufRead> Reader<R> {
         Ok(Reader { lines, options, header, names, last: None, ungrouped: None, truncated: None, done: false })
     }
 
-    /// What the first line says.
+    /// The header.
     pub fn header(&self) -> &Header {
         &self.header
     }
@@ -55,12 +56,12 @@ impl<R: BufRead> Reader<R> {
         &self.names
     }
 
-    /// The last line, if it was cut off and ignored. Known once every event was read.
+    /// The last line, if it was truncated and ignored. It is known once every event was read.
     pub fn truncated(&self) -> Option<u32> {
         self.truncated
     }
 
-    /// Takes the reader apart: header, names, and the last line if it was cut off and ignored.
+    /// Ends the reading. Returns the header, the names, and the last line if it was truncated and ignored.
     pub fn finish(self) -> (Header, Names, Option<u32>) {
         (self.header, self.names, self.truncated)
     }
@@ -154,14 +155,14 @@ struct Lines<R> {
     input: R,
     /// The current line without its end.
     buffer: Vec<u8>,
-    /// Which it is, from 1.
+    /// The number of the line, counted from 1.
     number: u32,
-    /// It has an end.
+    /// Whether the line has a line end.
     ended: bool,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Goes on to the next line, if there is one.
+    /// Reads the next line; returns false if there is none.
     fn advance(&mut self) -> Result<bool, HistoryError> {
         let line = self.number.checked_add(1).ok_or(HistoryError::TooManyLines)?;
         self.buffer.clear();

@@ -1,4 +1,4 @@
-//! The words of a history's lines: the events, and the keys that each may have.
+//! The words of a history's lines: the events, and the keys of each.
 
 use crate::document::words_of;
 use crate::vocab::Fault;
@@ -11,13 +11,13 @@ words! {
         Submit = "submit",
         /// The producer transmitted the message.
         Attempt = "attempt",
-        /// The producer learned, or gave up learning, what came of an attempt.
+        /// The producer learned the outcome of an attempt, or gave up waiting for it.
         Outcome = "outcome",
         /// The consumer received a hand-off.
         Deliver = "deliver",
-        /// The consumer's durable change was committed.
+        /// The consumer committed its durable change.
         Effect = "effect",
-        /// The consumer told the broker that it is done, and this came of it.
+        /// The consumer told the broker that it is done, with the outcome.
         Settle = "settle",
         /// The broker set the message aside after too many deliveries.
         DeadLetter = "dead-letter",
@@ -36,29 +36,29 @@ words! {
 words! {
     /// The keys of a line. The first three stand on every line.
     Key {
-        /// When it took effect: nanoseconds or logical steps, never less than on the line before.
+        /// The time of the event: nanoseconds or logical steps, never less than on the line before.
         At = "at",
-        /// Who did it.
+        /// The process of the event.
         Process = "process",
-        /// What happened.
+        /// The event.
         Event = "event",
-        /// Which message it is about.
+        /// The message.
         Message = "message",
-        /// Which transmission of the message, counted from 1.
+        /// The number of the attempt at the message, counted from 1.
         Attempt = "attempt",
-        /// Which consumer group; may be left out where there is one.
+        /// The consumer group; may be left out where there is one.
         Group = "group",
-        /// Which topic the position is of.
+        /// The topic of the position.
         Topic = "topic",
-        /// Which partition the position is of.
+        /// The partition of the position.
         Partition = "partition",
-        /// Which place in the log, counted from 0.
+        /// The position in the log, counted from 0.
         Position = "position",
-        /// Which hand-off of that position, counted from 1.
+        /// The number of the delivery of the position, counted from 1.
         Delivery = "delivery",
-        /// What came of it.
+        /// The outcome.
         Outcome = "outcome",
-        /// Which kind of fault.
+        /// The kind of fault.
         Fault = "fault",
         /// The message's bytes as text, or a digest of them.
         Payload = "payload",
@@ -66,7 +66,7 @@ words! {
 }
 
 impl EventWord {
-    /// The keys of such an event's line, apart from the three that every line has.
+    /// The keys of such an event's line, without the three that every line has.
     pub(crate) fn keys(self) -> &'static [Key] {
         use Key::*;
         match self {
@@ -85,15 +85,15 @@ impl EventWord {
 }
 
 impl Key {
-    /// The keys that every line has.
+    /// The keys of every line.
     pub(crate) const EVERYWHERE: [Key; 3] = [Key::At, Key::Process, Key::Event];
 
-    /// Whether every line has it.
+    /// Whether every line has the key.
     pub(crate) fn is_everywhere(self) -> bool {
         Key::EVERYWHERE.contains(&self)
     }
 
-    /// What may stand there, where it does not depend on the event.
+    /// The values that the key may have, if they do not depend on the event.
     pub(crate) fn allowed(self) -> String {
         let list = |words: &str| format!("one of {words}");
         match self {

@@ -1,4 +1,4 @@
-//! Writes a history line by line. What is written can be read: an event that the reader would refuse is an error here.
+//! The writer of histories. It refuses what the reader would refuse, so every history that it wrote can be read.
 
 use std::io::{self, Write};
 
@@ -21,7 +21,8 @@ struct HeaderLine<'a> {
     obligation: Option<Obligation>,
 }
 
-/// Writes the header at once, then one event after another, each with one call to `out`, which had better be buffered.
+/// A writer that writes the header at once, then one event after another, each with one call to `out`. `out` should
+/// be buffered.
 pub struct HistoryWriter<W> {
     out: W,
     buffer: Vec<u8>,
@@ -43,15 +44,15 @@ impl<W: Write> HistoryWriter<W> {
         Ok(writer)
     }
 
-    /// Goes on after what `out` holds already: a header, and events up to this time.
+    /// Continues a history: `out` already has a header, and events up to this time.
     pub fn resume(out: W, last: Option<At>) -> HistoryWriter<W> {
         HistoryWriter { out, buffer: Vec::new(), last }
     }
 
-    /// Writes one event. Its ids are those of `names`.
+    /// Writes one event, whose ids are those of `names`.
     ///
-    /// Fails if `at` is before the last event's or no number, if the line would be longer than [`LINE_LIMIT`], or if
-    /// `out` fails.
+    /// Fails if `at` is before the last event's time or not finite, if the line would be longer than [`LINE_LIMIT`],
+    /// or if `out` fails.
     pub fn record(&mut self, names: &Names, at: At, event: &Event) -> io::Result<()> {
         if !at.is_finite() || self.last.is_some_and(|last| at < last) {
             return Err(invalid(format!("the time of an event is {at}, but never falls in a history")));
@@ -60,7 +61,7 @@ impl<W: Write> HistoryWriter<W> {
         self.line(&Line::of(names, at, event))
     }
 
-    /// Flushes, and gives `out` back.
+    /// Flushes and returns `out`.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.flush()?;
         Ok(self.out)

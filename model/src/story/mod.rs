@@ -1,7 +1,7 @@
-//! A path of the protocol as a story between order service, broker and inventory service.
+//! The story of a path of the protocol, as rows of a sequence between order service, broker and inventory service.
 //!
-//! Each step is one row: something a party does by itself, or something it sends to another. The rows are data; `text`
-//! writes them for a terminal, `svg` draws them.
+//! Each step is one row: something that a party does by itself, or something that it sends to another. The rows are
+//! data; `text` writes them for a terminal, `svg` draws them.
 
 mod svg;
 mod text;
@@ -17,7 +17,7 @@ use crate::vocab::{DeliveryRef, EventKind, Move, SettleOutcome, Step, Strike};
 pub use svg::{svg, svg_endless};
 pub use text::{Ink, endless_text, text};
 
-/// Who a row is about.
+/// The lane of a party in the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// The producer.
@@ -29,10 +29,10 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// All of them, left to right.
+    /// All lanes, left to right.
     pub const ALL: [Lane; 3] = [Lane::OrderService, Lane::Broker, Lane::InventoryService];
 
-    /// What the reader calls it.
+    /// The title of the lane.
     pub fn title(self) -> &'static str {
         match self {
             Lane::OrderService => "order service",
@@ -42,36 +42,37 @@ impl Lane {
     }
 }
 
-/// One row of the story.
+/// A row of the story.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Who acts.
+    /// The party that acts.
     pub from: Lane,
-    /// To whom it sends; the same lane for what it does by itself.
+    /// The party to which it sends; the same lane for what it does by itself.
     pub to: Lane,
-    /// What it does, in a few words.
+    /// The action, in a few words.
     pub text: String,
-    /// It is a fault.
+    /// Whether the row is a fault.
     pub fault: bool,
 }
 
-/// A path that is none of the protocol's.
+/// The reason why a path is not one of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoStory {
-    /// The protocol's state does not hold so many messages.
+    /// The protocol's state does not hold as many messages.
     #[error(transparent)]
     TooManyMessages(#[from] TooManyMessages),
-    /// The protocol does not offer a step.
+    /// A step is not enabled.
     #[error("step {}, \"{step}\", is not possible there in the model", .at + 1)]
     NotOffered {
-        /// Which of the path's, counted from 0.
+        /// The index of the step in the path, counted from 0.
         at: usize,
         /// The step.
         step: Step,
     },
 }
 
-/// The protocol of a pipeline with enough in its budget for every fault of the path, which must be one of its paths.
+/// The protocol of a pipeline, with a budget that is enough for every fault of the path. The path must be one of its
+/// paths.
 pub fn spec_for(pipeline: &Pipeline, messages: u32, path: &[Step]) -> Result<Spec, NoStory> {
     let spec = Spec::new(&Pipeline { faults: enough_for(path, pipeline.faults), ..pipeline.clone() }, messages)?;
     let mut state = State::default();

@@ -1,4 +1,4 @@
-//! The story as a sequence diagram.
+//! The story as an SVG sequence diagram.
 
 use std::fmt::Write;
 
@@ -9,18 +9,18 @@ const WIDTH: u32 = 1000;
 const HEAD: u32 = 44;
 const ROW: u32 = 28;
 
-/// Scoped to the drawing: an inline style is the whole page's.
+/// The style of the diagram. It is scoped to it, because an inline style applies to the whole page.
 const STYLE: &str = ".story text{font:13px system-ui,sans-serif;fill:#24292f}.story .title{font-weight:600}\
 .story .life{stroke:#b6bcc4}.story .step{fill:#57606a}.story .arrow{stroke:#0969da;stroke-width:1.5}\
 .story .fault{fill:#cf222e}.story .loop{fill:none;stroke:#cf222e;stroke-dasharray:6 4}\
 .story .again{fill:#cf222e;font-weight:600}";
 
-/// A self-contained `<svg>` element of the rows.
+/// The rows as a self-contained `<svg>` element.
 pub fn svg(rows: &[Row]) -> String {
     svg_endless(rows, rows.len())
 }
 
-/// The same of a run without end: the rows from `cycle` on stand in a frame, as they are repeated for ever.
+/// The rows of a run without end. Those from `cycle` on, which are repeated, stand in a frame.
 pub fn svg_endless(rows: &[Row], cycle: usize) -> String {
     let height = HEAD + ROW * rows.len() as u32 + 16;
     let mut out = format!(

@@ -2,17 +2,17 @@
 
 use super::{Lane, Row};
 
-/// Whether a line may use colour.
+/// The use of colour in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
-    /// Escape codes for a terminal.
+    /// Colour by escape codes, for a terminal.
     Colour,
-    /// Nothing but text, for files and pipes.
+    /// Plain text, for files and pipes.
     Plain,
 }
 
 impl Ink {
-    /// The text in an ANSI style, where colour is allowed.
+    /// The text in an ANSI style, if colour is used.
     pub fn paint(self, style: &str, text: &str) -> String {
         match self {
             Ink::Colour => format!("\x1b[{style}m{text}\x1b[0m"),
@@ -20,39 +20,39 @@ impl Ink {
         }
     }
 
-    /// Faults and violations.
+    /// The text as a fault or violation.
     pub fn bad(self, text: &str) -> String {
         self.paint("31", text)
     }
 
-    /// What holds.
+    /// The text as something that holds.
     pub fn good(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// What is not known.
+    /// The text as something that is not known.
     pub fn unsure(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    /// Titles.
+    /// The text as a title.
     pub fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }
 }
 
-/// Where each lifeline stands, in columns behind the row's number.
+/// The column of each lifeline, after the row's number.
 const COLUMNS: [usize; 3] = [2, 38, 74];
 const NUMBER: usize = 4;
 
-/// The story, one line a row, under a line with the parties' names.
+/// The story as text: a line with the parties' names, then one line a row.
 pub fn text(rows: &[Row], ink: Ink) -> String {
     let lines = rows.iter().enumerate().map(|(number, row)| numbered(number, row, ink));
     std::iter::once(titles(ink)).chain(lines).map(|line| line + "\n").collect()
 }
 
-/// The story of a run that does not end: its rows, of which those from `cycle` on are repeated for ever. With none of
-/// those, it stays where it is.
+/// The story of a run that does not end. The rows from `cycle` on are repeated; if there are none, nothing more
+/// happens.
 pub fn endless_text(rows: &[Row], cycle: usize, ink: Ink) -> String {
     let (stem, repeated) = rows.split_at(cycle);
     let mut out = text(stem, ink);
@@ -95,7 +95,7 @@ fn line(row: &Row, ink: Ink) -> String {
     format!("{before}{drawn}{after}").trim_end().to_owned()
 }
 
-/// What a party does by itself stands beside its lifeline.
+/// A row of what a party does by itself: text beside its lifeline.
 fn local(row: &Row) -> (String, usize, usize) {
     let start = COLUMNS[row.from as usize];
     let drawn = format!("{} {}", if row.fault { '✗' } else { '●' }, row.text);
@@ -103,7 +103,7 @@ fn local(row: &Row) -> (String, usize, usize) {
     (drawn, start, end)
 }
 
-/// What a party sends is an arrow to the other lifeline, with its words on it.
+/// A row of what a party sends: an arrow to the other lifeline, with its text on it.
 fn arrow(row: &Row) -> (String, usize, usize) {
     let (from, to) = (COLUMNS[row.from as usize], COLUMNS[row.to as usize]);
     let (start, end) = (from.min(to), from.max(to));

@@ -67,7 +67,7 @@ fn what_is_no_part_of_one_history_is_refused() {
     };
     check(
         &[&[SUBMIT], &[DELIVER], &[ACKED]],
-        "part 2 tells of producer-0, and so does part 0; expected every process in one part",
+        "part 2 has events of producer-0, and so has part 0; expected every process in one part",
     );
     check(
         &[&[SUBMIT, SUBMIT], &[DELIVER], &[OTHER_SUBMIT]],

@@ -139,11 +139,14 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Ar
     out += &agreement(verified, ink);
     out += &format!("{took}\n");
     for bound in &verified.model.bounds_exceeded {
-        out += &format!("{}: {bound}\n", ink.unsure("not looked at in full"));
+        out += &format!("{}: {bound}\n", ink.unsure("not searched in full"));
     }
     let never: Vec<&str> = verified.model.never_fired.iter().map(|fault| fault.word()).collect();
     if !never.is_empty() {
-        out += &format!("never struck in the model, as nothing is there for it to befall: {}\n", never.join(", "));
+        out += &format!(
+            "never struck in the model, as the pipeline takes no step at which it could: {}\n",
+            never.join(", ")
+        );
     }
     out + &stories(pipeline, verified, arguments.messages, ink)
 }
@@ -177,7 +180,7 @@ fn set_aside(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> Option<Strin
     let Violation { message, messages, steps, .. } = verified.model.dead_letter.as_ref()?;
     let which = message.map_or_else(String::new, |message| format!(" {message}"));
     Some(format!(
-        "\n{} that no handler finished, and are not lost by that: message{which} is one of them; the shortest story, {} in {}:\n{}",
+        "\n{} without being handled, which does not count as a loss: message{which} is one of them; the shortest story, {} in {}:\n{}",
         ink.unsure("messages may end as dead letters"),
         report::count(u64::from(*messages), "message"),
         report::count(steps.len() as u64, "step"),
@@ -226,7 +229,7 @@ fn whole_runs(verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
     if arguments.reduced {
         return format!(
             "whole runs in the model: {}\n",
-            ink.unsure("not looked at but for what is lost in one without end, as the search was reduced")
+            ink.unsure("judged only for losses in runs without end, as the search was reduced")
         );
     }
     let tell = |found: &LivenessFinding| format!("{} {}", found.claim, report::painted(found.verdict, ink));

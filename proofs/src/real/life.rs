@@ -30,7 +30,10 @@ impl Life {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process is this party here"));
+                return Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "another process runs this party in this directory",
+                ));
             }
             Err(TryLockError::Error(why)) => return Err(why),
         }

@@ -160,7 +160,7 @@ pub(super) fn check_same_run(stores: &Stores, pipeline: &Pipeline, options: &Opt
         0 => Ok(()),
         records => Err(RealError::OtherRun {
             found: format!("{}'s log has had {records} records", broker::NAME),
-            expected: format!("none, as the history {} is to begin", options.record.display()),
+            expected: format!("none, as the history {} is new", options.record.display()),
             path,
         }),
     }

@@ -1,4 +1,4 @@
-//! `check`: what is promised, whether it is kept in both worlds, and the story if it is not.
+//! `check`: the promise, whether it holds in both worlds, and the story if it does not.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn the_samples_get_their_verdicts() {
 struct Weakened {
     what: &'static str,
     preset: &'static str,
-    /// Lines to replace, each with what takes its place.
+    /// The keys of the lines to replace, each with the new line.
     changes: &'static [(&'static str, &'static str)],
     breaks: &'static str,
 }
@@ -164,7 +164,7 @@ fn the_readmes_exit_codes_are_those_of_the_help() {
     }
 }
 
-/// What stands between two lines of the README.
+/// The text between two lines of the README.
 fn of_readme(begin: &str, end: &str) -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("it is there");
     let (_, rest) = readme.split_once(begin).expect("it has such a block");
@@ -181,7 +181,8 @@ fn the_readmes_example_does_what_it_says() {
     assert!(ended.out.contains(&story), "the README tells\n{story}and the command\n{}", ended.out);
 }
 
-/// Fewer states, the same verdicts, the same story; and whole runs are not judged by what was left out.
+/// A reduced search has fewer states and the same verdicts and story, and does not judge whole runs by a partial
+/// graph.
 #[test]
 fn a_reduced_search_tells_the_same_of_everything_but_whole_runs() {
     let here = place(&[("orders.toml", &of_readme("```toml\n", "```"))]);
@@ -194,7 +195,7 @@ fn a_reduced_search_tells_the_same_of_everything_but_whole_runs() {
     let told = check(&["--reduced"]).out;
     assert!(told.contains(&story), "the README tells\n{story}and the command\n{told}");
     assert!(told.contains("2 messages, 2 faults: all, reduced to "), "{told}");
-    assert!(told.contains("whole runs in the model: not looked at but for what is lost in one without end"), "{told}");
+    assert!(told.contains("whole runs in the model: judged only for losses in runs without end"), "{told}");
     let [full, reduced] =
         [&["--json"][..], &["--json", "--reduced"]].map(|arguments| check(arguments).json().remove(0));
     let of_model = |object: &Value, key: &str| object["worlds"]["model"][key].clone();

@@ -1,4 +1,4 @@
-//! Running the command, and what is looked at afterwards.
+//! Running of the command, and inspection of its results.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -6,14 +6,14 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The command as it was built for these tests.
+/// The `delivery` command that was built for these tests.
 pub fn delivery() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_delivery"));
     command.stdin(Stdio::null()).env("NO_COLOR", "1");
     command
 }
 
-/// What it printed, and how it ended.
+/// The output of the command, and its exit code.
 #[derive(Debug)]
 pub struct Ended {
     pub code: i32,
@@ -22,7 +22,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The JSON objects that it printed, one a line.
+    /// The JSON objects of the output, one a line.
     pub fn json(&self) -> Vec<Value> {
         self.out
             .lines()
@@ -31,17 +31,17 @@ impl Ended {
     }
 }
 
-/// Runs it in a directory to its end.
+/// Runs the command in a directory to its end.
 pub fn delivery_in(directory: &Path, arguments: &[&str]) -> Ended {
     ended(delivery().current_dir(directory).args(arguments).output().expect("it starts"))
 }
 
 pub fn ended(output: Output) -> Ended {
     let text = |bytes| String::from_utf8(bytes).expect("it prints UTF-8");
-    Ended { code: output.status.code().expect("nobody killed it"), out: text(output.stdout), err: text(output.stderr) }
+    Ended { code: output.status.code().expect("it was not killed"), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// A directory of a test's own, with these files in it.
+/// A temporary directory with these files.
 pub fn place(files: &[(&str, &str)]) -> TempDir {
     let place = tempfile::tempdir().expect("a directory of its own");
     for (name, text) in files {
@@ -50,7 +50,7 @@ pub fn place(files: &[(&str, &str)]) -> TempDir {
     place
 }
 
-/// The names of what is in a directory, sorted.
+/// The names of the entries of a directory, sorted.
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).expect("it is there");
     let mut names: Vec<String> =
@@ -59,7 +59,7 @@ pub fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// The samples of the contract, with the verdicts that they must get.
+/// The sample files with the verdicts that they must get.
 pub fn samples(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/samples").join(kind)
 }

@@ -1,4 +1,4 @@
-//! `explore`: the Explorer answers, shows a diagram under a state, and says so when its address is taken.
+//! `explore`: the Explorer answers, shows a diagram under a state, and reports an address that is taken.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::common::{delivery, delivery_in, place};
 
-/// Long enough for any answer on a loaded machine.
+/// A time-out for an answer on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Explorer {
@@ -26,7 +26,7 @@ impl Drop for Explorer {
 }
 
 impl Explorer {
-    /// Starts it on a port that was free a moment ago, and reads what it prints first.
+    /// Starts the Explorer on a port that was free a moment ago, and reads its first output.
     fn start(pipeline: &str) -> Explorer {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
         let mut command = delivery();
@@ -44,7 +44,7 @@ impl Explorer {
         Explorer { child, address: free, told }
     }
 
-    /// The body of an answer. Asks again while nobody listens yet.
+    /// The body of an answer. Asks again until the Explorer listens.
     fn get(&self, path: &str) -> String {
         let began = std::iter::repeat_with(|| TcpStream::connect(self.address));
         let mut stream = began

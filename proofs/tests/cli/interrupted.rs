@@ -1,4 +1,4 @@
-//! Ctrl-C: whatever is under way, it ends within a second, says how far it came, and exits with 130.
+//! Ctrl-C: every verb ends within a second, reports its progress, and exits with 130.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crate::common::{delivery, names, place};
 
-/// A second on a machine that has nothing else to do.
+/// The time-out for the end, which takes at most a second on an idle machine.
 const SOON: Duration = Duration::from_secs(8);
 
-/// Longer than it takes to start on a loaded machine.
+/// The number of looks, which is enough for a start on a loaded machine.
 const LOOKS_MAX: u32 = 6_000;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -32,15 +32,15 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     );
 }
 
-/// The system says which signals a process has taken over.
+/// Whether the process handles SIGINT, according to the system.
 fn has_taken_over_ctrl_c(child: &Child) -> bool {
     const INTERRUPT: u64 = 1 << 1;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("nobody waited for it");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it is not reaped yet");
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line of it");
     u64::from_str_radix(caught.trim(), 16).expect("a mask in hexadecimal") & INTERRUPT != 0
 }
 
-/// Interrupts it, and gives what it said by its end, which must come soon.
+/// Interrupts the process. Returns its standard error; the end must come soon.
 fn interrupt(mut child: Child) -> String {
     wait_until("it takes Ctrl-C over", || has_taken_over_ctrl_c(&child));
     let signal = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
@@ -52,7 +52,7 @@ fn interrupt(mut child: Child) -> String {
         let _ = err.read_to_string(&mut text);
         let _ = to_test.send(text);
     });
-    // Standard error ends with the process.
+    // The end of standard error is the end of the process.
     let said = ended.recv_timeout(SOON);
     if said.is_err() {
         let _ = child.kill();
@@ -95,7 +95,7 @@ fn a_run_ends_while_it_is_planned_and_while_parties_crash() {
     wait_until("it goes on", crashed);
     let said = interrupt(child);
     assert!(said.contains("stopped"), "{said}");
-    // Whatever it left is a run that can be gone on with.
+    // The run can be resumed on what it left.
     let child = start(here.path(), &["run", "--messages", "100000", "--directory", "stores"], Stdio::null());
     let effect = || std::fs::read_to_string(&history).is_ok_and(|text| text.contains("\"effect\""));
     wait_until("it goes on", effect);
@@ -121,14 +121,14 @@ fn a_judge_ends_though_its_history_does_not() {
             line = format!("{{\"at\":{message},\"process\":\"p\",\"event\":\"submit\",\"message\":{message}}}\n");
         }
     });
-    // More than a pipe holds: it reads.
+    // These lines are more than a pipe holds, so the judge is reading.
     written.iter().take(10_000).for_each(drop);
     let said = interrupt(child);
     assert!(said.contains("stopped: reading -, ") && said.contains("iB"), "{said}");
     assert_eq!(names(here.path()), [""; 0]);
 }
 
-/// Nothing comes, and no flag is looked at.
+/// The judge waits for input, so it does not look at the flag of Ctrl-C.
 #[test]
 fn a_judge_ends_though_it_waits_for_its_history() {
     let here = place(&[]);

@@ -1,4 +1,4 @@
-//! `judge`: the verdicts on histories that others recorded.
+//! `judge`: the verdicts on recorded histories.
 
 use crate::common::{delivery_in, expected, place, samples};
 
@@ -66,7 +66,7 @@ const PRODUCER: &str = r#"{"format":"delivery-history","version":1}
 {"at":6,"process":"orders","event":"quiescent"}
 "#;
 
-/// The consumer's, but for its end.
+/// The consumer's part, without its end.
 const CONSUMER: &str = r#"{"format":"delivery-history","version":1}
 {"at":3,"process":"inventory","event":"deliver","message":1}
 {"at":4,"process":"inventory","event":"effect","message":1}

@@ -1,4 +1,4 @@
-//! Bad input: exit code 2, one clear message, nothing printed, nothing written.
+//! Bad input: exit code 2, one clear message, no output and no file.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use crate::common::{delivery, delivery_in, ended, names, place};
 
-/// What `arguments` say to a file called `input` with this text.
+/// Checks the error of `arguments` on a file called `input` with this text.
 fn check(arguments: &[&str], text: &str, expected: &[&str]) {
     let here = place(&[("input", text)]);
     let ended = delivery_in(here.path(), arguments);
@@ -52,7 +52,7 @@ fn files_that_are_none() {
     check(&["replay", "missing.json"], "", &["missing.json", "No such file"]);
 }
 
-/// The length that a device or a pipe tells is 0, and what it holds has no end.
+/// The system reports the length of a device or a pipe as 0, and its contents have no end.
 #[test]
 fn files_without_an_end() {
     check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1048576 bytes", "of a pipeline"]);
@@ -68,7 +68,7 @@ fn files_without_an_end() {
         let child = command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("it starts");
         let mut input = child.stdin.take().expect("piped");
-        // It hangs up.
+        // The command closes the pipe.
         while input.write_all(&[b'y'; 4096]).is_ok() {}
         let ended = ended(child.wait_with_output().expect("it ends"));
         assert_eq!(ended.code, 2, "{arguments:?}");
@@ -131,8 +131,7 @@ fn schedules() {
     check(&["replay", "input", "--world", "real"], &poison, &["poison", "a threaded run does not inject this fault"]);
 }
 
-/// The command is refused before it has made anything: whatever it was to write, it is not there, and what is there is as
-/// it was.
+/// The command is refused before it has written anything: no file is created, and existing files are unchanged.
 #[test]
 fn places_that_cannot_be_written_to_and_addresses_that_are_taken() {
     const HISTORY: &str = "{\"format\":\"delivery-history\",\"version\":1}\n";

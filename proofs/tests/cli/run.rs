@@ -1,8 +1,8 @@
-//! `run`: threads, TCP and disk, faults of every kind, and the same judge.
+//! `run`: threads, TCP and disk, faults of every kind, and the judgement of the history.
 
 use crate::common::{delivery_in, names, place};
 
-/// Runs a reference pipeline, and gives what the judge says of its history at a level.
+/// Runs a reference pipeline. Returns the judgement of its history at a level.
 fn judged(pipeline: &str, level: &str, code: i32) -> serde_json::Value {
     let here = place(&[]);
     let run = ["run", pipeline, "--messages", "1000", "--faults", "5", "--record", "history.jsonl"];
@@ -19,7 +19,7 @@ fn judged(pipeline: &str, level: &str, code: i32) -> serde_json::Value {
     world
 }
 
-/// The table of faults: which, how often planned, how often struck.
+/// The table of faults: the kind, how often it was planned, and how often it struck.
 fn faults(out: &str) -> Vec<(&str, u32, u32)> {
     let rows = out.lines().skip_while(|line| !line.starts_with("FAULT")).skip(1).take_while(|line| !line.is_empty());
     let rows: Vec<_> = rows
@@ -75,7 +75,8 @@ fn at_most_once_loses() {
     assert_eq!(world["properties"]["acked-not-lost"], "violated");
 }
 
-/// With several, the run never ended: what one of them stored made the broker forget where another one was.
+/// A regression: with several producers the run never ended, because messages of one made the broker forget the
+/// numbers of another.
 #[test]
 fn a_window_of_numbers_is_not_shared_unless_somebody_asks_for_it() {
     let check = |more: &[&str], producers: &str, is_warned: bool| {

@@ -1,4 +1,4 @@
-//! What a kill was is on record: the next life of the party tells it, and tells nothing where the last one ended by itself.
+//! A crash is on record: the next life of a killed party records it, and a life after a clean end records none.
 
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -11,7 +11,7 @@ use crate::party::{Party, free_port, judged, part};
 const PARTIES: [(&str, Fault); 3] =
     [("broker-0", Fault::BrokerCrash), ("consumer-0", Fault::ConsumerCrash), ("producer-0", Fault::ProducerCrash)];
 
-/// Where in its part each party tells of a crash of its own. Nobody tells of anybody else's.
+/// The places at which each party records a crash of its own in its part. No party records a crash of another.
 fn crashes(directory: &Path) -> [Vec<usize>; 3] {
     PARTIES.map(|(name, own)| {
         let events = part(directory, name).events;
@@ -52,12 +52,12 @@ fn start_and_kill_once(directory: &Path, is_killed: bool) {
     for party in &mut parties[..2] {
         party.interrupt();
         let (code, err) = party.wait();
-        // Whatever is left in its stores, it ended by itself.
+        // Work may be left in its stores, but it ended by itself.
         assert!(matches!(code, Some(0 | 130)), "{code:?} {err}");
     }
 }
 
-/// It can be asked to leave once it says that it runs.
+/// Waits until the party reports that it runs: then it can be asked to leave.
 fn wait_until_it_runs(directory: &Path, name: &str) {
     let life = directory.join(format!("{name}.life"));
     let runs = || std::fs::read(&life).is_ok_and(|said| said == b"running\n");
@@ -70,7 +70,7 @@ fn wait_until_it_runs(directory: &Path, name: &str) {
     );
 }
 
-/// Once, a broker that was killed before it had recorded anything was on nobody's record.
+/// A regression: a broker that was killed before it had recorded anything had no crash on record.
 #[test]
 fn a_kill_is_told_once_and_by_the_next_life_and_a_clean_end_is_not() {
     let place = tempfile::tempdir().expect("a directory");
@@ -80,7 +80,7 @@ fn a_kill_is_told_once_and_by_the_next_life_and_a_clean_end_is_not() {
     assert_eq!(told[0], [0], "before anything else that the broker tells");
     let faults = judged(place.path(), &PARTIES.map(|(name, _)| name)).counts.faults;
     assert_eq!(faults, 3);
-    // Another life, after a clean end.
+    // One more life, after a clean end.
     start_and_kill_once(place.path(), false);
     assert_eq!(crashes(place.path()), told);
 }
@@ -104,9 +104,9 @@ fn a_second_process_in_the_same_role_and_place_is_refused_and_tells_of_no_crash(
     said.recv().expect("it listens");
     second.start();
     let (code, err) = second.wait();
-    assert!(code == Some(2) && err.contains("another process is this party here"), "{err}");
+    assert!(code == Some(2) && err.contains("another process runs this party in this directory"), "{err}");
     first.interrupt();
     let (code, err) = first.wait();
-    assert_eq!(code, Some(130), "nobody consumes: {err}");
+    assert_eq!(code, Some(130), "there is no consumer: {err}");
     assert_eq!(part(place.path(), "broker-0").events, []);
 }

@@ -1,8 +1,8 @@
-//! Processes that are killed at random instants under load, over and over: nothing that was acked is lost, and nothing
+//! Parties whose processes are killed at random instants under load, many times: no acked message is lost, and none
 //! takes effect twice.
 //!
-//! Which process is killed, and after how many more events of the whole, is drawn from a seed; where that falls between
-//! two steps of the victim is the machine's doing. As `real::killed` says, a kill does not test the disk.
+//! A seed decides which process is killed next, and after how many more events of the whole run. The exact instant
+//! between two steps of that process depends on the machine. As `real::killed` says, a kill does not test the disk.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -20,18 +20,18 @@ use crate::party::{Party, Said, free_port, judged};
 
 const MESSAGES: u64 = 1_200;
 const KILLS: u32 = 120;
-/// At most so many events between two kills.
+/// The most events between two kills.
 const EVENTS_BETWEEN: u32 = 30;
-/// Nothing at all happens for so long: the run hangs.
+/// The time without any event after which the run counts as hung.
 const HUNG: Duration = Duration::from_secs(60);
 
 const BROKER: usize = 0;
 const CONSUMER: usize = 1;
 const PRODUCERS: [usize; 2] = [2, 3];
-/// Whom the dice hit how often.
+/// The processes among which the next kill is drawn, each as often as its share.
 const VICTIMS: [usize; 8] = [BROKER, BROKER, BROKER, CONSUMER, CONSUMER, CONSUMER, PRODUCERS[0], PRODUCERS[1]];
 
-/// Waits for the next event of somebody who is still alive. False if a producer has ended.
+/// Waits for the next event of a process that is alive. Returns false if a producer has ended.
 fn next_event(parties: &[Party], said: &Receiver<Said>) -> bool {
     loop {
         let Said { party, life, line } = said.recv_timeout(HUNG).expect("something happens");
@@ -42,7 +42,7 @@ fn next_event(parties: &[Party], said: &Receiver<Said>) -> bool {
                 assert!(PRODUCERS.contains(&party), "only producers end by themselves");
                 return false;
             }
-            // Said before it was killed.
+            // The line was printed before the kill.
             Some(_) | None => {}
         }
     }

@@ -1,5 +1,5 @@
-//! The parties as processes of their own. Apart from `real`: a process that is being started holds, for a moment, whatever
-//! files the test has open, and a broker of the same test could not open its own anew.
+//! The parties as processes of their own. They are not in `real`, because a process that is being started holds, for
+//! a moment, all files that the test has open, and a broker in the same test could then not open its files again.
 
 mod crashed;
 mod killed;

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use delivery_model::history::{History, ReadOptions};
 use delivery_model::semantics::{Judgement, Question, judge};
 
-/// A line that a party said, or the end of what it says: which party, in which of its lives.
+/// A line that a party printed, or the end of its output, with the number of the party and of its life.
 #[derive(Debug)]
 pub struct Said {
     pub party: usize,
@@ -18,7 +18,7 @@ pub struct Said {
     pub line: Option<String>,
 }
 
-/// One party, through all its lives.
+/// A party, with all its lives.
 pub struct Party {
     number: usize,
     arguments: Vec<String>,
@@ -29,13 +29,13 @@ pub struct Party {
 }
 
 impl Party {
-    /// A party that is not started yet. `arguments`: the verb and what it needs beside directory and pipeline.
+    /// A party that is not started yet. `arguments` are the verb and its arguments without directory and pipeline.
     pub fn new(number: usize, directory: &Path, arguments: &[&str], to_test: Sender<Said>) -> Party {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         Party { number, arguments, directory: directory.to_owned(), life: 0, child: None, to_test }
     }
 
-    /// A party for each list of arguments, numbered in this order, and all started.
+    /// A started party for each list of arguments, numbered in this order.
     pub fn start_all(directory: &Path, arguments: &[Vec<&str>], to_test: &Sender<Said>) -> Vec<Party> {
         let parties = arguments.iter().enumerate();
         let mut parties: Vec<Party> =
@@ -64,7 +64,7 @@ impl Party {
         let out = BufReader::new(child.stdout.take().expect("piped"));
         thread::spawn(move || {
             let lines = out.lines().map_while(Result::ok).map(Some);
-            // A test that has seen enough no longer listens.
+            // The receiver is gone once the test has seen enough.
             lines.chain([None]).all(|line| to_test.send(Said { party, life, line }).is_ok())
         });
         let mut err = child.stderr.take().expect("piped");
@@ -76,35 +76,35 @@ impl Party {
         self.child = Some((child, err));
     }
 
-    /// Kills it, with the one signal that no process can answer.
+    /// Kills the process with SIGKILL.
     pub fn kill(&mut self) {
         let (mut child, err) = self.child.take().expect("it was started");
-        child.kill().expect("it may have ended, but nobody waited for it");
+        child.kill().expect("it is not reaped yet");
         let status = child.wait().expect("it is gone");
         let err = err.join().expect("no panic");
         assert!(status.code().is_none_or(|code| code == 0), "{:?} failed before it was killed: {err}", self.arguments);
     }
 
-    /// Asks it to leave, as Ctrl-C does.
+    /// Asks the process to leave, with SIGINT as Ctrl-C does.
     pub fn interrupt(&self) {
         let (child, _) = self.child.as_ref().expect("it was started");
         let signal = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
         assert!(signal.expect("a shell").success());
     }
 
-    /// Waits until it has come to rest.
+    /// Waits until the process has come to rest.
     pub fn comes_to_rest(&mut self) {
         let (code, err) = self.wait();
         assert_eq!(code, Some(0), "{err}");
     }
 
-    /// Asks it to leave, and waits until it has come to rest.
+    /// Asks the process to leave, and waits until it has come to rest.
     pub fn leaves(&mut self) {
         self.interrupt();
         self.comes_to_rest();
     }
 
-    /// Waits for its end, and gives its exit code and what it said on standard error.
+    /// Waits for the end of the process. Returns its exit code and its standard error.
     pub fn wait(&mut self) -> (Option<i32>, String) {
         let (mut child, err) = self.child.take().expect("it was started");
         let status = child.wait().expect("it ends");
@@ -121,8 +121,8 @@ impl Drop for Party {
     }
 }
 
-/// A port that nobody listens on, another one for each test that asks, below those that the system gives out by itself: a
-/// party that is down cannot have it taken away by somebody's outgoing connection.
+/// A free port, another one at each call. It is below the ports that the system gives to outgoing connections, so
+/// that no connection takes it while a party is down.
 pub fn free_port() -> u16 {
     static ASKED: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + (std::process::id() % 10_000) as u16 + ASKED.fetch_add(100, Ordering::Relaxed);
@@ -130,13 +130,13 @@ pub fn free_port() -> u16 {
     ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
-/// What the party of this name recorded.
+/// The history that the party of this name recorded.
 pub fn part(directory: &Path, name: &str) -> History {
     let file = std::fs::File::open(directory.join(format!("{name}.jsonl"))).expect("a part");
     History::read(BufReader::new(file), ReadOptions::default()).expect("a whole history")
 }
 
-/// The parts in this directory, joined and judged.
+/// The judgement of the joined parts in this directory.
 pub fn judged(directory: &Path, parts: &[&str]) -> Judgement {
     let parts: Vec<History> = parts.iter().map(|name| part(directory, name)).collect();
     judge(&History::join(&parts).expect("parts of one history"), Question::default())

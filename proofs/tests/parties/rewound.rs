@@ -1,4 +1,4 @@
-//! A group that goes back: deliveries come again, and effects do where nothing remembers them.
+//! A rewound group: deliveries repeat, and effects repeat where the consumer has no memory.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
@@ -12,10 +12,10 @@ use crate::party::{Party, Said, free_port, judged};
 
 const MESSAGES: u64 = 60;
 const BACK_TO: u64 = 20;
-/// Nothing at all happens for so long: the run hangs.
+/// The time without any event after which the run counts as hung.
 const HUNG: Duration = Duration::from_secs(60);
 
-/// Waits until the party has said so many lines with this word.
+/// Waits until the party has printed `count` lines with this word.
 fn wait_for(said: &Receiver<Said>, party: usize, word: &str, count: u64) {
     let mut seen = 0;
     while seen < count {
@@ -33,7 +33,7 @@ struct Parties {
 }
 
 impl Parties {
-    /// Everything is delivered once, and the consumer has left.
+    /// Three parties that delivered everything once, after which the consumer has left.
     fn after_all_was_delivered(pipeline: &str, back_to: u64) -> Parties {
         let place = tempfile::tempdir().expect("a directory");
         let file = place.path().join("pipeline.toml");

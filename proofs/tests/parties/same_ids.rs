@@ -1,4 +1,4 @@
-//! Producers that know nothing of each other use the same message ids: each is told of its own messages.
+//! Two producers with the same message ids: each learns the outcome of its own messages.
 
 use std::sync::mpsc::channel;
 
@@ -11,8 +11,8 @@ use crate::party::{Party, free_port, part};
 
 const MESSAGES: u64 = 60;
 
-/// Once, the broker knew what it owed by the message alone, and one of the two tried again after every wait. No wait is
-/// seen here as a want of outcomes other than acks.
+/// A regression: the broker knew an unanswered attempt by the message id alone, and one of the two producers retried
+/// after every time-out. A time-out would show here as an outcome other than acked.
 #[test]
 fn two_producers_with_the_same_ids_both_finish_and_nobody_tries_again() {
     let place = tempfile::tempdir().expect("a directory");
@@ -23,9 +23,9 @@ fn two_producers_with_the_same_ids_both_finish_and_nobody_tries_again() {
     let arguments = [
         vec!["broker", "--listen", &address],
         vec!["consume", "--connect", &address],
-        // All of them.
+        // All messages.
         [&produce[..], &["--producers", "1", "--producer", "0"]].concat(),
-        // Every second one.
+        // Every second message.
         [&produce[..], &["--producers", "2", "--producer", "1"]].concat(),
     ];
     let mut parties = Party::start_all(place.path(), &arguments, &to_test);
@@ -47,7 +47,7 @@ fn two_producers_with_the_same_ids_both_finish_and_nobody_tries_again() {
     let share = submitted.len() as u64 - MESSAGES;
     assert!(share > 0 && share < MESSAGES, "{share} ids are shared");
 
-    // Each of them took effect once, whoever sent it.
+    // Each message of each producer took effect once.
     let inventory = EmbeddedInventory::open(&Stores::in_directory(place.path()).inventory()).expect("an inventory");
     let times = |message| submitted.iter().filter(|submitted| **submitted == message).count() as i64;
     let expected: Vec<_> = (1..=MESSAGES)

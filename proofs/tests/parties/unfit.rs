@@ -1,4 +1,4 @@
-//! Roles that go by other settings than their broker: refused when they connect, by the name of the setting.
+//! Parties whose settings differ from their broker's are refused when they connect, and the setting is named.
 
 use std::fs;
 use std::sync::mpsc::channel;
@@ -26,7 +26,7 @@ fn a_role_with_other_settings_is_refused_by_their_name_and_leaves_nothing_behind
     said.recv().expect("it listens");
     let differs = |party: &str| {
         format!(
-            "error: {party} goes by other settings than the broker: broker.dedup is \"sequence\" at the broker and \
+            "error: {party} has other settings than the broker: broker.dedup is \"sequence\" at the broker and \
              \"none\" at {party}\n"
         )
     };
@@ -41,7 +41,7 @@ fn a_role_with_other_settings_is_refused_by_their_name_and_leaves_nothing_behind
         assert_eq!((code, err), (Some(2), differs(name)), "{arguments:?}");
         assert!(!place.path().join("deep").exists(), "{arguments:?}");
     }
-    // Faults and claims are not the broker's business.
+    // The broker does not compare faults and claims.
     let mut fits = party(1, "fits", &["produce", &claims, "--connect", &address, "--messages", "3"]);
     fits.start();
     fits.comes_to_rest();
@@ -49,7 +49,7 @@ fn a_role_with_other_settings_is_refused_by_their_name_and_leaves_nothing_behind
     consumer.start();
     let is_effect = |line: &str| line.starts_with("consumer-0 effect");
     said.iter().find(|said| said.line.as_deref().is_some_and(is_effect)).expect("it takes effect");
-    // Whoever was let in before keeps what he has when he is refused later.
+    // A party that was let in before keeps its files when it is refused later.
     let mut other = party(1, "fits", &["produce", &no_dedup, "--connect", &address]);
     other.start();
     let (code, err) = other.wait();

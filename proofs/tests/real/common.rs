@@ -1,4 +1,4 @@
-//! A run in a directory of its own, and what the judge says of its history.
+//! A run in a temporary directory, and the judgement of its history.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -14,7 +14,7 @@ use delivery_model::vocab::{EventKind, MessageId};
 use delivery_proofs::real::{self, FaultPlan, Options, RealError, RealReport};
 use tempfile::TempDir;
 
-/// The pipeline of this name.
+/// The preset of this name.
 pub fn preset(name: &str) -> Pipeline {
     presets::named(name).expect("a preset")
 }
@@ -35,7 +35,7 @@ impl TestDirectory {
         self.path().join("history.jsonl")
     }
 
-    /// A run here, with each kind of fault at least so many times, and a broker that soon drops what it may.
+    /// The options of a run here, with `each` faults of each kind, and a broker that soon drops settled records.
     pub fn options(&self, messages: u64, each: u32) -> Options {
         let mut options = Options::new(messages, &self.history());
         options.directory = Some(self.path().to_owned());
@@ -45,7 +45,7 @@ impl TestDirectory {
         options
     }
 
-    /// The run that the example `run_for_real` does here.
+    /// The options of the example `run_for_real`.
     pub fn same_as_example(&self, messages: u64) -> Options {
         Options { producers: 8, ..self.options(messages, 20) }
     }
@@ -54,14 +54,14 @@ impl TestDirectory {
         real::run(pipeline, options)
     }
 
-    /// The messages of those events of the history that are of this kind.
+    /// The messages of the events of this kind in the history.
     pub fn messages(&self, is_it: impl Fn(EventKind) -> bool) -> BTreeSet<MessageId> {
         let history = read(&self.history());
         let kinds = history.events.iter().map(|recorded| recorded.event.kind);
         kinds.filter(|kind| is_it(*kind)).filter_map(|kind| kind.message()).collect()
     }
 
-    /// What the judge says at the pipeline's own level, or at this one.
+    /// The judgement at this level, or at the pipeline's own.
     pub fn judged(&self, level: Option<Level>) -> Judgement {
         judge(&read(&self.history()), Question { level, ..Question::default() })
     }

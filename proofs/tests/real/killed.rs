@@ -1,7 +1,7 @@
-//! A process that is killed in the middle, again and again, loses nothing that was acked.
+//! A process that is killed in the middle, many times, loses nothing that was acked.
 //!
-//! A kill does not test the disk: what was written survives in the operating system. It tests that everything that must
-//! survive was written before anybody acted upon it.
+//! A kill does not test the disk: what was written survives in the operating system. It tests that everything that
+//! must survive was written before another party acted on it.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::common::{TestDirectory, preset};
 
 const MESSAGES: u64 = 1_000;
 
-/// The example that runs until it is done or killed: it lies beside the tests' own folder.
+/// The path of the example, which runs until it is done or killed.
 fn example() -> PathBuf {
     let own = std::env::current_exe().expect("a test has a path");
     let profile = own.ancestors().nth(2).expect("tests lie in `deps` of their profile's folder");
@@ -27,7 +27,7 @@ fn start(place: &TestDirectory, name: &str) -> Child {
     command.arg(place.path()).args([name, &messages]).stdout(Stdio::piped()).spawn().expect("the example is built")
 }
 
-/// Kills the process when it has told its progress so often: it does so after every hundredth effect.
+/// Kills the process after it has printed `lines` lines of progress, one for every hundred effects.
 fn kill_after(mut child: Child, lines: usize) {
     let told = BufReader::new(child.stdout.take().expect("piped"));
     let seen = told.lines().take(lines).count();
@@ -46,7 +46,7 @@ fn check(name: &str, semantics: Semantics) {
     let judgement = place.judged(None);
     assert_eq!(judgement.verdicts.of(semantics), Verdict::Holds, "{:#?}", judgement.violations);
     assert_eq!(judgement.counts.submitted, MESSAGES);
-    // And again, with nothing left to do: history and inventory still agree.
+    // Once more, with nothing left to do: history and inventory still agree.
     let report = place.run(&preset(name), &place.same_as_example(MESSAGES)).expect("they agree");
     assert_eq!(report.effects, 0);
 }

@@ -1,4 +1,4 @@
-//! What cannot be run is refused with a reason, and nothing of the user's is changed.
+//! A run that cannot be made is refused with a reason, and the user's files are not changed.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use delivery_proofs::real::{FaultPlan, Options};
 
 use crate::common::{TestDirectory, preset};
 
-/// Runs ten messages, then something else in the same place, which must be refused in these words.
+/// Runs ten messages, then another run in the same directory, which must be refused with this error.
 fn check(change: impl FnOnce(&TestDirectory, &mut Options), expected: &str) {
     let place = TestDirectory::new();
     let mut options = place.options(10, 0);

@@ -1,4 +1,5 @@
-//! A run that was stopped goes on, and what a kill left between store and history is mended or refused.
+//! A run that was stopped is resumed, and a difference between stores and history after a kill is reconciled or
+//! refused.
 
 use std::fs;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::common::{TestDirectory, preset};
 
 const MESSAGES: u64 = 200;
 
-/// A place where a run was stopped after about half of its effects.
+/// The directory of a run that was stopped after about half of its effects.
 fn stopped() -> TestDirectory {
     stopped_when(|progress| progress.effects >= MESSAGES / 2)
 }
@@ -40,7 +41,7 @@ fn stopped_when(is_time: impl Fn(Progress) -> bool + Send + Sync + 'static) -> T
     place
 }
 
-/// Goes on to the end, and gives how many events were written from the stores.
+/// Resumes the run to its end. Returns the number of events that were written from the stores.
 fn resume(place: &TestDirectory) -> u64 {
     let report = place.run(&preset("exactly-once"), &place.options(MESSAGES, 2)).expect("it goes on");
     assert_eq!((report.ended, report.resumed), (Ended::Drained, true));
@@ -88,13 +89,14 @@ fn a_line_whose_end_a_kill_cut_off_is_ended() {
 
 #[test]
 fn an_effect_that_the_history_had_no_time_to_tell_is_told_from_the_stock() {
-    // Where the stop came when everything stored had its effect, there is nothing to tell of, and another run is stopped.
+    // If every stored message had its effect at the stop, there is nothing to reconcile, and another run is stopped.
     let (place, change) = (0..50)
         .find_map(|_| {
             let place = stopped();
             let told = place.messages(|kind| matches!(kind, EventKind::Effect { .. }));
             let journal = FileJournal::open(&Stores::in_directory(place.path()).log(), Room::default());
-            let log = Log::open(&preset("exactly-once").broker, journal.expect("nobody else has it")).expect("a log");
+            let log = Log::open(&preset("exactly-once").broker, journal.expect("no other process has it open"))
+                .expect("a log");
             let (position, record) = log.records().find(|(_, record)| !told.contains(&record.message))?;
             let (order, inbox) = (Some(order(record.message)), Some(record.key(position)));
             Some((place, Change { effect: order, inbox, ..Change::default() }))

@@ -1,4 +1,4 @@
-//! Stores that do not grow with the messages that pass through them, under every fault.
+//! The broker's stores do not grow with the messages that pass through them, under every fault.
 
 use delivery_impls::core::log::Log;
 use delivery_impls::core::tuning::Retention;
@@ -12,7 +12,8 @@ use crate::common::{TestDirectory, preset};
 const MESSAGES: u64 = 600;
 const KEPT: Retention = Retention { records: 40, batch: 40 };
 
-/// The broker drops batch after batch while parties crash and the network loses things, and none of the promise.
+/// Checks that the broker drops batch after batch while parties crash and the network loses messages, and that the
+/// promise holds.
 fn check(pipeline: &Pipeline) {
     let place = TestDirectory::new();
     let mut options = place.options(MESSAGES, 4);
@@ -21,10 +22,10 @@ fn check(pipeline: &Pipeline) {
     let judgement = place.judged(None);
     assert_eq!(judgement.verdicts.of(Semantics::ExactlyOnce), Verdict::Holds, "{:#?}", judgement.violations);
     let stores = Stores::in_directory(place.path());
-    let journal = FileJournal::open(&stores.log(), Room::default()).expect("nobody else has it");
+    let journal = FileJournal::open(&stores.log(), Room::default()).expect("no other process has it open");
     let log = Log::open(&pipeline.broker, journal).expect("a log");
     assert!(log.end().0 >= MESSAGES, "{}", log.end());
-    // With effects' own positions, the broker hears of them 64 at a time.
+    // A consumer that stores its own positions reports them to the broker once for 64 of them.
     let left = log.end().0 - log.start().0;
     assert!((KEPT.records..=KEPT.records + KEPT.batch + 64).contains(&left), "{left} records left");
     let ledger_bytes = stores.ledger().metadata().expect("a file").len();

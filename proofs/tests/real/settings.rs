@@ -1,4 +1,4 @@
-//! What each pipeline promises is what its real run shows, and what it does not promise shows too.
+//! The real run of each pipeline shows what the pipeline promises, and also the harm that it does not exclude.
 
 use delivery_impls::driver::run::Ended;
 use delivery_model::pipeline::{Level, Pipeline, Semantics};
@@ -10,7 +10,7 @@ use crate::common::{TestDirectory, preset};
 const MESSAGES: u64 = 300;
 const EACH: u32 = 3;
 
-/// Runs the pipeline under every fault of its budget, and looks at its verdicts at the level of effects.
+/// Runs the pipeline under every fault of its budget, and checks its verdicts at the level of effects.
 fn check(pipeline: &Pipeline, expected: [(Semantics, Verdict); 2]) -> TestDirectory {
     let place = TestDirectory::new();
     let report = place.run(pipeline, &place.options(MESSAGES, EACH)).expect("a run");

@@ -36,7 +36,7 @@ pub(in super::super) enum Reason {
     #[error("the peer does not know the secret")]
     Stranger,
     /// The peer would do something else than the broker.
-    #[error("the peer goes by other settings: {0}")]
+    #[error("the peer has other settings: {0}")]
     Unfit(String),
     /// The peer did not say hello.
     #[error("the peer did not say who it is in {} ms", .0.as_millis())]
