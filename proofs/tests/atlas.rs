@@ -22,7 +22,7 @@ use serde_json::Value;
 const SOME: [Fault; 4] = [Fault::PublishAckLost, Fault::BrokerCrash, Fault::LeaseExpiry, Fault::DedupForgotten];
 
 fn surveyed(pipelines: &[Pipeline], scope: Scope) -> Surveyed {
-    survey(pipelines, scope, Callbacks { keep_going: &|| true, tell: &|_| () }).expect("so few messages fit")
+    survey(pipelines, scope, Callbacks { keep_going: &|| true, progress: &|_| () }).expect("so few messages fit")
 }
 
 fn charted(names: &[&str], faults: FaultSet) -> Vec<Page> {
@@ -231,7 +231,7 @@ fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
     let mut pages = charted(&["postgres-outbox-inbox"], FaultSet::of(SOME));
     pages[0].pipeline.name = "a-name-that-is-rather-too-long-for-its-column".to_owned();
     // A pair of faults that met a bound, which does not happen with faults that strike once.
-    pages[0].cut = vec![FaultSet::of([Fault::BrokerCrash, Fault::LeaseExpiry])];
+    pages[0].bounds_met = vec![FaultSet::of([Fault::BrokerCrash, Fault::LeaseExpiry])];
     for width in [80, 100, 120, 300] {
         let written = chart(&pages, Ink::Plain, width) + &section(&pages[0], Ink::Plain, width);
         let widest = written.lines().map(|line| line.chars().count()).max();
@@ -281,7 +281,7 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
             asked.fetch_add(1, Ordering::Relaxed);
             told.lock().expect("no panic").len() < 4
         },
-        tell: &|position: Progress<'_>| {
+        progress: &|position: Progress<'_>| {
             let mut told = told.lock().expect("no panic");
             if position.done > told.len() {
                 told.push((position.done, position.title.to_owned()));

@@ -87,7 +87,7 @@ impl FileJournal {
     pub fn crash(mut self, keeps: u64) -> Result<(), StoreError> {
         let kept = usize::try_from(keeps).unwrap_or(usize::MAX).min(self.unsynced_ends.len());
         let end = kept.checked_sub(1).map_or(self.synced, |last| self.unsynced_ends[last]);
-        self.cut(end).map_err(failed("lose what was not synced"))
+        self.truncate(end).map_err(failed("lose what was not synced"))
     }
 
     /// The capacity of the journal.
@@ -111,7 +111,7 @@ impl FileJournal {
         self.synced = self.unsynced_ends.drain(..count).next_back().unwrap_or(self.synced);
     }
 
-    fn cut(&mut self, end: u64) -> io::Result<()> {
+    fn truncate(&mut self, end: u64) -> io::Result<()> {
         self.file.set_len(end)?;
         self.file.sync_data()?;
         self.end = end;
@@ -240,7 +240,7 @@ impl Journal for FileJournal {
         self.file.seek(SeekFrom::Start(0)).map_err(failed("read"))?;
         self.file.read_to_end(&mut bytes).map_err(failed("read"))?;
         let recovered = frame::recover(&bytes)?;
-        self.cut(recovered.intact_bytes as u64).map_err(failed("cut off a torn tail"))?;
+        self.truncate(recovered.intact_bytes as u64).map_err(failed("cut off a torn tail"))?;
         self.unsynced_ends.clear();
         self.synced = self.end;
         Ok(recovered.records)
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(found, expected);
         if let Ok(records) = &expected {
             let intact: usize = records.iter().map(|record| HEADER_BYTES + record.len()).sum();
-            assert_eq!(fs::metadata(&path).unwrap().len(), intact as u64, "what was cut off is gone for good");
+            assert_eq!(fs::metadata(&path).unwrap().len(), intact as u64, "what was removed stays removed");
         }
     }
 

@@ -46,7 +46,7 @@ fn introduction(pages: &[Page]) -> String {
          each fault at most once ({states} states). Two letters: what survives at the level of deliveries, and at the level of \
          effects. A claim is judged under any two of the usual faults, marked *. A debt that stays open \
          in a fair run without end is a loss.</p>\n\
-         <p class=\"legend\">{legend}<span class=\"cell unsure\">e l m</span> nothing stronger; a bound of the model was cut, so \
+         <p class=\"legend\">{legend}<span class=\"cell unsure\">e l m</span> nothing stronger; a bound of the model was met, so \
          that this is unknown <span class=\"cell idle\">·</span> the fault cannot strike</p>\n\
          <p class=\"legend\">{columns}</p>\n",
         count(messages, "message")
@@ -120,7 +120,7 @@ fn class(letter: char) -> &'static str {
 
 fn section(out: &mut String, place: usize, page: &Page, diagrams: &mut usize) {
     let exceeded = page.bounds_exceeded.iter().map(|it| format!("<br>beyond the model: {}", escaped(&it.to_string())));
-    let cut = page.cut.iter().map(|faults| format!("<br>a bound of the model was cut under {faults}"));
+    let unknown = page.bounds_met.iter().map(|faults| format!("<br>a bound of the model was met under {faults}"));
     let _ = writeln!(
         out,
         "<section id=\"{}\">\n<h2>{}</h2>\n<p>claims {}; {} messages count; {} states{}</p>\n\
@@ -130,7 +130,7 @@ fn section(out: &mut String, place: usize, page: &Page, diagrams: &mut usize) {
         claim(page),
         page.pipeline.obligation,
         thousands(page.states),
-        exceeded.chain(cut).collect::<String>(),
+        exceeded.chain(unknown).collect::<String>(),
         escaped(&settings(page)),
     );
     pairs(out, page);
@@ -196,7 +196,7 @@ fn promise(out: &mut String, page: &Page, level: Level, property: PropertyId, di
     if breaks.is_empty() {
         out.push_str("<p class=\"kept\">never</p>\n");
     }
-    undecided(&sets, &page.cut).for_each(|faults| {
+    undecided(&sets, &page.bounds_met).for_each(|faults| {
         let _ = writeln!(out, "<p>unknown under {faults}</p>");
     });
     for broken in breaks {

@@ -20,7 +20,7 @@ pub fn json(page: &Page) -> Value {
         "obligation": pipeline.obligation,
         "bounds": { "messages": page.messages, "each-fault": 1, "faults": 2, "exceeded": page.bounds_exceeded },
         "complete": page.is_complete(),
-        "cut": page.cut.iter().map(|&faults| words(faults)).collect::<Vec<_>>(),
+        "cut": page.bounds_met.iter().map(|&faults| words(faults)).collect::<Vec<_>>(),
         "states": page.states,
         "usual-faults": { "faults": words(FaultSet::usual()), "levels": levels(|level| page.verdicts_as_usual(level)) },
         "or-dead-lettered": page.claims_or_dead_lettered(),

@@ -33,7 +33,7 @@ pub struct Page {
     pub bounds_exceeded: Vec<BoundCut>,
     /// The minimal sets of faults under which a bound of the model was met: a promise that they do not break is
     /// unknown. The set is empty if a search reached its limit of states.
-    pub cut: Vec<FaultSet>,
+    pub bounds_met: Vec<FaultSet>,
 }
 
 /// A minimal set of faults that breaks a promise: no smaller set within it breaks the same promise.
@@ -83,7 +83,7 @@ impl Page {
                 faults: scope.faults.budget().capped(2),
                 ..pipeline.clone()
             }),
-            cut: minimal(findings.iter().flat_map(|found| found.cut.iter().copied())),
+            bounds_met: minimal(findings.iter().flat_map(|found| found.bounds_met.iter().copied())),
         }
     }
 
@@ -100,14 +100,14 @@ impl Page {
     /// The verdicts at a level if any one of these sets of faults may strike.
     pub fn verdicts_if_any(&self, level: Level, sets: impl Iterator<Item = FaultSet> + Clone) -> Verdicts {
         let not_asked = sets.clone().any(|faults| !faults.is_within(self.faults));
-        let met = self.cut.iter().any(|cut| sets.clone().any(|faults| cut.is_within(faults)));
-        let cut = not_asked || met || !self.bounds_exceeded.is_empty();
+        let met = self.bounds_met.iter().any(|met| sets.clone().any(|faults| met.is_within(faults)));
+        let unknown = not_asked || met || !self.bounds_exceeded.is_empty();
         Verdicts::new(&self.rules(level), |property| {
             let breaks = |it: &&Break| it.level == level && it.property == property;
             let breaks = |faults: FaultSet| self.breaks.iter().filter(breaks).any(|it| it.faults.is_within(faults));
             match () {
                 _ if sets.clone().any(breaks) => Verdict::Violated,
-                _ if cut => Verdict::Unknown(Doubt::BoundCut),
+                _ if unknown => Verdict::Unknown(Doubt::BoundCut),
                 _ => Verdict::Holds,
             }
         })
@@ -139,21 +139,24 @@ impl Page {
     }
 
     /// The story under these faults, as rows of a sequence diagram.
-    pub fn rows(&self, faults: FaultSet, told: &Story) -> Vec<Row> {
+    pub fn rows(&self, faults: FaultSet, run: &Story) -> Vec<Row> {
         let pipeline = Pipeline { faults: faults.budget(), ..self.pipeline.clone() };
-        let spec = Spec::new(&pipeline, told.messages).expect("the story was found with as many messages");
-        story(&spec, &[&*told.steps, &*told.cycle].concat())
+        let spec = Spec::new(&pipeline, run.messages).expect("the story was found with as many messages");
+        story(&spec, &[&*run.steps, &*run.cycle].concat())
     }
 
     /// Whether no bound was met, so that every verdict covers all runs within the bounds.
     pub fn is_complete(&self) -> bool {
-        self.cut.is_empty() && self.bounds_exceeded.is_empty()
+        self.bounds_met.is_empty() && self.bounds_exceeded.is_empty()
     }
 }
 
 /// The sets under which a bound was met and that contain none of the breaking sets.
-pub(super) fn undecided<'a>(breaking: &'a [FaultSet], cut: &'a [FaultSet]) -> impl Iterator<Item = FaultSet> + 'a {
-    cut.iter().copied().filter(|cut| !breaking.iter().any(|it| it.is_within(*cut)))
+pub(super) fn undecided<'a>(
+    breaking: &'a [FaultSet],
+    bounds_met: &'a [FaultSet],
+) -> impl Iterator<Item = FaultSet> + 'a {
+    bounds_met.iter().copied().filter(|met| !breaking.iter().any(|it| it.is_within(*met)))
 }
 
 /// The sets that contain no other set.

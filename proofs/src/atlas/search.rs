@@ -59,7 +59,7 @@ pub struct Findings {
     /// The kinds of fault that struck in any state.
     pub fired: FaultSet,
     /// The sets of faults under which a bound of the encoding was met.
-    pub cut: Vec<FaultSet>,
+    pub bounds_met: Vec<FaultSet>,
     /// The number of unique states.
     pub states: usize,
 }
@@ -111,9 +111,9 @@ impl Search {
         let exploration = walk.run();
         let mut found = Findings { states: exploration.graph.len(), ..Findings::default() };
         if exploration.completeness != Completeness::Complete {
-            found.cut.push(self.attributed(FaultSet::NONE));
+            found.bounds_met.push(self.attributed(FaultSet::NONE));
         }
-        let told = |state| {
+        let story_to = |state| {
             let steps = exploration.graph.path_to(self, state).actions().copied().collect();
             Story { messages: self.messages, steps, cycle: Vec::new() }
         };
@@ -122,7 +122,7 @@ impl Search {
             let (_, dead) = state.settled_and_dead();
             let faults = self.attributed(FaultSet::fired(&state));
             if dead != 0 && !found.dead_letters.keys().any(|other| other.is_within(faults)) {
-                found.dead_letters.insert(faults, told(id));
+                found.dead_letters.insert(faults, story_to(id));
             }
         }
         let first = self.read(&exploration, &mut found);
@@ -130,7 +130,7 @@ impl Search {
             let is_needless =
                 |&(other, same): &(FaultSet, Promise)| same == promise && other != faults && other.is_within(faults);
             if !first.keys().any(is_needless) {
-                found.broken.insert((faults, promise), told(state));
+                found.broken.insert((faults, promise), story_to(state));
             }
         }
         if exploration.graph.has_cycle() {
@@ -174,8 +174,8 @@ impl Search {
             let struck = FaultSet::fired(&moment.state);
             found.fired = struck.iter().fold(found.fired, FaultSet::with);
             let faults = self.attributed(struck);
-            if moment.state.is_cut() && !found.cut.contains(&faults) {
-                found.cut.push(faults);
+            if moment.state.is_cut() && !found.bounds_met.contains(&faults) {
+                found.bounds_met.push(faults);
             }
             for promise in self.broken(&moment) {
                 first.entry((faults, promise)).or_insert(id);

@@ -61,7 +61,7 @@ pub struct Callbacks<'a> {
     /// Returns whether the survey should go on.
     pub keep_going: &'a (dyn Fn() -> bool + Sync),
     /// Receives the progress of the survey.
-    pub tell: &'a (dyn Fn(Progress<'_>) + Sync),
+    pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
 }
 
 /// Searches all pipelines and makes a page of each.
@@ -129,9 +129,9 @@ impl Run<'_> {
     /// Runs one search. Returns none if the survey was stopped.
     fn run_one(&self, search: &Search) -> Option<Findings> {
         let reported = Cell::new(0);
-        let tell = |found: usize, over: usize| {
+        let report = |found: usize, over: usize| {
             let states = found - reported.replace(found);
-            (self.callbacks.tell)(Progress {
+            (self.callbacks.progress)(Progress {
                 done: self.done.fetch_add(over, Ordering::Relaxed) + over,
                 all: self.searches.iter().map(Vec::len).sum(),
                 states: self.states.fetch_add(states, Ordering::Relaxed) + states,
@@ -139,13 +139,13 @@ impl Run<'_> {
             });
         };
         let found = search.run(self.scope.states_max, &|progress| {
-            tell(progress.states, 0);
+            report(progress.states, 0);
             (self.callbacks.keep_going)()
         });
         if !(self.callbacks.keep_going)() {
             return None;
         }
-        tell(found.states, 1);
+        report(found.states, 1);
         Some(found)
     }
 }

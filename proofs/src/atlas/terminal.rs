@@ -61,15 +61,16 @@ pub fn chart(pages: &[Page], ink: Ink, width: usize) -> String {
 fn bounds(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
     let states = thousands(pages.iter().map(|page| page.states).sum());
-    let mut cut: BTreeMap<FaultSet, Vec<&str>> = BTreeMap::new();
+    let mut unknown: BTreeMap<FaultSet, Vec<&str>> = BTreeMap::new();
     for page in pages {
-        page.cut.iter().for_each(|&faults| cut.entry(faults).or_default().push(&page.pipeline.name));
+        page.bounds_met.iter().for_each(|&faults| unknown.entry(faults).or_default().push(&page.pipeline.name));
     }
-    let cut = cut.iter().map(|(faults, names)| format!(" Under {faults} a bound was cut in {}.", names.join(", ")));
+    let unknown =
+        unknown.iter().map(|(faults, names)| format!(" Under {faults} a bound was met in {}.", names.join(", ")));
     format!(
         "Within {}, each fault at most once, two in one run: every run of the model ({states} states).{}",
         count(messages, "message"),
-        cut.collect::<String>()
+        unknown.collect::<String>()
     )
 }
 
@@ -125,7 +126,7 @@ fn legend(width: usize) -> String {
     let semantics = Semantics::ALL.map(|it| format!("{} {it}", initial(it))).into_iter().rev().collect::<Vec<_>>();
     let lines = [
         format!("Two letters: what survives at delivery, and at effect: {}, - none of them.", semantics.join(", ")),
-        "A small letter: nothing stronger survives; whether that does is unknown, for a bound of the model was cut. A dot: the \
+        "A small letter: nothing stronger survives; whether that does is unknown, as a bound of the model was met. A dot: the \
          fault cannot strike here. ✗ the claim does not survive the usual faults (*), any two of them in one run. A debt \
          that stays open in a fair run without end is a loss. † holds, or dead-lettered: a message may end as a dead letter, \
          which pays."
@@ -150,7 +151,7 @@ pub fn section(page: &Page, ink: Ink, width: usize) -> String {
             let sets: Vec<FaultSet> = page.breaks_of(level, property).map(|it| it.faults).collect();
             if !sets.is_empty() || property != PropertyId::Integrity {
                 let label = format!("  {} {}", harm(property), counted(level));
-                out += &wrapped(&listed(&sets, &page.cut), &format!("{label:LIST$}"), LIST, width);
+                out += &wrapped(&listed(&sets, &page.bounds_met), &format!("{label:LIST$}"), LIST, width);
             }
         }
     }
@@ -161,18 +162,18 @@ pub fn section(page: &Page, ink: Ink, width: usize) -> String {
             false => "; a dead letter is a loss",
         };
         let pays = if sets.is_empty() { "" } else { pays };
-        let told = listed(&sets, &page.cut) + pays;
+        let told = listed(&sets, &page.bounds_met) + pays;
         out += &wrapped(&told, &format!("{:LIST$}", "  dead-letters messages"), LIST, width);
     }
     out
 }
 
 /// Single faults by name, pairs by abbreviation, and the sets for which it is unknown whether they break the promise.
-fn listed(sets: &[FaultSet], cut: &[FaultSet]) -> String {
+fn listed(sets: &[FaultSet], bounds_met: &[FaultSet]) -> String {
     let named = sets.iter().filter(|it| it.len() < 2).map(FaultSet::to_string);
     let coded = sets.iter().filter(|it| it.len() == 2).map(|&it| codes(it));
     let known = if sets.is_empty() { "never".to_owned() } else { named.chain(coded).collect::<Vec<_>>().join(", ") };
-    let unknown: Vec<String> = undecided(sets, cut).map(codes).collect();
+    let unknown: Vec<String> = undecided(sets, bounds_met).map(codes).collect();
     if unknown.is_empty() { known } else { format!("{known} (unknown: {})", unknown.join(", ")) }
 }
 
@@ -180,19 +181,19 @@ fn listed(sets: &[FaultSet], cut: &[FaultSet]) -> String {
 pub fn stories(page: &Page, ink: Ink) -> String {
     let dead = |(faults, story): &(FaultSet, Story)| {
         let title = format!("{}: dead-letters a message under {faults}", page.pipeline.name);
-        format!("\n{} ({story})\n\n{}", ink.strong(&title), told_of(page, *faults, story, ink))
+        format!("\n{} ({story})\n\n{}", ink.strong(&title), story_of(page, *faults, story, ink))
     };
-    let broken = page.breaks.iter().map(|broken| told(page, broken, ink));
+    let broken = page.breaks.iter().map(|broken| story_of_break(page, broken, ink));
     broken.chain(page.dead_letters.iter().map(dead)).collect()
 }
 
-fn told(page: &Page, broken: &Break, ink: Ink) -> String {
+fn story_of_break(page: &Page, broken: &Break, ink: Ink) -> String {
     let Break { level, property, faults, story: run } = broken;
     let title = format!("{}: {} {} under {faults}", page.pipeline.name, harm(*property), counted(*level));
-    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), told_of(page, *faults, run, ink))
+    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), story_of(page, *faults, run, ink))
 }
 
-fn told_of(page: &Page, faults: FaultSet, story: &Story, ink: Ink) -> String {
+fn story_of(page: &Page, faults: FaultSet, story: &Story, ink: Ink) -> String {
     match story.cycle.is_empty() {
         true => text(&page.rows(faults, story), ink),
         false => endless_text(&page.rows(faults, story), story.steps.len(), ink),

@@ -70,12 +70,12 @@ fn surveyed(
         scope.faults = FaultSet::usual();
     }
     let bar = terminal::bar(1, "atlas");
-    let tell = |position: Progress<'_>| {
+    let progress = |position: Progress<'_>| {
         bar.set_length(position.all as u64);
         bar.set_position(position.done as u64);
         bar.set_message(format!("{}, {:.1} M states", position.title, position.states as f64 / 1e6));
     };
-    let surveyed = survey(pipelines, scope, Callbacks { keep_going: &|| !interrupt.is_raised(), tell: &tell });
+    let surveyed = survey(pipelines, scope, Callbacks { keep_going: &|| !interrupt.is_raised(), progress: &progress });
     bar.finish_and_clear();
     Ok(surveyed?)
 }

@@ -84,7 +84,7 @@ Exit codes:
     0  what is promised or expected holds
     1  it is broken
     2  bad input
-    3  unknown: a bound was cut, things did not come to rest, or the record contradicts itself
+    3  unknown: a bound was met, the run did not come to rest, or the record contradicts itself
   130  interrupted";
 
 impl Outcome {
