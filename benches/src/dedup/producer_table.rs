@@ -77,7 +77,7 @@ impl ProducerTable {
     ///
     /// If the capacity is 0.
     pub fn new(capacity: usize) -> ProducerTable {
-        assert!(capacity > 0, "a table without room refuses everybody");
+        assert!(capacity > 0, "a table without room refuses every producer");
         let (producers, heard, time, forgotten_below) = Default::default();
         ProducerTable { capacity, producers, heard, time, forgotten_below }
     }

@@ -6,7 +6,7 @@
 //! records durable.
 //!
 //! A file suits data that is only appended better than a database: one write and one sync for a group of records, and
-//! nothing to repair after a kill. To drop records, the file is written anew beside the old one and renamed, so that
+//! nothing to repair after a kill. To drop records, a new file is written beside the old one and renamed, so that
 //! an opening finds either the whole old file or the whole new one.
 //!
 //! Left out: segments. The file is read as a whole when it is opened, and written as a whole when records are

@@ -51,13 +51,13 @@ pub enum HistoryError {
         bytes: usize,
     },
     /// A line is longer than [`LINE_LIMIT`].
-    #[error("line {line}: found more than {LINE_LIMIT} bytes; expected at most so many in a line")]
+    #[error("line {line}: found more than {LINE_LIMIT} bytes; expected at most that many in a line")]
     TooLong {
         /// The line, counted from 1.
         line: u32,
     },
     /// There are more names or payloads than ids.
-    #[error("line {line}: found {too_many}; expected at most so many in a history")]
+    #[error("line {line}: found {too_many}; expected at most that many in a history")]
     TooMany {
         /// The line with the first name or payload that has no id, counted from 1.
         line: u32,
@@ -65,7 +65,7 @@ pub enum HistoryError {
         too_many: TooManyNames,
     },
     /// There are more lines than a line number can count.
-    #[error("found more than {} lines; expected at most so many in a history", u32::MAX)]
+    #[error("found more than {} lines; expected at most that many in a history", u32::MAX)]
     TooManyLines,
     /// The input could not be read.
     #[error("line {line}: cannot be read")]

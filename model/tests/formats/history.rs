@@ -178,11 +178,11 @@ fn a_line_at_the_limit_is_read_and_one_byte_more_is_refused() {
     assert_eq!(events(&line(LINE_LIMIT)).len(), 1);
     line_refused(
         &line(LINE_LIMIT + 1),
-        expect!["line 2: found more than 1048576 bytes; expected at most so many in a line"],
+        expect!["line 2: found more than 1048576 bytes; expected at most that many in a line"],
     );
     refused(
         vec![b' '; LINE_LIMIT + 1],
-        expect!["line 1: found more than 1048576 bytes; expected at most so many in a line"],
+        expect!["line 1: found more than 1048576 bytes; expected at most that many in a line"],
     );
 
     let mut history = read(format!("{HEADER}\n{}\n", line(LINE_LIMIT))).unwrap();

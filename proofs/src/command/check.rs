@@ -279,7 +279,7 @@ fn of_model(pipeline: &Pipeline, violation: &Violation, looked_at: u32, ink: Ink
     )
 }
 
-/// A run that does not end. It is shown whatever the pipeline promises, because a party then waits without end. A run
+/// A run that does not end. It is shown also if the pipeline promises nothing, because a party then waits without end. A run
 /// that never pays a debt is shown as the story of the property that it breaks.
 fn endless(pipeline: &Pipeline, found: &LivenessFinding, ink: Ink) -> Option<String> {
     let run = found.broken_by.as_ref().filter(|_| found.claim != Claim::Arrives)?;

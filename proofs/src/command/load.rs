@@ -66,7 +66,7 @@ fn bytes(path: &Path, Kind { what, bytes_max }: Kind) -> anyhow::Result<Vec<u8>>
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        bail!("found more than {bytes_max} bytes; expected at most so many of {what}");
+        bail!("found more than {bytes_max} bytes; expected at most that many for {what}");
     }
     Ok(bytes)
 }

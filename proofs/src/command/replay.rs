@@ -20,7 +20,7 @@ use delivery_proofs::simulation::run::{Ending, Run, run as simulated};
 use super::terminal::Interrupt;
 use super::{Outcome, judge as judging, load, output, render, report, terminal};
 
-/// A real run of at most so many events is printed event by event.
+/// The limit of events up to which a real run is printed event by event.
 const EVENTS_SHOWN: usize = 200;
 
 /// The schedule, and the world in which it runs.

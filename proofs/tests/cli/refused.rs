@@ -55,11 +55,11 @@ fn files_that_are_none() {
 /// The system reports the length of a device or a pipe as 0, and its contents have no end.
 #[test]
 fn files_without_an_end() {
-    check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1048576 bytes", "of a pipeline"]);
-    check(&["replay", "/dev/zero"], "", &["/dev/zero", "more than 16777216 bytes", "of a schedule"]);
+    check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1048576 bytes", "for a pipeline"]);
+    check(&["replay", "/dev/zero"], "", &["/dev/zero", "more than 16777216 bytes", "for a schedule"]);
     check(&["judge", "/dev/zero"], "", &["/dev/zero", "line 1", "more than 1048576 bytes"]);
     let secret = ["broker", "--directory", "stores", "--secret-file", "/dev/zero"];
-    check(&secret, "", &["/dev/zero", "more than 4096 bytes", "of a secret"]);
+    check(&secret, "", &["/dev/zero", "more than 4096 bytes", "for a secret"]);
     for (arguments, expected) in [
         (&["check", "/dev/stdin"][..], "/dev/stdin: found more than 1048576 bytes"),
         (&["judge", "-"], "-: line 1: found more than 1048576 bytes"),
