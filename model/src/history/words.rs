@@ -103,7 +103,7 @@ impl Key {
             Key::Message | Key::Position => format!("a whole number from 0 to {}", u64::MAX),
             Key::Partition => format!("a whole number from 0 to {}, or a text", u64::MAX),
             Key::Attempt | Key::Delivery => format!("a whole number from 0 to {}", u32::MAX),
-            Key::Outcome => "a word for what came of it".to_owned(),
+            Key::Outcome => "a word for the outcome".to_owned(),
             Key::Fault => list(&words_of(&Fault::ALL)),
             Key::Payload => "a text".to_owned(),
         }

@@ -323,6 +323,6 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"outcome","message":7,"outcome":false}"#,
-        expect!["line 2: found `outcome` false; expected a word for what came of it"],
+        expect!["line 2: found `outcome` false; expected a word for the outcome"],
     );
 }
