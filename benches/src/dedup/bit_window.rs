@@ -18,8 +18,8 @@ const TAG: u8 = 2;
 /// The number of bits in a word.
 const BITS: u64 = 64;
 
-/// A window of `WORDS` words of 64 numbers for every session. It knows the highest number and at least the `64 (WORDS
-/// - 1)` before it, because the word of the highest number is only partly used.
+/// A window of `WORDS` words of 64 numbers for every session. It knows the highest number and at least the
+/// `64 * WORDS - 64` numbers before it, because the word of the highest number is only partly used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BitWindow<const WORDS: usize> {
     windows: BTreeMap<Session, Window<WORDS>>,

@@ -32,7 +32,7 @@
 //! says. Every `reply` names message and attempt, and replies come in any order. The replies depend on the settings:
 //!
 //! * `acks = "after-sync"`: one `reply` to each attempt, once the message is durable or refused. Attempts at a
-//! message that is being stored get their replies together with the first one.
+//!   message that is being stored get their replies together with the first one.
 //! * `acks = "on-receipt"`: `acked` at once, without a position, and no reply if it could not be stored after that.
 //! * `acks = "never"`: no reply.
 //!
@@ -45,11 +45,11 @@
 //! recognises nothing, and stores every attempt.
 //!
 //! * Sequence numbers count from 0 in each session, by one a message: the next number is stored, an older one is
-//! confirmed again, a later one is refused. A number belongs to one message permanently. An attempt that gives it to
-//! another message gets no reply; if the record with this number was dropped, the attempt is taken for a retry of
-//! that record.
+//!   confirmed again, a later one is refused. A number belongs to one message permanently. An attempt that gives it to
+//!   another message gets no reply; if the record with this number was dropped, the attempt is taken for a retry of
+//!   that record.
 //! * A producer that keeps its unfinished messages over restarts uses session 0 always, and continues its numbers. A
-//! producer that does not keep them uses its epoch as the session.
+//!   producer that does not keep them uses its epoch as the session.
 //!
 //! Epochs count incarnations: a producer that restarts registers a higher epoch than ever before. If the broker
 //! fences, numbered messages of lower epochs are refused from then on. `registered` says that the epoch is stored,
