@@ -22,7 +22,7 @@ use crate::store::{Journal, RecoverError, StoreError};
 /// are durable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Log<J> {
-    past: DroppedRecords,
+    dropped: DroppedRecords,
     /// The records from the end of the dropped ones on.
     records: VecDeque<Record>,
     synced: u64,
@@ -34,13 +34,13 @@ impl<J: Journal> Log<J> {
     pub fn open(settings: &pipeline::Broker, mut journal: J) -> Result<Self, RecoverError> {
         let mut found = journal.recover()?;
         let count = found.len();
-        let past = DroppedRecords::decode(settings, &mut found)?;
+        let dropped = DroppedRecords::decode(settings, &mut found)?;
         let parts = count - found.len();
         let decode = |(place, bytes): (usize, Vec<u8>)| {
             Record::decode(&bytes).map_err(|why| RecoverError::Undecodable { record: (parts + place) as u64, why })
         };
         let records = found.into_iter().enumerate().map(decode).collect::<Result<VecDeque<_>, _>>()?;
-        Ok(Log { synced: past.start().0 + records.len() as u64, past, records, journal })
+        Ok(Log { synced: dropped.start().0 + records.len() as u64, dropped, records, journal })
     }
 
     /// Appends a record. Returns its position.
@@ -69,11 +69,11 @@ impl<J: Journal> Log<J> {
     pub fn drop_below(&mut self, start: Position, is_dead: impl Fn(Position) -> bool) -> Result<(), StoreError> {
         debug_assert_eq!(self.synced(), self.end(), "a rewrite would make unsynced records durable");
         let count = start.0.saturating_sub(self.start().0) as usize;
-        let mut past = self.past.clone();
-        self.records.iter().take(count).for_each(|record| past.take_in(record, is_dead(past.start())));
+        let mut dropped = self.dropped.clone();
+        self.records.iter().take(count).for_each(|record| dropped.take_in(record, is_dead(dropped.start())));
         let left = self.records.range(count..).map(Record::encode);
-        self.journal.rewrite(past.encode().into_iter().chain(left))?;
-        self.past = past;
+        self.journal.rewrite(dropped.encode().into_iter().chain(left))?;
+        self.dropped = dropped;
         drop(self.records.drain(..count));
         Ok(())
     }
@@ -86,7 +86,7 @@ impl<J: Journal> Log<J> {
 
     /// The position of the first record that was not dropped.
     pub fn start(&self) -> Position {
-        self.past.start()
+        self.dropped.start()
     }
 
     /// The position after the last record.
@@ -103,7 +103,7 @@ impl<J: Journal> Log<J> {
     pub fn at(&self, position: Position) -> Option<&Record> {
         match position.0.checked_sub(self.start().0) {
             Some(place) => self.records.get(usize::try_from(place).ok()?),
-            None => self.past.dead_letter(position),
+            None => self.dropped.dead_letter(position),
         }
     }
 
@@ -114,11 +114,11 @@ impl<J: Journal> Log<J> {
     }
 
     /// What is kept of the dropped records.
-    pub fn past(&self) -> &DroppedRecords {
-        &self.past
+    pub fn dropped(&self) -> &DroppedRecords {
+        &self.dropped
     }
 
-    /// The memory after it has seen every record that was not dropped. The memory of [`past`](Log::past) then covers
+    /// The memory after it has seen every record that was not dropped. The memory of [`dropped`](Log::dropped) then covers
     /// every record that was ever stored, as far as its window reaches.
     pub fn remembered_by(&self, mut memory: Memory) -> Memory {
         self.records().for_each(|(position, record)| memory.remember(position, record.identity));

@@ -67,7 +67,7 @@ pub enum Disconnect {
     InsideAFrame,
     /// The peer sent bytes that are not a frame.
     #[error("the peer sent no frame: {0}")]
-    Garbage(#[from] FrameError),
+    NotAFrame(#[from] FrameError),
     /// Nothing came in for too long.
     #[error("the peer sent nothing for {} ms", .0.as_millis())]
     Silent(Duration),
@@ -76,7 +76,7 @@ pub enum Disconnect {
     Unfinished(Duration),
     /// The queue to the peer was full, or the peer took no bytes for too long.
     #[error("the peer did not read what it was sent")]
-    Deaf,
+    NotReading,
     /// The operating system reported an error.
     #[error("the connection failed: {0}")]
     Io(#[from] io::Error),
@@ -88,7 +88,7 @@ pub enum Disconnect {
 pub struct Link {
     queue: Option<SyncSender<Vec<u8>>>,
     stream: TcpStream,
-    deaf: Deaf,
+    gave_up: GaveUp,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -108,13 +108,13 @@ impl Link {
         let (mut inward, outward) = (stream.try_clone()?, stream.try_clone()?);
         // The reader is not joined. It ends when the connection does, and it may wait for room in a queue that the
         // thread that drops this link would have to empty.
-        let deaf = Deaf::default();
-        let (told, noticed) = (deaf.clone(), deaf.clone());
-        let read = move || read_all(&mut inward, limits, &told, incoming);
+        let gave_up = GaveUp::default();
+        let (for_reader, for_writer) = (gave_up.clone(), gave_up.clone());
+        let read = move || read_all(&mut inward, limits, &for_reader, incoming);
         thread::Builder::new().name(format!("{name} in")).spawn(read)?;
-        let write = move || write_all(outward, &queued, limits.heartbeat, &noticed);
+        let write = move || write_all(outward, &queued, limits.heartbeat, &for_writer);
         let writer = thread::Builder::new().name(format!("{name} out")).spawn(write)?;
-        Ok(Link { queue: Some(queue), stream, deaf, writer: Some(writer) })
+        Ok(Link { queue: Some(queue), stream, gave_up, writer: Some(writer) })
     }
 
     /// Queues one body of at most [`BODY_MAX`] bytes. If the queue is full or the connection has ended, the
@@ -123,7 +123,7 @@ impl Link {
         assert!(body.len() <= BODY_MAX, "messages are bounded where they are submitted");
         let queued = self.queue.as_ref().map(|queue| queue.try_send(body));
         if let Some(Err(TrySendError::Full(_))) = queued {
-            self.deaf.note();
+            self.gave_up.note();
         }
         if queued.is_none_or(|queued| queued.is_err()) {
             self.cut();
@@ -155,9 +155,9 @@ impl Drop for Link {
 
 /// Whether the sending half gave up on the peer. The receiving half, which then sees the connection end, reports it.
 #[derive(Clone, Debug, Default)]
-struct Deaf(Arc<AtomicBool>);
+struct GaveUp(Arc<AtomicBool>);
 
-impl Deaf {
+impl GaveUp {
     fn note(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -170,13 +170,13 @@ impl Deaf {
 fn read_all(
     stream: &mut TcpStream,
     limits: Limits,
-    deaf: &Deaf,
+    gave_up: &GaveUp,
     mut incoming: impl FnMut(Result<Vec<u8>, Disconnect>) -> bool,
 ) {
     let reason = read_until_end(stream, limits, &mut incoming);
     let _ = stream.shutdown(Shutdown::Both);
     if let Some(reason) = reason {
-        incoming(Err(if deaf.is_noted() { Disconnect::Deaf } else { reason }));
+        incoming(Err(if gave_up.is_noted() { Disconnect::NotReading } else { reason }));
     }
 }
 
@@ -188,7 +188,7 @@ fn read_until_end(
 ) -> Option<Disconnect> {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 64 << 10];
-    let mut patience = Patience::new(limits);
+    let mut timer = PeerTimer::new(limits);
     loop {
         let mut piece = match stream.read(&mut buffer) {
             Ok(0) if decoder.is_inside_a_frame() => return Some(Disconnect::InsideAFrame),
@@ -196,8 +196,8 @@ fn read_until_end(
             Ok(length) => &buffer[..length],
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                match patience.is_over(decoder.is_inside_a_frame()) {
-                    Some(cut) => return Some(cut),
+                match timer.expired(decoder.is_inside_a_frame()) {
+                    Some(reason) => return Some(reason),
                     None => continue,
                 }
             }
@@ -207,31 +207,31 @@ fn read_until_end(
             match decoder.take(&mut piece) {
                 Ok(None) => break,
                 Ok(Some(body)) => {
-                    patience.frame_ended();
+                    timer.frame_ended();
                     if !body.is_empty() && !incoming(Ok(body)) {
                         return None;
                     }
                 }
-                Err(error) => return Some(Disconnect::Garbage(error)),
+                Err(error) => return Some(Disconnect::NotAFrame(error)),
             }
         }
-        patience.heard();
-        if let Some(cut) = patience.is_over(decoder.is_inside_a_frame()) {
-            return Some(cut);
+        timer.heard();
+        if let Some(reason) = timer.expired(decoder.is_inside_a_frame()) {
+            return Some(reason);
         }
     }
 }
 
 /// The time since the peer's last bytes, and since the start of the current frame.
-struct Patience {
+struct PeerTimer {
     limits: Limits,
     heard: Instant,
     frame_began: Option<Instant>,
 }
 
-impl Patience {
-    fn new(limits: Limits) -> Patience {
-        Patience { limits, heard: now(), frame_began: None }
+impl PeerTimer {
+    fn new(limits: Limits) -> PeerTimer {
+        PeerTimer { limits, heard: now(), frame_began: None }
     }
 
     /// Notes that bytes arrived and that whole frames were handled: the time of the handling does not count as the
@@ -244,7 +244,7 @@ impl Patience {
         self.frame_began = None;
     }
 
-    fn is_over(&mut self, is_inside_a_frame: bool) -> Option<Disconnect> {
+    fn expired(&mut self, is_inside_a_frame: bool) -> Option<Disconnect> {
         let Limits { silence, frame, .. } = self.limits;
         if is_inside_a_frame && self.frame_began.get_or_insert_with(now).elapsed() >= frame {
             return Some(Disconnect::Unfinished(frame));
@@ -259,7 +259,7 @@ fn now() -> Instant {
 }
 
 /// Writes what is queued, gathering frames into one write, until the link is finished or the connection ends.
-fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Duration, deaf: &Deaf) {
+fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Duration, gave_up: &GaveUp) {
     let mut bytes = Vec::new();
     loop {
         let mut next = match queued.recv_timeout(heartbeat) {
@@ -274,7 +274,7 @@ fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Durat
         }
         if let Err(error) = stream.write_all(&bytes) {
             if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
-                deaf.note();
+                gave_up.note();
             }
             // The reader sees the end and reports it.
             let _ = stream.shutdown(Shutdown::Both);

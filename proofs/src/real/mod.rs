@@ -12,12 +12,12 @@
 //!
 //! Leaves out: judging. The history is in its file, for the judge.
 
+mod created;
 mod life;
 mod party;
 mod plan;
 mod reconcile;
 mod record;
-mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -41,11 +41,11 @@ use delivery_model::schedule::PlannedFault;
 use delivery_model::vocab::{EventKind, Fault, MessageId};
 use thiserror::Error;
 
+use self::created::CreatedFiles;
 pub use self::party::{Party, PartyReport, PartyRole};
 pub use self::plan::{FaultPlan, left_out};
 pub use self::record::{Listeners, OnEvent, OnNotice, OnProgress, Progress};
 use self::record::{Recorder, Timing};
-use self::traces::Traces;
 
 /// The most messages of a run: each message orders an article of its own, and articles are numbered in 32 bits.
 pub const MESSAGES_LIMIT: u64 = u32::MAX as u64;
@@ -212,14 +212,14 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
     let stores = Stores::in_directory(directory);
     let outboxes = (0..options.producers).map(|id| stores.outbox(ProducerId(id)));
     let own = [stores.log(), stores.ledger(), stores.inventory(), options.record.clone()];
-    let traces = Traces::begin(directory, own.into_iter().chain(outboxes))
+    let created = CreatedFiles::begin(directory, own.into_iter().chain(outboxes))
         .map_err(|why| RealError::File { path: directory.clone(), why })?;
     reconcile::check_same_run(&stores, pipeline, options)?;
     let (recorder, before) = Recorder::open(&options.record, pipeline, Timing::Own, options.listeners())?;
     let recorder = Arc::new(recorder);
     let reconciled = reconcile::reconcile(&stores, pipeline, options, &recorder)?;
-    traces.keep();
-    let part = Whole { pipeline, options, stores, recorder: &recorder, before: &before };
+    created.keep();
+    let part = AllParties { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
     let (ended, tally) = part.drive()?;
     reconcile::compare(&part.stores, &recorder)?;
@@ -258,7 +258,7 @@ fn check(options: &Options) -> Result<(), RealError> {
 }
 
 /// All parties of a run, in this process.
-struct Whole<'a> {
+struct AllParties<'a> {
     pipeline: &'a Pipeline,
     options: &'a Options,
     stores: Stores,
@@ -266,7 +266,7 @@ struct Whole<'a> {
     before: &'a History,
 }
 
-impl Whole<'_> {
+impl AllParties<'_> {
     fn drive(&self) -> Result<(Ended, Vec<PlannedFault>), RealError> {
         let submitted: BTreeSet<MessageId> = self.recorder.submitted();
         let unsubmitted: Vec<MessageId> =

@@ -28,9 +28,9 @@ use delivery_impls::driver::{broker, consumer, producer};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{EventKind, Fault, MessageId, Position};
 
+use super::created::CreatedFiles;
 use super::life::Life;
 use super::record::{Listeners, Recorder, Timing};
-use super::traces::Traces;
 use super::{MESSAGES_LIMIT, Progress, RealError, order, reconcile};
 
 /// The role of a party, with what it needs to know of the other parties.
@@ -151,7 +151,7 @@ impl Party {
         let stores = Stores::in_directory(&self.directory);
         let life_path = Life::path(&self.directory, &self.role.name());
         let own = self.stores(&stores).into_iter().chain([self.record.clone(), life_path.clone()]);
-        let traces = Traces::begin(&self.directory, own).map_err(file(&self.directory))?;
+        let created = CreatedFiles::begin(&self.directory, own).map_err(file(&self.directory))?;
         let mut life = Life::begin(&life_path).map_err(file(&life_path))?;
         let (recorder, before) = Recorder::open(&self.record, pipeline, Timing::Machine, self.listeners.clone())?;
         let recorder = Arc::new(recorder);
@@ -173,7 +173,7 @@ impl Party {
         let is_refused = driven.as_ref().is_err_and(is_refusal);
         // The files of a party that was let in before stay, even if the party is refused later.
         if !is_refused || !before.events.is_empty() || recorder.has_acted() {
-            traces.keep();
+            created.keep();
         }
         if driven.is_ok() || is_refused {
             life.ends().map_err(file(&life_path))?;

@@ -42,22 +42,22 @@ pub(super) fn reconcile(
 /// Writes the submits of outbox rows that the history lacks. Returns their number.
 pub(super) fn reconcile_submits(stores: &Stores, id: ProducerId, recorder: &Recorder) -> Result<u64, RealError> {
     let submitted = recorder.submitted();
-    let untold = rows(&stores.outbox(id))?.into_iter().filter(|row| !submitted.contains(&row.message));
-    tell_all(
+    let missing = rows(&stores.outbox(id))?.into_iter().filter(|row| !submitted.contains(&row.message));
+    record_all(
         recorder,
         &producer::name(id),
-        untold.map(|row| Report::with(EventKind::Submit { message: row.message, payload: None }, &row.payload)),
+        missing.map(|row| Report::with(EventKind::Submit { message: row.message, payload: None }, &row.payload)),
     )
 }
 
 /// Writes the effects that the stock shows and the history lacks, and checks that both then agree. Returns their
 /// number.
 pub(super) fn reconcile_effects(stores: &Stores, recorder: &Recorder) -> Result<u64, RealError> {
-    let untold = effects(stores, recorder)?.into_iter().flat_map(|(message, inventory, history)| {
+    let missing = effects(stores, recorder)?.into_iter().flat_map(|(message, inventory, history)| {
         let kind = EventKind::Effect { message, group: GROUP, payload: None };
         (history..inventory.floor() as u64).map(move |_| Report::with(kind, &order(message).encode()))
     });
-    let reconciled = tell_all(recorder, consumer::NAME, untold)?;
+    let reconciled = record_all(recorder, consumer::NAME, missing)?;
     compare(stores, recorder)?;
     Ok(reconciled)
 }
@@ -81,18 +81,18 @@ pub(super) fn reconcile_dead_letters(
         return Ok(0);
     };
     let message = |position: Position| log.at(position).expect("a dead letter is never dropped").message;
-    let (messages, told) = (dead.map(message).collect::<BTreeSet<MessageId>>(), recorder.dead_lettered());
+    let (messages, recorded) = (dead.map(message).collect::<BTreeSet<MessageId>>(), recorder.dead_lettered());
     let kind = |message: &MessageId| EventKind::DeadLetter { message: *message, group: GROUP };
-    tell_all(recorder, broker::NAME, messages.difference(&told).map(|message| Report::of(kind(message))))
+    record_all(recorder, broker::NAME, messages.difference(&recorded).map(|message| Report::of(kind(message))))
 }
 
-fn tell_all(recorder: &Recorder, process: &str, reports: impl Iterator<Item = Report>) -> Result<u64, RealError> {
-    let mut told = 0;
+fn record_all(recorder: &Recorder, process: &str, reports: impl Iterator<Item = Report>) -> Result<u64, RealError> {
+    let mut recorded = 0;
     for report in reports {
         recorder.observe(process, &report).map_err(DriverError::Observe)?;
-        told += 1;
+        recorded += 1;
     }
-    Ok(told)
+    Ok(recorded)
 }
 
 /// The contents of a journal; none if there is no file.
@@ -120,7 +120,7 @@ pub(super) fn compare(stores: &Stores, recorder: &Recorder) -> Result<(), RealEr
 /// fractional, which is then an error.
 fn effects(stores: &Stores, recorder: &Recorder) -> Result<Vec<(MessageId, f64, u64)>, RealError> {
     let path = stores.inventory();
-    let mut told = recorder.effects();
+    let mut recorded = recorder.effects();
     let open = EmbeddedInventory::open(&path).and_then(|inventory| inventory.stocks());
     let stocks = open.map_err(|why| unreadable(&path, why))?;
     let mut effects: Vec<_> = stocks
@@ -128,10 +128,10 @@ fn effects(stores: &Stores, recorder: &Recorder) -> Result<Vec<(MessageId, f64, 
         .map(|(sku, left)| {
             let message = MessageId(sku.0.into());
             let times = -left as f64 / f64::from(order(message).quantity);
-            (message, times, told.remove(&message).unwrap_or(0))
+            (message, times, recorded.remove(&message).unwrap_or(0))
         })
         .collect();
-    effects.extend(told.into_iter().map(|(message, times)| (message, 0.0, times)));
+    effects.extend(recorded.into_iter().map(|(message, times)| (message, 0.0, times)));
     effects.sort_by_key(|(message, ..)| *message);
     Ok(effects)
 }

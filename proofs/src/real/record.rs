@@ -100,12 +100,12 @@ struct State {
     writer: HistoryWriter<File>,
     names: Names,
     clock: Clock,
-    told: Told,
+    summary: Summary,
 }
 
 /// The contents of the history so far, as far as a run needs them.
 #[derive(Default)]
-struct Told {
+struct Summary {
     progress: Progress,
     submitted: BTreeSet<MessageId>,
     delivered: BTreeSet<MessageId>,
@@ -116,9 +116,9 @@ struct Told {
     has_acted: bool,
 }
 
-impl Told {
+impl Summary {
     fn note(&mut self, kind: &EventKind) {
-        let Told { progress, submitted, delivered, effects, dead_lettered, faults, has_acted } = self;
+        let Summary { progress, submitted, delivered, effects, dead_lettered, faults, has_acted } = self;
         *has_acted |= !matches!(kind, EventKind::Submit { .. } | EventKind::Rewind { .. });
         match *kind {
             EventKind::Submit { message, .. } => {
@@ -180,45 +180,45 @@ impl Recorder {
             Err(why) => return Err(RealError::History { path: path.to_owned(), why: Box::new(why) }),
         };
         let clock = start(timing, &before, path)?;
-        let (names, mut told) = (before.names.clone(), Told::default());
-        before.events.iter().for_each(|recorded| told.note(&recorded.event.kind));
-        let recorder = Recorder { state: Mutex::new(State { writer, names, clock, told }), listeners };
+        let (names, mut summary) = (before.names.clone(), Summary::default());
+        before.events.iter().for_each(|recorded| summary.note(&recorded.event.kind));
+        let recorder = Recorder { state: Mutex::new(State { writer, names, clock, summary }), listeners };
         Ok((recorder, before))
     }
 
     /// The progress of the run.
     pub fn progress(&self) -> Progress {
-        self.state().told.progress
+        self.state().summary.progress
     }
 
     /// Every message that was submitted.
     pub fn submitted(&self) -> BTreeSet<MessageId> {
-        self.state().told.submitted.clone()
+        self.state().summary.submitted.clone()
     }
 
     /// Every message that was delivered.
     pub fn delivered(&self) -> BTreeSet<MessageId> {
-        self.state().told.delivered.clone()
+        self.state().summary.delivered.clone()
     }
 
     /// The number of effects of each message.
     pub fn effects(&self) -> BTreeMap<MessageId, u64> {
-        self.state().told.effects.clone()
+        self.state().summary.effects.clone()
     }
 
     /// Every message that became a dead letter.
     pub fn dead_lettered(&self) -> BTreeSet<MessageId> {
-        self.state().told.dead_lettered.clone()
+        self.state().summary.dead_lettered.clone()
     }
 
     /// The number of strikes of each kind of fault.
     pub fn faults(&self) -> BTreeMap<Fault, u64> {
-        self.state().told.faults.clone()
+        self.state().summary.faults.clone()
     }
 
     /// Whether anything but submits and rewinds is recorded: then a broker has let the party in.
     pub(super) fn has_acted(&self) -> bool {
-        self.state().told.has_acted
+        self.state().summary.has_acted
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -230,7 +230,7 @@ impl Recorder {
 impl Observer for Recorder {
     fn observe(&self, process: &str, report: &Report) -> io::Result<()> {
         let mut state = self.state();
-        let State { writer, names, clock, told } = &mut *state;
+        let State { writer, names, clock, summary } = &mut *state;
         let id = names.process_id(process).map_err(io::Error::other)?;
         if report.kind.group().is_some() {
             names.group_id(GROUP).map_err(io::Error::other)?;
@@ -240,8 +240,8 @@ impl Observer for Recorder {
             carry(&mut kind, names, bytes)?;
         }
         writer.record(names, At::Whole(clock.now()), &Event { process: id, kind })?;
-        told.note(&kind);
-        let progress = told.progress;
+        summary.note(&kind);
+        let progress = summary.progress;
         drop(state);
         if let Some(on_progress) = &self.listeners.progress {
             on_progress(progress);

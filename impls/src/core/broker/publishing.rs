@@ -160,7 +160,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         let identity = publish.record.identity;
         match self.log.last_of(publish.record.message, identity) {
             Some(position) => Stored::At(position),
-            None if self.log.past().holds(identity) => Stored::Gone,
+            None if self.log.dropped().holds(identity) => Stored::Gone,
             None => Stored::Nowhere,
         }
     }

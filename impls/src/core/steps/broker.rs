@@ -20,7 +20,7 @@ pub trait BrokerSteps: Value {
     /// The memory of seen messages with which an incarnation, counted from 1, starts.
     fn memory_at_start<J: Journal>(&self, settings: &pipeline::Broker, log: &Log<J>, incarnation: u32) -> Memory {
         match (settings.dedup_on_restart, incarnation) {
-            (DedupOnRestart::Rebuilt, _) => log.remembered_by(log.past().memory().clone()),
+            (DedupOnRestart::Rebuilt, _) => log.remembered_by(log.dropped().memory().clone()),
             (DedupOnRestart::Forgotten, 1) => Memory::new(settings, log.end()),
             (DedupOnRestart::Forgotten, _) => Memory::forgotten(settings, log.end()),
         }

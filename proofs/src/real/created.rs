@@ -8,21 +8,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Files and directories that are removed when this value is dropped, unless they are kept.
-pub(super) struct Traces {
+pub(super) struct CreatedFiles {
     files: Vec<PathBuf>,
     /// The directories, the innermost first.
     directories: Vec<PathBuf>,
 }
 
-impl Traces {
+impl CreatedFiles {
     /// Creates the directory and its parents. Files that exist already are never removed.
-    pub fn begin(directory: &Path, files: impl IntoIterator<Item = PathBuf>) -> io::Result<Traces> {
+    pub fn begin(directory: &Path, files: impl IntoIterator<Item = PathBuf>) -> io::Result<CreatedFiles> {
         let is_new = |path: &PathBuf| !path.as_os_str().is_empty() && !path.exists();
         let files = files.into_iter().filter(is_new).collect();
         let directories = directory.ancestors().map(Path::to_owned).take_while(is_new).collect();
-        let traces = Traces { files, directories };
+        let created = CreatedFiles { files, directories };
         fs::create_dir_all(directory)?;
-        Ok(traces)
+        Ok(created)
     }
 
     /// Keeps the files: the run has begun.
@@ -32,7 +32,7 @@ impl Traces {
     }
 }
 
-impl Drop for Traces {
+impl Drop for CreatedFiles {
     fn drop(&mut self) {
         // A file that was never created cannot be removed; a directory that is in use is not empty and stays.
         self.files.iter().for_each(|file| drop(fs::remove_file(file)));
