@@ -269,7 +269,7 @@ fn what_makes_no_sense_or_comes_out_of_turn_is_cut_off() {
     check(&said(&[hello, hello]), "sent `hello`, expected `settings`, `register`, `subscribe` or `rewind`");
     check(&said(&[hello, &publish(2, 0)]), "sent `publish`, expected `settings`, `register`");
     check(&said(&[&settings("")]), "sent `settings`, expected `hello`");
-    check(&said(&[hello, &settings("broker.dedup")]), "nonsense: settings that are no lines of `name = value`");
+    check(&said(&[hello, &settings("broker.dedup")]), "nonsense: the settings are not lines of `name = value`");
     check(&said(&[hello, &register(2), &settings("")]), "sent `settings`, expected `publish`");
     check(
         &said(&[hello, &register(2), &publish(1, 7)]),

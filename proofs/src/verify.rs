@@ -98,7 +98,7 @@ impl Broken {
 
 /// A world that has no verdict on a semantics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{world} could not say whether {semantics} holds: {why}")]
+#[error("{world} has no verdict on {semantics}: {why}")]
 pub struct CouldNotSay {
     /// The world.
     pub world: &'static str,
@@ -112,7 +112,7 @@ pub struct CouldNotSay {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
     /// A counterexample of the model that the cores refuse.
-    #[error("the cores cannot go the model's way to a broken {property}: {why}")]
+    #[error("the cores cannot take the model's steps to a broken {property}: {why}")]
     CannotReplay {
         /// The property that it breaks in the model.
         property: PropertyId,
@@ -120,7 +120,7 @@ pub enum Disagreement {
         why: CannotReplay,
     },
     /// A counterexample of the model that breaks nothing in the cores.
-    #[error("the model's way to a broken {property} does not break it in the cores")]
+    #[error("the model's steps to a broken {property} do not break it in the cores")]
     NotBroken {
         /// The property that it breaks in the model.
         property: PropertyId,

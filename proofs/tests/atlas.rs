@@ -25,7 +25,7 @@ fn surveyed(pipelines: &[Pipeline], scope: Scope) -> Surveyed {
     survey(pipelines, scope, Callbacks { keep_going: &|| true, progress: &|_| () }).expect("so few messages fit")
 }
 
-fn charted(names: &[&str], faults: FaultSet) -> Vec<Page> {
+fn pages_of(names: &[&str], faults: FaultSet) -> Vec<Page> {
     let pipelines: Vec<Pipeline> = names.iter().map(|name| preset(name)).collect();
     surveyed(&pipelines, Scope { faults, ..Scope::default() }).pages
 }
@@ -35,7 +35,7 @@ fn preset(name: &str) -> Pipeline {
 }
 
 fn some() -> Vec<Page> {
-    charted(&["exactly-once", "jetstream-msgid", "at-most-once"], FaultSet::of(SOME))
+    pages_of(&["exactly-once", "jetstream-msgid", "at-most-once"], FaultSet::of(SOME))
 }
 
 /// Every preset under the usual faults.
@@ -43,7 +43,7 @@ fn usual() -> &'static [Page] {
     static USUAL: OnceLock<Vec<Page>> = OnceLock::new();
     USUAL.get_or_init(|| {
         let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
-        charted(&names, FaultSet::usual())
+        pages_of(&names, FaultSet::usual())
     })
 }
 
@@ -175,7 +175,7 @@ fn what_the_presets_say_of_other_settings_is_so() {
 
 #[test]
 fn json_has_the_words_of_the_contract() {
-    let page = &charted(&["jetstream-msgid"], FaultSet::of([Fault::SettleLost, Fault::PublishLost]))[0];
+    let page = &pages_of(&["jetstream-msgid"], FaultSet::of([Fault::SettleLost, Fault::PublishLost]))[0];
     let line = json(page).to_string();
     assert!(!line.contains('\n'), "one object a line");
     let read: Value = serde_json::from_str(&line).expect("it is JSON");
@@ -228,7 +228,7 @@ fn html_needs_no_other_file_and_takes_names_for_text() {
 
 #[test]
 fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
-    let mut pages = charted(&["postgres-outbox-inbox"], FaultSet::of(SOME));
+    let mut pages = pages_of(&["postgres-outbox-inbox"], FaultSet::of(SOME));
     pages[0].pipeline.name = "a-name-that-is-rather-too-long-for-its-column".to_owned();
     // A pair of faults that met a bound, which does not happen with faults that strike once.
     pages[0].bounds_met = vec![FaultSet::of([Fault::BrokerCrash, Fault::LeaseExpiry])];
@@ -290,8 +290,8 @@ fn a_survey_that_is_stopped_names_what_it_left_out() {
     };
     let scope = Scope { faults: FaultSet::of(SOME), threads: 1, ..Scope::default() };
     let stopped = survey(&pipelines, scope, callbacks).expect("two messages fit");
-    let charted: Vec<&str> = stopped.pages.iter().map(|page| page.pipeline.name.as_str()).collect();
-    assert_eq!((charted, stopped.left_out), (vec!["at-most-once"], vec!["exactly-once".to_owned()]));
+    let searched: Vec<&str> = stopped.pages.iter().map(|page| page.pipeline.name.as_str()).collect();
+    assert_eq!((searched, stopped.left_out), (vec!["at-most-once"], vec!["exactly-once".to_owned()]));
     assert!(asked.into_inner() >= 4, "it asks");
 }
 

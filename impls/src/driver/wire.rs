@@ -213,7 +213,7 @@ pub enum WireError {
         found: usize,
     },
     /// The settings, or the name of the client, cannot be decoded.
-    #[error("settings that are no lines of `name = value` in printable text, {SETTINGS_MAX} bytes at most")]
+    #[error("the settings are not lines of `name = value` in printable text, {SETTINGS_MAX} bytes at most")]
     Settings,
     /// A settle of a single position under the lease of another position.
     #[error("a settle of position {found} alone, under a lease of position {leased}")]

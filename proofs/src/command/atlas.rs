@@ -46,8 +46,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     terminal::print(&written(&surveyed, arguments));
     if !surveyed.left_out.is_empty() {
-        let (charted, all) = (surveyed.pages.len(), pipelines.len());
-        eprintln!("stopped: {charted} of {all} pipelines charted; left out: {}", surveyed.left_out.join(", "));
+        let (searched, all) = (surveyed.pages.len(), pipelines.len());
+        eprintln!("stopped: {searched} of {all} pipelines searched; left out: {}", surveyed.left_out.join(", "));
     }
     Ok(if surveyed.left_out.is_empty() { Outcome::Kept } else { Outcome::Interrupted })
 }

@@ -59,7 +59,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let ink = terminal::ink();
     let (history, told, endless) = match arguments.world {
         World::Simulation => {
-            let run = simulated(&schedule, Mutant::None).context("the cores cannot go this way").with_context(named)?;
+            let run =
+                simulated(&schedule, Mutant::None).context("the cores cannot take these steps").with_context(named)?;
             let endless = matches!(run.ending, Ending::Loop { .. });
             (run.history.clone(), told(&schedule, &run, ink), endless)
         }

@@ -82,7 +82,7 @@ impl Interrupt {
     /// Takes over Ctrl-C for a party, which finishes its work with the other parties. Only a second Ctrl-C ends the
     /// process at once.
     pub fn install_for_party() -> anyhow::Result<Self> {
-        Interrupt::listen(|| eprintln!("finishing what is under way, then leaving; Ctrl-C again ends it at once"))
+        Interrupt::listen(|| eprintln!("finishing the current work, then ending; Ctrl-C again ends at once"))
     }
 
     fn listen(first: fn()) -> anyhow::Result<Self> {
