@@ -79,7 +79,7 @@ words! {
         Acked = "acked",
         /// The broker said no, definitely.
         Refused = "refused",
-        /// A time-out or a cut: it may have happened.
+        /// A time-out or a lost connection: it may have happened.
         Unknown = "unknown",
     }
 }
@@ -91,7 +91,7 @@ words! {
         Ok = "ok",
         /// The broker said no: this delivery may not settle any more.
         Refused = "refused",
-        /// A time-out or a cut: it may have been recorded.
+        /// A time-out or a lost connection: it may have been recorded.
         Unknown = "unknown",
     }
 }
