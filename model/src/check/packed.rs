@@ -72,9 +72,10 @@ struct Fields {
 impl Fields {
     #[inline(always)]
     fn code<B: Bits>(&self, moment: &mut Moment, words: &mut [B; IMAGE]) {
-        let [a, b, c, d, e, f, g, h, i, j, k] = words;
-        self.spec.code(&mut moment.state, [a, b, c, d, e, f, g, h, i]);
-        self.room.code(&mut moment.observed, [j, k]);
+        let (state, observed) = words.split_first_chunk_mut::<{ spec::WORDS }>().expect("an image has both");
+        let (observed, _) = observed.split_first_chunk_mut::<{ ObservedLayout::WORDS }>().expect("an image has both");
+        self.spec.code(&mut moment.state, state.each_mut());
+        self.room.code(&mut moment.observed, observed.each_mut());
     }
 }
 

@@ -212,7 +212,7 @@ fn keeps<const PROPERTY: usize>(protocol: &Protocol, moment: &Moment) -> bool {
 }
 
 fn fired<const FAULT: usize>(_: &Protocol, moment: &Moment) -> bool {
-    moment.state.fired(Fault::ALL[FAULT]) > 0
+    Fault::ALL.get(FAULT).is_some_and(|&fault| moment.state.fired(fault) > 0)
 }
 
 macro_rules! conditions {
@@ -222,4 +222,7 @@ pub(super) use conditions;
 
 pub(super) const KEEPS: [Condition; PropertyId::ALL.len()] =
     conditions!(keeps: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18);
-const FIRED: [Condition; Fault::ALL.len()] = conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+/// More than there are faults, so that a new one needs no change here.
+const FIRED: [Condition; 32] =
+    conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+const _: () = assert!(Fault::ALL.len() <= FIRED.len());

@@ -6,13 +6,13 @@
 
 use super::bounds::{LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
-use super::state::{LateHand, MessageIndex, Nibbles, Phase, Record, State, Transmission};
+use super::state::{FAULT_WORDS, FAULTS_PER_WORD, LateHand, MessageIndex, Nibbles, Phase, Record, State, Transmission};
 use crate::bits::{Bits, Lanes, ones};
 use crate::pipeline::{Dedup, Identity, OnRestart, Remembers, Settles};
 use crate::vocab::Fault;
 
 /// The words of a state's image.
-pub const WORDS: usize = 9;
+pub const WORDS: usize = 8 + FAULT_WORDS;
 
 const MESSAGES: u32 = MESSAGES_MAX as u32;
 const LOG: u32 = LOG_MAX as u32;
@@ -26,7 +26,7 @@ const LATE_BESIDE: usize = 2;
 /// Passes every field of the state to one of the words.
 #[inline(always)]
 pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; WORDS]) {
-    let [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth] = words;
+    let [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, more @ ..] = words;
     producer_and_slot(layout, state, first);
     log(layout, state, second);
     progress(layout, state, third);
@@ -35,7 +35,8 @@ pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; 
     consumers(layout, state, fifth);
     nibbles(&mut state.live_upto, LOG, layout.live_upto, sixth);
     late(layout, state, LATE_BESIDE..2 * LATE_BESIDE, sixth);
-    faults(layout, state, seventh);
+    faults(layout, state, 0, seventh);
+    more.into_iter().zip(1..).for_each(|(bits, word)| faults(layout, state, word, bits));
     late(layout, state, 2 * LATE_BESIDE..LATE_MAX, eighth);
     for place in 0..STRAGGLERS_MAX {
         layout.transmission(&mut state.stragglers[place], place < layout.stragglers, ninth);
@@ -104,17 +105,18 @@ fn consumers<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
     bits.byte(done_by_other, 8, layout.done_by_other);
 }
 
-/// How often each fault struck: four bits each, and no more than the largest budget needs where that is less.
+/// How often each fault of a word struck: four bits each, and no more than the largest budget needs where that is less.
 #[inline(always)]
-fn faults<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+fn faults<B: Bits>(layout: &Layout, state: &mut State, word: usize, bits: &mut B) {
+    let fired = &mut state.fired[word];
     let narrow = match layout.count {
-        1 => Lanes::<4, 1>::narrow(state.fired),
-        2 => Lanes::<4, 2>::narrow(state.fired),
-        _ => state.fired,
+        1 => Lanes::<4, 1>::narrow(*fired),
+        2 => Lanes::<4, 2>::narrow(*fired),
+        _ => *fired,
     };
-    let found = bits.code(narrow, 4 * Fault::ALL.len() as u32, layout.fired);
+    let found = bits.code(narrow, 4 * FAULTS_PER_WORD as u32, layout.fired[word]);
     if B::READS {
-        state.fired = match layout.count {
+        *fired = match layout.count {
             1 => Lanes::<4, 1>::widen(found),
             2 => Lanes::<4, 2>::widen(found),
             _ => found,
@@ -186,7 +188,7 @@ pub(super) struct Layout {
     /// The bits that count the fault that may strike most often.
     count: u32,
     /// The bits that count the faults that strike.
-    fired: u64,
+    fired: [u64; FAULT_WORDS],
 }
 
 impl Layout {
@@ -290,13 +292,17 @@ fn late_hands(settings: &Settings) -> usize {
 }
 
 /// How many bits the largest counter of faults needs, if one or two, and which bits of all of them are used.
-fn counters(settings: &Settings) -> (u32, u64) {
+fn counters(settings: &Settings) -> (u32, [u64; FAULT_WORDS]) {
     let width = |fault| u8::BITS - settings.budget_of(fault).leading_zeros();
     let count = match settings.faults().map(width).max() {
         None | Some(1) => 1,
         Some(2) => 2,
         Some(_) => 4,
     };
-    let fired = settings.faults().map(|fault| ones(width(fault)) << (count * fault as u32)).sum();
+    let mut fired = [0; FAULT_WORDS];
+    for fault in settings.faults() {
+        let (word, at) = State::counter(fault);
+        fired[word] |= ones(width(fault)) << (count * at / 4);
+    }
     (count, fired)
 }

@@ -214,6 +214,11 @@ impl Nibbles {
     }
 }
 
+/// How many counters of four bits stand in one word: a word of an image has less than 64 bits.
+pub(super) const FAULTS_PER_WORD: usize = 15;
+/// How many words hold a counter of each fault.
+pub(super) const FAULT_WORDS: usize = Fault::ALL.len().div_ceil(FAULTS_PER_WORD);
+
 /// Everything that producer, wires, broker and consumer know, and the faults that have struck.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct State {
@@ -249,7 +254,7 @@ pub struct State {
     pub(super) done: [u8; 2],
     pub(super) owner: u8,
     // Faults.
-    pub(super) fired: u64,
+    pub(super) fired: [u64; FAULT_WORDS],
     pub(super) poisoned: Option<MessageIndex>,
     pub(super) cut: Option<Bound>,
 }
@@ -300,16 +305,24 @@ pub(super) fn below(count: usize) -> u8 {
 impl State {
     /// How often this fault has struck: its mark, set by the fault alone.
     pub fn fired(&self, fault: Fault) -> u8 {
-        (self.fired >> (4 * fault as u32)) as u8 & 0xf
+        let (word, at) = Self::counter(fault);
+        (self.fired[word] >> at) as u8 & 0xf
     }
 
     pub(super) fn mark_fired(&mut self, fault: Fault) {
-        self.fired += 1 << (4 * fault as u32);
+        let (word, at) = Self::counter(fault);
+        self.fired[word] += 1 << at;
+    }
+
+    /// Where the counter of a fault stands: in which word, and from which bit on.
+    pub(super) const fn counter(fault: Fault) -> (usize, u32) {
+        let place = fault as usize;
+        (place / FAULTS_PER_WORD, 4 * (place % FAULTS_PER_WORD) as u32)
     }
 
     pub(super) fn fired_total(&self) -> u32 {
-        let pairs = (self.fired & 0x0f0f_0f0f_0f0f_0f0f) + (self.fired >> 4 & 0x0f0f_0f0f_0f0f_0f0f);
-        pairs.to_le_bytes().iter().map(|&pair| u32::from(pair)).sum()
+        let pairs = |word: u64| (word & 0x0f0f_0f0f_0f0f_0f0f) + (word >> 4 & 0x0f0f_0f0f_0f0f_0f0f);
+        self.fired.iter().flat_map(|&word| pairs(word).to_le_bytes()).map(u32::from).sum()
     }
 
     /// A bound of the encoding was met on the way here: this run is not followed further.
