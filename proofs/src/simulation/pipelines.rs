@@ -82,7 +82,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
 
 /// Restarts and stragglers within the encoding's two bits and two places; of the other kinds a few each.
 fn faults() -> impl Strategy<Value = FaultBudget> {
-    prop::array::uniform15(0..=3u32).prop_map(|each| {
+    prop::array::uniform(0..=3u32).prop_map(|each| {
         let mut budget = FaultBudget { total: 0, each };
         for (fault, most) in [(Fault::PublishDuplicated, 1), (Fault::ProducerZombie, 1), (Fault::ProducerCrash, 2)] {
             budget = budget.with(fault, budget.of(fault).min(most));
