@@ -59,7 +59,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
 
 fn faults() -> impl Strategy<Value = FaultBudget> {
     let times = || prop_oneof![Just(0), 0..=1_000_000u32];
-    let some = (times(), proptest::array::uniform15(times())).prop_map(|(total, each)| FaultBudget { total, each });
+    let some = (times(), proptest::array::uniform(times())).prop_map(|(total, each)| FaultBudget { total, each });
     prop_oneof![Just(FaultBudget::NONE), Just(FaultBudget::default()), some]
 }
 
