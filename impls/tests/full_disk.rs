@@ -6,6 +6,7 @@ use delivery_impls::core::delivery::{ConsumerId, DeliveryId, SettleRequest};
 use delivery_impls::core::producer::Producer;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::Tuning;
+use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{ProducerId, Publish};
 use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::file::{FileJournal, Room};
@@ -80,7 +81,13 @@ impl Disk for OnDisk {
 }
 
 fn open<D: Disk>(disk: &mut D) -> Broker<D::Journal> {
-    Broker::open(&Pipeline::default(), Tuning::default(), disk.journals()).unwrap()
+    open_by(&Pipeline::default(), disk)
+}
+
+fn open_by<D: Disk>(pipeline: &Pipeline, disk: &mut D) -> Broker<D::Journal> {
+    let mut broker = Broker::open(pipeline, Tuning::default(), disk.journals()).unwrap();
+    broker.subscribe(CONSUMER, 9, [], Positions::default());
+    broker
 }
 
 /// A producer whose messages may all be in flight at once.
@@ -105,14 +112,14 @@ fn publish<J: Journal>(broker: &mut Broker<J>, publish: Publish) -> usize {
 }
 
 fn hand_off<J: Journal>(broker: &mut Broker<J>) -> Option<DeliveryId> {
-    match broker.next(CONSUMER, &[])? {
+    match broker.next()?.1 {
         Next::HandOff(position) => Some(broker.hand_off(NOW, position, CONSUMER).unwrap().hand),
         Next::DeadLetter(_) => panic!("nothing was handed off too often"),
     }
 }
 
 fn settle<J: Journal>(broker: &mut Broker<J>, hand: DeliveryId) -> Result<SettleOutcome, StoreError> {
-    broker.settle(SettleRequest { hand, covers: Covers::One(hand.position), finishes: true })
+    broker.settle(NOW, SettleRequest { hand, covers: Covers::One(hand.position), finishes: true })
 }
 
 fn check_start(disk: &mut impl Disk) {
@@ -179,7 +186,7 @@ fn a_settle_of_several_runs_is_recorded_as_a_whole_or_not_at_all() {
     (pipeline.consumer.commits, pipeline.broker.max_deliveries) = (Commits::Prefix, 1);
     let mut disk = OnDisk { directory: tempfile::tempdir().unwrap(), ledger_room: Room::default() };
     let mut producer = producer_with(3);
-    let mut broker = Broker::open(&pipeline, Tuning::default(), disk.journals()).unwrap();
+    let mut broker = open_by(&pipeline, &mut disk);
     while let Some(attempt) = producer.transmit(NOW).unwrap() {
         assert_eq!(publish(&mut broker, attempt), 1);
     }
@@ -190,7 +197,7 @@ fn a_settle_of_several_runs_is_recorded_as_a_whole_or_not_at_all() {
     let taken = std::fs::metadata(&ledger).unwrap().len();
     for room in 0..60 {
         disk.ledger_room.limit(taken + room);
-        let settled = broker.settle(SettleRequest { hand, covers, finishes: true });
+        let settled = broker.settle(NOW, SettleRequest { hand, covers, finishes: true });
         let expected = if settled.is_ok() { [0, 2].map(Position).to_vec() } else { vec![] };
         let is_settled = |position: &Position| broker.deliveries().durable().contains(*position);
         assert_eq!((0..3).map(Position).filter(is_settled).collect::<Vec<_>>(), expected, "{room} bytes of room");

@@ -1,44 +1,29 @@
-//! In-flight dedup without its races: who leads, who joins, and who is told.
+//! Attempts in flight without their races: which makes an input, which are added, and what the loop takes.
 //!
 //! Loom explores the races (`proofs/loom`).
 
-use delivery_impls::shared::in_flight::{Entered, InFlight, JOINED_MAX};
+use delivery_impls::shared::in_flight::{InFlight, Posted, WAITING_MAX};
 
 #[test]
-fn the_first_attempt_leads_and_later_ones_join_it_until_it_has_a_result() {
+fn the_first_attempt_makes_an_input_and_later_ones_are_added_until_it_is_taken() {
     let in_flight = InFlight::new();
-    assert_eq!(in_flight.enter("m1", 1), Entered::Leads(1));
-    assert_eq!(in_flight.enter("m1", 2), Entered::Joined);
-    assert_eq!(in_flight.enter("m2", 3), Entered::Leads(3), "another message is its own business");
-    assert_eq!(in_flight.enter("m1", 4), Entered::Joined);
-    assert_eq!(in_flight.finish(&"m1"), [2, 4], "in the order in which they came");
-    assert_eq!(in_flight.enter("m1", 5), Entered::Leads(5));
-    assert!(in_flight.finish(&"m2").is_empty());
-    assert!(in_flight.finish(&"m2").is_empty(), "nobody leads any more");
+    assert_eq!(in_flight.post("m1", 1), Posted::First);
+    assert_eq!(in_flight.post("m1", 2), Posted::Added);
+    assert_eq!(in_flight.post("m2", 3), Posted::First, "another message is its own business");
+    assert_eq!(in_flight.post("m1", 4), Posted::Added);
+    assert_eq!(in_flight.take(&"m1"), [1, 2, 4], "in the order in which they came");
+    assert_eq!(in_flight.post("m1", 5), Posted::First);
+    assert_eq!(in_flight.take(&"m2"), [3]);
+    assert!(in_flight.take(&"m2").is_empty(), "nothing waits any more");
 }
 
 #[test]
-fn when_a_leader_is_lost_those_who_joined_lead_one_after_the_other() {
+fn no_more_than_so_many_wait_for_one_input() {
     let in_flight = InFlight::new();
-    assert_eq!(in_flight.enter("m", 1), Entered::Leads(1));
-    assert_eq!([in_flight.enter("m", 2), in_flight.enter("m", 3)], [Entered::Joined, Entered::Joined]);
-    assert_eq!(in_flight.hand_over(&"m"), Some(2));
-    assert_eq!(in_flight.enter("m", 4), Entered::Joined, "the second one leads");
-    assert_eq!(in_flight.hand_over(&"m"), Some(3));
-    assert_eq!(in_flight.finish(&"m"), [4]);
-    assert_eq!(in_flight.hand_over(&"m"), None);
-    assert_eq!(in_flight.enter("m", 5), Entered::Leads(5));
-    assert_eq!(in_flight.hand_over(&"m"), None);
-    assert_eq!(in_flight.enter("m", 6), Entered::Leads(6), "a lost leader that nobody joined leaves nothing behind");
-}
-
-#[test]
-fn no_more_than_so_many_wait_for_one_message() {
-    let in_flight = InFlight::new();
-    assert_eq!(in_flight.enter("m", 0), Entered::Leads(0));
-    for attempt in 1..=JOINED_MAX {
-        assert_eq!(in_flight.enter("m", attempt), Entered::Joined);
+    assert_eq!(in_flight.post("m", 1), Posted::First);
+    for attempt in 2..=WAITING_MAX {
+        assert_eq!(in_flight.post("m", attempt), Posted::Added);
     }
-    assert_eq!(in_flight.enter("m", JOINED_MAX + 1), Entered::Full(JOINED_MAX + 1));
-    assert_eq!(in_flight.finish(&"m").len(), JOINED_MAX);
+    assert_eq!(in_flight.post("m", WAITING_MAX + 1), Posted::Lost);
+    assert_eq!(in_flight.take(&"m").len(), WAITING_MAX);
 }

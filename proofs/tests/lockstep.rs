@@ -81,6 +81,28 @@ fn every_fault_walks_in_lockstep() {
     assert_eq!(idle, expected, "no lease that matters, or no memory");
 }
 
+/// What becomes of a lease: it is granted, settled, given back (its delivery or its settle was lost), ended while its holder
+/// is at work or with its holder, and its position set aside when its deliveries are used up. The core is the only owner of
+/// leases, so these interleavings are walked here; what is left to threads is `proofs/loom/tests/arrivals.rs`.
+#[test]
+fn leases_end_in_every_way_in_lockstep() {
+    let faults = [Fault::LeaseExpiry, Fault::DeliveryLost, Fault::SettleLost, Fault::ConsumerCrash];
+    for leases in [Leases::Checked, Leases::Unchecked] {
+        for settles in [Settles::AfterEffect, Settles::BeforeEffect] {
+            for max_deliveries in 0..3 {
+                let mut pipeline = preset("at-least-once");
+                (pipeline.broker.leases, pipeline.broker.max_deliveries) = (leases, max_deliveries);
+                pipeline.consumer.settles = settles;
+                pipeline.faults = FaultBudget::once_each(faults).capped(3);
+                let walked = check(&pipeline, 1);
+                let all_struck = faults.iter().all(|fault| walked.struck.contains_key(fault));
+                assert!(all_struck, "{leases:?} {settles:?} {max_deliveries}: {:?}", walked.struck);
+                check_within(10_000, &pipeline, 2);
+            }
+        }
+    }
+}
+
 /// The pipeline with one setting changed, in every way that means something.
 fn variations(pipeline: &Pipeline) -> Vec<Pipeline> {
     fn each<T: Copy>(pipeline: &Pipeline, values: &[T], set: impl Fn(&mut Pipeline, T)) -> Vec<Pipeline> {

@@ -153,6 +153,7 @@ impl Whole {
         let producer = Producer::open(&pipeline, tuning, ProducerId(0), outbox).expect(open);
         let mut broker = Broker::open(&pipeline, tuning, Journals::default()).expect(open);
         broker.register(producer.id(), producer.epoch()).expect(FAILS);
+        broker.subscribe(CONSUMER, u32::MAX, [], Positions::default());
         let consumer = Consumer::new(&pipeline, CONSUMER);
         let (inventory, committed) = Default::default();
         Whole {
@@ -172,7 +173,7 @@ impl Whole {
     }
 
     fn deliver_all(&mut self) {
-        while let Some(Next::HandOff(position)) = self.broker.next(CONSUMER, &[]) {
+        while let Some((CONSUMER, Next::HandOff(position))) = self.broker.next() {
             let hand_off = self.broker.hand_off(NOW, position, CONSUMER).expect(FAILS);
             let hand = hand_off.hand;
             self.stocking.consumer.deliver(hand_off);
@@ -190,7 +191,7 @@ impl Whole {
             is_said = true;
             match output {
                 ConsumerOutput::Settle(request) => {
-                    let outcome = self.broker.settle(request).expect(FAILS);
+                    let outcome = self.broker.settle(NOW, request).expect(FAILS);
                     self.stocking.consumer.handle_settled(request.hand, outcome);
                 }
                 ConsumerOutput::Release(hand) => self.broker.release(hand),

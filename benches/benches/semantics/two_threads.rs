@@ -80,7 +80,7 @@ fn next<T>(queue: &Receiver<T>) -> Option<T> {
 
 fn hand_off(broker: &mut MemoryBroker) -> Vec<HandOff> {
     let mut hand_offs = Vec::with_capacity(ROUND as usize);
-    while let Some(Next::HandOff(position)) = broker.next(CONSUMER, &[]) {
+    while let Some((CONSUMER, Next::HandOff(position))) = broker.next() {
         hand_offs.push(broker.hand_off(NOW, position, CONSUMER).expect(FAILS));
     }
     hand_offs
@@ -91,7 +91,7 @@ fn take(broker: &mut MemoryBroker, answer: Answer, settled: &mut Vec<(DeliveryId
     let mut over = 0;
     for output in answer {
         match output {
-            ConsumerOutput::Settle(request) => settled.push((request.hand, broker.settle(request).expect(FAILS))),
+            ConsumerOutput::Settle(request) => settled.push((request.hand, broker.settle(NOW, request).expect(FAILS))),
             ConsumerOutput::Release(hand) => {
                 broker.release(hand);
                 over += 1;

@@ -143,6 +143,11 @@ impl Deliveries {
         first_in_none(from, [&self.durable, &self.dead, &self.handed, elsewhere].into_iter())
     }
 
+    /// The first position, from this one on, that is neither settled nor set aside, nor done with when it was handed off.
+    pub fn first_unfinished(&self, from: Position) -> Position {
+        first_in_none(from, [&self.settled, &self.dead, &self.handed].into_iter())
+    }
+
     /// Forgets how often positions before this one were handed off.
     pub fn forget_counts_below(&mut self, start: Position) {
         self.counts = self.counts.split_off(&start);
@@ -282,6 +287,13 @@ impl Deliveries {
     /// Everything set aside.
     pub fn dead(&self) -> &Positions {
         &self.dead
+    }
+
+    /// Everything settled or set aside: what the consumers of a cursor are told.
+    pub fn committed(&self) -> Positions {
+        let mut committed = self.settled.clone();
+        committed.extend(&self.dead);
+        committed
     }
 
     /// Everything handed off, where that happens only once.

@@ -3,6 +3,11 @@
 //! A lease that its holder gave back is used again; one that ended under its holder never is, because the holder may
 //! still come with it. So equal leases of a position never meet, and a position that is handed off over and over does
 //! not count up for ever.
+//!
+//! Architecture Invariant: the core is the only owner of leases, and one thread owns the core. Grants, settles, returns, ends
+//! and dead letters meet in any order in the lockstep walks (`leases_end_in_every_way_in_lockstep`,
+//! `every_fault_walks_in_lockstep`, `every_changed_setting_walks_in_lockstep` in `proofs/tests`). What threads add is when
+//! the clock is looked at: [`arrivals`](crate::shared::arrivals).
 
 use std::collections::BTreeMap;
 
@@ -79,6 +84,11 @@ impl Leases {
         self.live.get(&hand.position).is_some_and(|grant| grant.lease == hand.lease)
     }
 
+    /// When this very lease ends by time, if it is live.
+    pub fn ends(&self, hand: DeliveryId) -> Option<Millis> {
+        self.live.get(&hand.position).filter(|grant| grant.lease == hand.lease).map(|grant| grant.ends)
+    }
+
     /// The holder gives its lease back; a lease that is not live any more stays ended.
     pub fn give_back(&mut self, hand: DeliveryId) {
         if self.is_live(hand) {
@@ -105,9 +115,9 @@ impl Leases {
         self.end_where(|_| true);
     }
 
-    /// Every lease whose time is over ends.
-    pub fn handle_timeout(&mut self, now: Millis) {
-        self.end_where(|grant| grant.ends <= now);
+    /// Every lease whose end is over, as `is_over` says, ends. Gives them.
+    pub fn end_over(&mut self, is_over: impl Fn(Millis) -> bool) -> Vec<DeliveryId> {
+        self.end_where(|grant| is_over(grant.ends))
     }
 
     /// When the next lease ends.
@@ -122,10 +132,12 @@ impl Leases {
         }
     }
 
-    fn end_where(&mut self, ends: impl Fn(&Grant) -> bool) {
-        let ended = self.live.iter().filter(|(_, grant)| ends(grant)).map(|(&position, _)| position);
-        let ended: Vec<Position> = ended.collect();
-        ended.into_iter().for_each(|position| self.end(position));
+    fn end_where(&mut self, ends: impl Fn(&Grant) -> bool) -> Vec<DeliveryId> {
+        let ended = self.live.iter().filter(|(_, grant)| ends(grant));
+        let ended: Vec<DeliveryId> =
+            ended.map(|(&position, grant)| DeliveryId { position, lease: grant.lease }).collect();
+        ended.iter().for_each(|delivery| self.end(delivery.position));
+        ended
     }
 }
 
@@ -145,9 +157,10 @@ mod tests {
     fn a_lease_that_expired_is_never_granted_again() {
         let mut leases = Leases::new(1);
         let old = leases.grant(P, FIRST, Millis(10));
-        leases.handle_timeout(Millis(9));
-        assert!(leases.is_live(hand(old)));
-        leases.handle_timeout(Millis(10));
+        assert_eq!(leases.end_over(|ends| ends <= Millis(9)), []);
+        assert_eq!(leases.ends(hand(old)), Some(Millis(10)));
+        assert_eq!(leases.end_over(|ends| ends <= Millis(10)), [hand(old)]);
+        assert_eq!(leases.ends(hand(old)), None);
         let new = leases.grant(P, SECOND, Millis(20));
         assert_ne!(old, new);
         leases.give_back(hand(old));

@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod producer;
 pub mod report;
 pub mod steps;
+pub mod subscribers;
 pub mod time;
 pub mod tuning;
 

@@ -14,6 +14,9 @@ pub struct Tuning {
     /// The highest number of attempts and deliveries; beyond it they are not numbered. An explorer sets it low, so
     /// that an endless loop of retries returns to the same state.
     pub numbers_max: u32,
+    /// How far a group that is handed single positions may be ahead of the lowest one that is not settled. Far more than
+    /// consumers have at work at once, so that only a message that is neither settled nor set aside makes it wait.
+    pub ahead_max: u64,
     /// The retention of the broker's log; none: nothing is dropped.
     pub retention: Option<Retention>,
 }
@@ -41,6 +44,7 @@ impl Default for Tuning {
             back_off: BackOff::default(),
             lease: Millis(30_000),
             numbers_max: u32::MAX,
+            ahead_max: 1 << 16,
             retention: None,
         }
     }

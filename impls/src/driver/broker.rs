@@ -10,11 +10,10 @@
 mod connections;
 mod delivering;
 mod joining;
-mod leasing;
 mod rewinding;
 mod syncing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -23,21 +22,18 @@ use std::thread;
 use std::time::Duration;
 
 use delivery_model::schedule::{PlannedFault, StepWord};
-use delivery_model::vocab::{Epoch, Fault, MessageId};
+use delivery_model::vocab::{Epoch, Fault};
 
 use self::connections::{Connection, Reason, Standing};
-use self::delivering::Subscriber;
-use self::joining::{Entrance, Lead};
-use self::leasing::{Leasing, PendingSettle};
+use self::joining::{Attempt, Entrance};
 use self::syncing::{SharedJournal, Syncer};
 use super::faults::Role;
 use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
-use crate::core::broker::{Broker, Journals, Peer};
-use crate::core::delivery::SettleRequest;
+use crate::core::broker::{AttemptKey, Broker, Journals, Peer, Unsynced};
+use crate::core::delivery::ConsumerId;
 use crate::core::steps::Steps;
 use crate::core::time::Millis;
-use crate::data::positions::Positions;
 use crate::data::record::{ProducerId, Publish, Reply, Verdict};
 use crate::store::file::FileJournal;
 use crate::store::{RecoverError, StoreError};
@@ -64,12 +60,12 @@ const DRAIN: Millis = Millis(30_000);
 pub(super) enum Input {
     /// Somebody connected.
     Opened(TcpStream, SocketAddr),
-    /// A connection brought a message.
-    Said(u64, ToBroker),
-    /// A connection brought an attempt that leads: retries of it join it until it has a reply.
-    Leads(u64, Publish, Lead),
-    /// A connection brought a settle whose lease does not end until this is dealt with.
-    Settles(u64, SettleRequest, PendingSettle),
+    /// A connection brought a message, which arrived at this instant and was announced.
+    Said(u64, Millis, ToBroker),
+    /// A connection brought an attempt that is decided by itself.
+    Attempt(u64, Publish),
+    /// Connections brought attempts at one message. They wait where they met.
+    Attempts(AttemptKey),
     /// A connection ended, or must end.
     Closed(u64, Reason),
     /// More of the log is durable, or it cannot be synced any more.
@@ -179,13 +175,11 @@ struct Incarnation<'a, S> {
     core: Broker<SharedJournal, S>,
     syncer: Syncer,
     entrance: Entrance,
-    leasing: Leasing,
-    /// The attempts that wait for a reply, by connection and message, where others may have joined them.
-    leads: BTreeMap<(u64, MessageId), Lead>,
     connections: BTreeMap<u64, Connection>,
     /// Each producer's newest incarnation that is connected, and its connection.
     producers: BTreeMap<ProducerId, (Epoch, u64)>,
-    subscriber: Option<Subscriber>,
+    /// The consumer that is connected, and its connection.
+    subscriber: Option<(u64, ConsumerId)>,
 }
 
 impl<'a, S: Steps> Incarnation<'a, S> {
@@ -213,11 +207,9 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             to_broker,
             next_connection,
             draining,
-            leasing: Leasing::new(&run.pipeline, core.log().start(), core.deliveries()),
             core,
             syncer,
-            entrance: Entrance::new(&run.pipeline.broker, to_broker.clone()),
-            leads: BTreeMap::new(),
+            entrance: Entrance::new(&run.pipeline.broker),
             connections: BTreeMap::new(),
             producers: BTreeMap::new(),
             subscriber: None,
@@ -252,45 +244,36 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             return Some(Ended::Stopped);
         }
         let since = (*self.draining)?;
-        if self.is_drained() {
+        if self.producers.is_empty() && self.core.is_drained() {
             return Some(Ended::Drained);
         }
         let gives_up = match self.run.is_leaving() {
-            true => !self.has_willing_consumer() || self.run.now() > since + DRAIN,
+            true => !self.core.has_willing_consumer() || self.run.now() > since + DRAIN,
             false => self.run.is_stopping(),
         };
         gives_up.then_some(Ended::Stopped)
     }
 
-    /// Everything that the producers sent is delivered, as far as the settings go.
-    fn is_drained(&self) -> bool {
-        self.producers.is_empty() && !self.core.needs_sync() && self.has_delivered_all()
-    }
-
+    /// Deadlines are looked at when everything is taken that arrived before: see [`arrivals`](crate::shared::arrivals).
     fn turn(&mut self) -> Result<(), Interrupt> {
         let patience = self.run.patience(self.next_lease_ends());
         let inputs = self.inputs;
         let first = inputs.recv_timeout(patience).ok();
-        self.end_leases();
+        self.mark();
         for input in first.into_iter().chain(inputs.try_iter().take(TURN)) {
             self.take(input)?;
         }
+        self.end_leases();
         self.cut_off_the_nameless();
         self.take_synced()?;
         self.hand_off()?;
         self.retain()?;
-        debug_assert!(self.leasing.agrees_with(self.core.deliveries()));
         self.ask_for_sync()
     }
 
     /// Drops what nobody needs any more, where that has become much. A disk without room is asked again later.
     fn retain(&mut self) -> Result<(), Interrupt> {
-        let nothing = Positions::default();
-        let elsewhere = match &self.subscriber {
-            Some(subscriber) if self.core.is_settled_elsewhere() => &subscriber.finished,
-            _ => &nothing,
-        };
-        if let Some(start) = self.core.droppable(elsewhere) {
+        if let Some(start) = self.core.droppable(&self.core.finished_elsewhere()) {
             self.sync()?;
             self.core.drop_below(start).or_else(definite)?;
         }
@@ -309,8 +292,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     /// Confirms what has become durable since.
     fn take_synced(&mut self) -> Result<(), Interrupt> {
         let synced = self.syncer.synced().map_err(failed)?;
-        if synced > self.core.log().synced() {
-            self.core.handle_synced(synced).or_else(definite)?;
+        if self.core.handle_synced(synced).map_err(failed)? {
             self.run.passed(Role::Broker, StepWord::Sync, None)?;
         }
         self.core.confirm_due();
@@ -318,12 +300,10 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     }
 
     fn ask_for_sync(&mut self) -> Result<(), Interrupt> {
-        let log = self.core.log();
-        if log.synced() < log.end() {
-            self.syncer.request(log.end());
-        } else if self.core.needs_sync() {
-            // Settles alone, which are none of the syncer's business.
-            self.sync()?;
+        match self.core.unsynced() {
+            Some(Unsynced::Log(end)) => self.syncer.request(end),
+            Some(Unsynced::Ledger) => self.sync()?,
+            None => {}
         }
         Ok(())
     }
@@ -331,9 +311,12 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     fn take(&mut self, input: Input) -> Result<(), Interrupt> {
         match input {
             Input::Opened(stream, peer) => self.welcome(stream, peer),
-            Input::Said(connection, said) => return self.hear(connection, said),
-            Input::Leads(connection, publish, lead) => return self.hear_lead(connection, publish, lead),
-            Input::Settles(connection, request, begun) => return self.hear_settle(connection, request, begun),
+            Input::Said(connection, at, said) => {
+                self.hear(connection, at, said)?;
+                self.handled(connection);
+            }
+            Input::Attempt(connection, publish) => return self.hear_attempts([(connection, publish)]),
+            Input::Attempts(key) => return self.hear_attempts(self.entrance.take(&key)),
             Input::Closed(connection, reason) => self.cut_off(connection, &reason),
             // The turn looks for itself.
             Input::Synced => {}
@@ -342,7 +325,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         Ok(())
     }
 
-    fn hear(&mut self, connection: u64, said: ToBroker) -> Result<(), Interrupt> {
+    fn hear(&mut self, connection: u64, at: Millis, said: ToBroker) -> Result<(), Interrupt> {
         if !self.is_heard(connection, &said) {
             return Ok(());
         }
@@ -357,21 +340,24 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             }
             ToBroker::Register { producer, epoch } => self.register(connection, producer, epoch),
             ToBroker::Rewind(to) => self.rewind(connection, to),
-            ToBroker::Publish(publish) => self.publish(connection, publish, None),
-            to_deliver => self.hear_consumer(connection, to_deliver, None),
+            ToBroker::Publish(publish) => self.publish(connection, publish, []),
+            to_deliver => self.hear_consumer(connection, at, to_deliver),
         }
     }
 
-    fn hear_settle(&mut self, connection: u64, request: SettleRequest, begun: PendingSettle) -> Result<(), Interrupt> {
-        let said = ToBroker::Settle(request);
-        if self.is_heard(connection, &said) { self.hear_consumer(connection, said, Some(begun)) } else { Ok(()) }
-    }
-
-    fn hear_lead(&mut self, connection: u64, publish: Publish, lead: Lead) -> Result<(), Interrupt> {
-        let said = ToBroker::Publish(publish);
-        match (self.is_heard(connection, &said), said) {
-            (true, ToBroker::Publish(publish)) => self.publish(connection, publish, Some(lead)),
-            _ => Ok(()),
+    /// Takes in attempts at one message, of those who may make them.
+    fn hear_attempts(&mut self, attempts: impl IntoIterator<Item = Attempt>) -> Result<(), Interrupt> {
+        let heard = attempts.into_iter().filter_map(|(connection, publish)| {
+            let said = ToBroker::Publish(publish);
+            match (self.is_heard(connection, &said), said) {
+                (true, ToBroker::Publish(publish)) => Some((connection, publish)),
+                _ => None,
+            }
+        });
+        let mut heard: VecDeque<Attempt> = heard.collect();
+        match heard.pop_front() {
+            Some((connection, publish)) => self.publish(connection, publish, heard),
+            None => Ok(()),
         }
     }
 
@@ -402,11 +388,18 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         }
     }
 
-    /// Where the attempt leads others, it does until it has a reply.
-    fn publish(&mut self, connection: u64, publish: Publish, lead: Option<Lead>) -> Result<(), Interrupt> {
+    /// An attempt, and others at the same message that join it.
+    fn publish(
+        &mut self,
+        connection: u64,
+        publish: Publish,
+        others: impl IntoIterator<Item = Attempt>,
+    ) -> Result<(), Interrupt> {
         let message = publish.record.message;
-        self.leads.extend(lead.map(|lead| ((connection, message), lead)));
         self.core.receive(publish, Some(Peer(connection))).expect("each attempt is decided about at once");
+        for (connection, other) in others {
+            self.core.join(other.attempt, Peer(connection));
+        }
         self.run.passed(Role::Broker, StepWord::Receive, Some(message))?;
         self.reply()?;
         let (lost, crash) = self.run.reached(Role::Broker, StepWord::Append, Some(message))?;
@@ -422,9 +415,6 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     fn reply(&mut self) -> Result<(), Interrupt> {
         while let Some((peer, reply)) = self.core.poll_reply() {
             self.reply_to(peer, reply)?;
-            if let Some(lead) = self.leads.remove(&(peer.0, reply.message)) {
-                self.entrance.finish(&lead, reply).try_for_each(|(peer, reply)| self.reply_to(peer, reply))?;
-            }
         }
         Ok(())
     }

@@ -209,6 +209,18 @@ pub enum Deployment {
     Apart,
 }
 
+/// Milliseconds since a run began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    began: Instant,
+}
+
+impl Clock {
+    pub(super) fn now(self) -> Millis {
+        Millis(self.began.elapsed().as_millis() as u64)
+    }
+}
+
 /// A run: what its parties share.
 pub struct Run<S = Sound> {
     /// The pipeline that runs.
@@ -230,7 +242,7 @@ pub struct Run<S = Sound> {
     pub(super) steps: S,
     deployment: Deployment,
     observer: Arc<dyn Observer>,
-    began: Instant,
+    clock: Clock,
     /// Whether the broker has closed and will not come back.
     ending: AtomicBool,
     /// Whether a party failed.
@@ -261,7 +273,7 @@ impl<S> Run<S> {
         deployment: Deployment,
         steps: S,
     ) -> Run<S> {
-        let began = Instant::now();
+        let clock = Clock { began: Instant::now() };
         let (stop, secret, limits, ending, halted) = Default::default();
         let injector = Injector::idle();
         Run {
@@ -275,7 +287,7 @@ impl<S> Run<S> {
             steps,
             deployment,
             observer,
-            began,
+            clock,
             ending,
             halted,
         }
@@ -283,12 +295,17 @@ impl<S> Run<S> {
 
     /// The time since the run began.
     pub(super) fn now(&self) -> Millis {
-        Millis(self.began.elapsed().as_millis() as u64)
+        self.clock.now()
+    }
+
+    /// The run's clock, for a thread of its own.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// The longest wait for input of a party: until its next deadline, but at most [`POLL_MAX`].
     pub(super) fn patience(&self, deadline: Option<Millis>) -> Duration {
-        let left = |deadline: Millis| Duration::from_millis(deadline.0).saturating_sub(self.began.elapsed());
+        let left = |deadline: Millis| Duration::from_millis(deadline.0).saturating_sub(self.clock.began.elapsed());
         deadline.map_or(POLL_MAX, |deadline| left(deadline).min(POLL_MAX))
     }
 

@@ -1,16 +1,14 @@
-//! In-flight dedup: a retry of a publish that is still on its way to the disk joins it, and gets its result.
+//! In-flight joining: attempts at one message that wait for the broker's loop are one input.
 //!
-//! A memory of what is stored cannot recognise what is being stored. Without this, a retry that comes in between either
-//! waits for nothing and stores the message twice, or is called a duplicate of something that may yet fail. Here the
-//! first attempt leads; every other attempt at the same message joins it and is told what the first one is told: if that
-//! is a no, neither is stored and neither is a duplicate (Redpanda's producer state does the same). Formulas:
-//! `dedup-completeness`, `dedup-honesty`.
+//! A producer that waits too briefly for a slow disk, or comes back over a new connection, sends again what the loop has
+//! not seen yet. Here the first attempt that is posted makes the input, later ones are added to it, and the loop takes all
+//! of them at once: the core decides once, and everybody is told the same. If that is a no, neither is stored and neither
+//! is a duplicate (Redpanda's producer state does the same). Formulas: `dedup-completeness`, `dedup-honesty`.
 //!
-//! Looking whether somebody leads and becoming the leader are one step under one lock; so are collecting those who
-//! joined and ending the lead. Split in two, the first stores a message twice and the second leaves a retry without an
-//! answer.
+//! Looking whether an input is on its way and posting one are one step under one lock; so are taking all attempts and ending
+//! the wait. Split in two, the first makes two inputs or loses an attempt, and the second loses one that is added in between.
 //!
-//! Leaves out: the memory of what *was* stored, which the leader asks (see the calling contract), and the result itself.
+//! Leaves out: the queue of inputs, what is decided, and who waits for what is decided already: the core knows.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,113 +16,99 @@ use std::marker::PhantomData;
 
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Retries of one message that may wait for its leader. A producer has one attempt outstanding at a time; only one that
-/// times out much faster than the disk syncs comes near this.
-pub const JOINED_MAX: usize = 64;
+/// Attempts at one message that may wait for the loop. A producer has one attempt outstanding at a time; only one that
+/// times out much faster than the loop turns comes near this.
+pub const WAITING_MAX: usize = 64;
 
-/// Who joined whom: a key (what a message is recognised by) to those who wait for its leader.
-pub type Table<K, W> = BTreeMap<K, Vec<W>>;
+/// What waits for the loop: a key (what a message is recognised by) to the attempts at it, oldest first.
+pub type Table<K, A> = BTreeMap<K, Vec<A>>;
 
-/// The publishes that are on their way.
+/// The attempts that wait for the loop.
 ///
-/// Calling contract: [`enter`](Self::enter) each attempt. Who leads asks the memory of what was stored, *after* it
-/// entered; stores the message if it is new, and has the memory know it, *before* it calls
-/// [`finish`](Self::finish), whatever the result; and tells the result to everybody whom `finish` gives. A leader that
-/// can get no result calls [`hand_over`](Self::hand_over) instead, and the next in line starts from the beginning.
-/// Whatever a leader did before `finish` happens before the next `enter` of the same key returns.
+/// Calling contract: any thread [`post`](Self::post)s an attempt, and queues an input for its key where that says so,
+/// *after* it posted. The loop [`take`](Self::take)s the key when it comes to the input, and finds the attempt that made
+/// it and those that were added.
 ///
 /// `S` is [`Sound`] wherever it is used; the loom proofs put broken steps in its place.
 #[derive(Debug)]
-pub struct InFlight<K, W, S = Sound> {
-    joined: Mutex<Table<K, W>>,
+pub struct InFlight<K, A, S = Sound> {
+    waiting: Mutex<Table<K, A>>,
     steps: PhantomData<fn() -> S>,
 }
 
-/// What becomes of an attempt.
+/// What becomes of an attempt that is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a leader that does nothing lets everybody wait who joins it"]
-pub enum Entered<W> {
-    /// Nobody else is at it. Gives back who came.
-    Leads(W),
-    /// Somebody else is at it, and will tell.
-    Joined,
-    /// Somebody else is at it, and too many wait for it already. Gives back who came.
-    Full(W),
+#[must_use = "an attempt whose input nobody queues waits for ever"]
+pub enum Posted {
+    /// It is the first: queue an input for its key.
+    First,
+    /// An input for its key is on its way, and brings this one too.
+    Added,
+    /// Too many wait already: it is lost, as it might be on its way. Its producer tries again.
+    Lost,
 }
 
-impl<K: Ord, W> InFlight<K, W> {
-    /// Nothing is on its way.
-    pub fn new() -> InFlight<K, W> {
+impl<K: Ord, A> InFlight<K, A> {
+    /// Nothing waits.
+    pub fn new() -> InFlight<K, A> {
         InFlight::with_steps()
     }
 }
 
-impl<K: Ord, W> Default for InFlight<K, W> {
+impl<K: Ord, A> Default for InFlight<K, A> {
     fn default() -> Self {
         InFlight::new()
     }
 }
 
-impl<K: Ord, W, S: Steps> InFlight<K, W, S> {
+impl<K: Ord, A, S: Steps> InFlight<K, A, S> {
     /// [`InFlight::new`], with the steps of the caller's choice.
     pub fn with_steps() -> Self {
-        InFlight { joined: Mutex::new(Table::new()), steps: PhantomData }
+        InFlight { waiting: Mutex::new(Table::new()), steps: PhantomData }
     }
 
-    /// An attempt comes. `who`: what the leader will need to tell it the result.
-    pub fn enter(&self, key: K, who: W) -> Entered<W> {
-        S::enter(&self.joined, key, who)
+    /// An attempt comes.
+    pub fn post(&self, key: K, attempt: A) -> Posted {
+        S::post(&self.waiting, key, attempt)
     }
 
-    /// The leader has a result. Gives those who joined, in the order in which they came.
-    pub fn finish(&self, key: &K) -> Vec<W> {
-        S::finish(&self.joined, key)
-    }
-
-    /// The leader is lost without a result: the first who joined leads now, and the others wait for that one. `None`:
-    /// nobody did, and the next attempt will lead.
-    pub fn hand_over(&self, key: &K) -> Option<W> {
-        let mut table = lock(&self.joined);
-        let joined = table.get_mut(key)?;
-        if joined.is_empty() {
-            table.remove(key);
-            return None;
-        }
-        Some(joined.remove(0))
+    /// For the loop, when it comes to the input of this key: the attempts that wait, oldest first.
+    pub fn take(&self, key: &K) -> Vec<A> {
+        S::take(&self.waiting, key)
     }
 }
 
 /// The steps in which threads race. The defaults are what ships.
 pub trait Steps {
-    /// Leads if nobody does, joins otherwise: one step.
-    fn enter<K: Ord, W>(table: &Mutex<Table<K, W>>, key: K, who: W) -> Entered<W> {
-        match lock(table).entry(key) {
-            Entry::Occupied(mut joined) => join(joined.get_mut(), who),
+    /// Makes an input if none is on its way, adds to it otherwise: one step.
+    fn post<K: Ord, A>(waiting: &Mutex<Table<K, A>>, key: K, attempt: A) -> Posted {
+        match lock(waiting).entry(key) {
+            Entry::Occupied(mut others) => add(others.get_mut(), attempt),
             Entry::Vacant(nobody) => {
-                nobody.insert(Vec::new());
-                Entered::Leads(who)
+                nobody.insert(vec![attempt]);
+                Posted::First
             }
         }
     }
 
-    /// Ends the lead and takes those who joined: one step.
-    fn finish<K: Ord, W>(table: &Mutex<Table<K, W>>, key: &K) -> Vec<W> {
-        lock(table).remove(key).unwrap_or_default()
+    /// Takes all and ends the wait: one step.
+    fn take<K: Ord, A>(waiting: &Mutex<Table<K, A>>, key: &K) -> Vec<A> {
+        lock(waiting).remove(key).unwrap_or_default()
     }
 }
 
 /// Waits with the others, if there is room.
-pub fn join<W>(joined: &mut Vec<W>, who: W) -> Entered<W> {
-    if joined.len() >= JOINED_MAX {
-        return Entered::Full(who);
+pub fn add<A>(others: &mut Vec<A>, attempt: A) -> Posted {
+    if others.len() >= WAITING_MAX {
+        return Posted::Lost;
     }
-    joined.push(who);
-    Entered::Joined
+    others.push(attempt);
+    Posted::Added
 }
 
 /// The table, for one step. No step panics half-way, so a poisoned lock guards a whole table.
-pub fn lock<K, W>(table: &Mutex<Table<K, W>>) -> MutexGuard<'_, Table<K, W>> {
-    table.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn lock<K, A>(waiting: &Mutex<Table<K, A>>) -> MutexGuard<'_, Table<K, A>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The shipped steps: every default of [`Steps`].

@@ -6,20 +6,17 @@
 //!
 //! Each piece keeps the steps in which threads race apart, as a trait whose default methods are the shipped ones. A
 //! broken twin in `proofs/loom` replaces one of them, and loom must catch it by the assertion that guards it.
-
+//!
+//! Nothing is decided here that a core could decide: a piece says what threads have done, and the core decides from that.
 //!
 //! | piece | between whom | in which driver | loom |
 //! |---|---|---|---|
-//! | [`ack_window`] | workers that settle in any order; its snapshot, with whoever stores it | consumer (`prefix`), and under the lease table | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
-//! | [`lease_slot`] | workers, timers and dispatchers of one position | under the lease table | `lease_slot.rs` |
-//! | [`lease_table`] | the same, of a window of positions | broker (`leasing`) | `lease_table.rs` |
-//! | [`in_flight`] | attempts at one message, and whoever stores it | broker (`joining`) | `in_flight.rs` |
+//! | [`ack_window`] | workers that settle in any order; its snapshot, with whoever stores it | consumer (`prefix`) | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
+//! | [`arrivals`] | a connection's reader, and the loop that ends leases by time | broker (`connections`) | `arrivals.rs` |
+//! | [`in_flight`] | readers with attempts at one message, and the loop that takes them | broker (`joining`) | `in_flight.rs` |
 //! | [`group_sync`] | those who append, and the one who syncs | broker (`syncing`) | `group_sync.rs` |
-//! | [`handle`] | the clones of a delivery's handle | broker (`joining`, `leasing`) | `handle.rs` |
 
 pub mod ack_window;
+pub mod arrivals;
 pub mod group_sync;
-pub mod handle;
 pub mod in_flight;
-pub mod lease_slot;
-pub mod lease_table;

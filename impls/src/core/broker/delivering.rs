@@ -15,16 +15,30 @@ use crate::data::positions::Positions;
 use crate::store::{Generation, Journal, StoreError};
 
 impl<J: Journal, S: BrokerSteps> Broker<J, S> {
-    /// What a consumer with a free worker should get: the lowest position that it may have. `has`: what it holds, has
-    /// done or keeps as finished itself, which matters where it follows a cursor. Nothing, as long as the ledger has no
-    /// room for the broker's start.
-    pub fn next(&self, consumer: ConsumerId, has: &[&Positions]) -> Option<Next> {
+    /// What comes next, and for whom: the lowest position that a consumer with a free worker may have. Nothing where the
+    /// group is too far ahead of what is not settled.
+    pub fn next(&self) -> Option<(ConsumerId, Next)> {
+        let (consumer, has) = self.with_free_worker()?;
+        let next = self.next_for(consumer, &[has])?;
+        let (Next::HandOff(position) | Next::DeadLetter(position)) = next;
+        self.has_room(position).then_some((consumer, next))
+    }
+
+    /// What this consumer should get, were one of its workers free, or where it asks for one delivery at a time: the lowest
+    /// position that it may have. `has`: what it has done or keeps as finished itself, which matters where it follows a cursor. Nothing, as long as the ledger has
+    /// no room for the broker's start.
+    pub fn next_for(&self, consumer: ConsumerId, has: &[&Positions]) -> Option<Next> {
         if self.start.is_some() {
             return None;
         }
         let of = self.log.start()..self.steps.hands_off_below(&self.log);
         let deliveries_max = self.steps.deliveries_max(self.settings.max_deliveries);
         self.steps.next(&self.deliveries, &Candidates { consumer, has, of, deliveries_max })
+    }
+
+    fn has_room(&self, position: Position) -> bool {
+        self.deliveries.subscription() == Subscription::Cursor
+            || position.0 < self.deliveries.first_unfinished(self.log.start()).0.saturating_add(self.tuning.ahead_max)
     }
 
     /// Hands off what [`next`](Broker::next) named. Where hand-offs happen once or are counted, it is in the ledger
@@ -39,6 +53,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
         self.deliveries.apply(entry);
         let hand = self.deliveries.grant(position, consumer, now + self.tuning.lease);
+        self.subscribers.occupy(consumer, hand);
         Ok(HandOff {
             hand,
             consumer,
@@ -59,8 +74,19 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         Ok(())
     }
 
-    /// Records a settle, or refuses it because its lease has ended.
-    pub fn settle(&mut self, request: SettleRequest) -> Result<SettleOutcome, StoreError> {
+    /// Records a settle that arrived at this instant, or refuses it because its lease has ended by then. Either way the
+    /// worker is free, if it was its last word.
+    ///
+    /// What counts is when the settle arrived and not when it is taken in: so whoever keeps the time calls
+    /// [`handle_timeout`](Broker::handle_timeout) only with an instant before which nothing arrived that is still to come.
+    pub fn settle(&mut self, at: Millis, request: SettleRequest) -> Result<SettleOutcome, StoreError> {
+        if request.finishes {
+            self.handle_free(request.hand);
+        }
+        if self.deliveries.leases().ends(request.hand).is_some_and(|ends| self.steps.is_over(ends, at)) {
+            self.deliveries.leases_mut().end(request.hand.position);
+            self.subscribers.free(request.hand);
+        }
         let is_checked = self.settings.leases == pipeline::Leases::Checked;
         if is_checked && !self.steps.admits_settle(&self.deliveries, request.hand) {
             return Ok(SettleOutcome::Refused);
@@ -70,13 +96,14 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
         self.deliveries.settle_in_memory(request.covers);
         if request.finishes {
-            self.release(request.hand);
+            self.deliveries.leases_mut().give_back(request.hand);
         }
         Ok(SettleOutcome::Ok)
     }
 
-    /// The consumer is over with a hand-off; unless it settled, the position may be handed off again.
+    /// The consumer is over with a hand-off, and the worker free; unless it settled, the position may be handed off again.
     pub fn release(&mut self, hand: DeliveryId) {
+        self.subscribers.free(hand);
         self.deliveries.leases_mut().give_back(hand);
     }
 
@@ -85,14 +112,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.deliveries.leases().is_live(hand)
     }
 
-    /// The lease of a position ends under its holder.
+    /// The lease of a position ends under its holder, which is still at work.
     pub fn end_lease(&mut self, position: Position) {
         self.steps.end_lease(self.deliveries.leases_mut(), position);
-    }
-
-    /// A consumer is gone, and everything that it held is free.
-    pub fn end_leases_of(&mut self, consumer: ConsumerId) {
-        self.deliveries.leases_mut().end_of_consumer(consumer);
     }
 
     /// The owner of a cursor is taken for dead: another consumer takes over, everything that the old one still has
@@ -102,13 +124,6 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.note(&[Entry::Owned(consumer, generation)])?;
         self.deliveries.leases_mut().end_all();
         Ok(generation)
-    }
-
-    /// A consumer of a cursor goes on over a restart of the broker with what it was working on.
-    pub fn resume(&mut self, now: Millis, hand: DeliveryId, consumer: ConsumerId) {
-        debug_assert_eq!(self.deliveries.subscription(), Subscription::Cursor);
-        let ends = now + self.tuning.lease;
-        self.deliveries.leases_mut().resume(hand, consumer, ends);
     }
 
     /// The group is reset: this position and all later ones are to be delivered again. Every lease ends: what is in hand
@@ -136,9 +151,11 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.settles == Settles::WithEffect
     }
 
-    /// Ends every lease whose time is over.
+    /// Ends every lease whose time is over, and takes its worker for free. Everything that arrived before this instant was
+    /// passed in.
     pub fn handle_timeout(&mut self, now: Millis) {
-        self.deliveries.leases_mut().handle_timeout(now);
+        let ended = self.deliveries.leases_mut().end_over(|ends| self.steps.is_over(ends, now));
+        ended.into_iter().for_each(|delivery| self.subscribers.free(delivery));
     }
 
     /// When to call [`handle_timeout`](Broker::handle_timeout) again, if nothing else happens before.

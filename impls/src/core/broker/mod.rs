@@ -1,7 +1,7 @@
 //! The broker: takes messages in, keeps them, and hands them on until they are settled.
 //!
-//! Its two sides share the log: `publishing` receives, recognises, stores and confirms; `delivering` hands off,
-//! records settles and sets aside. Each writes a journal of its own, the message log and the ledger; `retaining` keeps
+//! Its two sides share the log: `publishing` receives, recognises, stores and confirms; `subscribing` knows the consumers that are there;
+//! `delivering` hands off, records settles and sets aside. Each writes a journal of its own, the message log and the ledger; `retaining` keeps
 //! them from growing for ever.
 //!
 //! Left out: more than one topic and one group.
@@ -9,6 +9,7 @@
 mod delivering;
 mod publishing;
 mod retaining;
+mod subscribing;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,14 +17,16 @@ use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
 use delivery_model::vocab::{Epoch, Position};
 
 use self::publishing::Owed;
-pub use self::publishing::{Busy, Peer, PublishDecision, Received};
+pub use self::publishing::{AttemptKey, Busy, Peer, PublishDecision, Received, Waiting, attempt_key};
 pub use self::retaining::RewindError;
+pub use self::subscribing::Misplaced;
 use super::dedup::Memory;
 use super::deliveries::Deliveries;
 use super::ledger::{Entry, Ledger, TOGETHER_MAX};
 use super::log::Log;
 use super::report::Report;
 use super::steps::{BrokerSteps, Sound};
+use super::subscribers::Subscribers;
 use super::tuning::Tuning;
 use crate::data::record::{ProducerId, Reply, Submission};
 use crate::store::{Journal, RecoverError, StoreError};
@@ -42,10 +45,11 @@ pub struct Journals<J> {
 /// Calling contract. Publishing: [`register`](Broker::register) a producer's epoch before its attempts;
 /// [`receive`](Broker::receive) an attempt, [`append_next`](Broker::append_next) it, [`sync`](Broker::sync) when it
 /// suits (once for many is group commit), [`confirm_due`](Broker::confirm_due), and send what
-/// [`poll_reply`](Broker::poll_reply) gives. Delivering: ask [`next`](Broker::next) what a consumer with a free worker
-/// should get, and [`hand_off`](Broker::hand_off) or [`dead_letter`](Broker::dead_letter) it; pass in what the consumer
-/// says with [`settle`](Broker::settle) and [`release`](Broker::release), and the time with
-/// [`handle_timeout`](Broker::handle_timeout) when [`poll_timeout`](Broker::poll_timeout) says so. Drain
+/// [`poll_reply`](Broker::poll_reply) gives. Delivering: [`subscribe`](Broker::subscribe) a consumer, ask
+/// [`next`](Broker::next) who should get what, and [`hand_off`](Broker::hand_off) or [`dead_letter`](Broker::dead_letter)
+/// it; pass in what the consumer says with [`settle`](Broker::settle), [`release`](Broker::release) and the `handle_*`
+/// methods, and the time with [`handle_timeout`](Broker::handle_timeout) when [`poll_timeout`](Broker::poll_timeout) says
+/// so. Drain
 /// [`poll_report`](Broker::poll_report) after every call. Now and then: [`drop_below`](Broker::drop_below) what is
 /// [`droppable`](Broker::droppable), and [`compact_ledger`](Broker::compact_ledger) if it
 /// [`is_ledger_long`](Broker::is_ledger_long).
@@ -72,7 +76,17 @@ pub struct Broker<J, S = Sound> {
     /// The ledger had no room yet for this incarnation's start.
     start: Option<Entry>,
     deliveries: Deliveries,
+    subscribers: Subscribers,
     reports: VecDeque<Report>,
+}
+
+/// What of the broker is to be made durable next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsynced {
+    /// The log, up to this position. Somebody else may do it ([`Broker::handle_synced`]).
+    Log(Position),
+    /// The ledger alone: [`Broker::sync`] does it.
+    Ledger,
 }
 
 impl<J: Journal> Broker<J> {
@@ -116,6 +130,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
             owed: BTreeMap::new(),
             replies: VecDeque::new(),
             deliveries: Deliveries::replay(pipeline, tuning.numbers_max, &entries, incarnation),
+            subscribers: Subscribers::default(),
             reports: VecDeque::new(),
             settings,
             log,
@@ -155,10 +170,17 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.sync_settles()
     }
 
-    /// [`sync`](Broker::sync) where somebody else has made the log durable already, up to this position.
-    pub fn handle_synced(&mut self, end: Position) -> Result<(), StoreError> {
+    /// Somebody else has made the log durable, up to this position. Whether that is news; then what was settled in memory
+    /// only is made durable too. A ledger without room for it is asked again with the next sync.
+    pub fn handle_synced(&mut self, end: Position) -> Result<bool, StoreError> {
+        if !self.steps.is_synced_further(self.log.synced(), end) {
+            return Ok(false);
+        }
         self.log.handle_synced(end);
-        self.sync_settles()
+        match self.sync_settles() {
+            Err(why) if !why.is_definite() => Err(why),
+            Err(_) | Ok(()) => Ok(true),
+        }
     }
 
     fn sync_settles(&mut self) -> Result<(), StoreError> {
@@ -168,7 +190,18 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// Whether a [`sync`](Broker::sync) would make something durable.
     pub fn needs_sync(&self) -> bool {
-        self.log.synced() < self.log.end() || self.deliveries.has_unsynced() || self.start.is_some()
+        self.unsynced().is_some()
+    }
+
+    /// What is to be made durable next.
+    pub fn unsynced(&self) -> Option<Unsynced> {
+        if self.log.synced() < self.log.end() {
+            Some(Unsynced::Log(self.log.end()))
+        } else if self.deliveries.has_unsynced() || self.start.is_some() {
+            Some(Unsynced::Ledger)
+        } else {
+            None
+        }
     }
 
     /// The message log.

@@ -1,17 +1,29 @@
 //! From attempt to confirmation: receive, recognise, store, confirm.
+//!
+//! A retry of what is not decided yet joins it ([`Broker::join`]), and one of what waits for its sync is one more who waits
+//! for that: all of them are told the same. Over one connection, the newest attempt at a message is answered: its producer
+//! has given up those before.
+//!
+//! Architecture Invariant: attempts of different epochs never meet before they are decided. Whether an older epoch may still
+//! store is for fencing to decide, and a newer one must not be refused along with it.
 
-use delivery_model::pipeline::Acks;
+use std::collections::BTreeMap;
+
+use delivery_model::pipeline::{self, Acks, Dedup};
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 
 use super::Broker;
 use crate::core::ledger::Entry;
 use crate::core::steps::BrokerSteps;
-use crate::data::record::{Identity, ProducerId, Publish, Reply, Submission, Verdict};
+use crate::data::record::{Identity, ProducerId, Publish, Record, Reply, Submission, Verdict};
 use crate::store::{Journal, StoreError};
 
 /// A connection to a producer: replies go back the way the attempt came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(pub u64);
+
+/// Who waits for a reply, and which attempt it made last.
+pub type Waiting = BTreeMap<Peer, AttemptNumber>;
 
 /// An attempt in the broker's memory, not decided about yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,14 +31,24 @@ pub struct Received {
     /// What came.
     pub publish: Publish,
     /// Who waits for a reply; nobody for a straggler.
-    pub from: Option<Peer>,
+    pub waiting: Waiting,
+}
+
+/// By what attempts at one message are recognised before anything is decided.
+pub type AttemptKey = (ProducerId, Epoch, MessageId, Identity);
+
+/// The key of an attempt that others may join; none where each is decided by itself: retries are not recognised, or each
+/// attempt has a reply of its own.
+pub fn attempt_key(settings: &pipeline::Broker, publish: &Publish) -> Option<AttemptKey> {
+    let Record { producer, epoch, message, identity, .. } = publish.record;
+    let joins = settings.dedup != Dedup::None && settings.acks == Acks::AfterSync && identity != Identity::None;
+    joins.then_some((producer, epoch, message, identity))
 }
 
 /// A confirmation that waits for the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Owed {
-    to: Peer,
-    attempt: AttemptNumber,
+    waiting: Waiting,
     identity: Identity,
     stored: Stored,
     is_duplicate: bool,
@@ -75,11 +97,20 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if let Some(received) = &self.slot {
             return Err(Busy(received.publish.record.message));
         }
+        let waiting: Waiting = from.into_iter().map(|peer| (peer, publish.attempt)).collect();
         if self.settings.acks == Acks::OnReceipt {
-            self.reply(from, &publish, Verdict::Acked(None));
+            self.reply(&waiting, publish.record.message, Verdict::Acked(None));
         }
-        self.slot = Some(Received { publish, from });
+        self.slot = Some(Received { publish, waiting });
         Ok(())
+    }
+
+    /// Another attempt at what was received and is not decided yet, of the same [`AttemptKey`]: it is told the same.
+    pub fn join(&mut self, attempt: AttemptNumber, from: Peer) {
+        if let Some(received) = &mut self.slot {
+            let before = std::mem::take(&mut received.waiting);
+            received.waiting = self.steps.joined(before, Waiting::from([(from, attempt)]));
+        }
     }
 
     /// What was received and not decided about.
@@ -97,33 +128,33 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     ///
     /// A definite failure to store is a refusal to the producer and no error here.
     pub fn append_next(&mut self) -> Result<bool, StoreError> {
-        let Some(Received { publish, from }) = self.slot.take() else {
+        let Some(Received { publish, waiting }) = self.slot.take() else {
             return Ok(false);
         };
         let decision = self.decide(&publish);
         self.note_early(&publish, decision);
         match decision {
             PublishDecision::Store => match self.store(&publish) {
-                Ok(position) => self.owe(from, &publish, Stored::At(position), false),
-                Err(error) if error.is_definite() => self.refuse(from, &publish),
+                Ok(position) => self.owe(waiting, &publish, Stored::At(position), false),
+                Err(error) if error.is_definite() => self.refuse(&waiting, &publish),
                 Err(error) => return Err(error),
             },
             PublishDecision::Duplicate => {
                 let stored = self.whereabouts(&publish);
-                self.owe(from, &publish, stored, true);
+                self.owe(waiting, &publish, stored, true);
             }
-            PublishDecision::Refuse => self.refuse(from, &publish),
+            PublishDecision::Refuse => self.refuse(&waiting, &publish),
         }
         Ok(true)
     }
 
     /// The store failed under what was received, and nothing of it is stored: says so. False if there is nothing.
     pub fn refuse_next(&mut self) -> bool {
-        let Some(Received { publish, from }) = self.slot.take() else {
+        let Some(Received { publish, waiting }) = self.slot.take() else {
             return false;
         };
         self.note_early(&publish, self.decide(&publish));
-        self.refuse(from, &publish);
+        self.refuse(&waiting, &publish);
         true
     }
 
@@ -165,27 +196,31 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
     }
 
-    /// Notes that a confirmation is due when the record is durable, if anybody waits for one.
-    fn owe(&mut self, from: Option<Peer>, publish: &Publish, stored: Stored, is_duplicate: bool) {
-        if let (Acks::AfterSync, Some(to)) = (self.settings.acks, from) {
-            let Publish { record, attempt } = publish;
-            let owed = Owed { to, attempt: *attempt, identity: record.identity, stored, is_duplicate };
-            self.owed.insert(record.submission(), owed);
+    /// Notes that a confirmation is due when the record is durable, if anybody waits for one. Who waits already for one of
+    /// the same message gets it then too.
+    fn owe(&mut self, waiting: Waiting, publish: &Publish, stored: Stored, is_duplicate: bool) {
+        if self.settings.acks != Acks::AfterSync || waiting.is_empty() {
+            return;
         }
+        let (submission, identity) = (publish.record.submission(), publish.record.identity);
+        let before = self.owed.remove(&submission).filter(|before| before.identity == identity);
+        let waiting = match before {
+            Some(before) => self.steps.joined(before.waiting, waiting),
+            None => waiting,
+        };
+        self.owed.insert(submission, Owed { waiting, identity, stored, is_duplicate });
     }
 
     /// Says no, if the producer has not been told yes already.
-    fn refuse(&mut self, from: Option<Peer>, publish: &Publish) {
+    fn refuse(&mut self, waiting: &Waiting, publish: &Publish) {
         if self.settings.acks == Acks::AfterSync {
-            self.reply(from, publish, Verdict::Refused);
+            self.reply(waiting, publish.record.message, Verdict::Refused);
         }
     }
 
-    fn reply(&mut self, to: Option<Peer>, publish: &Publish, verdict: Verdict) {
-        if let Some(to) = to {
-            let reply = Reply { message: publish.record.message, attempt: publish.attempt, verdict };
-            self.replies.push_back((to, reply));
-        }
+    fn reply(&mut self, waiting: &Waiting, message: MessageId, verdict: Verdict) {
+        let replies = waiting.iter().map(|(&peer, &attempt)| (peer, Reply { message, attempt, verdict }));
+        self.replies.extend(replies);
     }
 
     /// What may be confirmed: producer by producer, lowest message first.
@@ -212,16 +247,15 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// Confirms what is due for confirmation. False if it is not.
     pub fn confirm(&mut self, submission: Submission) -> bool {
-        let Some(owed) = self.owed.get(&submission).copied().filter(|owed| self.is_due(owed)) else {
+        if !self.owed.get(&submission).is_some_and(|owed| self.is_due(owed)) {
             return false;
-        };
-        self.owed.remove(&submission);
+        }
+        let owed = self.owed.remove(&submission).expect("it is owed");
         let position = match owed.stored {
             Stored::At(position) => Some(position),
             Stored::Nowhere | Stored::Gone => None,
         };
-        let reply = Reply { message: submission.message, attempt: owed.attempt, verdict: Verdict::Acked(position) };
-        self.replies.push_back((owed.to, reply));
+        self.reply(&owed.waiting, submission.message, Verdict::Acked(position));
         true
     }
 
@@ -240,12 +274,13 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// A producer is gone: nobody waits for what it was owed.
     pub fn disconnect(&mut self, peer: Peer) {
-        self.owed.retain(|_, owed| owed.to != peer);
+        self.owed.retain(|_, owed| {
+            owed.waiting.remove(&peer);
+            !owed.waiting.is_empty()
+        });
         self.replies.retain(|(to, _)| *to != peer);
-        if let Some(received) = &mut self.slot
-            && received.from == Some(peer)
-        {
-            received.from = None;
+        if let Some(received) = &mut self.slot {
+            received.waiting.remove(&peer);
         }
     }
 }

@@ -4,13 +4,15 @@ use delivery_model::pipeline::{self, DedupOnRestart, RecordsSettles};
 use delivery_model::vocab::{Epoch, Position};
 
 use super::Value;
-use crate::core::broker::PublishDecision;
+use crate::core::broker::{PublishDecision, Waiting};
 use crate::core::dedup::{Familiarity, Memory};
 use crate::core::deliveries::{Candidates, Deliveries, Next};
 use crate::core::delivery::DeliveryId;
 use crate::core::leases::Leases;
 use crate::core::ledger::{Entry, Ledger};
 use crate::core::log::Log;
+use crate::core::subscribers::Subscribers;
+use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::data::record::Identity;
 use crate::store::{Journal, StoreError};
@@ -56,6 +58,16 @@ pub trait BrokerSteps: Value {
         position < synced
     }
 
+    /// Whether a sync up to `end` makes more durable than was before.
+    fn is_synced_further(&self, before: Position, end: Position) -> bool {
+        before < end
+    }
+
+    /// Who waits for a confirmation, where some do already and more come: all of them.
+    fn joined(&self, before: Waiting, more: Waiting) -> Waiting {
+        before.into_iter().chain(more).collect()
+    }
+
     /// Up to where the log may be handed off.
     fn hands_off_below<J: Journal>(&self, log: &Log<J>) -> Position {
         log.synced()
@@ -64,6 +76,16 @@ pub trait BrokerSteps: Value {
     /// How often a position may be handed off, given the setting.
     fn deliveries_max(&self, max: u32) -> u32 {
         max
+    }
+
+    /// Whether a consumer may be handed more, given how many of its workers are busy.
+    fn has_free_worker(&self, busy: usize, workers: u32) -> bool {
+        busy < workers as usize
+    }
+
+    /// The worker that had this delivery is free.
+    fn free(&self, subscribers: &mut Subscribers, delivery: DeliveryId) {
+        subscribers.free(delivery);
     }
 
     /// What comes next for a consumer.
@@ -91,9 +113,19 @@ pub trait BrokerSteps: Value {
         setting
     }
 
+    /// Whether a lease that ends then is over at this instant.
+    fn is_over(&self, ends: Millis, at: Millis) -> bool {
+        ends <= at
+    }
+
     /// Ends a lease under its holder.
     fn end_lease(&self, leases: &mut Leases, position: Position) {
         leases.end(position);
+    }
+
+    /// Whether a broker whose producers are gone may go too: everything is durable, and everything delivered.
+    fn may_end(&self, is_durable: bool, is_delivered: bool) -> bool {
+        is_durable && is_delivered
     }
 
     /// The incarnation of the leases that are granted after a rewind, given that of those before it.

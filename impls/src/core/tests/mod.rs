@@ -4,9 +4,11 @@ mod confirming;
 mod consuming;
 mod cursors;
 mod delivering;
+mod joining;
 mod publishing;
 mod restarts;
 mod retaining;
+mod subscribing;
 mod together;
 
 use delivery_model::pipeline::Pipeline;

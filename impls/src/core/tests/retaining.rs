@@ -60,7 +60,7 @@ impl Twin {
     /// Hands off or sets aside what is next.
     fn advance(&mut self) -> Option<(Next, Option<HandOff>)> {
         let (owner, _) = self.broker.deliveries().owner();
-        let next = self.broker.next(owner, &[&self.finished])?;
+        let next = self.broker.next_for(owner, &[&self.finished])?;
         Some(match next {
             Next::HandOff(position) => (next, Some(self.broker.hand_off(NOW, position, owner).unwrap())),
             Next::DeadLetter(position) => {
@@ -85,7 +85,7 @@ impl Twin {
             Commits::Each => Covers::One(hand.position),
             Commits::Prefix | Commits::Highest => Covers::Below(Position(hand.position.0 + 1)),
         };
-        format!("{:?}", self.broker.settle(SettleRequest { hand, covers, finishes: true }))
+        format!("{:?}", self.broker.settle(NOW, SettleRequest { hand, covers, finishes: true }))
     }
 
     fn crash(&mut self, keeps: usize) {
@@ -341,9 +341,9 @@ fn a_group_goes_back_no_further_than_the_log_does() {
     assert_eq!(twin.broker.rewind(p(1)), Err(refused(1)));
     assert_eq!(twin.broker.rewind(p(5)), Err(refused(5)));
     assert!(twin.broker.rewind(p(4)).is_ok());
-    assert_eq!(twin.broker.next(CONSUMER, &[]), None);
+    assert_eq!(twin.broker.next_for(CONSUMER, &[]), None);
     assert!(twin.broker.rewind(p(2)).is_ok());
-    assert_eq!(twin.broker.next(CONSUMER, &[]), Some(Next::HandOff(p(2))));
+    assert_eq!(twin.broker.next_for(CONSUMER, &[]), Some(Next::HandOff(p(2))));
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn a_consumer_that_lost_its_own_positions_is_offered_what_is_left() {
     twin.settle(hand);
     twin.retain();
     twin.finished = Positions::default();
-    assert_eq!(twin.broker.next(CONSUMER, &[]), Some(Next::HandOff(p(1))));
+    assert_eq!(twin.broker.next_for(CONSUMER, &[]), Some(Next::HandOff(p(1))));
 }
 
 #[test]
@@ -461,9 +461,9 @@ fn a_ledger_that_was_full_at_the_start_serves_again_when_it_is_compacted() {
     let mut journals = twin.broker.into_journals();
     journals.ledger.capacity_bytes = Some(journals.ledger.clone().recover().unwrap().len() * 25);
     twin.broker = Broker::open(&twin.pipeline, Tuning { retention: Some(EAGER), ..twin.tuning }, journals).unwrap();
-    assert_eq!(twin.broker.next(CONSUMER, &[]), None, "its start is not recorded");
+    assert_eq!(twin.broker.next_for(CONSUMER, &[]), None, "its start is not recorded");
     twin.retain();
-    assert_eq!(twin.broker.next(CONSUMER, &[]), Some(Next::HandOff(p(4))));
+    assert_eq!(twin.broker.next_for(CONSUMER, &[]), Some(Next::HandOff(p(4))));
     let before = twin.hand_off().hand;
     twin.crash(0);
     assert_ne!(twin.hand_off().hand, before, "the start was recorded");

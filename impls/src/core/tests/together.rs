@@ -84,7 +84,7 @@ impl Parties {
             held.insert(hand.position);
         }
         let has = [&held, self.consumer.inbox().done(), self.inventory.finished_positions()];
-        let next = if is_free { self.broker.next(self.consumer.id(), &has) } else { None };
+        let next = if is_free { self.broker.next_for(self.consumer.id(), &has) } else { None };
         match next {
             None => false,
             Some(Next::DeadLetter(position)) => {
@@ -119,7 +119,7 @@ impl Parties {
             match output {
                 ConsumerOutput::Release(hand) => self.broker.release(hand),
                 ConsumerOutput::Settle(request) => {
-                    let outcome = self.broker.settle(request).unwrap();
+                    let outcome = self.broker.settle(NOW, request).unwrap();
                     self.consumer.handle_settled(request.hand, outcome);
                 }
             }

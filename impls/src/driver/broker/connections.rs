@@ -1,20 +1,23 @@
 //! The broker's connections: who is let in, what each may say, and who is cut off and why.
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use delivery_model::vocab::Position;
 use thiserror::Error;
 
 use super::super::link::{Disconnect, Link};
+use super::super::run::Clock;
 use super::super::secret::Secret;
 use super::super::settings::Settings;
 use super::super::wire::{FromBroker, ToBroker, WireError};
 use super::{CONNECTIONS, Incarnation, Input, NAME};
-use crate::core::broker::Peer;
+use crate::core::broker::{Misplaced, Peer};
 use crate::core::steps::Steps;
 use crate::core::time::Millis;
 use crate::data::record::ProducerId;
+use crate::shared::arrivals::{Arrivals, Mark};
 use crate::store::StoreError;
 
 /// How long the broker waits, when it leaves, for its peers to close.
@@ -41,12 +44,9 @@ pub(in super::super) enum Reason {
     /// The peer did not say hello.
     #[error("the peer did not say who it is in {} ms", .0.as_millis())]
     Nameless(Duration),
-    /// It speaks of a place that the log does not have.
-    #[error("the peer settles up to position {found}, but the log ends at {end}")]
-    BeyondTheLog { found: Position, end: Position },
-    /// It settles what its lease is not of.
-    #[error("the peer settles something else than position {leased}, under the lease of that one")]
-    NotItsOwn { leased: Position },
+    /// It speaks of positions that are not its to speak of.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// The store has no room for what it needs.
     #[error("it cannot be served now: {0}")]
     NoRoom(StoreError),
@@ -80,9 +80,30 @@ pub(super) struct Connection {
     peer: SocketAddr,
     since: Millis,
     standing: Standing,
+    arrivals: Arc<Arrivals>,
+    /// How many of its announced inputs are dealt with.
+    handled: u64,
+    /// The instant at which deadlines are to be looked at next.
+    mark: Option<Mark<Millis>>,
 }
 
 impl Connection {
+    /// Looks at the clock, unless what it said last time still counts.
+    pub fn mark(&mut self, clock: Clock) {
+        self.mark.get_or_insert_with(|| self.arrivals.mark(|| clock.now()));
+    }
+
+    /// What the clock said, once everything is dealt with that arrived before.
+    pub fn reached(&mut self) -> Option<Millis> {
+        let handled = self.handled;
+        self.mark.take_if(|mark| mark.is_reached(handled)).map(|mark| mark.at)
+    }
+
+    /// An input is awaited before deadlines are looked at.
+    pub fn is_awaited(&self) -> bool {
+        self.mark.is_some()
+    }
+
     /// Whether this peer may say this now.
     pub fn may_say(&self, said: &ToBroker) -> Result<(), Reason> {
         use ToBroker::*;
@@ -118,7 +139,9 @@ impl<S: Steps> Incarnation<'_, S> {
         }
         let number = *self.next_connection;
         *self.next_connection += 1;
-        let (to_broker, entrance, leasing) = (self.to_broker.clone(), self.entrance.clone(), self.leasing.clone());
+        let (to_broker, entrance, clock) = (self.to_broker.clone(), self.entrance.clone(), self.run.clock());
+        let arrivals = Arc::new(Arrivals::new());
+        let announced = Arc::clone(&arrivals);
         // Only what a producer says in its own name may join what is under way; the rest is for the loop to refuse.
         let mut registered = None;
         let link = Link::start(&format!("broker {number}"), stream, self.run.limits, move |body| {
@@ -131,15 +154,16 @@ impl<S: Steps> Incarnation<'_, S> {
                 Ok(ToBroker::Publish(publish)) if registered.is_some_and(|producer| publish.record.is_of(producer)) => {
                     entrance.admit(number, publish)
                 }
-                Ok(ToBroker::Settle(request)) => Some(leasing.admit(number, request)),
-                Ok(said) => Some(Input::Said(number, said)),
+                // No deadline waits for an attempt, so all but those are announced.
+                Ok(said) => Some(Input::Said(number, announced.arrive(|| clock.now()), said)),
                 Err(reason) => Some(Input::Closed(number, reason)),
             };
             input.is_none_or(|input| to_broker.send(input).is_ok()) && goes_on
         });
         match link {
             Ok(link) => {
-                let connection = Connection { link, peer, since: self.run.now(), standing: Standing::New };
+                let (since, standing) = (self.run.now(), Standing::New);
+                let connection = Connection { link, peer, since, standing, arrivals, handled: 0, mark: None };
                 self.connections.insert(number, connection);
             }
             Err(why) => self.notice(peer, &Reason::Disconnect(Disconnect::Io(why))),
@@ -199,22 +223,33 @@ impl<S: Steps> Incarnation<'_, S> {
         if !matches!(reason, Reason::Disconnect(Disconnect::Closed)) {
             self.notice(ended.peer, reason);
         }
-        self.leads.retain(|(its, _), _| *its != connection);
         self.core.disconnect(Peer(connection));
         self.producers.retain(|_, (_, its)| *its != connection);
-        if let Some(gone) = self.subscriber.take_if(|subscriber| subscriber.connection == connection) {
-            self.end_leases_of(gone.consumer);
+        if let Some((_, gone)) = self.subscriber.take_if(|(its, _)| *its == connection) {
+            self.core.unsubscribe(gone);
         }
     }
 
+    /// An input of this connection that was announced is dealt with.
+    pub(super) fn handled(&mut self, connection: u64) {
+        if let Some(connection) = self.connections.get_mut(&connection) {
+            connection.handled += 1;
+        }
+    }
+
+    /// Cuts off who did not say in time who it is.
     pub(super) fn cut_off_the_nameless(&mut self) {
-        let patience = self.run.limits.hello;
-        let since = Millis(self.run.now().0.saturating_sub(patience.as_millis() as u64));
-        let is_nameless = |connection: &Connection| {
-            matches!(connection.standing, Standing::New | Standing::Greeted) && connection.since < since
+        let (patience, clock) = (self.run.limits.hello, self.run.clock());
+        let is_over = |connection: &mut Connection| {
+            let is_nameless = matches!(connection.standing, Standing::New | Standing::Greeted);
+            let since = connection.since + Millis(patience.as_millis() as u64);
+            is_nameless && {
+                connection.mark(clock);
+                connection.reached().is_some_and(|now| since < now)
+            }
         };
-        let nameless = self.connections.iter().filter(|(_, connection)| is_nameless(connection));
-        let nameless: Vec<u64> = nameless.map(|(&number, _)| number).collect();
+        let nameless = self.connections.iter_mut().filter_map(|(&number, it)| is_over(it).then_some(number));
+        let nameless: Vec<u64> = nameless.collect();
         nameless.into_iter().for_each(|number| self.cut_off(number, &Reason::Nameless(patience)));
     }
 

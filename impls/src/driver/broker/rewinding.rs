@@ -5,7 +5,6 @@ use delivery_model::vocab::Position;
 use super::super::run::Interrupt;
 use super::super::wire::FromBroker;
 use super::connections::Reason;
-use super::leasing::Leasing;
 use super::{Incarnation, failed};
 use crate::core::broker::RewindError;
 use crate::core::steps::Steps;
@@ -16,12 +15,7 @@ impl<S: Steps> Incarnation<'_, S> {
     pub(super) fn rewind(&mut self, connection: u64, to: Position) -> Result<(), Interrupt> {
         self.send_away(&Reason::Rewound { to });
         match self.core.rewind(to) {
-            Ok(_) => {
-                // Its window moves forwards only. Connections that stand keep the old one, which holds nothing: over them a
-                // settle counts from when the loop hears of it.
-                self.leasing = Leasing::new(&self.run.pipeline, self.core.log().start(), self.core.deliveries());
-                self.say(connection, &FromBroker::Rewound);
-            }
+            Ok(_) => self.say(connection, &FromBroker::Rewound),
             Err(RewindError::NotInLog { start, end, .. }) => {
                 self.say(connection, &FromBroker::NotInLog { start, end });
             }

@@ -66,11 +66,12 @@ impl<S: BrokerSteps> Party for ShippedBroker<S> {
             ToBroker::Settle { consumer, settle } => {
                 let hand = hand(&settle.tag);
                 let covers = Covers::One(hand.position);
-                let outcome = self.core.settle(SettleRequest { hand, covers, finishes: settle.finishes }).expect(WORKS);
+                let outcome = self.core.settle(millis(now), SettleRequest { hand, covers, finishes: settle.finishes });
+                let outcome = outcome.expect(WORKS);
                 self.outputs.push_back(FromBroker::Settled { consumer, tag: settle.tag, outcome });
             }
             ToBroker::Release { tag, .. } => self.core.release(hand(&tag)),
-            ToBroker::ConsumerGone { consumer } => self.core.end_leases_of(ConsumerId(consumer)),
+            ToBroker::ConsumerGone { consumer } => self.core.unsubscribe(ConsumerId(consumer)),
         }
     }
 
@@ -127,7 +128,7 @@ impl<S: BrokerSteps> ShippedBroker<S> {
     }
 
     fn receive(&mut self, now: Duration, consumer: u8) {
-        match self.core.next(ConsumerId(consumer), &[]) {
+        match self.core.next_for(ConsumerId(consumer), &[]) {
             Some(Next::HandOff(position)) => {
                 let hand_off = self.core.hand_off(millis(now), position, ConsumerId(consumer)).expect(WORKS);
                 self.outputs.push_back(FromBroker::Deliver { consumer, delivery: delivery(hand_off) });

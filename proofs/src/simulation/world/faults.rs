@@ -116,7 +116,7 @@ impl World {
     /// There is unfinished work, and the broker has answered what it received: it serves requests in their order, so
     /// the successor's registration comes after them.
     fn producer_can_crash(&self) -> bool {
-        !self.producer.outbox().is_empty() && self.broker.received().is_none_or(|received| received.from.is_none())
+        !self.producer.outbox().is_empty() && self.broker.received().is_none_or(|received| received.waiting.is_empty())
     }
 
     fn broker_can_lose(&self) -> bool {

@@ -36,7 +36,7 @@ use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{ProducerId, Publish, Record, Reply, Submission};
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
 use delivery_model::history::Names;
-use delivery_model::pipeline::Pipeline;
+use delivery_model::pipeline::{Pipeline, Settles};
 use delivery_model::spec::PROCESSES;
 use delivery_model::vocab::{DeliveryRef, Event, EventKind, Fault, MessageId, Position, ProcessId, Step, Target};
 
@@ -131,6 +131,7 @@ impl World {
             constants: Arc::new(constants),
         };
         world.register();
+        world.subscribe_all();
         world
     }
 
@@ -168,6 +169,7 @@ impl World {
             }
         }
         self.drain(events);
+        self.tell_broker();
         self.retain();
         Ok(())
     }
@@ -279,6 +281,20 @@ impl World {
         committed
     }
 
+    /// The broker hears which positions consumers have behind them, where they follow a cursor.
+    fn tell_broker(&mut self) {
+        if !self.follows_cursor() {
+            return;
+        }
+        for consumer in &self.consumers {
+            let mut has = consumer.inbox().done().clone();
+            if self.constants.pipeline.consumer.settles == Settles::WithEffect {
+                has.extend(self.inventory.finished_positions());
+            }
+            self.broker.handle_has(consumer.id(), has);
+        }
+    }
+
     /// Moves what the cores put out onto the wires, and what they report into the events.
     fn drain(&mut self, events: &mut Vec<Event>) {
         while let Some((_, reply)) = self.broker.poll_reply() {
@@ -293,7 +309,12 @@ impl World {
         for (consumer, process) in self.consumers.iter_mut().zip(CONSUMERS) {
             while let Some(output) = consumer.poll_output() {
                 match output {
-                    ConsumerOutput::Settle(request) => drop(self.settles.insert(request.hand, request)),
+                    ConsumerOutput::Settle(request) => {
+                        if request.finishes {
+                            self.broker.handle_free(request.hand);
+                        }
+                        self.settles.insert(request.hand, request);
+                    }
                     ConsumerOutput::Release(hand) => self.broker.release(hand),
                 }
             }

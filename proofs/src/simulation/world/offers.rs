@@ -2,14 +2,10 @@
 
 use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
-use delivery_impls::core::delivery::ConsumerId;
-use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{Publish, Submission};
-use delivery_model::pipeline::Settles;
 use delivery_model::vocab::{DeliveryRef, MessageId, Move, Step};
 
 use super::{Whereabouts, World, submission};
-use crate::mutants::Mutant;
 
 impl World {
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
@@ -57,7 +53,7 @@ impl World {
             found.push(Step::Move(Move::Sync));
         }
         found.extend(self.broker.due().map(|Submission { message, .. }| Step::Move(Move::Ack { message })));
-        found.extend(self.next_hand_off().map(|(_, next)| match next {
+        found.extend(self.broker.next().map(|(_, next)| match next {
             Next::HandOff(position) => Step::Move(Move::HandOff { position }),
             Next::DeadLetter(position) => Step::Move(Move::DeadLetter { position }),
         }));
@@ -98,11 +94,11 @@ impl World {
                 "no reply is awaited, or something of the attempt is left",
             ),
             HandOff { position } => require(
-                self.next_hand_off().is_some_and(|(_, next)| next == Next::HandOff(position)),
+                self.broker.next().is_some_and(|(_, next)| next == Next::HandOff(position)),
                 "the broker hands off another position next, or none",
             ),
             DeadLetter { position } => require(
-                self.next_hand_off().is_some_and(|(_, next)| next == Next::DeadLetter(position)),
+                self.broker.next().is_some_and(|(_, next)| next == Next::DeadLetter(position)),
                 "its hand-offs are not used up, or another position comes first",
             ),
             Deliver { hand } => require(self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
@@ -139,7 +135,7 @@ impl World {
 
     pub(super) fn slot_holds(&self, message: MessageId, somebody_waits: impl FnOnce(bool) -> bool) -> bool {
         let received = self.broker.received();
-        received.is_some_and(|it| self::message(&it.publish) == message && somebody_waits(it.from.is_some()))
+        received.is_some_and(|it| self::message(&it.publish) == message && somebody_waits(!it.waiting.is_empty()))
     }
 
     pub(super) fn is_at(&self, hand: DeliveryRef, at: impl FnOnce(Whereabouts) -> bool) -> bool {
@@ -148,41 +144,6 @@ impl World {
 
     pub(super) fn waits_for(&self, hand: DeliveryRef, expected: Task) -> bool {
         self.is_at(hand, |place| matches!(place, Whereabouts::With(_, task) if task == expected))
-    }
-
-    /// The consumer that gets something next, and what becomes of the lowest position that it may have.
-    pub(super) fn next_hand_off(&self) -> Option<(ConsumerId, Next)> {
-        let is_free = |consumer: &&Consumer<Mutant>| self.busy(consumer) < consumer.workers();
-        if !self.follows_cursor() {
-            let consumer = self.consumers.iter().find(is_free)?;
-            return Some((consumer.id(), self.broker.next(consumer.id(), &[])?));
-        }
-        let (owner, _) = self.broker.deliveries().owner();
-        let consumer = Some(&self.consumers[usize::from(owner.0)]).filter(is_free)?;
-        let held = self.held_by(consumer);
-        let mut has = vec![&held, consumer.inbox().done()];
-        if self.constants.pipeline.consumer.settles == Settles::WithEffect {
-            has.push(self.inventory.finished_positions());
-        }
-        Some((owner, self.broker.next(owner, &has)?))
-    }
-
-    /// How many of its workers are busy, those included for whom something is on its way.
-    fn busy(&self, consumer: &Consumer<Mutant>) -> u32 {
-        let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
-        consumer.busy() + on_wire.count() as u32
-    }
-
-    /// The positions that a consumer has under a live lease, or that are on their way to it. One that it goes on with
-    /// although the lease has ended it may be given again.
-    fn held_by(&self, consumer: &Consumer<Mutant>) -> Positions {
-        let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
-        let hands = consumer.hands().map(|(hand, _)| hand).chain(on_wire.map(|hand_off| hand_off.hand));
-        let mut held = Positions::default();
-        for hand in hands.filter(|hand| !self.is_late(*hand)) {
-            held.insert(hand.position);
-        }
-        held
     }
 }
 

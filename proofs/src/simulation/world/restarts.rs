@@ -2,9 +2,9 @@
 
 use delivery_impls::core::broker::{Broker, Journals};
 use delivery_impls::core::consumer::{Consumer, Task};
-use delivery_impls::core::deliveries::Subscription;
 use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
 use delivery_impls::core::producer::Producer;
+use delivery_impls::data::positions::Positions;
 use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox, Tear};
 
 use super::{Constants, NOW, PEER, PRODUCER_ID, World};
@@ -60,8 +60,15 @@ impl World {
         journals.log.crash(lucky, Tear::Torn);
         journals.ledger.crash(0, Tear::Torn);
         self.broker = self.constants.broker(journals);
-        if self.broker.deliveries().subscription() == Subscription::Cursor {
-            at_work.into_iter().for_each(|(hand, consumer)| self.broker.resume(NOW, hand, consumer));
+        self.subscribe_all();
+        at_work.into_iter().for_each(|(hand, consumer)| self.broker.resume(NOW, hand, consumer));
+    }
+
+    /// Every consumer connects to the broker, with what its workers have.
+    pub(super) fn subscribe_all(&mut self) {
+        for consumer in &self.consumers {
+            let at_work = consumer.hands().map(|(hand, _)| hand);
+            self.broker.subscribe(consumer.id(), consumer.workers(), at_work, Positions::default());
         }
     }
 
@@ -83,6 +90,6 @@ impl World {
             self.settles.remove(&hand);
         }
         *self.consumer_mut(id) = self.constants.consumer(id);
-        self.broker.end_leases_of(id);
+        self.broker.subscribe(id, self.constants.pipeline.consumer.workers, [], Positions::default());
     }
 }

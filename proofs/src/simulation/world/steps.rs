@@ -71,7 +71,7 @@ impl World {
     }
 
     fn hand_off(&mut self, position: Position) {
-        let (consumer, _) = self.next_hand_off().expect("a position is eligible");
+        let (consumer, _) = self.broker.next().expect("a position is eligible");
         let hand_off = self.broker.hand_off(NOW, position, consumer).expect(WORKS);
         self.hand_offs.insert(hand_off.hand, hand_off);
     }
@@ -111,7 +111,7 @@ impl World {
     fn record_settle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
         let request = self.settles.remove(&id).expect("the settle is on the wire");
-        let outcome = self.broker.settle(request).expect(WORKS);
+        let outcome = self.broker.settle(NOW, request).expect(WORKS);
         self.consumer_mut(consumer).handle_settled(id, outcome);
         if self.follows_cursor() {
             let settled = self.broker.deliveries().settled();

@@ -1,0 +1,166 @@
+//! The consumers that are there: what they say of themselves, and when nothing is left for them.
+
+use delivery_model::vocab::Position;
+
+use super::Broker;
+use crate::core::deliveries::Subscription;
+use crate::core::delivery::{ConsumerId, DeliveryId, SettleRequest};
+use crate::core::steps::BrokerSteps;
+use crate::core::subscribers::Subscriber;
+use crate::core::time::Millis;
+use crate::data::positions::Positions;
+use crate::store::{Covers, Journal};
+
+/// A consumer speaks of positions that are not its to speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misplaced {
+    /// The log does not have them.
+    #[error("the peer settles up to position {found}, but the log ends at {end}")]
+    BeyondTheLog {
+        /// Up to where it settles.
+        found: Position,
+        /// One past the last record.
+        end: Position,
+    },
+    /// Its lease is of another position.
+    #[error("the peer settles something else than position {leased}, under the lease of that one")]
+    NotItsOwn {
+        /// What the lease is of.
+        leased: Position,
+    },
+}
+
+impl<J: Journal, S: BrokerSteps> Broker<J, S> {
+    /// A consumer comes, or comes back, with so many workers. `at_work`: what some of them have already, and say when they
+    /// are over with. What it held over an earlier connection is free, unless it is [`resume`](Broker::resume)d.
+    pub fn subscribe(
+        &mut self,
+        consumer: ConsumerId,
+        workers: u32,
+        at_work: impl IntoIterator<Item = DeliveryId>,
+        has: Positions,
+    ) {
+        self.unsubscribe(consumer);
+        let end = self.log.end();
+        let at_work = at_work.into_iter().filter(|delivery| delivery.position < end).collect();
+        self.subscribers.insert(consumer, Subscriber { workers, at_work, has, ..Subscriber::default() });
+    }
+
+    /// A consumer is gone, and everything that it held is free.
+    pub fn unsubscribe(&mut self, consumer: ConsumerId) {
+        self.subscribers.remove(consumer);
+        self.deliveries.leases_mut().end_of_consumer(consumer);
+    }
+
+    /// A consumer that is there goes on with what it was working on before it came, where it follows a cursor. Elsewhere,
+    /// and of positions that there are not, it holds no lease any more.
+    pub fn resume(&mut self, now: Millis, delivery: DeliveryId, consumer: ConsumerId) {
+        if self.deliveries.subscription() == Subscription::Cursor && delivery.position < self.log.end() {
+            let ends = now + self.tuning.lease;
+            self.deliveries.leases_mut().resume(delivery, consumer, ends);
+        }
+    }
+
+    /// A worker is free, while what its consumer says of the delivery is still to be taken in.
+    pub fn handle_free(&mut self, delivery: DeliveryId) {
+        self.steps.free(&mut self.subscribers, delivery);
+    }
+
+    /// A consumer that follows a cursor has these positions behind it, or at work.
+    pub fn handle_has(&mut self, consumer: ConsumerId, has: Positions) {
+        if let Some(subscriber) = self.subscribers.of_mut(consumer) {
+            subscriber.has = has;
+        }
+    }
+
+    /// A consumer that keeps its own positions has finished everything below this one for good. Beyond the log, it would let
+    /// go of messages that nobody has submitted yet.
+    pub fn handle_finished(&mut self, consumer: ConsumerId, end: Position) -> Result<(), Misplaced> {
+        self.within_log(end)?;
+        if let Some(subscriber) = self.subscribers.of_mut(consumer) {
+            subscriber.finished.insert_below(end);
+        }
+        Ok(())
+    }
+
+    /// Whether a settle is of positions that there are and that its lease is of.
+    pub fn check_settle(&self, request: &SettleRequest) -> Result<(), Misplaced> {
+        let leased = request.hand.position;
+        self.within_log(match request.covers {
+            Covers::One(position) => Position(position.0.saturating_add(1)),
+            Covers::Below(end) => end,
+        })?;
+        let is_its_own =
+            self.deliveries.subscription() == Subscription::Cursor || request.covers == Covers::One(leased);
+        if is_its_own { Ok(()) } else { Err(Misplaced::NotItsOwn { leased }) }
+    }
+
+    /// A consumer may speak of positions up to the end of the log.
+    fn within_log(&self, found: Position) -> Result<(), Misplaced> {
+        let end = self.log.end();
+        if found > end { Err(Misplaced::BeyondTheLog { found, end }) } else { Ok(()) }
+    }
+
+    /// A consumer is about to leave, and gets nothing more.
+    pub fn handle_leave(&mut self, consumer: ConsumerId) {
+        if let Some(subscriber) = self.subscribers.of_mut(consumer) {
+            subscriber.workers = 0;
+        }
+    }
+
+    /// The first consumer that may be handed something and has a worker free, and what it is not to be handed.
+    pub(super) fn with_free_worker(&self) -> Option<(ConsumerId, &Positions)> {
+        let mut is_free = self
+            .takers()
+            .filter(|(_, subscriber)| self.steps.has_free_worker(subscriber.at_work.len(), subscriber.workers));
+        is_free.next().map(|(consumer, subscriber)| (consumer, &subscriber.has))
+    }
+
+    /// The consumers that are there and may be handed something: of a cursor, its owner.
+    fn takers(&self) -> impl Iterator<Item = (ConsumerId, &Subscriber)> {
+        let is_cursor = self.deliveries.subscription() == Subscription::Cursor;
+        let (owner, _) = self.deliveries.owner();
+        self.subscribers.iter().filter(move |(consumer, _)| !is_cursor || *consumer == owner)
+    }
+
+    /// What the consumers that are there have finished for good, where they keep that themselves.
+    pub fn finished_elsewhere(&self) -> Positions {
+        let mut finished = Positions::default();
+        if self.is_settled_elsewhere() {
+            self.subscribers.iter().for_each(|(_, subscriber)| finished.extend(&subscriber.finished));
+        }
+        finished
+    }
+
+    /// What is committed, for the owner of a cursor, if that changed since it was told last.
+    pub fn poll_committed(&mut self) -> Option<Positions> {
+        if self.deliveries.subscription() != Subscription::Cursor {
+            return None;
+        }
+        let subscriber = self.subscribers.of_mut(self.deliveries.owner().0)?;
+        let committed = self.deliveries.committed();
+        (committed != subscriber.told).then(|| {
+            subscriber.told.clone_from(&committed);
+            committed
+        })
+    }
+
+    /// A consumer is there, and does not want to go.
+    pub fn has_willing_consumer(&self) -> bool {
+        self.subscribers.iter().any(|(_, subscriber)| subscriber.workers > 0)
+    }
+
+    /// Nothing is left to be done for what is stored: it is durable and confirmed, and a consumer is there that holds
+    /// nothing, and for which nothing is left.
+    pub fn is_drained(&self) -> bool {
+        let is_durable = !self.needs_sync() && !self.owes_any();
+        self.steps.may_end(is_durable, self.is_delivered())
+    }
+
+    fn is_delivered(&self) -> bool {
+        let mut left =
+            self.takers().map(|(consumer, subscriber)| self.next_for(consumer, &[&subscriber.has])).peekable();
+        let is_somebody_there = left.peek().is_some();
+        is_somebody_there && left.all(|next| next.is_none()) && self.deliveries.leases().live().next().is_none()
+    }
+}

@@ -1,0 +1,72 @@
+//! The consumers that are connected: who has a worker free, what each has behind it, and what it was told.
+//!
+//! A worker is busy from the hand-off until its consumer says that it is free ([`Subscribers::free`]). Where a lease ends by
+//! time, its worker counts as free too: nobody knows whether it will ever be heard of again. A consumer that is gone
+//! takes its workers with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::delivery::{ConsumerId, DeliveryId};
+use crate::data::positions::Positions;
+
+/// One consumer that is connected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Subscriber {
+    /// How many deliveries it works on at once. 0: it is about to leave.
+    pub workers: u32,
+    /// What it was handed and is at work on, as far as the broker knows.
+    pub at_work: BTreeSet<DeliveryId>,
+    /// The positions that it is not to be handed: it follows a cursor, and has them behind it.
+    pub has: Positions,
+    /// What it has finished for good, where it keeps that itself.
+    pub finished: Positions,
+    /// What it was told is committed.
+    pub told: Positions,
+}
+
+/// The connected consumers of one group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Subscribers {
+    by_id: BTreeMap<ConsumerId, Subscriber>,
+}
+
+impl Subscribers {
+    /// A consumer connects, in the place of what was known of it.
+    pub fn insert(&mut self, consumer: ConsumerId, subscriber: Subscriber) {
+        self.by_id.insert(consumer, subscriber);
+    }
+
+    /// A consumer is gone.
+    pub fn remove(&mut self, consumer: ConsumerId) {
+        self.by_id.remove(&consumer);
+    }
+
+    /// Every consumer that is connected.
+    pub fn iter(&self) -> impl Iterator<Item = (ConsumerId, &Subscriber)> {
+        self.by_id.iter().map(|(&consumer, subscriber)| (consumer, subscriber))
+    }
+
+    /// The consumer, if it is connected.
+    pub fn of(&self, consumer: ConsumerId) -> Option<&Subscriber> {
+        self.by_id.get(&consumer)
+    }
+
+    /// The consumer, to change what is known of it.
+    pub fn of_mut(&mut self, consumer: ConsumerId) -> Option<&mut Subscriber> {
+        self.by_id.get_mut(&consumer)
+    }
+
+    /// A worker of the consumer gets a delivery.
+    pub fn occupy(&mut self, consumer: ConsumerId, delivery: DeliveryId) {
+        if let Some(subscriber) = self.of_mut(consumer) {
+            subscriber.at_work.insert(delivery);
+        }
+    }
+
+    /// The worker that had this delivery is free.
+    pub fn free(&mut self, delivery: DeliveryId) {
+        for subscriber in self.by_id.values_mut() {
+            subscriber.at_work.remove(&delivery);
+        }
+    }
+}
