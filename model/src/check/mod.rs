@@ -6,6 +6,7 @@ mod limits;
 mod liveness;
 mod needed;
 mod packed;
+mod packed_observed;
 mod protocol;
 mod reduced;
 mod violation;

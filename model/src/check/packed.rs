@@ -5,9 +5,9 @@ use std::hash::{Hash, Hasher};
 use stateright::Model;
 
 use super::graph::{Exploration, Packing, Walk};
+use super::packed_observed::ObservedLayout;
 use super::protocol::{Moment, Protocol};
 use crate::bits::{Bits, Put, Sieve, Take, Used};
-use crate::semantics::ObservedLayout;
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::{self, Spec};
 use crate::vocab::Step;
@@ -66,7 +66,7 @@ impl<const WORDS: usize, S: Into<Moment> + From<Moment>> Packing<S> for Rows<WOR
 /// Every field of a moment, one by one.
 struct Fields {
     spec: Spec,
-    room: ObservedLayout,
+    layout: ObservedLayout,
 }
 
 impl Fields {
@@ -75,7 +75,7 @@ impl Fields {
         let (state, observed) = words.split_first_chunk_mut::<{ spec::WORDS }>().expect("an image has both");
         let (observed, _) = observed.split_first_chunk_mut::<{ ObservedLayout::WORDS }>().expect("an image has both");
         self.spec.code(&mut moment.state, state.each_mut());
-        self.room.code(&mut moment.observed, observed.each_mut());
+        self.layout.code(&mut moment.observed, observed.each_mut());
     }
 }
 
@@ -97,8 +97,9 @@ impl Protocol {
     }
 
     fn packing(&self) -> (Fields, Sieve<IMAGE>) {
-        let messages = self.spec.settings().messages() as usize;
-        let fields = Fields { spec: self.spec.clone(), room: self.monitor.room(messages, LOG_MAX as u32) };
+        let messages = self.spec.settings().messages();
+        let layout = ObservedLayout::new(&self.monitor, messages, LOG_MAX as u32);
+        let fields = Fields { spec: self.spec.clone(), layout };
         let mut used = [Used::default(); IMAGE];
         fields.code(&mut Moment::default(), &mut used);
         (fields, Sieve::new(used.map(|word| word.mask)))

@@ -215,14 +215,16 @@ fn fired<const FAULT: usize>(_: &Protocol, moment: &Moment) -> bool {
     Fault::ALL.get(FAULT).is_some_and(|&fault| moment.state.fired(fault) > 0)
 }
 
+/// As many conditions as a set of properties has room for; those beyond the last property or fault are never asked.
 macro_rules! conditions {
+    ($function:ident) => {
+        conditions!($function: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31)
+    };
     ($function:ident: $($index:literal)*) => { [$($function::<$index> as Condition),*] };
 }
 pub(super) use conditions;
 
-pub(super) const KEEPS: [Condition; PropertyId::ALL.len()] =
-    conditions!(keeps: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18);
+pub(super) const KEEPS: [Condition; PropertySet::CAPACITY] = conditions!(keeps);
 /// More than there are faults, so that a new one needs no change here.
-const FIRED: [Condition; 32] =
-    conditions!(fired: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
+const FIRED: [Condition; 32] = conditions!(fired);
 const _: () = assert!(Fault::ALL.len() <= FIRED.len());

@@ -6,7 +6,7 @@
 //! three are without an outcome, and the message is never again taken for refused: counting on would cost a model
 //! states, and each such attempt needs a producer that crashed while it waited.
 
-use crate::bits::coded;
+use super::finite::finite;
 use crate::vocab::{EventKind, Outcome};
 
 /// What is known of the attempts of one message.
@@ -27,7 +27,7 @@ pub enum Attempts {
     MayBeStored,
 }
 
-coded!(Attempts in 3 bits: None, AllRefused, OneOpen, TwoOpen, ThreeOpen, MayBeStored);
+finite!(Attempts in 3 bits: None, AllRefused, OneOpen, TwoOpen, ThreeOpen, MayBeStored);
 
 impl Attempts {
     /// Takes in one event about the message.

@@ -1,18 +1,26 @@
 //! What every property is written as: an automaton that watches the events of one message within one consumer group.
 //!
-//! Written once over `&mut State, &Event`, an automaton lifts to a small array inside a model's state and to a map over
-//! millions of messages: see [`store`](super::store). An automaton sees its own state and nothing of the others'.
+//! A property's file holds all of it: its row (word, formula, when it is watched), the automaton, and what the automaton
+//! remembers of a message and of its group. An automaton sees its own states and nothing of the others'.
+//!
+//! Written once over its state and its group state, an automaton lifts to a small array inside a model's state and to
+//! tables over the millions of messages of a history: see [`store`](super::store).
 
 use std::{fmt::Debug, hash::Hash};
 
-use super::{PropertyId, Rules, store::GroupState};
-use crate::bits::Coded;
-use crate::vocab::{Event, MessageId};
+use super::{Finite, PropertyId, Rules};
+use crate::vocab::{Event, PartitionId, Position};
 
-/// One property of one message, judged event by event.
-pub trait Automaton {
-    /// Its name.
-    const PROPERTY: PropertyId;
+/// One property: its row, and what is remembered for it.
+pub trait Property {
+    /// Which it is.
+    const ID: PropertyId;
+
+    /// The word that output uses.
+    const WORD: &'static str;
+
+    /// What it says, in one line.
+    const FORMULA: &'static str;
 
     /// Whether a history without a violation is evidence only once things came to rest.
     const NEEDS_QUIESCENCE: bool = false;
@@ -20,29 +28,54 @@ pub trait Automaton {
     /// Whether what it finds owed at rest is just as much owed in a run that goes on for ever without paying it.
     const SPEAKS_OF_ENDLESS_RUNS: bool = false;
 
-    /// All it remembers of a message: a few bits, so that a model's state stays small and finite.
-    type State: Copy + Default + Eq + Hash + Debug + Coded;
+    /// Whether most pipelines have it watched. What is remembered for those has neighbouring bits.
+    const IS_USUAL: bool;
 
-    /// Takes in an event that is about this message. It may be called again after a breach: each further breach is
-    /// reported too.
-    fn observe(
-        rules: &Rules,
-        state: &mut Self::State,
-        group: &mut impl GroupState,
-        event: &Event,
-    ) -> Result<(), Breach>;
+    /// All it remembers of a message: a few bits, so that a model's state stays small and finite.
+    type State: Copy + Default + Eq + Ord + Hash + Debug + Finite;
+
+    /// What it remembers beyond one message, in a model: `()` where there is nothing.
+    type Bounded: BoundedGroupState;
+
+    /// The same in the judge of a recorded history.
+    type Unbounded: GroupState;
+
+    /// Whether it says something under these rules.
+    fn is_watched(rules: &Rules) -> bool;
 
     /// The group was reset; what that excuses is forgotten.
     fn rewind(_state: &mut Self::State) {}
+}
+
+/// How a property is judged, event by event. `G` is what it remembers of the group, as the store at hand keeps it.
+pub trait Automaton<G>: Property {
+    /// Takes in an event that is about this message, the `nth` that its store saw, counted from 0. It may be called again
+    /// after a breach: each further breach is reported too.
+    fn observe(rules: &Rules, state: &mut Self::State, group: &mut G, event: &Event, nth: usize) -> Result<(), Breach>;
 
     /// What is owed once nothing more can happen.
-    fn at_quiescence(
-        _rules: &Rules,
-        _state: &Self::State,
-        _notes: &impl GroupState,
-        _message: MessageId,
-    ) -> Result<(), Breach> {
+    fn at_quiescence(_rules: &Rules, _state: &Self::State, _group: &G, _nth: usize) -> Result<(), Breach> {
         Ok(())
+    }
+}
+
+/// What one property remembers of a group, beyond its messages' states.
+pub trait GroupState: Clone + Default + Eq + Debug {
+    /// Forgets what it knows of positions from this one on, of this partition or, where none is stated, of all.
+    fn rewind(&mut self, _partition: PartitionId, _position: Position) {}
+}
+
+/// The same in a model's state: a number of a few bits.
+pub trait BoundedGroupState: GroupState + Copy + Ord + Hash + Finite {
+    /// How many of its bits can be other than 0, the lowest ones, in a run of so many messages over so many positions.
+    fn bits_used(messages: u32, positions: u32) -> u32;
+}
+
+impl GroupState for () {}
+
+impl BoundedGroupState for () {
+    fn bits_used(_: u32, _: u32) -> u32 {
+        0
     }
 }
 

@@ -4,11 +4,10 @@
 //! brokers set a message aside although it was handled: its last settle was lost, or came while the limit was counted.
 //! A rewind excuses nothing. Judged where messages can be set aside.
 
-use super::{Automaton, Breach, PropertyId, Rules, store::GroupState};
-use crate::bits::coded;
+use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite};
 use crate::vocab::{Event, EventKind};
 
-/// The automaton of [`PropertyId::EffectOrDeadLetter`].
+/// The property.
 pub struct EffectOrDeadLetter;
 
 /// How the message ended so far.
@@ -23,13 +22,24 @@ pub enum End {
     DeadLetter,
 }
 
-coded!(End in 2 bits: Open, Effect, DeadLetter);
+finite!(End in 2 bits: Open, Effect, DeadLetter);
 
-impl Automaton for EffectOrDeadLetter {
-    const PROPERTY: PropertyId = PropertyId::EffectOrDeadLetter;
+impl Property for EffectOrDeadLetter {
+    const ID: PropertyId = PropertyId::EffectOrDeadLetter;
+    const WORD: &'static str = "effect-or-dead-letter";
+    const FORMULA: &'static str = "an effect and a dead letter of m exclude each other";
+    const IS_USUAL: bool = false;
     type State = End;
+    type Bounded = ();
+    type Unbounded = ();
 
-    fn observe(_: &Rules, end: &mut End, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(rules: &Rules) -> bool {
+        rules.sets_aside
+    }
+}
+
+impl Automaton<()> for EffectOrDeadLetter {
+    fn observe(_: &Rules, end: &mut End, _: &mut (), event: &Event, _: usize) -> Result<(), Breach> {
         match (event.kind, *end) {
             (EventKind::Effect { .. }, End::Open) => *end = End::Effect,
             (EventKind::DeadLetter { .. }, End::Open) => *end = End::DeadLetter,

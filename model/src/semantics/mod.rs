@@ -23,12 +23,32 @@
 //! obligation; `exactly-once` is both ([`Rules::required_by`]).
 //!
 //! Architecture Invariant: this module knows events, settings and what parties can show of themselves. It knows nothing
-//! of how a protocol works, and no automaton looks at another's state.
+//! of how a protocol works nor of how a checker packs what is remembered, and no automaton looks at another's state.
+
+/// The black-box properties, in the order of the overview tables. A new one is a file and its line here, with its ways to
+/// be broken in [`Breach`].
+macro_rules! black_box_properties {
+    ($then:ident) => {
+        $then! {[
+            integrity: integrity::Integrity,
+            no_duplicate_delivery: no_duplicate::NoDuplicateDelivery,
+            no_duplicate_effect: no_duplicate::NoDuplicateEffect,
+            acked_not_lost: not_lost::AckedNotLost,
+            submitted_not_lost: not_lost::SubmittedNotLost,
+            refused_not_delivered: refused_not_delivered::RefusedNotDelivered,
+            order: order::Order,
+            settled_after_effect: settled_after_effect::SettledAfterEffect,
+            no_delivery_after_settle: no_delivery_after_settle::NoDeliveryAfterSettle,
+            effect_or_dead_letter: effect_or_dead_letter::EffectOrDeadLetter,
+        ]}
+    };
+}
 
 mod attempts;
 mod automaton;
 mod contradictions;
 pub mod effect_or_dead_letter;
+mod finite;
 pub mod integrity;
 mod judge;
 mod monitor;
@@ -40,19 +60,22 @@ mod property;
 pub mod refused_not_delivered;
 mod rules;
 pub mod settled_after_effect;
+mod states;
 mod store;
 mod tally;
 mod unbounded;
 mod verdict;
 pub mod whitebox;
 
-pub use automaton::{Automaton, Breach};
+pub use automaton::{Automaton, BoundedGroupState, Breach, GroupState, Property};
 pub use contradictions::{Contradiction, ContradictionKind};
+pub use finite::Finite;
 pub use judge::{Finding, Judgement, LINES_TOLD, Question, VIOLATIONS_TOLD, Violation, judge};
-pub use monitor::{MessageStates, Monitor, Observed, ObservedLayout};
+pub use monitor::{Monitor, Observed};
 pub use property::{PropertyId, PropertySet};
 pub use rules::{Rules, SettleRule};
-pub use store::{Bounded, BoundedGroupState, GroupState, MonitorStore, PartitionedPosition};
+pub use states::{BoundedGroup, GroupStates, MessageStates, UnboundedGroup};
+pub use store::{Bounded, MonitorStore, PartitionedPosition};
 pub use tally::Counts;
-pub use unbounded::{Unbounded, UnboundedGroupState};
+pub use unbounded::Unbounded;
 pub use verdict::{Doubt, Verdict, Verdicts};

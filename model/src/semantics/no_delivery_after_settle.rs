@@ -7,14 +7,14 @@
 //! Leaves out when a delivery *began*: a history records when it was received. A hand-off that was on its way already
 //! while another of the same position was settled (leases that run out allow it) is a breach here.
 
-use super::{
-    Automaton, Breach, PropertyId, Rules,
-    store::{GroupState, PartitionedPosition},
-};
-use crate::bits::coded;
-use crate::vocab::{Event, EventKind, SettleOutcome};
+use std::collections::BTreeSet;
 
-/// The automaton of [`PropertyId::NoDeliveryAfterSettle`].
+use super::{
+    Automaton, BoundedGroupState, Breach, GroupState, PartitionedPosition, Property, PropertyId, Rules, finite::finite,
+};
+use crate::vocab::{Event, EventKind, MessageId, PartitionId, Position, SettleOutcome};
+
+/// The property.
 pub struct NoDeliveryAfterSettle;
 
 /// Confirmed settles of the message since the last rewind.
@@ -29,13 +29,97 @@ pub enum Settled {
     Unplaced,
 }
 
-coded!(Settled in 2 bits: No, Placed, Unplaced);
+finite!(Settled in 2 bits: No, Placed, Unplaced);
 
-impl Automaton for NoDeliveryAfterSettle {
-    const PROPERTY: PropertyId = PropertyId::NoDeliveryAfterSettle;
+/// Which settles are confirmed and not undone by a rewind.
+trait Settles {
+    /// A settle of this message there is confirmed.
+    fn settle(&mut self, message: MessageId, place: PartitionedPosition);
+
+    /// Whether a settle of this message there is confirmed and no rewind undid it.
+    fn is_settled(&self, message: MessageId, place: PartitionedPosition) -> bool;
+}
+
+/// The settled ones of the first 16 positions, which are those that a model watches. A model has one partition, and a
+/// position is one message's for as long as it can be settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SettledPositions {
+    /// One bit for each.
+    positions: u16,
+}
+
+finite!(SettledPositions { positions: u16 });
+
+impl SettledPositions {
+    fn bit(position: Position) -> u16 {
+        1_u16.checked_shl(u32::try_from(position.0).unwrap_or(u32::MAX)).unwrap_or(0)
+    }
+}
+
+impl GroupState for SettledPositions {
+    fn rewind(&mut self, _: PartitionId, position: Position) {
+        let below = if position.0 < u64::from(u16::BITS) { (1 << position.0) - 1 } else { u16::MAX };
+        self.positions &= below;
+    }
+}
+
+impl BoundedGroupState for SettledPositions {
+    fn bits_used(_: u32, positions: u32) -> u32 {
+        positions.min(u16::BITS)
+    }
+}
+
+impl Settles for SettledPositions {
+    fn settle(&mut self, _: MessageId, place: PartitionedPosition) {
+        self.positions |= Self::bit(place.position);
+    }
+
+    fn is_settled(&self, _: MessageId, place: PartitionedPosition) -> bool {
+        self.positions & Self::bit(place.position) != 0
+    }
+}
+
+/// The settles of a history: each of a message and where it was, as positions come again after a broker lost its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettledMessages(BTreeSet<(PartitionedPosition, MessageId)>);
+
+impl GroupState for SettledMessages {
+    fn rewind(&mut self, partition: PartitionId, position: Position) {
+        let is_anywhere = partition == PartitionId::default();
+        self.0.retain(|(place, _)| place.position < position || !(is_anywhere || place.partition == partition));
+    }
+}
+
+impl Settles for SettledMessages {
+    fn settle(&mut self, message: MessageId, place: PartitionedPosition) {
+        self.0.insert((place, message));
+    }
+
+    fn is_settled(&self, message: MessageId, place: PartitionedPosition) -> bool {
+        self.0.contains(&(place, message))
+    }
+}
+
+impl Property for NoDeliveryAfterSettle {
+    const ID: PropertyId = PropertyId::NoDeliveryAfterSettle;
+    const WORD: &'static str = "no-delivery-after-settle";
+    const FORMULA: &'static str = "settle of a position confirmed => no later delivery of it, unless rewound";
+    const IS_USUAL: bool = true;
     type State = Settled;
+    type Bounded = SettledPositions;
+    type Unbounded = SettledMessages;
 
-    fn observe(_: &Rules, settled: &mut Settled, group: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(_: &Rules) -> bool {
+        true
+    }
+
+    fn rewind(settled: &mut Settled) {
+        *settled = Settled::No;
+    }
+}
+
+impl<G: Settles> Automaton<G> for NoDeliveryAfterSettle {
+    fn observe(_: &Rules, settled: &mut Settled, group: &mut G, event: &Event, _: usize) -> Result<(), Breach> {
         match event.kind {
             EventKind::Settle { message, outcome: SettleOutcome::Ok, partition, position: Some(position), .. } => {
                 *settled = (*settled).max(Settled::Placed);
@@ -46,7 +130,7 @@ impl Automaton for NoDeliveryAfterSettle {
                 let settled_there = match (*settled, position) {
                     (Settled::Unplaced, _) => true,
                     (Settled::Placed, None) => true,
-                    (_, Some(position)) => group.settled(message, PartitionedPosition { partition, position }),
+                    (_, Some(position)) => group.is_settled(message, PartitionedPosition { partition, position }),
                     (Settled::No, None) => false,
                 };
                 if settled_there {
@@ -56,9 +140,5 @@ impl Automaton for NoDeliveryAfterSettle {
             _ => {}
         }
         Ok(())
-    }
-
-    fn rewind(settled: &mut Settled) {
-        *settled = Settled::No;
     }
 }

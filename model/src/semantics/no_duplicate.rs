@@ -4,14 +4,14 @@
 //! One formula at the two levels. A rewind excuses nothing: whoever resets a group asks for the duplicates. An arrival
 //! counts whatever it carries and whether or not its message was submitted: that is integrity's business.
 
-use super::{Automaton, Breach, PropertyId, Rules, store::GroupState};
-use crate::bits::coded;
+use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite};
+use crate::pipeline::Level;
 use crate::vocab::{Event, EventKind};
 
-/// The automaton of [`PropertyId::NoDuplicateDelivery`].
+/// The property at the level of deliveries.
 pub struct NoDuplicateDelivery;
 
-/// The automaton of [`PropertyId::NoDuplicateEffect`].
+/// The property at the level of effects.
 pub struct NoDuplicateEffect;
 
 /// How often the message arrived, as far as it matters: not yet, or at least once.
@@ -20,7 +20,7 @@ pub struct State {
     arrived: bool,
 }
 
-coded!(State { arrived: bool });
+finite!(State { arrived: bool });
 
 impl State {
     fn arrive(&mut self, again: Breach) -> Result<(), Breach> {
@@ -28,11 +28,22 @@ impl State {
     }
 }
 
-impl Automaton for NoDuplicateDelivery {
-    const PROPERTY: PropertyId = PropertyId::NoDuplicateDelivery;
+impl Property for NoDuplicateDelivery {
+    const ID: PropertyId = PropertyId::NoDuplicateDelivery;
+    const WORD: &'static str = "no-duplicate-delivery";
+    const FORMULA: &'static str = "deliveries(m) <= 1 per consumer group";
+    const IS_USUAL: bool = false;
     type State = State;
+    type Bounded = ();
+    type Unbounded = ();
 
-    fn observe(_: &Rules, state: &mut State, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(rules: &Rules) -> bool {
+        rules.level == Level::Delivery
+    }
+}
+
+impl Automaton<()> for NoDuplicateDelivery {
+    fn observe(_: &Rules, state: &mut State, _: &mut (), event: &Event, _: usize) -> Result<(), Breach> {
         match event.kind {
             EventKind::Deliver { .. } => state.arrive(Breach::DeliveredAgain),
             _ => Ok(()),
@@ -40,11 +51,22 @@ impl Automaton for NoDuplicateDelivery {
     }
 }
 
-impl Automaton for NoDuplicateEffect {
-    const PROPERTY: PropertyId = PropertyId::NoDuplicateEffect;
+impl Property for NoDuplicateEffect {
+    const ID: PropertyId = PropertyId::NoDuplicateEffect;
+    const WORD: &'static str = "no-duplicate-effect";
+    const FORMULA: &'static str = "effects(m) <= 1 per consumer group";
+    const IS_USUAL: bool = true;
     type State = State;
+    type Bounded = ();
+    type Unbounded = ();
 
-    fn observe(_: &Rules, state: &mut State, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(rules: &Rules) -> bool {
+        rules.level == Level::Effect
+    }
+}
+
+impl Automaton<()> for NoDuplicateEffect {
+    fn observe(_: &Rules, state: &mut State, _: &mut (), event: &Event, _: usize) -> Result<(), Breach> {
         match event.kind {
             EventKind::Effect { .. } => state.arrive(Breach::EffectedAgain),
             _ => Ok(()),

@@ -6,17 +6,14 @@
 //! stays open for ever in a fair run without end. A publish whose outcome is unknown is no ack: it may be lost where the obligation is `acked`, and may
 //! arrive all the same.
 
-use super::{Automaton, Breach, PropertyId, Rules, store::GroupState};
-use crate::{
-    bits::coded,
-    pipeline::Level,
-    vocab::{Event, EventKind, MessageId, Outcome},
-};
+use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite};
+use crate::pipeline::{Level, Obligation};
+use crate::vocab::{Event, EventKind, Outcome};
 
-/// The automaton of [`PropertyId::AckedNotLost`].
+/// The property for the obligation `acked`.
 pub struct AckedNotLost;
 
-/// The automaton of [`PropertyId::SubmittedNotLost`].
+/// The property for the obligation `submitted`.
 pub struct SubmittedNotLost;
 
 /// What the group owes its message.
@@ -31,7 +28,7 @@ pub enum Debt {
     Paid,
 }
 
-coded!(Debt in 2 bits: None, Owed, Paid);
+finite!(Debt in 2 bits: None, Owed, Paid);
 
 impl Debt {
     fn owe(&mut self) {
@@ -53,13 +50,24 @@ impl Debt {
     }
 }
 
-impl Automaton for AckedNotLost {
-    const PROPERTY: PropertyId = PropertyId::AckedNotLost;
+impl Property for AckedNotLost {
+    const ID: PropertyId = PropertyId::AckedNotLost;
+    const WORD: &'static str = "acked-not-lost";
+    const FORMULA: &'static str = "at quiescence, acked(m) => m counted at the level, or dead-lettered where allowed";
     const NEEDS_QUIESCENCE: bool = true;
     const SPEAKS_OF_ENDLESS_RUNS: bool = true;
+    const IS_USUAL: bool = true;
     type State = Debt;
+    type Bounded = ();
+    type Unbounded = ();
 
-    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(rules: &Rules) -> bool {
+        rules.obligation == Obligation::Acked
+    }
+}
+
+impl Automaton<()> for AckedNotLost {
+    fn observe(rules: &Rules, debt: &mut Debt, _: &mut (), event: &Event, _: usize) -> Result<(), Breach> {
         match event.kind {
             EventKind::Outcome { outcome: Outcome::Acked, .. } => debt.owe(),
             _ => debt.pay(rules, event),
@@ -67,18 +75,30 @@ impl Automaton for AckedNotLost {
         Ok(())
     }
 
-    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl GroupState, _: MessageId) -> Result<(), Breach> {
+    fn at_quiescence(_: &Rules, debt: &Debt, _: &(), _: usize) -> Result<(), Breach> {
         if *debt == Debt::Owed { Err(Breach::AckedLost) } else { Ok(()) }
     }
 }
 
-impl Automaton for SubmittedNotLost {
-    const PROPERTY: PropertyId = PropertyId::SubmittedNotLost;
+impl Property for SubmittedNotLost {
+    const ID: PropertyId = PropertyId::SubmittedNotLost;
+    const WORD: &'static str = "submitted-not-lost";
+    const FORMULA: &'static str =
+        "at quiescence, submitted(m) => m counted at the level, or dead-lettered where allowed";
     const NEEDS_QUIESCENCE: bool = true;
     const SPEAKS_OF_ENDLESS_RUNS: bool = true;
+    const IS_USUAL: bool = false;
     type State = Debt;
+    type Bounded = ();
+    type Unbounded = ();
 
-    fn observe(rules: &Rules, debt: &mut Debt, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(rules: &Rules) -> bool {
+        rules.obligation == Obligation::Submitted
+    }
+}
+
+impl Automaton<()> for SubmittedNotLost {
+    fn observe(rules: &Rules, debt: &mut Debt, _: &mut (), event: &Event, _: usize) -> Result<(), Breach> {
         match event.kind {
             EventKind::Submit { .. } => debt.owe(),
             _ => debt.pay(rules, event),
@@ -86,7 +106,7 @@ impl Automaton for SubmittedNotLost {
         Ok(())
     }
 
-    fn at_quiescence(_: &Rules, debt: &Debt, _: &impl GroupState, _: MessageId) -> Result<(), Breach> {
+    fn at_quiescence(_: &Rules, debt: &Debt, _: &(), _: usize) -> Result<(), Breach> {
         if *debt == Debt::Owed { Err(Breach::SubmittedLost) } else { Ok(()) }
     }
 }

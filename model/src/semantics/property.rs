@@ -8,72 +8,82 @@ use std::{
     ops::{BitAnd, BitOr, BitOrAssign, Sub},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::bits::Bits;
+use super::whitebox::{Inspection, white_box_properties};
+use super::{Finite, Property};
 use crate::words::Word;
 
-macro_rules! properties {
-    ($($name:ident = $word:literal: $formula:literal),* $(,)?) => {
-        /// A property by name. Each has its formula beside it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The names of both lists.
+macro_rules! property_ids {
+    (
+        [$($black_field:ident: $black_module:ident::$black:ident),* $(,)?]
+        [$($white_field:ident: $white_module:ident::$white:ident),* $(,)?]
+    ) => {
+        /// A property by name. What it says stands in its own file.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum PropertyId {
-            $(#[doc = $formula] #[serde(rename = $word)] $name),*
+            $(#[doc = concat!("See [`", stringify!($black_module), "`](super::", stringify!($black_module), ").")] $black,)*
+            $(#[doc = concat!("See [`", stringify!($white_module), "`](super::whitebox::", stringify!($white_module), ").")] $white,)*
         }
 
         impl PropertyId {
+            /// The properties of a history.
+            pub const BLACK_BOX: &[PropertyId] = &[$(PropertyId::$black),*];
+
+            /// The properties of what the parties hold.
+            pub const WHITE_BOX: &[PropertyId] = &[$(PropertyId::$white),*];
+
             /// Every property, in the order of the overview tables: first the black-box ones.
-            pub const ALL: &[PropertyId] = &[$(PropertyId::$name),*];
+            pub const ALL: &[PropertyId] = &[$(PropertyId::$black,)* $(PropertyId::$white,)*];
 
             /// The word that output uses.
             pub const fn word(self) -> &'static str {
-                match self { $(PropertyId::$name => $word),* }
+                match self {
+                    $(PropertyId::$black => <super::$black_module::$black as Property>::WORD,)*
+                    $(PropertyId::$white => <super::whitebox::$white_module::$white as Inspection>::WORD,)*
+                }
             }
 
             /// What the property says, in one line.
             pub const fn formula(self) -> &'static str {
-                match self { $(PropertyId::$name => $formula),* }
+                match self {
+                    $(PropertyId::$black => <super::$black_module::$black as Property>::FORMULA,)*
+                    $(PropertyId::$white => <super::whitebox::$white_module::$white as Inspection>::FORMULA,)*
+                }
             }
         }
     };
 }
 
-properties! {
-    Integrity = "integrity": "delivered or effected m was submitted, payload equal",
-    NoDuplicateDelivery = "no-duplicate-delivery": "deliveries(m) <= 1 per consumer group",
-    NoDuplicateEffect = "no-duplicate-effect": "effects(m) <= 1 per consumer group",
-    AckedNotLost = "acked-not-lost": "at quiescence, acked(m) => m counted at the level, or dead-lettered where allowed",
-    SubmittedNotLost = "submitted-not-lost": "at quiescence, submitted(m) => m counted at the level, or dead-lettered where allowed",
-    RefusedNotDelivered = "refused-not-delivered": "every attempt of m definitely refused => m never delivered",
-    Order = "order": "per producer, first deliveries come in submission order, without gaps",
-    SettledAfterEffect = "settled-after-effect": "settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once)",
-    NoDeliveryAfterSettle = "no-delivery-after-settle": "settle of a position confirmed => no later delivery of it, unless rewound",
-    EffectOrDeadLetter = "effect-or-dead-letter": "an effect and a dead letter of m exclude each other",
-    AckHonesty = "ack-honesty": "producer ack => the record is durable",
-    DedupHonesty = "dedup-honesty": "suppressed as a duplicate => this very m is in the log",
-    DedupCompleteness = "dedup-completeness": "within the window, a retry is never stored twice",
-    LeaseExclusive = "lease-exclusive": "at most one live lease a position",
-    StaleSettleRefused = "stale-settle-refused": "only the current delivery settles",
-    Fencing = "fencing": "after epoch e registers, nothing of an older epoch is stored, settled or effected",
-    CumulativeCommit = "cumulative-commit": "committed(n) => every position below n has its effect, or is dead-lettered",
-    PoisonBounded = "poison-bounded": "hand-offs(p) <= max; dead-lettered and settled exclude each other; nothing vanishes",
-    ReplaySafe = "replay-safe": "a rewind repeats deliveries, and no effect",
+macro_rules! with_white_box {
+    ($black_box:tt) => {
+        white_box_properties!(property_ids $black_box);
+    };
 }
 
-impl PropertyId {
-    /// The properties of a history.
-    pub const BLACK_BOX: &[PropertyId] = Self::ALL.split_at(10).0;
-
-    /// The properties of what the parties hold.
-    pub const WHITE_BOX: &[PropertyId] = Self::ALL.split_at(10).1;
-}
+black_box_properties!(with_white_box);
 
 impl Word for PropertyId {
     const ALL: &'static [Self] = PropertyId::ALL;
 
     fn word(self) -> &'static str {
         PropertyId::word(self)
+    }
+}
+
+impl Serialize for PropertyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for PropertyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let unknown = || D::Error::custom(format_args!("no property is called {word:?}"));
+        PropertyId::from_word(&word).ok_or_else(unknown)
     }
 }
 
@@ -87,9 +97,11 @@ impl fmt::Display for PropertyId {
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PropertySet(u32);
 
-const _: () = assert!(PropertyId::ALL.len() <= u32::BITS as usize);
+const _: () = assert!(PropertyId::ALL.len() <= PropertySet::CAPACITY);
 
 impl PropertySet {
+    /// How many properties there can be.
+    pub const CAPACITY: usize = u32::BITS as usize;
     /// No property.
     pub const EMPTY: PropertySet = PropertySet(0);
     /// The properties of a history.
@@ -133,14 +145,15 @@ impl PropertySet {
     }
 }
 
-impl PropertySet {
-    /// Passes a set of black-box properties to `bits`, of which these can be in it.
-    #[inline(always)]
-    pub(super) fn code<B: Bits>(&mut self, possible: PropertySet, bits: &mut B) {
-        let found = bits.code(self.0.into(), PropertyId::BLACK_BOX.len() as u32, possible.0.into());
-        if B::READS {
-            self.0 = found as u32;
-        }
+impl Finite for PropertySet {
+    const BITS: u32 = PropertyId::ALL.len() as u32;
+
+    fn to_bits(self) -> u64 {
+        self.0.into()
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        PropertySet(bits as u32)
     }
 }
 

@@ -3,11 +3,10 @@
 //! Judged at quiescence: as long as a retry may still be made or answered, not every attempt is known. Which attempts
 //! count as refused is said in `attempts`. An effect tells of a delivery as well as a delivery does.
 
-use super::{Automaton, Breach, PropertyId, Rules, attempts::Attempts, store::GroupState};
-use crate::bits::coded;
-use crate::vocab::{Event, EventKind, MessageId};
+use super::{Automaton, Breach, Property, PropertyId, Rules, attempts::Attempts, finite::finite};
+use crate::vocab::{Event, EventKind};
 
-/// The automaton of [`PropertyId::RefusedNotDelivered`].
+/// The property.
 pub struct RefusedNotDelivered;
 
 /// The attempts, and whether the message arrived all the same.
@@ -17,14 +16,25 @@ pub struct State {
     arrived: bool,
 }
 
-coded!(State { attempts: Attempts, arrived: bool });
+finite!(State { attempts: Attempts, arrived: bool });
 
-impl Automaton for RefusedNotDelivered {
-    const PROPERTY: PropertyId = PropertyId::RefusedNotDelivered;
+impl Property for RefusedNotDelivered {
+    const ID: PropertyId = PropertyId::RefusedNotDelivered;
+    const WORD: &'static str = "refused-not-delivered";
+    const FORMULA: &'static str = "every attempt of m definitely refused => m never delivered";
     const NEEDS_QUIESCENCE: bool = true;
+    const IS_USUAL: bool = true;
     type State = State;
+    type Bounded = ();
+    type Unbounded = ();
 
-    fn observe(_: &Rules, state: &mut State, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(_: &Rules) -> bool {
+        true
+    }
+}
+
+impl Automaton<()> for RefusedNotDelivered {
+    fn observe(_: &Rules, state: &mut State, _: &mut (), event: &Event, _: usize) -> Result<(), Breach> {
         state.attempts.observe(&event.kind);
         state.arrived |= matches!(event.kind, EventKind::Deliver { .. } | EventKind::Effect { .. });
         // Once it may have been stored, an arrival is no news: forgetting it keeps a model small.
@@ -32,7 +42,7 @@ impl Automaton for RefusedNotDelivered {
         Ok(())
     }
 
-    fn at_quiescence(_: &Rules, state: &State, _: &impl GroupState, _: MessageId) -> Result<(), Breach> {
+    fn at_quiescence(_: &Rules, state: &State, _: &(), _: usize) -> Result<(), Breach> {
         if state.arrived && state.attempts == Attempts::AllRefused { Err(Breach::RefusedDelivered) } else { Ok(()) }
     }
 }

@@ -70,19 +70,6 @@ impl Rules {
             Semantics::ExactlyOnce => PropertySet::of(&[PropertyId::Integrity, unique, kept]),
         }
     }
-
-    /// Every property that says something under these rules. The other level's and the other obligation's do not, nor
-    /// does an order that nobody claimed.
-    pub fn applicable(&self) -> PropertySet {
-        let always = PropertySet::of(&[
-            PropertyId::RefusedNotDelivered,
-            PropertyId::SettledAfterEffect,
-            PropertyId::NoDeliveryAfterSettle,
-        ]);
-        let order = if self.ordered { PropertyId::Order.into() } else { PropertySet::EMPTY };
-        let set_aside = if self.sets_aside { PropertyId::EffectOrDeadLetter.into() } else { PropertySet::EMPTY };
-        self.required_by(Semantics::ExactlyOnce) | always | order | set_aside
-    }
 }
 
 impl From<&Pipeline> for Rules {

@@ -5,11 +5,10 @@
 //! repetition that is recognised has none of its own. Under [`SettleRule::BeforeEffect`] the settle that comes too late
 //! is the breach, so that a consumer which never settles breaks nothing; one settle covers all later effects.
 
-use super::{Automaton, Breach, PropertyId, Rules, rules::SettleRule, store::GroupState};
-use crate::bits::coded;
+use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite, rules::SettleRule};
 use crate::vocab::{Event, EventKind, SettleOutcome};
 
-/// The automaton of [`PropertyId::SettledAfterEffect`].
+/// The property.
 pub struct SettledAfterEffect;
 
 /// Which of the two came first.
@@ -24,13 +23,25 @@ pub enum First {
     Settle,
 }
 
-coded!(First in 2 bits: Neither, Effect, Settle);
+finite!(First in 2 bits: Neither, Effect, Settle);
 
-impl Automaton for SettledAfterEffect {
-    const PROPERTY: PropertyId = PropertyId::SettledAfterEffect;
+impl Property for SettledAfterEffect {
+    const ID: PropertyId = PropertyId::SettledAfterEffect;
+    const WORD: &'static str = "settled-after-effect";
+    const FORMULA: &'static str =
+        "settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once)";
+    const IS_USUAL: bool = true;
     type State = First;
+    type Bounded = ();
+    type Unbounded = ();
 
-    fn observe(rules: &Rules, first: &mut First, _: &mut impl GroupState, event: &Event) -> Result<(), Breach> {
+    fn is_watched(_: &Rules) -> bool {
+        true
+    }
+}
+
+impl Automaton<()> for SettledAfterEffect {
+    fn observe(rules: &Rules, first: &mut First, _: &mut (), event: &Event, _: usize) -> Result<(), Breach> {
         match (event.kind, rules.settle, *first) {
             (EventKind::Effect { .. }, _, First::Neither) => *first = First::Effect,
             (EventKind::Settle { outcome: SettleOutcome::Ok, .. }, SettleRule::AfterEffect, First::Neither) => {

@@ -98,7 +98,7 @@ use std::borrow::Borrow;
 use stateright::{Model, Property};
 
 use super::protocol::{KEEPS, Moment, Protocol, conditions};
-use crate::semantics::PropertyId;
+use crate::semantics::PropertySet;
 use crate::vocab::Step;
 
 pub use audit::{Unsound, audit};
@@ -207,4 +207,4 @@ fn keeps<const PROPERTY: usize>(reduced: &Reduced, junction: &Junction) -> bool 
     KEEPS[PROPERTY](&reduced.0, &junction.0)
 }
 
-const KEEPS_AT: [Condition; PropertyId::BLACK_BOX.len()] = conditions!(keeps: 0 1 2 3 4 5 6 7 8 9);
+const KEEPS_AT: [Condition; PropertySet::CAPACITY] = conditions!(keeps);

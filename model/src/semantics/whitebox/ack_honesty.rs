@@ -9,10 +9,13 @@ use crate::pipeline::{Acks, Pipeline};
 use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
-pub(super) struct AckHonesty;
+/// The property.
+pub(in crate::semantics) struct AckHonesty;
 
 impl Inspection for AckHonesty {
     const PROPERTY: PropertyId = PropertyId::AckHonesty;
+    const WORD: &'static str = "ack-honesty";
+    const FORMULA: &'static str = "producer ack => the record is durable";
     type Note = ();
 
     fn is_claimed_by(pipeline: &Pipeline) -> bool {

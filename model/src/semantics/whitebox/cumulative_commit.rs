@@ -12,10 +12,13 @@ use crate::pipeline::{Commits, Leases, Pipeline, Settles};
 use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Position, Step};
 
-pub(super) struct CumulativeCommit;
+/// The property.
+pub(in crate::semantics) struct CumulativeCommit;
 
 impl Inspection for CumulativeCommit {
     const PROPERTY: PropertyId = PropertyId::CumulativeCommit;
+    const WORD: &'static str = "cumulative-commit";
+    const FORMULA: &'static str = "committed(n) => every position below n has its effect, or is dead-lettered";
     /// The first position that must not be committed by the step. As commits are of a prefix, it is the first to go.
     type Note = Option<Position>;
 

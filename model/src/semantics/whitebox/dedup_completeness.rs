@@ -12,10 +12,13 @@ use crate::pipeline::{Dedup, DedupOnRestart, OnRestart, Pipeline};
 use crate::semantics::PropertyId;
 use crate::vocab::{Fault, MessageId, Move, Position, Step};
 
-pub(super) struct DedupCompleteness;
+/// The property.
+pub(in crate::semantics) struct DedupCompleteness;
 
 impl Inspection for DedupCompleteness {
     const PROPERTY: PropertyId = PropertyId::DedupCompleteness;
+    const WORD: &'static str = "dedup-completeness";
+    const FORMULA: &'static str = "within the window, a retry is never stored twice";
     /// The message that was received and is in the window already, and the log's end.
     type Note = Option<(MessageId, Position)>;
 

@@ -13,10 +13,13 @@ use crate::pipeline::{Dedup, Pipeline};
 use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
-pub(super) struct DedupHonesty;
+/// The property.
+pub(in crate::semantics) struct DedupHonesty;
 
 impl Inspection for DedupHonesty {
     const PROPERTY: PropertyId = PropertyId::DedupHonesty;
+    const WORD: &'static str = "dedup-honesty";
+    const FORMULA: &'static str = "suppressed as a duplicate => this very m is in the log";
     /// The message that would be suppressed falsely.
     type Note = Option<MessageId>;
 

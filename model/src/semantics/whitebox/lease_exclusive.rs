@@ -9,10 +9,13 @@ use crate::pipeline::Pipeline;
 use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
-pub(super) struct LeaseExclusive;
+/// The property.
+pub(in crate::semantics) struct LeaseExclusive;
 
 impl Inspection for LeaseExclusive {
     const PROPERTY: PropertyId = PropertyId::LeaseExclusive;
+    const WORD: &'static str = "lease-exclusive";
+    const FORMULA: &'static str = "at most one live lease a position";
     /// Somebody had a live lease.
     type Note = bool;
 

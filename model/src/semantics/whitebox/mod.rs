@@ -19,6 +19,24 @@
 //! A semantics ([`Rules::required_by`](super::Rules::required_by)) needs none of them: they tell where a promise is going
 //! to break before it does.
 
+/// The white-box properties, in the order of the overview tables. A new one is a file and its line here.
+macro_rules! white_box_properties {
+    ($then:ident $($before:tt)*) => {
+        $then! { $($before)* [
+            ack_honesty: ack_honesty::AckHonesty,
+            dedup_honesty: dedup_honesty::DedupHonesty,
+            dedup_completeness: dedup_completeness::DedupCompleteness,
+            lease_exclusive: lease_exclusive::LeaseExclusive,
+            stale_settle_refused: stale_settle_refused::StaleSettleRefused,
+            fencing: fencing::Fencing,
+            cumulative_commit: cumulative_commit::CumulativeCommit,
+            poison_bounded: poison_bounded::PoisonBounded,
+            replay_safe: replay_safe::ReplaySafe,
+        ]}
+    };
+}
+pub(super) use white_box_properties;
+
 pub mod ack_honesty;
 pub mod cumulative_commit;
 pub mod dedup_completeness;
@@ -32,15 +50,6 @@ mod whitebox_rules;
 
 use std::fmt::Debug;
 
-use self::ack_honesty::AckHonesty;
-use self::cumulative_commit::CumulativeCommit;
-use self::dedup_completeness::DedupCompleteness;
-use self::dedup_honesty::DedupHonesty;
-use self::fencing::Fencing;
-use self::lease_exclusive::LeaseExclusive;
-use self::poison_bounded::PoisonBounded;
-use self::replay_safe::ReplaySafe;
-use self::stale_settle_refused::StaleSettleRefused;
 pub use self::whitebox_rules::WhiteboxRules;
 use super::property::{PropertyId, PropertySet};
 use crate::party_state::PartyState;
@@ -48,8 +57,14 @@ use crate::pipeline::Pipeline;
 use crate::vocab::{Event, EventKind, MessageId, Outcome, SettleOutcome, Step};
 
 /// One white-box property, judged step by step. It breaks for a message.
-trait Inspection {
+pub(super) trait Inspection {
     const PROPERTY: PropertyId;
+
+    /// The word that output uses.
+    const WORD: &'static str;
+
+    /// What it says, in one line.
+    const FORMULA: &'static str;
 
     /// What it must know of the moment before a step: a few bits.
     type Note: Copy + Debug + Default;
@@ -104,7 +119,9 @@ impl<'a> FromIterator<&'a Event> for Happened {
 }
 
 macro_rules! inspections {
-    ($($field:ident: $inspection:ident),* $(,)?) => {
+    ([$($field:ident: $module:ident::$inspection:ident),* $(,)?]) => {
+        $(use self::$module::$inspection;)*
+
         /// What the properties have to know of the moment before a step.
         #[derive(Clone, Copy, Debug, Default)]
         pub struct Before {
@@ -163,17 +180,7 @@ macro_rules! inspections {
     };
 }
 
-inspections! {
-    ack_honesty: AckHonesty,
-    dedup_honesty: DedupHonesty,
-    dedup_completeness: DedupCompleteness,
-    lease_exclusive: LeaseExclusive,
-    stale_settle_refused: StaleSettleRefused,
-    fencing: Fencing,
-    cumulative_commit: CumulativeCommit,
-    poison_bounded: PoisonBounded,
-    replay_safe: ReplaySafe,
-}
+white_box_properties!(inspections);
 
 /// The white-box properties together.
 ///

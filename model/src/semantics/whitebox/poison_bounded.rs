@@ -12,10 +12,13 @@ use crate::pipeline::Pipeline;
 use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
-pub(super) struct PoisonBounded;
+/// The property.
+pub(in crate::semantics) struct PoisonBounded;
 
 impl Inspection for PoisonBounded {
     const PROPERTY: PropertyId = PropertyId::PoisonBounded;
+    const WORD: &'static str = "poison-bounded";
+    const FORMULA: &'static str = "hand-offs(p) <= max; dead-lettered and settled exclude each other; nothing vanishes";
     type Note = ();
 
     fn is_claimed_by(pipeline: &Pipeline) -> bool {

@@ -11,11 +11,12 @@ use crate::pipeline::{Commits, Pipeline, Remembers, Settles};
 use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Position, Step, Strike};
 
-pub(super) struct ReplaySafe;
+/// The property.
+pub(in crate::semantics) struct ReplaySafe;
 
 /// What is known of a replay before the step.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Replay {
+pub(in crate::semantics) struct Replay {
     /// Something that was settled would not be recognised when it comes again.
     unknown: Option<MessageId>,
     /// How many of the positions rewound to would be recognised.
@@ -26,6 +27,8 @@ pub(super) struct Replay {
 
 impl Inspection for ReplaySafe {
     const PROPERTY: PropertyId = PropertyId::ReplaySafe;
+    const WORD: &'static str = "replay-safe";
+    const FORMULA: &'static str = "a rewind repeats deliveries, and no effect";
     type Note = Replay;
 
     fn is_claimed_by(pipeline: &Pipeline) -> bool {

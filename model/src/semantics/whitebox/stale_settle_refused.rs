@@ -9,10 +9,13 @@ use crate::pipeline::{Leases, Pipeline};
 use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
-pub(super) struct StaleSettleRefused;
+/// The property.
+pub(in crate::semantics) struct StaleSettleRefused;
 
 impl Inspection for StaleSettleRefused {
     const PROPERTY: PropertyId = PropertyId::StaleSettleRefused;
+    const WORD: &'static str = "stale-settle-refused";
+    const FORMULA: &'static str = "only the current delivery settles";
     type Note = ();
 
     fn is_claimed_by(pipeline: &Pipeline) -> bool {
