@@ -9,29 +9,37 @@ use crate::pipeline::Pipeline;
 /// The three reference pipelines, which `check` takes when it is given none.
 pub const REFERENCES: [&str; 3] = ["at-most-once", "at-least-once", "exactly-once"];
 
-/// Every preset: its name and its file.
-pub const ALL: &[(&str, &str)] = &[
-    ("at-most-once", include_str!("../presets/at-most-once.toml")),
-    ("at-least-once", include_str!("../presets/at-least-once.toml")),
-    ("exactly-once", include_str!("../presets/exactly-once.toml")),
-    ("kafka-acks-0", include_str!("../presets/kafka-acks-0.toml")),
-    ("kafka-acks-all", include_str!("../presets/kafka-acks-all.toml")),
-    ("kafka-idempotent", include_str!("../presets/kafka-idempotent.toml")),
-    ("kafka-transactional", include_str!("../presets/kafka-transactional.toml")),
-    ("nats-core", include_str!("../presets/nats-core.toml")),
-    ("jetstream", include_str!("../presets/jetstream.toml")),
-    ("jetstream-msgid", include_str!("../presets/jetstream-msgid.toml")),
-    ("rabbitmq-auto-ack", include_str!("../presets/rabbitmq-auto-ack.toml")),
-    ("rabbitmq-confirms", include_str!("../presets/rabbitmq-confirms.toml")),
-    ("redis-pubsub", include_str!("../presets/redis-pubsub.toml")),
-    ("redis-streams", include_str!("../presets/redis-streams.toml")),
-    ("sqs-standard", include_str!("../presets/sqs-standard.toml")),
-    ("sqs-fifo", include_str!("../presets/sqs-fifo.toml")),
-    ("mqtt-qos0", include_str!("../presets/mqtt-qos0.toml")),
-    ("mqtt-qos1", include_str!("../presets/mqtt-qos1.toml")),
-    ("mqtt-qos2", include_str!("../presets/mqtt-qos2.toml")),
-    ("postgres-outbox-inbox", include_str!("../presets/postgres-outbox-inbox.toml")),
-];
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        /// Every preset: its name and its file.
+        pub const ALL: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../presets/", $name, ".toml")))),*];
+    };
+}
+
+// A new preset is its file and its line here.
+presets! {
+    "at-most-once",
+    "at-least-once",
+    "exactly-once",
+    "kafka-acks-0",
+    "kafka-acks-all",
+    "kafka-idempotent",
+    "kafka-transactional",
+    "nats-core",
+    "jetstream",
+    "jetstream-msgid",
+    "rabbitmq-auto-ack",
+    "rabbitmq-confirms",
+    "redis-pubsub",
+    "redis-streams",
+    "sqs-standard",
+    "sqs-fifo",
+    "mqtt-qos0",
+    "mqtt-qos1",
+    "mqtt-qos2",
+    "postgres-outbox-inbox",
+}
 
 /// The preset of this name, if there is one.
 pub fn named(name: &str) -> Option<Pipeline> {

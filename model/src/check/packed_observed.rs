@@ -56,11 +56,11 @@ impl ObservedLayout {
     }
 }
 
-/// Codes a value by its number, of which these bits are used.
+/// Codes a value by its number, of which these bits are used. Where none is, what is read stays the default, number 0.
 #[inline(always)]
 fn code<T: Finite + Copy, B: Bits>(value: &mut T, used: u64, bits: &mut B) {
     let found = bits.code(value.to_bits(), T::BITS, used);
-    if B::READS {
+    if B::READS && used != 0 {
         *value = T::from_bits(found);
     }
 }

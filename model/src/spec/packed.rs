@@ -3,6 +3,9 @@
 //! What the settings rule out is said not to be used, and takes no bits. Nothing relies on that being right: a value
 //! that does not fit stops the search. Everything has its place, whatever the state and the settings. What is read
 //! starts as [`State::default`].
+//!
+//! It stands beside the state and not with the checker, because it writes every private field of the state, which nobody
+//! else may. What it is put beside (the properties' own memory) and how rows are kept is the checker's.
 
 use super::bounds::{LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
