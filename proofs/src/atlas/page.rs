@@ -9,8 +9,8 @@ use delivery_model::spec::bounds::{self, BoundCut};
 use delivery_model::story::{Row, story};
 
 use super::faults::FaultSet;
+use super::scope::Scope;
 use super::search::{Findings, Promise, Story};
-use super::survey::Scope;
 
 /// The result for one pipeline.
 #[derive(Clone, Debug)]
