@@ -22,6 +22,7 @@ mod plan;
 mod record;
 pub mod shipped;
 mod suite;
+pub mod threaded;
 mod watch;
 mod wire;
 mod world;

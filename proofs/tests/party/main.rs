@@ -1,6 +1,9 @@
-//! Parties put through the suite: the shipped ones, the seeded bugs, and foreign ones.
+//! Parties put through the suites: the shipped ones, the seeded bugs, and foreign ones.
 
+mod behaviour;
 mod foreign;
 mod outbox_relay;
 mod shipped;
+mod stores;
+mod threaded;
 mod visibility_queue;

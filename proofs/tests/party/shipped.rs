@@ -49,7 +49,7 @@ fn a_kill_schedule_finds_its_bug_through_the_party_traits() {
         if !is_mapped {
             continue;
         }
-        assert!(finds(mutant).is_some(), "{mutant:?}, {}: not found", kill.property);
+        assert!(finds(mutant).is_some(), "{mutant:?}, {}: not found, and no reason why not", kill.property);
         let innocent = finds(Mutant::None);
         assert!(innocent.is_none(), "{mutant:?}: the sound parties break it too: {}", innocent.unwrap());
     }

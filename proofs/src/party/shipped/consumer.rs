@@ -30,14 +30,12 @@ pub struct ShippedConsumer<E = Effects, S = Sound> {
     next_place: u64,
 }
 
-/// Opens a consumer of these settings on a database, one in memory or your own. Clones of the handle share it.
-pub fn consumer<E: EffectStore + Default>(
-    pipeline: &Pipeline,
-) -> impl Fn(u8, Rc<RefCell<E>>) -> ShippedConsumer<E> + use<E> {
+/// Opens a consumer of these settings on a database in memory. Clones of the handle share it.
+pub fn consumer(pipeline: &Pipeline) -> impl Fn(u8, Rc<RefCell<Effects>>) -> ShippedConsumer + use<> {
     consumer_with(pipeline, Sound)
 }
 
-/// The same, with steps of the caller's choice.
+/// The same, on a database of yours, and with steps of the caller's choice: [`Sound`] ones, or a seeded bug's.
 pub fn consumer_with<E: EffectStore + Default, S: ConsumerSteps>(
     pipeline: &Pipeline,
     steps: S,

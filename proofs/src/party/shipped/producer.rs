@@ -25,12 +25,12 @@ pub struct ShippedProducer<O = SimulatedOutbox, S = Sound> {
     connects: VecDeque<FromProducer>,
 }
 
-/// Opens the producer of these settings on an outbox, a simulated one or your own.
-pub fn producer<O: OutboxStore + Default>(pipeline: &Pipeline) -> impl Fn(O) -> ShippedProducer<O> + use<O> {
+/// Opens the producer of these settings on a simulated outbox.
+pub fn producer(pipeline: &Pipeline) -> impl Fn(SimulatedOutbox) -> ShippedProducer + use<> {
     producer_with(pipeline, Sound)
 }
 
-/// The same, with steps of the caller's choice.
+/// The same, on an outbox of yours, and with steps of the caller's choice: [`Sound`] ones, or a seeded bug's.
 pub fn producer_with<O: OutboxStore + Default, S: ProducerSteps>(
     pipeline: &Pipeline,
     steps: S,
