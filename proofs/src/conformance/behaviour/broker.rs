@@ -91,17 +91,26 @@ fn behaviours<'a, B: Broker>() -> Vec<Behaviour<Subject<'a, B>>> {
 }
 
 impl<B: Broker> Subject<'_, B> {
-    fn publish(&mut self, attempt: u32, epoch: u32) -> Option<Reply> {
+    fn attempt(&self, attempt: u32, epoch: u32) -> ToBroker {
         let identity = match self.asks.producer.identity {
             pipeline::Identity::None => Identity::None,
             pipeline::Identity::MessageId => Identity::Message { session: 0 },
             pipeline::Identity::Sequence => Identity::Sequence { session: 0, number: 0 },
         };
         let publish = Publish { identity, epoch, ..Publish::new(1, *b"order 1", attempt) };
-        self.bench.ask(ToBroker::Publish { publish, late: false }, |output| match output {
-            FromBroker::Reply(reply) => Some(reply),
-            _ => None,
-        })
+        ToBroker::Publish { publish, late: false }
+    }
+
+    /// The broker has all the time that it wants.
+    fn publish(&mut self, attempt: u32, epoch: u32) -> Option<Reply> {
+        let input = self.attempt(attempt, epoch);
+        self.bench.tell(input).into_iter().find_map(reply)
+    }
+
+    /// Up to the moment at which the answer leaves.
+    fn publish_until_answered(&mut self) -> Option<Reply> {
+        let input = self.attempt(1, 0);
+        self.bench.ask(input, reply)
     }
 
     fn receive(&mut self, consumer: u8) -> Option<Delivery> {
@@ -132,7 +141,7 @@ impl<B: Broker> Subject<'_, B> {
     }
 
     fn acked_outlives_a_crash(&mut self) -> Result<(), String> {
-        let reply = self.publish(1, 0);
+        let reply = self.publish_until_answered();
         let is_acked = matches!(reply, Some(Reply::Acked { .. }));
         expect(is_acked, || format!("it does not ack the message: {reply:?}"))?;
         self.bench.crash();
@@ -231,5 +240,12 @@ impl<B: Broker> Subject<'_, B> {
             self.bench.wait();
         }
         self.gets_nothing(0, "once more than is allowed")
+    }
+}
+
+fn reply(output: FromBroker) -> Option<Reply> {
+    match output {
+        FromBroker::Reply(reply) => Some(reply),
+        _ => None,
     }
 }
