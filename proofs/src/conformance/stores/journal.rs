@@ -47,7 +47,7 @@ struct Subject<D: Disk> {
     capacity: Option<u64>,
 }
 
-fn size(record: &Vec<u8>) -> u64 {
+fn size(record: &[u8]) -> u64 {
     (HEADER_BYTES + record.len()) as u64
 }
 
@@ -91,21 +91,21 @@ impl<D: Disk> Subject<D> {
         self.capacity = self.disk.limit(journal, bytes).then_some(bytes);
     }
 
-    fn append(&mut self, record: &Vec<u8>) -> Result<(), String> {
-        let taken: u64 = self.synced.iter().chain(&self.unsynced).map(size).sum();
+    fn append(&mut self, record: &[u8]) -> Result<(), String> {
+        let taken: u64 = self.synced.iter().chain(&self.unsynced).map(|record| size(record)).sum();
         let full = |capacity: u64| {
             let free = capacity.saturating_sub(taken);
             Err(StoreError::Full { needed: size(record), free, capacity })
         };
         let expected = self.capacity.filter(|capacity| taken + size(record) > *capacity).map_or(Ok(()), full);
         same("an append", self.journal().append(record), expected.clone())?;
-        self.unsynced.extend(expected.is_ok().then(|| record.clone()));
+        self.unsynced.extend(expected.is_ok().then(|| record.to_vec()));
         Ok(())
     }
 
     fn rewrite(&mut self, records: &[Vec<u8>]) -> Result<(), String> {
         let rewritten = self.journal().rewrite(records.iter().cloned());
-        let needed: u64 = records.iter().map(size).sum();
+        let needed: u64 = records.iter().map(|record| size(record)).sum();
         if self.capacity.is_none_or(|capacity| needed <= capacity) {
             same("a rewrite", rewritten, Ok(()))?;
             (self.synced, self.unsynced) = (records.to_vec(), Vec::new());
