@@ -82,7 +82,10 @@ fn written_out<'a>(mut rest: &'a str, mut path: Vec<String>, found: &mut Vec<Vec
         match rest.strip_prefix("::") {
             Some(after) => rest = after,
             None => {
-                found.push(path);
+                // What follows a `$` is a macro's to fill in.
+                if !(rest.starts_with('$') && path.len() > 1) {
+                    found.push(path);
+                }
                 return rest;
             }
         }

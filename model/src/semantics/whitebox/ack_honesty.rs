@@ -3,17 +3,16 @@
 //! Judged when the producer takes the ack in: what is durable then stays so. Claimed where acks come after the sync; an
 //! ack on receipt says that the broker has the message in memory, and claims nothing about its disk.
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, holds};
 use crate::pipeline::{Acks, Pipeline};
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
 /// The property.
 pub(in crate::semantics) struct AckHonesty;
 
 impl Inspection for AckHonesty {
-    const PROPERTY: PropertyId = PropertyId::AckHonesty;
     const WORD: &'static str = "ack-honesty";
     const FORMULA: &'static str = "producer ack => the record is durable";
     type Note = ();

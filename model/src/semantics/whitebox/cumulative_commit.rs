@@ -6,17 +6,16 @@
 //! Claimed where the contiguous prefix is committed after its effects, by the current owner of the work. Committing the
 //! highest position seen is the mistake that it finds (parallel-consumer #826).
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, below};
 use crate::pipeline::{Commits, Leases, Pipeline, Settles};
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Position, Step};
 
 /// The property.
 pub(in crate::semantics) struct CumulativeCommit;
 
 impl Inspection for CumulativeCommit {
-    const PROPERTY: PropertyId = PropertyId::CumulativeCommit;
     const WORD: &'static str = "cumulative-commit";
     const FORMULA: &'static str = "committed(n) => every position below n has its effect, or is dead-lettered";
     /// The first position that must not be committed by the step. As commits are of a prefix, it is the first to go.

@@ -6,17 +6,16 @@
 //! Claimed of a broker that recognises retries and whose memory is not lost, as long as the producer does not submit
 //! anew, on purpose, what it had not seen confirmed.
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, below};
 use crate::pipeline::{Dedup, DedupOnRestart, OnRestart, Pipeline};
-use crate::semantics::PropertyId;
 use crate::vocab::{Fault, MessageId, Move, Position, Step};
 
 /// The property.
 pub(in crate::semantics) struct DedupCompleteness;
 
 impl Inspection for DedupCompleteness {
-    const PROPERTY: PropertyId = PropertyId::DedupCompleteness;
     const WORD: &'static str = "dedup-completeness";
     const FORMULA: &'static str = "within the window, a retry is never stored twice";
     /// The message that was received and is in the window already, and the log's end.

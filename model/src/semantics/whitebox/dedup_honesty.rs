@@ -7,17 +7,16 @@
 //! numbers does once it has forgotten a session that was begun: one that is not remembered may begin anywhere, and what
 //! was skipped there is taken for old later, acked, and lost.
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{Decision, PartyState, holds};
 use crate::pipeline::{Dedup, Pipeline};
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
 /// The property.
 pub(in crate::semantics) struct DedupHonesty;
 
 impl Inspection for DedupHonesty {
-    const PROPERTY: PropertyId = PropertyId::DedupHonesty;
     const WORD: &'static str = "dedup-honesty";
     const FORMULA: &'static str = "suppressed as a duplicate => this very m is in the log";
     /// The message that would be suppressed falsely.

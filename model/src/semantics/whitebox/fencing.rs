@@ -6,17 +6,16 @@
 //!
 //! Claimed where whoever can be fenced is.
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::PartyState;
 use crate::pipeline::{Identity, Leases, Pipeline, Settles};
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Position, Step};
 
 /// The property.
 pub(in crate::semantics) struct Fencing;
 
 impl Inspection for Fencing {
-    const PROPERTY: PropertyId = PropertyId::Fencing;
     const WORD: &'static str = "fencing";
     const FORMULA: &'static str = "after epoch e registers, nothing of an older epoch is stored, settled or effected";
     /// The message of an older epoch that was received, and the log's end.

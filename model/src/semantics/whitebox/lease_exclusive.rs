@@ -3,17 +3,16 @@
 //! A lease is granted by a hand-off, so it is judged there: nobody had a live one before, and nobody else has after,
 //! not even a holder whose lease had ended and has come to life again. Claimed everywhere.
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::PartyState;
 use crate::pipeline::Pipeline;
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
 /// The property.
 pub(in crate::semantics) struct LeaseExclusive;
 
 impl Inspection for LeaseExclusive {
-    const PROPERTY: PropertyId = PropertyId::LeaseExclusive;
     const WORD: &'static str = "lease-exclusive";
     const FORMULA: &'static str = "at most one live lease a position";
     /// Somebody had a live lease.

@@ -6,17 +6,16 @@
 //!
 //! Claimed where there is a max, or where nothing may vanish.
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, below};
 use crate::pipeline::Pipeline;
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
 /// The property.
 pub(in crate::semantics) struct PoisonBounded;
 
 impl Inspection for PoisonBounded {
-    const PROPERTY: PropertyId = PropertyId::PoisonBounded;
     const WORD: &'static str = "poison-bounded";
     const FORMULA: &'static str = "hand-offs(p) <= max; dead-lettered and settled exclude each other; nothing vanishes";
     type Note = ();

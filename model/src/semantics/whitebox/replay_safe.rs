@@ -5,10 +5,10 @@
 //!
 //! Claimed where the inbox is part of the effect's transaction, and settles (of what has its effect) come after it.
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::PartyState;
 use crate::pipeline::{Commits, Pipeline, Remembers, Settles};
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Position, Step, Strike};
 
 /// The property.
@@ -26,7 +26,6 @@ pub(in crate::semantics) struct Replay {
 }
 
 impl Inspection for ReplaySafe {
-    const PROPERTY: PropertyId = PropertyId::ReplaySafe;
     const WORD: &'static str = "replay-safe";
     const FORMULA: &'static str = "a rewind repeats deliveries, and no effect";
     type Note = Replay;

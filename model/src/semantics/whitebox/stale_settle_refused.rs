@@ -3,17 +3,16 @@
 //! A settle may come in a message of its own, or in the effect's transaction. Claimed where leases are checked; where
 //! they are not, a stale settle is confirmed like any other (NATS #4786).
 
-use super::{Happened, Inspection, WhiteboxRules};
+use super::inspection::{Happened, Inspection};
+use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::PartyState;
 use crate::pipeline::{Leases, Pipeline};
-use crate::semantics::PropertyId;
 use crate::vocab::{MessageId, Move, Step};
 
 /// The property.
 pub(in crate::semantics) struct StaleSettleRefused;
 
 impl Inspection for StaleSettleRefused {
-    const PROPERTY: PropertyId = PropertyId::StaleSettleRefused;
     const WORD: &'static str = "stale-settle-refused";
     const FORMULA: &'static str = "only the current delivery settles";
     type Note = ();
