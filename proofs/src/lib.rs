@@ -88,6 +88,7 @@
 
 pub mod atlas;
 pub mod conformance;
+pub mod kill_matrix;
 pub mod lockstep;
 pub mod mutants;
 pub mod party;

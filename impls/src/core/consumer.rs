@@ -166,7 +166,10 @@ impl<S: ConsumerSteps> Consumer<S> {
         let record = work.hand_off.record.clone();
         let Ok(effect) = handler(&record).and_then(|()| store.effect_of(&record.payload).map_err(|_| HandlerFailed))
         else {
-            self.give_up(hand);
+            match self.steps.passes_over_failure() {
+                true => self.finish_handling(hand),
+                false => self.give_up(hand),
+            }
             return Ok(());
         };
         let key = self.key(&record, hand.position);
@@ -236,7 +239,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             Subscription::Cursor => {
                 let covers = self.inbox.covers(hand.position, self.commits(), committed);
                 self.finish(hand);
-                covers
+                self.steps.says_done(covers)
             }
         };
         let has_news = match covers {
@@ -259,7 +262,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             return;
         }
         self.report_settle(hand, outcome);
-        match (self.settles(), outcome) {
+        match (self.settles(), self.steps.settled(outcome)) {
             (Settles::BeforeEffect, SettleOutcome::Ok) => self.set_task(hand, Task::Handle),
             _ => self.give_up(hand),
         }
@@ -311,7 +314,9 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// still has of an earlier generation, is part of what it commits.
     fn begin(&mut self, generation: Generation) {
         self.generation = generation;
-        self.inbox.forget_all_done();
+        if self.steps.goes_by_commits() {
+            self.inbox.forget_all_done();
+        }
     }
 
     /// The position is finished: from then on that is part of what a cursor commits, unless its hand-off is of an earlier

@@ -86,7 +86,8 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         let epoch = steps.next_epoch(epoch);
         store.begin(epoch)?;
         let settings = pipeline.producer.clone();
-        let next_number = if settings.on_restart == OnRestart::Outbox { next_number } else { 0 };
+        let keeps_session = settings.on_restart == OnRestart::Outbox;
+        let next_number = if keeps_session { steps.first_number(next_number) } else { 0 };
         let (outbox, reports) = Default::default();
         let mut producer = Producer { settings, tuning, steps, id, epoch, next_number, outbox, store, reports };
         rows.into_iter().for_each(|row| producer.take_up(row));
@@ -95,7 +96,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
 
     /// A row of the last incarnation: transmitted under its own number if it has one, else under a new one.
     fn take_up(&mut self, row: OutboxRow) {
-        let identity = match row.number {
+        let identity = match self.steps.number_of_row(row.number) {
             Some(number) => self.identity(row.message, number),
             None => self.next_identity(row.message),
         };
@@ -133,11 +134,12 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
 
     /// Writes the row that a restart will find, where it is to find one.
     fn keep(&mut self, message: MessageId, payload: &[u8], identity: Identity) -> Result<(), StoreError> {
-        match (self.settings.on_restart, identity) {
-            (OnRestart::Forgets, _) => Ok(()),
-            (OnRestart::Outbox, Identity::Sequence { number, .. }) => self.store.insert(message, payload, Some(number)),
-            (OnRestart::Outbox | OnRestart::Resubmits, _) => self.store.insert(message, payload, None),
-        }
+        let number = match (self.settings.on_restart, identity) {
+            (OnRestart::Forgets, _) => return Ok(()),
+            (OnRestart::Outbox, Identity::Sequence { number, .. }) => Some(number),
+            (OnRestart::Outbox | OnRestart::Resubmits, _) => None,
+        };
+        self.steps.row_of_submitted(&mut self.store, message, payload, number)
     }
 
     fn queue(&mut self, message: MessageId, payload: Payload, identity: Identity) {
@@ -147,7 +149,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
 
     /// The message to be attempted next and the earliest time for it, if the window has room.
     pub fn next_attempt(&self) -> Option<(MessageId, Millis)> {
-        if self.outbox.in_flight() >= self.settings.in_flight as usize {
+        if self.outbox.in_flight() >= self.steps.window(self.settings.in_flight) as usize {
             return None;
         }
         match self.outbox.first_queued()? {
@@ -259,7 +261,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
             Attempts::UntilAcked => true,
             Attempts::AtMost(attempts_max) => attempts < attempts_max,
         };
-        if may_retry {
+        if self.steps.tries_again(outcome, may_retry) {
             unfinished.waits = Waits::ForAttempt(now + self.tuning.back_off.after(attempts, message.0));
             self.outbox.put(message, unfinished);
         } else {
@@ -281,7 +283,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         self.outbox.take(message);
         match self.settings.on_restart {
             OnRestart::Forgets => Ok(()),
-            OnRestart::Outbox | OnRestart::Resubmits => self.store.delete(message),
+            OnRestart::Outbox | OnRestart::Resubmits => self.steps.row_of_finished(&mut self.store, message),
         }
     }
 

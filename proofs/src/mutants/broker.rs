@@ -3,14 +3,14 @@
 use delivery_impls::core::broker::PublishDecision;
 use delivery_impls::core::dedup::{Familiarity, Memory};
 use delivery_impls::core::deliveries::{Candidates, Deliveries, Next};
-use delivery_impls::core::delivery::DeliveryId;
+use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
 use delivery_impls::core::leases::Leases;
 use delivery_impls::core::ledger::{Entry, Ledger};
 use delivery_impls::core::log::Log;
 use delivery_impls::core::steps::{BrokerSteps, Sound};
 use delivery_impls::data::positions::Positions;
-use delivery_impls::data::record::Identity;
-use delivery_impls::store::{Journal, StoreError};
+use delivery_impls::data::record::{Identity, Verdict};
+use delivery_impls::store::{Covers, Journal, StoreError};
 use delivery_model::pipeline::{self, DedupOnRestart, RecordsSettles};
 use delivery_model::vocab::{Epoch, Position};
 
@@ -24,8 +24,19 @@ impl BrokerSteps for Mutant {
             Mutant::ForgottenTakenForWhole if !is_rebuilt && incarnation > 1 => {
                 Memory::new(settings, Position::default())
             }
+            Mutant::WindowOneShort if is_rebuilt && settings.dedup_window > 1 => {
+                let short = pipeline::Broker { dedup_window: settings.dedup_window - 1, ..settings.clone() };
+                log.remembered_by(Memory::new(&short, log.start()))
+            }
             Mutant::RetentionForgetsSeen if is_rebuilt => log.remembered_by(Memory::new(settings, log.start())),
             _ => Sound.memory_at_start(settings, log, incarnation),
+        }
+    }
+
+    fn record_epoch<J: Journal>(&self, ledger: &mut Ledger<J>, registered: Entry) -> Result<(), StoreError> {
+        match self {
+            Mutant::EpochInMemory => Ok(()),
+            _ => Sound.record_epoch(ledger, registered),
         }
     }
 
@@ -53,6 +64,13 @@ impl BrokerSteps for Mutant {
         }
     }
 
+    fn answer_to_failed_store(&self) -> Verdict {
+        match self {
+            Mutant::FailedStoreAcked => Verdict::Acked(None),
+            _ => Sound.answer_to_failed_store(),
+        }
+    }
+
     fn may_confirm(&self, position: Position, synced: Position, is_duplicate: bool) -> bool {
         match self {
             Mutant::AckBeforeSync => true,
@@ -71,6 +89,7 @@ impl BrokerSteps for Mutant {
     fn deliveries_max(&self, max: u32) -> u32 {
         match self {
             Mutant::DeadLetterLate if max > 0 => max + 1,
+            Mutant::LimitIgnored => 0,
             _ => Sound.deliveries_max(max),
         }
     }
@@ -93,9 +112,15 @@ impl BrokerSteps for Mutant {
     }
 
     fn compacted(&self, mut entries: Vec<Entry>) -> Vec<Entry> {
-        if *self == Mutant::HandOffNotPersisted {
-            entries.retain(|entry| !matches!(entry, Entry::Counted(..) | Entry::HandedOffOnce(..)));
-        }
+        entries.retain(|entry| {
+            !matches!(
+                (self, entry),
+                (Mutant::HandOffNotPersisted, Entry::Counted(..) | Entry::HandedOffOnce(..))
+                    | (Mutant::CountsDropped, Entry::Counted(..))
+                    | (Mutant::EpochsDropped, Entry::Registered(..))
+                    | (Mutant::EpochInMemory, Entry::Registered(..))
+            )
+        });
         Sound.compacted(entries)
     }
 
@@ -107,10 +132,35 @@ impl BrokerSteps for Mutant {
         }
     }
 
+    fn recorded(&self, done: Covers) -> Covers {
+        match (self, done) {
+            (Mutant::SettleTakenAsCumulative, Covers::One(position)) => Covers::Below(Position(position.0 + 1)),
+            _ => Sound.recorded(done),
+        }
+    }
+
     fn records_settles(&self, setting: RecordsSettles) -> RecordsSettles {
         match self {
             Mutant::SettleNotPersisted => RecordsSettles::Lazily,
             _ => Sound.records_settles(setting),
+        }
+    }
+
+    fn tells_of_dead_letters(&self) -> bool {
+        *self != Mutant::SetAsideDropped && Sound.tells_of_dead_letters()
+    }
+
+    fn give_back(&self, leases: &mut Leases, delivery: DeliveryId) {
+        let live = leases.live().find(|live| live.position == delivery.position);
+        match (self, live) {
+            (Mutant::StaleReleaseFreesLease, Some(live)) => leases.give_back(live),
+            _ => Sound.give_back(leases, delivery),
+        }
+    }
+
+    fn end_leases_of(&self, leases: &mut Leases, consumer: ConsumerId) {
+        if *self != Mutant::LeasesOfGoneKept {
+            Sound.end_leases_of(leases, consumer);
         }
     }
 

@@ -1,10 +1,10 @@
 //! The consumer's seeded bugs.
 
 use delivery_impls::core::steps::{AfterCommit, ConsumerSteps, Sound};
-use delivery_impls::data::record::{Key, Record};
-use delivery_impls::store::{Change, EffectStore, Generation, StoreError};
+use delivery_impls::data::record::{Identity, Key, Record, Session};
+use delivery_impls::store::{Change, Covers, EffectStore, Generation, StoreError};
 use delivery_model::pipeline::{Commits, Settles};
-use delivery_model::vocab::Position;
+use delivery_model::vocab::{Position, SettleOutcome};
 
 use super::Mutant;
 
@@ -26,6 +26,12 @@ impl ConsumerSteps for Mutant {
     fn key(&self, record: &Record, position: Position) -> Key {
         match self {
             Mutant::InboxByPosition => Key::Position(position),
+            Mutant::InboxWithoutSession => match record.key(position) {
+                Key::Identity(Identity::Sequence { number, .. }) => {
+                    Key::Identity(Identity::Sequence { session: Session::default(), number })
+                }
+                other => other,
+            },
             _ => Sound.key(record, position),
         }
     }
@@ -37,9 +43,14 @@ impl ConsumerSteps for Mutant {
         seen: impl FnOnce() -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
         match self {
+            Mutant::InboxNotAsked => Ok(false),
             Mutant::PositionsTakenForInbox => Ok(store.finished()?.contains(position)),
             _ => Sound.was_handled(store, position, seen),
         }
+    }
+
+    fn passes_over_failure(&self) -> bool {
+        *self == Mutant::FailureSettled || Sound.passes_over_failure()
     }
 
     fn transactions<E>(&self, change: Change<E>) -> (Change<E>, Option<Change<E>>) {
@@ -58,6 +69,25 @@ impl ConsumerSteps for Mutant {
             Mutant::FenceIgnored => None,
             _ => Sound.fenced_by(generation),
         }
+    }
+
+    fn says_done(&self, finished: Covers) -> Covers {
+        match (self, finished) {
+            (Mutant::CommitsOneTooMany, Covers::Below(end)) => Covers::Below(Position(end.0 + 1)),
+            _ => Sound.says_done(finished),
+        }
+    }
+
+    fn settled(&self, outcome: SettleOutcome) -> SettleOutcome {
+        match (self, outcome) {
+            (Mutant::RefusedSettleTakenForOk, SettleOutcome::Refused) => SettleOutcome::Ok,
+            (Mutant::LostSettleTakenForOk, SettleOutcome::Unknown) => SettleOutcome::Ok,
+            _ => Sound.settled(outcome),
+        }
+    }
+
+    fn goes_by_commits(&self) -> bool {
+        *self != Mutant::DoneKept && Sound.goes_by_commits()
     }
 
     fn after_commit(&self, has_news: bool, is_last: bool) -> AfterCommit {

@@ -16,6 +16,54 @@ impl ProducerSteps for Mutant {
         }
     }
 
+    fn first_number(&self, stored: u64) -> u64 {
+        match self {
+            Mutant::NumbersStartAnew => 0,
+            _ => Sound.first_number(stored),
+        }
+    }
+
+    fn number_of_row(&self, own: Option<u64>) -> Option<u64> {
+        match self {
+            Mutant::TakenUpUnderNewNumber => None,
+            _ => Sound.number_of_row(own),
+        }
+    }
+
+    fn window(&self, in_flight: u32) -> u32 {
+        match self {
+            Mutant::WindowIgnored => u32::MAX,
+            _ => Sound.window(in_flight),
+        }
+    }
+
+    fn tries_again(&self, outcome: Outcome, may: bool) -> bool {
+        match (self, outcome) {
+            (Mutant::GivesUpOnRefusal, Outcome::Refused) | (Mutant::GivesUpOnSilence, Outcome::Unknown) => false,
+            _ => Sound.tries_again(outcome, may),
+        }
+    }
+
+    fn row_of_submitted(
+        &self,
+        store: &mut impl OutboxStore,
+        message: MessageId,
+        payload: &[u8],
+        number: Option<u64>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Mutant::RowNotWritten => Ok(()),
+            _ => Sound.row_of_submitted(store, message, payload, number),
+        }
+    }
+
+    fn row_of_finished(&self, store: &mut impl OutboxStore, message: MessageId) -> Result<(), StoreError> {
+        match self {
+            Mutant::RowKept => Ok(()),
+            _ => Sound.row_of_finished(store, message),
+        }
+    }
+
     fn identity_of_retry(&self, own: Identity, fresh: impl FnOnce() -> Identity) -> Identity {
         match self {
             Mutant::RetryUnderNewIdentity => fresh(),
@@ -47,6 +95,7 @@ impl ProducerSteps for Mutant {
     fn outcome_of_silence(&self) -> Outcome {
         match self {
             Mutant::TimeOutTakenForRefusal => Outcome::Refused,
+            Mutant::SilenceTakenForAck => Outcome::Acked,
             _ => Sound.outcome_of_silence(),
         }
     }

@@ -27,6 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use delivery_impls::core::report::Report;
+use delivery_impls::core::steps::{Sound, Steps};
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::data::record::ProducerId;
 use delivery_impls::driver::faults::{Injector, PlanError, owner};
@@ -197,8 +198,13 @@ pub fn order(message: MessageId) -> Order {
 }
 
 /// Runs a pipeline, or resumes a run that was stopped or killed.
-#[expect(clippy::disallowed_methods, reason = "a real run takes real time")]
 pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealError> {
+    run_with_steps(pipeline, options, Sound)
+}
+
+/// [`run`], with steps of the caller's choice in the cores.
+#[expect(clippy::disallowed_methods, reason = "a real run takes real time")]
+pub fn run_with_steps<S: Steps>(pipeline: &Pipeline, options: &Options, steps: S) -> Result<RealReport, RealError> {
     check(options)?;
     let began = Instant::now();
     let temporary;
@@ -221,7 +227,7 @@ pub fn run(pipeline: &Pipeline, options: &Options) -> Result<RealReport, RealErr
     created.keep();
     let part = AllParties { pipeline, options, stores, recorder: &recorder, before: &before };
     let effects_before = recorder.progress().effects;
-    let (ended, tally) = part.drive()?;
+    let (ended, tally) = part.drive(steps)?;
     reconcile::compare(&part.stores, &recorder)?;
     let progress = recorder.progress();
     Ok(RealReport {
@@ -267,7 +273,7 @@ struct AllParties<'a> {
 }
 
 impl AllParties<'_> {
-    fn drive(&self) -> Result<(Ended, Vec<PlannedFault>), RealError> {
+    fn drive<S: Steps>(&self, steps: S) -> Result<(Ended, Vec<PlannedFault>), RealError> {
         let submitted: BTreeSet<MessageId> = self.recorder.submitted();
         let unsubmitted: Vec<MessageId> =
             (1..=self.options.messages).map(MessageId).filter(|message| !submitted.contains(message)).collect();
@@ -284,7 +290,8 @@ impl AllParties<'_> {
         let producers = self.options.producers;
         let observer = Arc::clone(self.recorder) as Arc<dyn Observer>;
         let (pipeline, stores) = (self.pipeline.clone(), self.stores.clone());
-        let mut run = Run::new(pipeline, self.options.tuning, stores, observer, Deployment::Together);
+        let together = Deployment::Together;
+        let mut run = Run::with_steps(pipeline, self.options.tuning, stores, observer, together, steps);
         run.injector = Injector::new(&faults, producers)?.at_most(limits);
         run.stop = Arc::clone(&self.options.stop);
         let mut orders = vec![Orders::new(); producers as usize];

@@ -3,6 +3,8 @@
 //! The same pipeline, number of schedules and seed give the same report. A campaign shows that a promise is broken, or
 //! that so many runs kept it; it never shows that all do.
 
+use std::ops::ControlFlow;
+
 use crate::mutants::Mutant;
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::schedule::Schedule;
@@ -126,6 +128,26 @@ pub fn campaign(
     let mut report = campaign.report;
     report.verdicts = Verdicts::new(&report.rules, |property| report.verdict(property));
     report
+}
+
+/// How many random schedules it takes until one of them breaks the property; none, if `most` do not, or if `go_on` says to
+/// stop. It is asked before each, with how many there were.
+pub fn schedules_until(
+    pipeline: &Pipeline,
+    mutant: Mutant,
+    property: PropertyId,
+    seed: u64,
+    most: u32,
+    go_on: &dyn Fn(u32) -> ControlFlow<()>,
+) -> Option<u32> {
+    let (rules, strategy) = (Rules::from(pipeline), schedules(pipeline));
+    let mut runner = seeded_runner(seed);
+    let mut breaks = |nth: &u32| {
+        let schedule = strategy.new_tree(&mut runner).expect("nothing is filtered out").current();
+        go_on(*nth).is_break() || broken_by(&seeded(&schedule, mutant), rules).contains(property)
+    };
+    let found = (0..most).find(|nth| breaks(nth))?;
+    go_on(found).is_continue().then_some(found + 1)
 }
 
 /// The properties that a run breaks, black-box and white-box: of those that need it to come to rest only if it did, but

@@ -70,7 +70,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     pub fn dead_letter(&mut self, position: Position) -> Result<(), StoreError> {
         let message = self.log.at(position).expect("a position in the log").message;
         self.note(&[Entry::DeadLettered(position)])?;
-        self.reports.push_back(Report::of(EventKind::DeadLetter { message, group: GROUP }));
+        if self.steps.tells_of_dead_letters() {
+            self.reports.push_back(Report::of(EventKind::DeadLetter { message, group: GROUP }));
+        }
         Ok(())
     }
 
@@ -91,10 +93,11 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if is_checked && !self.steps.admits_settle(&self.deliveries, request.hand) {
             return Ok(SettleOutcome::Refused);
         }
+        let covers = self.steps.recorded(request.covers);
         if self.steps.records_settles(self.settings.records_settles) == RecordsSettles::AfterSync {
-            self.note(&self.deliveries.newly_settled(request.covers))?;
+            self.note(&self.deliveries.newly_settled(covers))?;
         }
-        self.deliveries.settle_in_memory(request.covers);
+        self.deliveries.settle_in_memory(covers);
         if request.finishes {
             self.deliveries.leases_mut().give_back(request.hand);
         }
@@ -104,7 +107,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// The consumer is over with a hand-off, and the worker free; unless it settled, the position may be handed off again.
     pub fn release(&mut self, hand: DeliveryId) {
         self.subscribers.free(hand);
-        self.deliveries.leases_mut().give_back(hand);
+        self.steps.give_back(self.deliveries.leases_mut(), hand);
     }
 
     /// Whether this hand-off may still settle.

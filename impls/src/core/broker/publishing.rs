@@ -86,7 +86,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// it returns. An epoch that is not newer changes nothing.
     pub fn register(&mut self, producer: ProducerId, epoch: Epoch) -> Result<(), StoreError> {
         if self.epochs.get(&producer).is_none_or(|known| *known < epoch) {
-            self.ledger.record(&[Entry::Registered(producer, epoch)])?;
+            self.steps.record_epoch(&mut self.ledger, Entry::Registered(producer, epoch))?;
             self.epochs.insert(producer, epoch);
         }
         Ok(())
@@ -136,14 +136,14 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         match decision {
             PublishDecision::Store => match self.store(&publish) {
                 Ok(position) => self.owe(waiting, &publish, Stored::At(position), false),
-                Err(error) if error.is_definite() => self.refuse(&waiting, &publish),
+                Err(error) if error.is_definite() => self.answer_to_failed_store(&waiting, &publish),
                 Err(error) => return Err(error),
             },
             PublishDecision::Duplicate => {
                 let stored = self.whereabouts(&publish);
                 self.owe(waiting, &publish, stored, true);
             }
-            PublishDecision::Refuse => self.refuse(&waiting, &publish),
+            PublishDecision::Refuse => self.answer(&waiting, &publish, Verdict::Refused),
         }
         Ok(true)
     }
@@ -154,7 +154,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
             return false;
         };
         self.note_early(&publish, self.decide(&publish));
-        self.refuse(&waiting, &publish);
+        self.answer_to_failed_store(&waiting, &publish);
         true
     }
 
@@ -211,10 +211,14 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.owed.insert(submission, Owed { waiting, identity, stored, is_duplicate });
     }
 
-    /// Says no, if the producer has not been told yes already.
-    fn refuse(&mut self, waiting: &Waiting, publish: &Publish) {
+    fn answer_to_failed_store(&mut self, waiting: &Waiting, publish: &Publish) {
+        self.answer(waiting, publish, self.steps.answer_to_failed_store());
+    }
+
+    /// Answers at once, if the producer has not been told yes already.
+    fn answer(&mut self, waiting: &Waiting, publish: &Publish, verdict: Verdict) {
         if self.settings.acks == Acks::AfterSync {
-            self.reply(waiting, publish.record.message, Verdict::Refused);
+            self.reply(waiting, publish.record.message, verdict);
         }
     }
 

@@ -49,7 +49,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// A consumer is gone, and everything that it held is free.
     pub fn unsubscribe(&mut self, consumer: ConsumerId) {
         self.subscribers.remove(consumer);
-        self.deliveries.leases_mut().end_of_consumer(consumer);
+        self.steps.end_leases_of(self.deliveries.leases_mut(), consumer);
     }
 
     /// A consumer that is there goes on with what it was working on before it came, where it follows a cursor. Elsewhere,

@@ -7,15 +7,15 @@ use super::Value;
 use crate::core::broker::{PublishDecision, Waiting};
 use crate::core::dedup::{Familiarity, Memory};
 use crate::core::deliveries::{Candidates, Deliveries, Next};
-use crate::core::delivery::DeliveryId;
+use crate::core::delivery::{ConsumerId, DeliveryId};
 use crate::core::leases::Leases;
 use crate::core::ledger::{Entry, Ledger};
 use crate::core::log::Log;
 use crate::core::subscribers::Subscribers;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
-use crate::data::record::Identity;
-use crate::store::{Journal, StoreError};
+use crate::data::record::{Identity, Verdict};
+use crate::store::{Covers, Journal, StoreError};
 
 /// The decisions of a broker. The defaults are what ships.
 pub trait BrokerSteps: Value {
@@ -26,6 +26,11 @@ pub trait BrokerSteps: Value {
             (DedupOnRestart::Forgotten, 1) => Memory::new(settings, log.end()),
             (DedupOnRestart::Forgotten, _) => Memory::forgotten(settings, log.end()),
         }
+    }
+
+    /// Records an incarnation of a producer that registers, before it counts.
+    fn record_epoch<J: Journal>(&self, ledger: &mut Ledger<J>, registered: Entry) -> Result<(), StoreError> {
+        ledger.record(&[registered])
     }
 
     /// Whether an attempt of epoch `found` is refused, given the newest epoch that its producer registered.
@@ -50,6 +55,11 @@ pub trait BrokerSteps: Value {
     /// What the memory notes of a record that was stored.
     fn remember_stored(&self, memory: &mut Memory, position: Position, identity: Identity) {
         memory.remember(position, identity);
+    }
+
+    /// What is said to an attempt that could not be stored.
+    fn answer_to_failed_store(&self) -> Verdict {
+        Verdict::Refused
     }
 
     /// Whether a record may be confirmed: once it is durable.
@@ -108,6 +118,11 @@ pub trait BrokerSteps: Value {
         deliveries.leases().is_live(delivery)
     }
 
+    /// The positions that a settle is recorded for, given those that its consumer says are done.
+    fn recorded(&self, done: Covers) -> Covers {
+        done
+    }
+
     /// When settles are recorded, given the setting.
     fn records_settles(&self, setting: RecordsSettles) -> RecordsSettles {
         setting
@@ -116,6 +131,21 @@ pub trait BrokerSteps: Value {
     /// Whether a lease that ends then is over at this instant.
     fn is_over(&self, ends: Millis, at: Millis) -> bool {
         ends <= at
+    }
+
+    /// Whether a message that is set aside is told as a dead letter, for somebody to find.
+    fn tells_of_dead_letters(&self) -> bool {
+        true
+    }
+
+    /// Frees what was handed off, where this lease is still live.
+    fn give_back(&self, leases: &mut Leases, delivery: DeliveryId) {
+        leases.give_back(delivery);
+    }
+
+    /// Ends the leases of a consumer that is gone.
+    fn end_leases_of(&self, leases: &mut Leases, consumer: ConsumerId) {
+        leases.end_of_consumer(consumer);
     }
 
     /// Ends a lease under its holder.

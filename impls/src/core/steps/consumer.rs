@@ -1,11 +1,11 @@
 //! The consumer's steps.
 
 use delivery_model::pipeline::{Commits, Settles};
-use delivery_model::vocab::Position;
+use delivery_model::vocab::{Position, SettleOutcome};
 
 use super::Value;
 use crate::data::record::{Key, Record};
-use crate::store::{Change, EffectStore, Generation, StoreError};
+use crate::store::{Change, Covers, EffectStore, Generation, StoreError};
 
 /// What a consumer does about a hand-off that it settles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +46,11 @@ pub trait ConsumerSteps: Value {
         seen()
     }
 
+    /// Whether a hand-off whose handler failed goes on as one that was handled: no, it is given up.
+    fn passes_over_failure(&self) -> bool {
+        false
+    }
+
     /// The transactions of an effect with its inbox entry: one. A second one would come in a step of its own.
     fn transactions<E>(&self, change: Change<E>) -> (Change<E>, Option<Change<E>>) {
         (change, None)
@@ -54,6 +59,21 @@ pub trait ConsumerSteps: Value {
     /// By which generation a transaction of a checked lease may be refused.
     fn fenced_by(&self, generation: Generation) -> Option<Generation> {
         Some(generation)
+    }
+
+    /// The positions that it says are done, given those that it has finished.
+    fn says_done(&self, finished: Covers) -> Covers {
+        finished
+    }
+
+    /// What a settle came to, given what is known of it.
+    fn settled(&self, outcome: SettleOutcome) -> SettleOutcome {
+        outcome
+    }
+
+    /// Whether a new generation of the group goes by what is committed alone.
+    fn goes_by_commits(&self) -> bool {
+        true
     }
 
     /// What follows on a commit. `has_news`: it covers what is not known to be committed. `is_last`: the handler has run.

@@ -14,6 +14,43 @@ pub trait ProducerSteps: Value {
         last.map_or(Epoch(0), |last| Epoch(last.0 + 1))
     }
 
+    /// The number with which an incarnation that keeps its session goes on, given the one that is stored.
+    fn first_number(&self, stored: u64) -> u64 {
+        stored
+    }
+
+    /// Under which number a row of an earlier incarnation is transmitted, given its own; none: under a new one.
+    fn number_of_row(&self, own: Option<u64>) -> Option<u64> {
+        own
+    }
+
+    /// How many messages may wait for a reply at once, given the setting.
+    fn window(&self, in_flight: u32) -> u32 {
+        in_flight
+    }
+
+    /// Whether a message is tried again after an attempt with this outcome, given what the settings say.
+    fn tries_again(&self, outcome: Outcome, may: bool) -> bool {
+        let _ = outcome;
+        may
+    }
+
+    /// Stores the row of a message that is submitted, before anything else happens to it.
+    fn row_of_submitted(
+        &self,
+        store: &mut impl OutboxStore,
+        message: MessageId,
+        payload: &[u8],
+        number: Option<u64>,
+    ) -> Result<(), StoreError> {
+        store.insert(message, payload, number)
+    }
+
+    /// What happens to the row of a message that is finished: it goes.
+    fn row_of_finished(&self, store: &mut impl OutboxStore, message: MessageId) -> Result<(), StoreError> {
+        store.delete(message)
+    }
+
     /// The identity of a retry. `own` is what the first attempt had, `fresh` gives the next unused one.
     fn identity_of_retry(&self, own: Identity, fresh: impl FnOnce() -> Identity) -> Identity {
         let _ = fresh;

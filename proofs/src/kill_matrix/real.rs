@@ -1,0 +1,110 @@
+//! Seeded bugs in real runs: threads, TCP and disk, on the bug's kill schedule, as far as a threaded run injects its faults.
+//!
+//! Threads meet as they like, so a bug that needs one order of them may come out in one run and not in the next. Each is
+//! given a few runs. One that is stuck is stopped, and judged as one that goes on like that for ever.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use delivery_impls::core::tuning::Retention;
+use delivery_impls::driver::run::Ended;
+use delivery_model::history::{History, ReadOptions};
+use delivery_model::semantics::{PropertySet, Question, judge};
+use delivery_model::vocab::Fault;
+
+use crate::mutants::Mutant;
+use crate::real::{FaultPlan, Options, RealError, run_with_steps};
+use crate::simulation::kill_schedules::{KillSchedule, kill_schedule};
+
+/// So many runs are tried of each bug.
+pub const RUNS_MAX: u32 = 3;
+/// A run of a few messages takes a fraction of that, time-outs included.
+const STUCK_AFTER: Duration = Duration::from_secs(3);
+
+/// What became of a seeded bug in real runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InRealRuns {
+    /// A run broke the property.
+    Killed {
+        /// Which run it was, counted from 1.
+        run: u32,
+        /// How long all of them took.
+        elapsed: Duration,
+    },
+    /// An assertion of a driver ended this run, counted from 1, before the property could be broken.
+    Asserted {
+        /// Which run it was.
+        run: u32,
+    },
+    /// No run broke it.
+    Kept {
+        /// How many there were.
+        runs: u32,
+    },
+    /// No driver injects this fault of its kill schedule.
+    NotInjected(Fault),
+}
+
+/// Runs a seeded bug's kill schedule for real. [`Mutant::None`] may stand in for the bug, to see that sound cores keep the
+/// property. `keep_going` is asked before each run.
+///
+/// # Panics
+/// If the bug has no kill schedule.
+#[expect(clippy::disallowed_methods, reason = "a real run takes real time")]
+pub fn in_real_runs(bug: Mutant, steps: Mutant, keep_going: &dyn Fn() -> bool) -> Result<InRealRuns, RealError> {
+    let kill = kill_schedule(bug).expect("every seeded bug has a kill schedule");
+    if let Some(planned) = kill.schedule.faults.iter().find(|planned| !planned.fault.row().in_real_runs) {
+        return Ok(InRealRuns::NotInjected(planned.fault));
+    }
+    let began = Instant::now();
+    for run in 1..=RUNS_MAX {
+        if !keep_going() {
+            return Ok(InRealRuns::Kept { runs: run - 1 });
+        }
+        match breaks_property(&kill, steps)? {
+            Some(true) => return Ok(InRealRuns::Killed { run, elapsed: began.elapsed() }),
+            Some(false) => (),
+            None => return Ok(InRealRuns::Asserted { run }),
+        }
+    }
+    Ok(InRealRuns::Kept { runs: RUNS_MAX })
+}
+
+/// Whether a run breaks the property; none, if an assertion ended it.
+fn breaks_property(kill: &KillSchedule, steps: Mutant) -> Result<Option<bool>, RealError> {
+    let place = tempfile::tempdir().map_err(|why| RealError::File { path: std::env::temp_dir(), why })?;
+    let mut options = Options::new(kill.schedule.messages.into(), &place.path().join("history.jsonl"));
+    options.producers = 1;
+    options.plan = FaultPlan::Given(kill.schedule.faults.clone());
+    options.tuning.retention = Some(Retention { records: 0, batch: 1 });
+    let stop = Arc::clone(&options.stop);
+    let (over, waits) = channel::<()>();
+    let watch = thread::spawn(move || {
+        if waits.recv_timeout(STUCK_AFTER) == Err(RecvTimeoutError::Timeout) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let report = catch_unwind(AssertUnwindSafe(|| run_with_steps(&kill.schedule.pipeline, &options, steps)));
+    drop(over);
+    watch.join().expect("it only waits");
+    let Ok(report) = report else { return Ok(None) };
+    let ended = match report {
+        Ok(report) => report.ended,
+        // The stock is a witness of its own: it differs where bytes were mixed up.
+        Err(RealError::Disagreement { .. }) => Ended::Stopped,
+        Err(why) => return Err(why),
+    };
+    let unreadable = |why: std::io::Error| RealError::File { path: options.record.clone(), why };
+    let file = File::open(&options.record).map_err(unreadable)?;
+    let history = History::read(BufReader::new(file), ReadOptions::default())
+        .map_err(|why| RealError::History { path: options.record.clone(), why: Box::new(why) })?;
+    let judgement = judge(&history, Question { endless: ended == Ended::Stopped, ..Question::default() });
+    let broken: PropertySet = judgement.violations.iter().map(|violation| violation.property).collect();
+    Ok(Some(broken.contains(kill.property)))
+}
