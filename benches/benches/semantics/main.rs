@@ -110,7 +110,6 @@ impl Ordering {
 struct Stocking {
     consumer: Consumer,
     inventory: SimulatedInventory,
-    committed: Positions,
 }
 
 impl Stocking {
@@ -119,11 +118,11 @@ impl Stocking {
         while let Some(task) = self.consumer.task(hand) {
             match task {
                 Task::Handle => {
-                    let handled = self.consumer.handle(hand, &self.committed, &mut self.inventory, |_| Ok(()));
+                    let handled = self.consumer.handle(hand, &mut self.inventory, |_| Ok(()));
                     handled.expect(FAILS);
                 }
                 Task::Remember => self.consumer.remember(hand, &mut self.inventory).expect(FAILS),
-                Task::Settle => self.consumer.settle(hand, &self.committed),
+                Task::Settle => self.consumer.settle(NOW, hand),
                 Task::AwaitSettled => return,
             }
             while self.consumer.poll_report().is_some() {}
@@ -155,11 +154,10 @@ impl Whole {
         broker.register(producer.id(), producer.epoch()).expect(FAILS);
         broker.subscribe(CONSUMER, u32::MAX, [], Positions::default());
         let consumer = Consumer::new(&pipeline, CONSUMER);
-        let (inventory, committed) = Default::default();
         Whole {
             ordering: Ordering { is_acked: pipeline.broker.acks != Acks::Never, producer, submitted: 0 },
             broker,
-            stocking: Stocking { consumer, inventory, committed },
+            stocking: Stocking { consumer, inventory: SimulatedInventory::default() },
         }
     }
 
@@ -195,6 +193,7 @@ impl Whole {
                     self.stocking.consumer.handle_settled(request.hand, outcome);
                 }
                 ConsumerOutput::Release(hand) => self.broker.release(hand),
+                other => unreachable!("it is not connected, and follows no cursor: {other:?}"),
             }
         }
         while self.broker.poll_report().is_some() {}

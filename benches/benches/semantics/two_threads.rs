@@ -96,6 +96,7 @@ fn take(broker: &mut MemoryBroker, answer: Answer, settled: &mut Vec<(DeliveryId
                 broker.release(hand);
                 over += 1;
             }
+            other => unreachable!("it is not connected, and follows no cursor: {other:?}"),
         }
     }
     while broker.poll_report().is_some() {}

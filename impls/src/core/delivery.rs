@@ -2,6 +2,7 @@
 
 use delivery_model::vocab::{DeliveryNumber, GroupId, Position};
 
+use crate::data::positions::Positions;
 use crate::data::record::Record;
 use crate::store::{Covers, Generation};
 
@@ -57,8 +58,23 @@ pub struct SettleRequest {
 }
 
 /// What a consumer says to the broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConsumerOutput {
+    /// It is there, and goes on with what it has.
+    Subscribe {
+        /// How many hand-offs it works on at once.
+        workers: u32,
+        /// The hand-offs that it has.
+        hands: Vec<DeliveryId>,
+        /// As in [`Has`](ConsumerOutput::Has); empty where it follows no cursor.
+        has: Positions,
+    },
+    /// Which positions are not to be handed off to it, where it follows a cursor: it has them at work, done or stored.
+    Has(Positions),
+    /// It keeps its positions itself, and everything below this one is finished for good.
+    Finished(Position),
+    /// It wants no more hand-offs.
+    Leave,
     /// It settles, and wants to know what came of it.
     Settle(SettleRequest),
     /// It is over with this hand-off and does not settle it (now): the lease may end.

@@ -40,13 +40,9 @@ impl Inbox {
     /// The positions to commit once this position is finished too, given those that are committed or set aside
     /// already.
     pub fn covers(&self, position: Position, commits: Commits, committed: &Positions) -> Covers {
-        if commits == Commits::Each {
-            return Covers::One(position);
-        }
-        let mut all = committed.clone();
-        all.extend(&self.done);
-        all.insert(position);
-        Covers::Below(if commits == Commits::Prefix { all.first_missing(Position(0)) } else { all.end() })
+        let mut finished = committed.clone();
+        finished.extend(&self.done);
+        covers(position, commits, finished)
     }
 
     /// Notes that the position is finished.
@@ -62,5 +58,15 @@ impl Inbox {
     /// Forgets all finished positions: what is not committed will be done again.
     pub fn forget_all_done(&mut self) {
         self.done = Positions::default();
+    }
+}
+
+/// What to commit once this position is finished beside these.
+pub fn covers(position: Position, commits: Commits, mut finished: Positions) -> Covers {
+    finished.insert(position);
+    match commits {
+        Commits::Each => Covers::One(position),
+        Commits::Prefix => Covers::Below(finished.first_missing(Position(0))),
+        Commits::Highest => Covers::Below(finished.end()),
     }
 }

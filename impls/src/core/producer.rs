@@ -48,8 +48,9 @@ pub enum SubmitError {
 /// One incarnation of a producer.
 ///
 /// Calling contract: [`open`](Producer::open) it, register its [`epoch`](Producer::epoch) with the broker, then
-/// [`submit`](Producer::submit) at any time; [`transmit`](Producer::transmit) while it gives attempts and send those
-/// in order; pass in what comes back with [`handle_reply`](Producer::handle_reply), and the time with
+/// [`submit`](Producer::submit) while it [`wants_more`](Producer::wants_more); [`transmit`](Producer::transmit) while it gives attempts and send those
+/// in order; pass in what comes back with [`handle_reply`](Producer::handle_reply), the end of a connection with
+/// [`handle_disconnected`](Producer::handle_disconnected), and, once all that came before it is passed in, the time with
 /// [`handle_timeout`](Producer::handle_timeout) when [`poll_timeout`](Producer::poll_timeout) says so. Drain
 /// [`poll_report`](Producer::poll_report) after every call. To crash it, drop it and keep its store
 /// ([`into_store`](Producer::into_store)).
@@ -63,6 +64,8 @@ pub struct Producer<O, S = Sound> {
     next_number: u64,
     outbox: Outbox,
     store: O,
+    /// When a producer that was asked to stop does, whatever is left.
+    stops_by: Option<Millis>,
     reports: VecDeque<Report>,
 }
 
@@ -88,8 +91,9 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         let settings = pipeline.producer.clone();
         let keeps_session = settings.on_restart == OnRestart::Outbox;
         let next_number = if keeps_session { steps.first_number(next_number) } else { 0 };
-        let (outbox, reports) = Default::default();
-        let mut producer = Producer { settings, tuning, steps, id, epoch, next_number, outbox, store, reports };
+        let (outbox, stops_by, reports) = Default::default();
+        let mut producer =
+            Producer { settings, tuning, steps, id, epoch, next_number, outbox, store, stops_by, reports };
         rows.into_iter().for_each(|row| producer.take_up(row));
         Ok(producer)
     }
@@ -111,6 +115,22 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     /// Whose incarnation it is.
     pub fn id(&self) -> ProducerId {
         self.id
+    }
+
+    /// Whether it wants to be submitted more: the application shall not be far ahead of what is finished, nor go on once the
+    /// producer is to stop.
+    pub fn wants_more(&self) -> bool {
+        self.stops_by.is_none() && self.outbox.iter().take(self.tuning.ahead).count() < self.tuning.ahead
+    }
+
+    /// It is to stop, by then at the latest. What it has not got through then stays in its store. Only the first call counts.
+    pub fn stop(&mut self, by: Millis) {
+        self.stops_by.get_or_insert(by);
+    }
+
+    /// Whether a producer that is to stop does so now: nothing is left, or it has tried for long enough.
+    pub fn may_stop(&self, now: Millis) -> bool {
+        self.stops_by.is_some_and(|by| self.outbox.is_empty() || now >= by)
     }
 
     /// Takes a message. When it returns, the message is as safe as the settings promise.
@@ -213,12 +233,18 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         late.into_iter().try_for_each(|message| self.time_out(now, message))
     }
 
-    /// When to call [`handle_timeout`](Producer::handle_timeout) and [`transmit`](Producer::transmit) again, if
-    /// nothing else happens before.
+    /// The connection ended: no reply will come to what was sent over it.
+    pub fn handle_disconnected(&mut self, now: Millis) -> Result<(), StoreError> {
+        let waiting: Vec<MessageId> = self.outbox.waiting_for_reply().map(|(message, _)| message).collect();
+        waiting.into_iter().try_for_each(|message| self.time_out(now, message))
+    }
+
+    /// When to call [`handle_timeout`](Producer::handle_timeout) and [`transmit`](Producer::transmit) again, and to ask
+    /// whether it [`may_stop`](Producer::may_stop), if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Millis> {
         let replies = self.outbox.waiting_for_reply().map(|(_, deadline)| deadline).min();
         let attempt = self.next_attempt().map(|(_, earliest)| earliest);
-        replies.into_iter().chain(attempt).min()
+        replies.into_iter().chain(attempt).chain(self.stops_by).min()
     }
 
     /// The next thing that took effect, oldest first.

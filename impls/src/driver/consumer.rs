@@ -1,19 +1,20 @@
 //! The consumer's threads: one that talks to the broker, and the workers.
 //!
-//! All of them share one `State` behind a lock, which a thread holds for one micro-step at a time. So hand-offs that
-//! are at work at once interleave step by step, and a crash, whoever's step it follows, takes everything at once.
+//! All of them share one core behind a lock, which a thread holds for one micro-step at a time, and runs no transaction under.
+//! So hand-offs that are at work at once interleave step by step, and a crash, whoever's step it follows, takes everything at
+//! once.
 
-mod prefix;
 mod rewinding;
 mod state;
+mod window;
 mod work;
 
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 pub use self::rewinding::rewind;
-use self::state::{Shared, State};
+use self::state::Shared;
 use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
@@ -33,7 +34,7 @@ const INCOMING: usize = 1024;
 /// Runs the consumer and its workers: until the broker has closed for good where both run together, else until it is asked
 /// to leave. Drained: it holds nothing then.
 pub fn consume<S: Steps>(run: &Run<S>, broker: SocketAddr) -> Result<Ended, DriverError> {
-    let shared = Shared::new(State::open(run)?);
+    let shared = Shared::open(run)?;
     thread::scope(|scope| {
         let worker = || {
             let worked = work::work(run, &shared);
@@ -44,11 +45,11 @@ pub fn consume<S: Steps>(run: &Run<S>, broker: SocketAddr) -> Result<Ended, Driv
         };
         let workers: Vec<_> = (0..run.pipeline.consumer.workers).map(|_| scope.spawn(worker)).collect();
         let talked = talk(run, broker, &shared);
-        shared.close();
+        shared.queue.close();
         let worked = workers.into_iter().map(|worker| worker.join().expect("workers do not panic"));
         worked.fold(talked, Result::and)
     })?;
-    let ended = if shared.lock().is_idle() { Ended::Drained } else { Ended::Stopped };
+    let ended = if shared.queue.lock().core.is_idle() { Ended::Drained } else { Ended::Stopped };
     Ok(ended)
 }
 
@@ -56,7 +57,7 @@ pub fn consume<S: Steps>(run: &Run<S>, broker: SocketAddr) -> Result<Ended, Driv
 fn talk<S: Steps>(run: &Run<S>, broker: SocketAddr, shared: &Shared<S>) -> Result<(), DriverError> {
     let mut calls = Calls::default();
     loop {
-        let life = shared.lock().life();
+        let life = shared.queue.lock().life;
         let Some(incoming) = connect(run, broker, &mut calls, shared)? else {
             return Ok(());
         };
@@ -76,7 +77,7 @@ fn connect<S: Steps>(
     let Some((link, incoming)) = dial(run, broker, calls)? else {
         return Ok(None);
     };
-    shared.lock().attach(run, link)?;
+    shared.queue.lock().attach(link);
     Ok(Some(incoming))
 }
 
@@ -119,26 +120,21 @@ fn converse<S: Steps>(
     incoming: &Receiver<FromBroker>,
 ) -> Result<Next, DriverError> {
     loop {
-        let patience = run.patience(shared.lock().deadline());
-        let said = incoming.recv_timeout(patience);
-        let mut state = shared.lock();
-        if state.life() != life || run.is_halted() {
+        let patience = run.patience(shared.queue.lock().core.poll_timeout());
+        let first = incoming.recv_timeout(patience);
+        let mut state = shared.queue.lock();
+        if state.life != life || run.is_halted() {
             return Ok(Next::Connect);
         }
-        let taken = match said {
-            Ok(said) => state.hear(run, said),
-            Err(RecvTimeoutError::Timeout) => state.look_up(run),
-            Err(RecvTimeoutError::Disconnected) => state.detach(run),
-        };
-        if run.is_leaving() && state.may_leave() {
-            return Ok(Next::Leave);
-        }
-        let is_cut = !state.is_attached();
+        let taken = state.take_in(run, first, incoming);
+        let (may_leave, is_cut) = (state.core.may_leave(), !state.is_attached());
+        drop(state);
         match taken {
+            Ok(()) if may_leave => return Ok(Next::Leave),
             Ok(()) if is_cut => return Ok(Next::Connect),
-            Ok(()) => shared.wake(),
+            Ok(()) => shared.queue.wake(),
             Err(Interrupt::Crash(planned)) => {
-                state.crash(run, planned)?;
+                shared.crash(run, planned)?;
                 return Ok(Next::Connect);
             }
             Err(Interrupt::Failed(error)) => return Err(error),

@@ -18,9 +18,6 @@ use crate::data::record::{Payload, ProducerId};
 use crate::store::embedded::EmbeddedOutbox;
 use crate::store::{RecoverError, StoreError};
 
-/// The application submits so many messages ahead of those that are finished, so that a crash finds some waiting.
-const AHEAD: usize = 4;
-
 /// Replies that may wait for the loop: the window of unresolved messages bounds them long before.
 const REPLIES: usize = 1024;
 
@@ -61,8 +58,6 @@ struct Incarnation<'a, S> {
     core: Producer<EmbeddedOutbox, S>,
     calls: Calls,
     connection: Option<Connection>,
-    /// When a producer that was asked to stop does, whatever is left.
-    stops_by: Option<Millis>,
 }
 
 struct Connection {
@@ -77,8 +72,8 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         let recover = |why| DriverError::Recover { role: name.clone(), why };
         let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
         let core = Producer::with_steps(&run.pipeline, run.tuning, id, store, run.steps.clone()).map_err(recover)?;
-        let (calls, connection, stops_by) = Default::default();
-        Ok(Incarnation { run, name, broker, core, calls, connection, stops_by })
+        let (calls, connection) = Default::default();
+        Ok(Incarnation { run, name, broker, core, calls, connection })
     }
 
     /// Loses the core, and what is on its way on the connection; the store closes as it is.
@@ -91,11 +86,15 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     fn work(&mut self, orders: &mut Orders) -> Result<Ended, Interrupt> {
         while !self.run.is_halted() {
             self.run.look_for_crash(self.role())?;
+            let now = self.run.now();
+            if self.run.is_stopping() {
+                self.core.stop(now + self.run.last_tries());
+            }
             self.submit(orders)?;
             if self.core.outbox().is_empty() && orders.is_empty() {
                 return Ok(Ended::Drained);
             }
-            if self.run.is_stopping() && (self.core.outbox().is_empty() || self.has_tried_enough()) {
+            if self.core.may_stop(now) {
                 return Ok(Ended::Stopped);
             }
             if self.connection.is_none() {
@@ -106,16 +105,8 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             }
             self.transmit()?;
             self.take_in()?;
-            let now = self.run.now();
-            self.step(|core| core.handle_timeout(now))?;
         }
         Ok(Ended::Stopped)
-    }
-
-    /// Whether a producer that is to stop has gone on for long enough. What it has not got through stays in its outbox.
-    fn has_tried_enough(&mut self) -> bool {
-        let now = self.run.now();
-        now >= *self.stops_by.get_or_insert(now + self.run.last_tries())
     }
 
     fn role(&self) -> Role {
@@ -140,7 +131,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     }
 
     fn submit(&mut self, orders: &mut Orders) -> Result<(), Interrupt> {
-        while self.core.outbox().iter().take(AHEAD).count() < AHEAD && !self.run.is_stopping() {
+        while self.core.wants_more() {
             let Some((message, payload)) = orders.pop_front() else {
                 return Ok(());
             };
@@ -173,46 +164,44 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         Ok(())
     }
 
-    /// Waits for a reply, or for the next deadline.
+    /// Waits for a reply, or for the next deadline; takes in what has come, and then looks whether a deadline has passed.
     fn take_in(&mut self) -> Result<(), Interrupt> {
-        let Some(connection) = &mut self.connection else {
+        let Some(Connection { replies, is_registered, .. }) = &self.connection else {
             return Ok(());
         };
-        let deadline = self.core.poll_timeout().filter(|_| connection.is_registered);
-        let patience = self.run.patience(deadline);
-        match connection.replies.recv_timeout(patience) {
-            Ok(FromBroker::Registered) => connection.is_registered = true,
-            Ok(FromBroker::Reply(reply)) => {
-                let now = self.run.now();
-                self.step(|core| core.handle_reply(now, reply))?;
-            }
-            // A broker that talks to a producer as to a consumer is confused: the protocol has no use for it.
-            Ok(
-                FromBroker::HandOff(_)
-                | FromBroker::Committed(_)
-                | FromBroker::Settled { .. }
-                | FromBroker::Left
-                | FromBroker::Rewound
-                | FromBroker::NotInLog { .. },
-            ) => connection.link.cut(),
-            Ok(FromBroker::Denied) => return Err(DriverError::Denied { role: self.name.clone() }.into()),
-            Ok(FromBroker::Unfit(reason)) => {
-                return Err(DriverError::Unfit { role: self.name.clone(), reason }.into());
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+        let patience = self.run.patience(self.core.poll_timeout().filter(|_| *is_registered));
+        let first = replies.recv_timeout(patience);
+        let now = self.run.now();
+        let said: Vec<FromBroker> = match first {
+            Ok(first) => std::iter::once(first).chain(replies.try_iter().take(REPLIES)).collect(),
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => {
                 self.connection = None;
-                self.give_up_waiting()?;
+                self.step(|core| core.handle_disconnected(now))?;
+                Vec::new()
             }
-        }
-        Ok(())
+        };
+        said.into_iter().try_for_each(|said| self.hear(now, said))?;
+        self.step(|core| core.handle_timeout(now))
     }
 
-    /// The connection is cut: no reply will come to what was sent over it.
-    fn give_up_waiting(&mut self) -> Result<(), Interrupt> {
-        let waiting: Vec<MessageId> = self.core.outbox().waiting_for_reply().map(|(message, _)| message).collect();
-        let now = self.run.now();
-        waiting.into_iter().try_for_each(|message| self.step(|core| core.time_out(now, message)))
+    fn hear(&mut self, now: Millis, said: FromBroker) -> Result<(), Interrupt> {
+        match said {
+            FromBroker::Registered => self.connection.iter_mut().for_each(|it| it.is_registered = true),
+            FromBroker::Reply(reply) => self.step(|core| core.handle_reply(now, reply))?,
+            FromBroker::Denied => return Err(DriverError::Denied { role: self.name.clone() }.into()),
+            FromBroker::Unfit(reason) => {
+                return Err(DriverError::Unfit { role: self.name.clone(), reason }.into());
+            }
+            // A broker that talks to a producer as to a consumer is confused: the protocol has no use for it.
+            FromBroker::HandOff(_)
+            | FromBroker::Committed(_)
+            | FromBroker::Settled { .. }
+            | FromBroker::Left
+            | FromBroker::Rewound
+            | FromBroker::NotInLog { .. } => self.connection.iter().for_each(|it| it.link.cut()),
+        }
+        Ok(())
     }
 
     /// Takes a step of the core and tells what it did.

@@ -11,12 +11,16 @@
 //!
 //! | piece | between whom | in which driver | loom |
 //! |---|---|---|---|
-//! | [`ack_window`] | workers that settle in any order; its snapshot, with whoever stores it | consumer (`prefix`) | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
+//! | [`ack_window`] | workers that finish positions in any order; its snapshot, with whoever looks at it meanwhile | consumer (`window`) | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
 //! | [`arrivals`] | a connection's reader, and the loop that ends leases by time | broker (`connections`) | `arrivals.rs` |
 //! | [`in_flight`] | readers with attempts at one message, and the loop that takes them | broker (`joining`) | `in_flight.rs` |
+//! | [`work_queue`] | workers that wait, whoever brings work, whoever closes | consumer (`state`) | `work_queue.rs` |
+//! | [`lives`] | a worker that commits, and the crash of its life | consumer (`state`) | `lives.rs` |
 //! | [`group_sync`] | those who append, and the one who syncs | broker (`syncing`) | `group_sync.rs` |
 
 pub mod ack_window;
 pub mod arrivals;
 pub mod group_sync;
 pub mod in_flight;
+pub mod lives;
+pub mod work_queue;

@@ -18,5 +18,5 @@ pub mod sync {
     pub use std::sync::PoisonError;
 
     pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
-    pub use loom::sync::{Arc, Mutex, MutexGuard};
+    pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 }

@@ -1,14 +1,17 @@
 //! What the ack window is for: a consumer that commits its prefix loses nothing when it crashes.
 //!
-//! Two workers handle a message each and commit through the window; the consumer crashes at any moment, starts again at
-//! what it had committed, and is handed everything from there on. The monitors of `delivery_model::semantics` judge
+//! Two workers handle a message each and mark its position in the window, without a lock; then, under the core's lock, each
+//! takes what the window has by then and commits that far, as the consumer's driver does. The consumer crashes at any moment,
+//! starts again at what it had committed, and is handed everything from there on. The monitors of `delivery_model::semantics` judge
 //! what the workers did, in the order in which they did it: the same definition that judges the model and a real run.
 
-use std::sync::Mutex;
+use std::sync::Mutex as Witness;
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
-use delivery_loom::shared::ack_window::{AckWindow, Advance, BITS, Ring, Sound, Steps, Word};
-use delivery_loom::sync::{AtomicU64, Ordering};
+use delivery_loom::shared::ack_window::{
+    AckWindow, BITS, Marked, Ring, Slot, Snapshot, Sound, Steps, Word, settled_on,
+};
+use delivery_loom::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use delivery_model::pipeline::{Level, Obligation, Semantics};
 use delivery_model::semantics::{Bounded, Monitor, Observed, Rules};
 use delivery_model::vocab::{Event, EventKind, Fault, GroupId, MessageId, Outcome, Position, ProcessId, SettleOutcome};
@@ -23,14 +26,14 @@ const GROUP: GroupId = GroupId(0);
 /// Everything that outlives the consumer, and what its workers share.
 struct World<S> {
     window: AckWindow<S>,
-    /// The broker's record: everything below was committed.
-    committed: AtomicU64,
+    /// The core, of which only this matters: everything below was committed.
+    core: Mutex<Position>,
     /// The database: whether a position has its effect. Relaxed throughout, so that only the window orders anything.
     effects: [AtomicU64; POSITIONS.len()],
     /// Set once the consumer has crashed.
     crashed: AtomicU64,
     /// Not loom's: the witness takes no part in the race.
-    observed: Mutex<Observed<Bounded<{ POSITIONS.len() }>>>,
+    observed: Witness<Observed<Bounded<{ POSITIONS.len() }>>>,
 }
 
 /// Judges exactly-once effects of what was acked; the broker needs no part in it here, so nothing else is watched.
@@ -52,10 +55,10 @@ impl<S: Steps> World<S> {
     fn new() -> Self {
         let world = World {
             window: AckWindow::with_steps(POSITIONS[0], POSITIONS.len() as u32),
-            committed: AtomicU64::new(POSITIONS[0].0),
+            core: Mutex::new(POSITIONS[0]),
             effects: [AtomicU64::new(0), AtomicU64::new(0)],
             crashed: AtomicU64::new(0),
-            observed: Mutex::default(),
+            observed: Witness::default(),
         };
         for position in POSITIONS {
             let message = message(position);
@@ -108,9 +111,18 @@ impl<S: Steps> World<S> {
         self.record(CONSUMER, EventKind::Effect { message: message(position), group: GROUP, payload: None });
     }
 
-    fn commit(&self, advance: Advance) {
-        self.committed.fetch_max(advance.to.0, Ordering::Relaxed);
-        for position in POSITIONS.into_iter().filter(|position| (advance.from..advance.to).contains(position)) {
+    fn core(&self) -> MutexGuard<'_, Position> {
+        self.core.lock().expect("no panic in between")
+    }
+
+    /// Commits as far as the window says that all is finished.
+    fn commit(&self, committed: &mut Position, finished: &Snapshot) {
+        let from = *committed;
+        for position in POSITIONS.into_iter().filter(|position| *position >= from) {
+            if !finished.is_settled(position) {
+                return;
+            }
+            *committed = Position(position.0 + 1);
             let (message, outcome, position) = (message(position), SettleOutcome::Ok, Some(position));
             self.record(
                 CONSUMER,
@@ -126,11 +138,9 @@ impl<S: Steps> World<S> {
         }
     }
 
-    /// Whoever learns that a prefix is settled, by an advance or from the watermark, sees what its workers did.
-    fn assert_effects_seen_below(&self, end: Position) {
-        for position in POSITIONS.into_iter().filter(|&position| position < end) {
-            assert!(self.has_effect(position), "position {position} is in the prefix, but its effect is not seen");
-        }
+    /// Whoever learns that a position is settled sees what its worker did.
+    fn assert_effect_seen(&self, position: Position) {
+        assert!(self.has_effect(position), "position {position} is settled, but its effect is not seen");
     }
 
     /// A worker's whole life: one position, unless the consumer crashes in between.
@@ -139,11 +149,13 @@ impl<S: Steps> World<S> {
             self.deliver(position);
             self.effect(position);
         }
-        if self.is_up()
-            && let Ok(Some(advance)) = self.window.settle(position)
-            && self.is_up()
-        {
-            self.commit(advance);
+        if self.is_up() {
+            // With broken steps it may be refused. As in the driver, that is nothing to the worker.
+            let _ = self.window.settle(position);
+        }
+        let mut committed = self.core();
+        if self.is_up() {
+            self.commit(&mut committed, &self.window.snapshot());
         }
     }
 
@@ -151,7 +163,8 @@ impl<S: Steps> World<S> {
     /// deliveries came again.
     fn start_again(&self) -> (usize, usize) {
         let (mut handed, mut known) = (0, 0);
-        for position in POSITIONS.into_iter().filter(|position| position.0 >= self.committed.load(Ordering::Relaxed)) {
+        let committed = *self.core();
+        for position in POSITIONS.into_iter().filter(|position| *position >= committed) {
             self.deliver(position);
             handed += 1;
             if self.has_effect(position) { known += 1 } else { self.effect(position) }
@@ -166,8 +179,11 @@ fn crash_and_start_again<S: Steps + 'static>(seen: &Seen) {
         let world = loom::sync::Arc::clone(&world);
         thread::spawn(move || world.work(position))
     });
-    world.crashed.fetch_or(1, Ordering::Relaxed);
-    world.record(PRODUCER, EventKind::Fault { fault: Fault::ConsumerCrash });
+    {
+        let _core = world.core();
+        world.crashed.fetch_or(1, Ordering::Relaxed);
+        world.record(PRODUCER, EventKind::Fault { fault: Fault::ConsumerCrash });
+    }
     for worker in workers {
         worker.join().expect("a worker ends");
     }
@@ -238,8 +254,8 @@ impl Steps for AdvancesRelaxed {
     }
 }
 
-/// Two workers, and a committer that goes by the watermark.
-fn see_what_a_prefix_covers<S: Steps + 'static>(seen: &Seen) {
+/// Two workers, and the loop, which looks at the window while they finish.
+fn see_what_a_look_covers<S: Steps + 'static>(seen: &Seen) {
     let (world, turnstile) = (loom::sync::Arc::new(World::<S>::new()), Turnstile::new());
     for position in POSITIONS {
         let (world, turnstile) = (loom::sync::Arc::clone(&world), turnstile.clone());
@@ -247,28 +263,78 @@ fn see_what_a_prefix_covers<S: Steps + 'static>(seen: &Seen) {
             world.effect(position);
             turnstile.pass();
             if let Some(advance) = world.window.settle(position).expect("it is the first settle") {
-                world.assert_effects_seen_below(advance.to);
+                POSITIONS.into_iter().filter(|&it| it < advance.to).for_each(|it| world.assert_effect_seen(it));
             }
         });
     }
     turnstile.pass();
-    let watermark = world.window.watermark();
-    world.assert_effects_seen_below(watermark);
-    seen.note(match watermark.0 - POSITIONS[0].0 {
-        0 => "none settled",
-        1 => "one settled",
+    let finished = world.window.snapshot();
+    let settled: Vec<Position> = POSITIONS.into_iter().filter(|it| finished.is_settled(*it)).collect();
+    settled.iter().for_each(|it| world.assert_effect_seen(*it));
+    seen.note(match settled[..] {
+        [] => "none settled",
+        [_] => "one settled",
         _ => "both settled",
     });
 }
 
 #[test]
-fn whoever_learns_of_a_prefix_sees_the_effects_that_it_covers() {
+fn whoever_looks_at_the_window_sees_the_effects_of_what_is_settled() {
     let ways = ["none settled", "one settled", "both settled"];
-    holds("prefix and effects", &ways, see_what_a_prefix_covers::<Sound>);
+    holds("look and effects", &ways, see_what_a_look_covers::<Sound>);
 }
 
 #[test]
 fn relaxed_looks_and_advances_cover_effects_that_are_not_seen() {
-    is_caught("relaxed look", "its effect is not seen", see_what_a_prefix_covers::<LooksRelaxed>);
-    is_caught("relaxed advance", "its effect is not seen", see_what_a_prefix_covers::<AdvancesRelaxed>);
+    is_caught("relaxed look", "its effect is not seen", see_what_a_look_covers::<LooksRelaxed>);
+    is_caught("relaxed advance", "its effect is not seen", see_what_a_look_covers::<AdvancesRelaxed>);
+}
+
+/// The core has what another consumer settled before, and marks it; a worker that was handed it again finishes it too. A
+/// third position waits behind both.
+fn a_worker_finishes_what_the_core_marks<S: Steps + 'static>(seen: &Seen) {
+    let window = loom::sync::Arc::new(AckWindow::<S>::with_steps(POSITIONS[0], POSITIONS.len() as u32));
+    let turnstile = Turnstile::new();
+    let worker = {
+        let (window, turnstile) = (loom::sync::Arc::clone(&window), turnstile.clone());
+        thread::spawn(move || {
+            turnstile.pass();
+            window.settle(POSITIONS[0]).is_ok()
+        })
+    };
+    turnstile.pass();
+    let is_first = window.settle(POSITIONS[0]).is_ok();
+    window.settle(POSITIONS[1]).expect("nobody else has it");
+    let was_first = worker.join().expect("it ends");
+    assert!(is_first != was_first, "one of the two is the first: {is_first} {was_first}");
+    assert_eq!(window.watermark(), Position(POSITIONS[1].0 + 1), "the watermark sticks");
+    seen.note(if is_first { "the core" } else { "the worker" });
+}
+
+/// Reads the word, then writes it: both find the position open.
+enum MarksInTwoSteps {}
+
+impl Steps for MarksInTwoSteps {
+    fn mark(word: &AtomicU64, slot: Slot) -> Marked {
+        let Some(settled) = settled_on(slot.lap, Word::unpack(word.load(Ordering::Acquire))) else {
+            return Marked::LapGone;
+        };
+        let bit = 1 << slot.bit;
+        if settled & bit != 0 {
+            return Marked::Again;
+        }
+        word.store(Word { lap: slot.lap, settled: settled | bit }.pack(), Ordering::Release);
+        Marked::First
+    }
+}
+
+#[test]
+fn what_the_core_marks_and_a_worker_finishes_is_settled_once() {
+    let ways = ["the core", "the worker"];
+    holds("core and worker", &ways, a_worker_finishes_what_the_core_marks::<Sound>);
+    is_caught(
+        "core and worker, mark in two steps",
+        "one of the two",
+        a_worker_finishes_what_the_core_marks::<MarksInTwoSteps>,
+    );
 }

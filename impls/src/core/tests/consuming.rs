@@ -39,7 +39,7 @@ pub(super) fn deliver(consumer: &mut Consumer, number: u64, position: u64) -> De
 }
 
 pub(super) fn handle(consumer: &mut Consumer, hand: DeliveryId, store: &mut SimulatedInventory) {
-    consumer.handle(hand, &Positions::default(), store, |_| Ok(())).unwrap();
+    consumer.handle(hand, store, |_| Ok(())).unwrap();
 }
 
 pub(super) fn outputs(consumer: &mut Consumer) -> Vec<ConsumerOutput> {
@@ -54,7 +54,7 @@ fn story(consumer: &mut Consumer, number: u64, position: u64, store: &mut Simula
         match task {
             Task::Handle => handle(consumer, hand, store),
             Task::Remember => consumer.remember(hand, store).unwrap(),
-            Task::Settle => consumer.settle(hand, &Positions::default()),
+            Task::Settle => consumer.settle(NOW, hand),
             Task::AwaitSettled => consumer.handle_settled(hand, SettleOutcome::Ok),
         }
         let word = |kind| match kind {
@@ -75,7 +75,7 @@ fn reports_tell_position_delivery_and_bytes() {
     let (mut consumer, mut store) = (consumer(|_| ()), SimulatedInventory::default());
     let hand = deliver(&mut consumer, 3, 8);
     handle(&mut consumer, hand, &mut store);
-    consumer.settle(hand, &Positions::default());
+    consumer.settle(NOW, hand);
     consumer.handle_settled(hand, SettleOutcome::Ok);
     let (message, group, delivery) = (message(3), GroupId(0), Some(DeliveryNumber(1)));
     let (position, outcome) = (Some(Position(8)), SettleOutcome::Ok);
@@ -179,7 +179,7 @@ fn a_handler_that_fails_leaves_nothing_and_frees_its_lease() {
         consumer.deliver(hand_off);
         kinds(|| consumer.poll_report());
         let before = store.clone();
-        consumer.handle(hand, &Positions::default(), &mut store, |_| verdict).unwrap();
+        consumer.handle(hand, &mut store, |_| verdict).unwrap();
         store.refuse_next = before.refuse_next;
         assert_eq!((store, consumer.task(hand)), (before, None));
         assert_eq!(outputs(&mut consumer), [ConsumerOutput::Release(hand)]);
@@ -225,7 +225,7 @@ fn what_came_of_a_settle_decides_what_is_next() {
         }
         consumer.handle_settled(hand, outcome);
         assert_eq!(consumer.task(hand), Some(Task::Settle), "none is awaited yet");
-        consumer.settle(hand, &Positions::default());
+        consumer.settle(NOW, hand);
         assert_eq!(consumer.busy(), u32::from(settles == Settles::BeforeEffect));
         outputs(&mut consumer);
         consumer.handle_settled(hand, outcome);
@@ -291,7 +291,7 @@ fn an_effect_that_may_have_happened_is_the_callers_to_find_out_about() {
     let mut consumer = consumer(|_| {});
     let hand = deliver(&mut consumer, 3, 0);
     kinds(|| consumer.poll_report());
-    let failed = consumer.handle(hand, &Positions::default(), &mut Mute(SimulatedInventory::default()), |_| Ok(()));
+    let failed = consumer.handle(hand, &mut Mute(SimulatedInventory::default()), |_| Ok(()));
     assert!(matches!(failed, Err(StoreError::Failed { .. })));
     assert_eq!((consumer.task(hand), outputs(&mut consumer)), (Some(Task::Handle), vec![]));
     assert_eq!(kinds(|| consumer.poll_report()), []);

@@ -14,12 +14,12 @@ use crate::store::{Change, Covers, EffectStore, Generation, InventoryStore};
 /// What is sent for positions that are finished in this order, when the broker has everything below `committed`.
 fn sent(commits: Commits, committed: u64, finished: &[u64]) -> Vec<Option<Covers>> {
     let mut consumer = consumer(|it| (it.consumer.commits, it.consumer.workers) = (commits, 8));
-    let committed = Positions::below(Position(committed));
+    consumer.handle_committed(&Positions::below(Position(committed)));
     let mut store = SimulatedInventory::default();
     let mut send = |position: u64| {
         let hand = deliver(&mut consumer, position + 1, position);
         handle(&mut consumer, hand, &mut store);
-        consumer.settle(hand, &committed);
+        consumer.settle(NOW, hand);
         match outputs(&mut consumer)[..] {
             [ConsumerOutput::Settle(request)] => Some(request.covers),
             [ConsumerOutput::Release(released)] if released == hand => None,
@@ -72,7 +72,7 @@ fn with_a_hole(change: impl FnOnce(&mut Pipeline)) -> (Consumer, SimulatedInvent
         let hand = deliver(&mut consumer, position + 1, position);
         handle(&mut consumer, hand, &mut store);
         if consumer.task(hand) == Some(Task::Settle) {
-            consumer.settle(hand, &Positions::default());
+            consumer.settle(NOW, hand);
         }
     }
     kinds(|| consumer.poll_report());
@@ -103,7 +103,8 @@ fn a_gap_that_was_set_aside_frees_what_is_finished_beyond_it() {
     assert_eq!(done(&consumer), [2], "the transaction has position 0");
     // The dead letter of position 1 comes with what is settled.
     let hand = deliver(&mut consumer, 4, 3);
-    consumer.handle(hand, &Positions::below(Position(2)), &mut store, |_| Ok(())).unwrap();
+    consumer.handle_committed(&Positions::below(Position(2)));
+    handle(&mut consumer, hand, &mut store);
     assert_eq!((store.finished(), done(&consumer)), (Ok(Positions::below(Position(4))), vec![]));
     let (mut consumer, _) = with_a_hole(|it| {
         (it.consumer.settles, it.broker.records_settles) = (Settles::WithEffect, RecordsSettles::Lazily);
@@ -145,7 +146,7 @@ fn what_is_of_an_earlier_generation_is_no_part_of_what_is_committed() {
         let early = deliver(&mut consumer, 1, 0);
         handle(&mut consumer, early, &mut store);
         tell(&mut consumer, Generation(1));
-        consumer.settle(early, &Positions::default());
+        consumer.settle(NOW, early);
         assert_eq!(done(&consumer), [0; 0]);
         let committed = |consumer: &mut Consumer| match outputs(consumer)[..] {
             [ConsumerOutput::Settle(request)] => request.covers,
@@ -155,7 +156,7 @@ fn what_is_of_an_earlier_generation_is_no_part_of_what_is_committed() {
         let of_now = HandOff { generation: Generation(1), ..hand_off(2, 1) };
         consumer.deliver(of_now.clone());
         handle(&mut consumer, of_now.hand, &mut store);
-        consumer.settle(of_now.hand, &Positions::default());
+        consumer.settle(NOW, of_now.hand);
         assert_eq!(outputs(&mut consumer), [ConsumerOutput::Release(of_now.hand)], "position 0 is to be done again");
     }
 }

@@ -9,6 +9,7 @@ mod publishing;
 mod restarts;
 mod retaining;
 mod subscribing;
+mod telling;
 mod together;
 
 use delivery_model::pipeline::Pipeline;

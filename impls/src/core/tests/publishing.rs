@@ -88,6 +88,47 @@ fn a_window_bounds_what_waits_for_a_reply() {
 }
 
 #[test]
+fn the_application_is_asked_for_a_few_messages_ahead_and_for_none_at_the_end() {
+    let pipeline = pipeline(|_| ());
+    let tuning = Tuning { ahead: 2, ..Tuning::default() };
+    let mut producer = Producer::open(&pipeline, tuning, ProducerId(1), SimulatedOutbox::default()).unwrap();
+    let mut asked = Vec::new();
+    for number in 1..=3 {
+        asked.push(producer.wants_more());
+        producer.submit(message(number), order(1)).unwrap();
+    }
+    assert_eq!(asked, [true, true, false]);
+    let mut producer = open_producer(&pipeline, SimulatedOutbox::default());
+    producer.stop(Millis(10));
+    assert!(!producer.wants_more());
+}
+
+#[test]
+fn a_producer_that_is_to_stop_does_so_when_it_is_through_or_has_tried_for_long_enough() {
+    let pipeline = pipeline(|_| ());
+    let mut producer = producer_with(&pipeline, 1);
+    assert!(!producer.may_stop(Millis(99)), "nobody asked it to");
+    producer.stop(Millis(10));
+    producer.stop(Millis(90));
+    assert_eq!([9, 10].map(|now| producer.may_stop(Millis(now))), [false, true]);
+    let publish = producer.transmit(NOW).unwrap().expect("one is queued");
+    assert_eq!(producer.poll_timeout(), Some(Millis(10)), "before the reply is overdue");
+    producer.handle_reply(NOW, reply(&publish, Verdict::Acked(None))).unwrap();
+    assert!(producer.may_stop(NOW));
+}
+
+#[test]
+fn nothing_is_waited_for_over_a_connection_that_has_ended() {
+    let pipeline = pipeline(|it| it.producer.in_flight = 2);
+    let mut producer = producer_with(&pipeline, 3);
+    (0..2).for_each(|_| assert!(producer.transmit(NOW).unwrap().is_some()));
+    producer.handle_disconnected(Millis(5)).unwrap();
+    let unknown = |number| (message(number), Some(AttemptNumber(1)), Outcome::Unknown);
+    assert_eq!(outcomes(&mut producer), [unknown(1), unknown(2)]);
+    assert_eq!(producer.next_attempt().map(|(next, _)| next), Some(message(1)));
+}
+
+#[test]
 fn a_retry_waits_for_its_back_off_and_keeps_its_identity() {
     let mut producer = producer_with(&Pipeline::default(), 1);
     let first = producer.transmit(NOW).unwrap().unwrap();

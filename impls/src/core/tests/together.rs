@@ -1,13 +1,11 @@
 //! Producer, broker and consumer driven as a driver would drive them: in a loop, by their deadlines.
 
 use delivery_model::pipeline::{Commits, Pipeline, RecordsSettles, Settles};
-use delivery_model::vocab::SettleOutcome;
 
 use super::*;
 use crate::core::consumer::{Consumer, Task};
 use crate::core::deliveries::Next;
 use crate::core::delivery::{ConsumerId, ConsumerOutput};
-use crate::data::positions::Positions;
 use crate::store::InventoryStore;
 use crate::store::simulated::SimulatedInventory;
 
@@ -30,11 +28,13 @@ impl Parties {
         let producer = producer_with(&pipeline, messages);
         let mut broker = open_broker(&pipeline, Journals::default());
         broker.register(producer.id(), producer.epoch()).unwrap();
+        let mut consumer = Consumer::new(&pipeline, ConsumerId(0));
+        consumer.handle_connected();
         Parties {
             now: NOW,
             producer,
             broker,
-            consumer: Consumer::new(&pipeline, ConsumerId(0)),
+            consumer,
             inventory: SimulatedInventory::default(),
             publishes_to_lose: 0,
             hand_offs_to_lose: 0,
@@ -79,12 +79,8 @@ impl Parties {
 
     fn deliver(&mut self) -> bool {
         let is_free = self.consumer.busy() < self.consumer.workers();
-        let mut held = Positions::default();
-        for (hand, _) in self.consumer.hands() {
-            held.insert(hand.position);
-        }
-        let has = [&held, self.consumer.inbox().done(), self.inventory.finished_positions()];
-        let next = if is_free { self.broker.next_for(self.consumer.id(), &has) } else { None };
+        let has = self.consumer.has();
+        let next = if is_free { self.broker.next_for(self.consumer.id(), &[&has]) } else { None };
         match next {
             None => false,
             Some(Next::DeadLetter(position)) => {
@@ -104,23 +100,27 @@ impl Parties {
     }
 
     fn consume(&mut self) -> bool {
-        let Some((hand, task)) = self.consumer.hands().next() else {
+        let Some(hand) = self.consumer.next_ready() else {
             return false;
         };
-        let mut committed = self.broker.deliveries().settled().clone();
-        committed.extend(self.broker.deliveries().dead());
-        match task {
-            Task::Handle => self.consumer.handle(hand, &committed, &mut self.inventory, |_| Ok(())).unwrap(),
-            Task::Remember => self.consumer.remember(hand, &mut self.inventory).unwrap(),
-            Task::Settle => self.consumer.settle(hand, &committed),
-            Task::AwaitSettled => self.consumer.handle_settled(hand, SettleOutcome::Unknown),
+        while let Some(task) = self.consumer.go_on(hand) {
+            match task {
+                Task::Handle => self.consumer.handle(hand, &mut self.inventory, |_| Ok(())).unwrap(),
+                Task::Remember => self.consumer.remember(hand, &mut self.inventory).unwrap(),
+                Task::Settle => self.consumer.settle(self.now, hand),
+                Task::AwaitSettled => unreachable!("a worker has nothing to do with it"),
+            }
         }
         while let Some(output) = self.consumer.poll_output() {
             match output {
                 ConsumerOutput::Release(hand) => self.broker.release(hand),
+                // The broker is asked with what the consumer has.
+                ConsumerOutput::Subscribe { .. } | ConsumerOutput::Has(_) | ConsumerOutput::Finished(_) => {}
+                ConsumerOutput::Leave => unreachable!("nobody asks it to leave"),
                 ConsumerOutput::Settle(request) => {
                     let outcome = self.broker.settle(NOW, request).unwrap();
                     self.consumer.handle_settled(request.hand, outcome);
+                    self.consumer.handle_committed(&self.broker.deliveries().committed());
                 }
             }
         }

@@ -9,7 +9,7 @@ use delivery_impls::core::consumer::{Consumer, HandlerFailed, Task};
 use delivery_impls::core::delivery::{ConsumerId, ConsumerOutput, DeliveryId, HandOff, Lease};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::steps::{ConsumerSteps, Sound};
-use delivery_impls::data::positions::Positions;
+use delivery_impls::core::time::Millis;
 use delivery_impls::data::record::{Identity, Record};
 use delivery_impls::store::{EffectStore, Generation};
 use delivery_model::pipeline::{Pipeline, Remembers};
@@ -72,7 +72,7 @@ impl<E: EffectStore + Default, S: ConsumerSteps> Party for ShippedConsumer<E, S>
             if let Some(output) = self.say() {
                 return Some(output);
             }
-            let (hand, task) = self.core.hands().find(|(_, task)| *task != Task::AwaitSettled)?;
+            let (hand, task) = self.core.ready().next()?;
             self.work(hand, task);
         }
     }
@@ -110,13 +110,13 @@ impl<E: EffectStore, S: ConsumerSteps> ShippedConsumer<E, S> {
     }
 
     fn work(&mut self, hand: DeliveryId, task: Task) {
-        let (committed, mut store) = (Positions::default(), self.store.borrow_mut());
+        let mut store = self.store.borrow_mut();
         let poisoned = &self.poisoned;
         let handler = |record: &Record| if poisoned.contains(&record.message) { Err(HandlerFailed) } else { Ok(()) };
         match task {
-            Task::Handle => self.core.handle(hand, &committed, &mut *store, handler).expect(WORKS),
+            Task::Handle => self.core.handle(hand, &mut *store, handler).expect(WORKS),
             Task::Remember => self.core.remember(hand, &mut *store).expect(WORKS),
-            Task::Settle => self.core.settle(hand, &committed),
+            Task::Settle => self.core.settle(Millis::default(), hand),
             Task::AwaitSettled => {}
         }
     }
@@ -137,6 +137,7 @@ impl<E: EffectStore, S: ConsumerSteps> ShippedConsumer<E, S> {
                 FromConsumer::Settle(Settle { tag: tag(request.hand), finishes: request.finishes })
             }
             ConsumerOutput::Release(hand) => FromConsumer::Release { tag: tag(hand) },
+            other => unreachable!("it knows of no connection: {other:?}"),
         })
     }
 }

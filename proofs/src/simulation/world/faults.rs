@@ -6,7 +6,7 @@ use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::Verdict;
 use delivery_impls::store::EffectStore;
 use delivery_model::pipeline::Delivers;
-use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, SettleOutcome, Strike, Target};
+use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, Strike, Target};
 
 use super::offers::message;
 use super::{Whereabouts, World};
@@ -180,7 +180,7 @@ impl World {
     fn lose_settle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
         self.settles.remove(&id);
-        self.consumer_mut(consumer).handle_settled(id, SettleOutcome::Unknown);
+        self.consumer_mut(consumer).time_out(id);
     }
 
     /// A lease ends under its holder. Of a cursor it is the ownership that ends: the other consumer takes over.
@@ -191,6 +191,7 @@ impl World {
             let generation = self.broker.pass_to(heir).expect("the disk works");
             self.inventory.fence(generation).expect("the disk works");
             self.consumer_mut(heir).take_over(generation);
+            self.take_up_stored();
         } else {
             self.broker.end_lease(position);
         }
@@ -203,5 +204,12 @@ impl World {
         let inventory = &mut self.inventory;
         self.consumers[usize::from(owner.0)].rewind(to, generation, inventory).expect("the disk works");
         self.consumers.iter_mut().for_each(|consumer| consumer.handle_rewound(generation));
+        self.take_up_stored();
+    }
+
+    /// Where consumers keep their positions in the group's store, a new generation goes by what is there.
+    fn take_up_stored(&mut self) {
+        let inventory = &self.inventory;
+        self.consumers.iter_mut().for_each(|consumer| consumer.resume(inventory).expect("the disk works"));
     }
 }

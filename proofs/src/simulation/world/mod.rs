@@ -32,7 +32,6 @@ use delivery_impls::core::producer::Producer;
 use delivery_impls::core::report::Report;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::{Retention, Tuning};
-use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{ProducerId, Publish, Record, Reply, Submission};
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
 use delivery_model::history::Names;
@@ -115,6 +114,7 @@ impl World {
         let tuning = Tuning { numbers_max: NUMBERS_MAX, retention, ..Tuning::default() };
         let constants = Constants { pipeline: pipeline.clone(), messages: messages.into(), tuning, mutant };
         let consumers = if pipeline.faults.of(Fault::LeaseExpiry) > 0 { 2 } else { 1 };
+        let inventory = SimulatedInventory::default();
         let mut world = World {
             submitted: 0,
             producer: constants.producer(SimulatedOutbox::default()),
@@ -125,8 +125,8 @@ impl World {
             dropped: Vec::new(),
             hand_offs: BTreeMap::new(),
             settles: BTreeMap::new(),
-            consumers: (0..consumers).map(|id| constants.consumer(ConsumerId(id))).collect(),
-            inventory: SimulatedInventory::default(),
+            consumers: (0..consumers).map(|id| constants.consumer(ConsumerId(id), &inventory)).collect(),
+            inventory,
             poisoned: None,
             constants: Arc::new(constants),
         };
@@ -168,6 +168,7 @@ impl World {
                 self.suffer(strike);
             }
         }
+        self.tell_committed();
         self.drain(events);
         self.tell_broker();
         self.retain();
@@ -274,11 +275,17 @@ impl World {
         &mut self.consumers[usize::from(id.0)]
     }
 
-    /// What the broker is known to have settled or set aside.
-    fn committed(&self) -> Positions {
-        let mut committed = self.broker.deliveries().settled().clone();
-        committed.extend(self.broker.deliveries().dead());
-        committed
+    /// Tells consumers that follow a cursor what is settled or set aside; where they keep their positions themselves, also
+    /// what any of them has finished.
+    fn tell_committed(&mut self) {
+        if !self.follows_cursor() {
+            return;
+        }
+        let mut committed = self.broker.deliveries().committed();
+        if self.constants.pipeline.consumer.settles == Settles::WithEffect {
+            committed.extend(self.inventory.finished_positions());
+        }
+        self.consumers.iter_mut().for_each(|consumer| consumer.handle_committed(&committed));
     }
 
     /// The broker hears which positions consumers have behind them, where they follow a cursor.
@@ -287,7 +294,7 @@ impl World {
             return;
         }
         for consumer in &self.consumers {
-            let mut has = consumer.inbox().done().clone();
+            let mut has = consumer.has();
             if self.constants.pipeline.consumer.settles == Settles::WithEffect {
                 has.extend(self.inventory.finished_positions());
             }
@@ -316,6 +323,10 @@ impl World {
                         self.settles.insert(request.hand, request);
                     }
                     ConsumerOutput::Release(hand) => self.broker.release(hand),
+                    // The broker hears what each consumer has after every step (`tell_broker`), and drops what the store
+                    // has: there is no wire on which these words could be late.
+                    ConsumerOutput::Has(_) | ConsumerOutput::Finished(_) => {}
+                    said => unreachable!("it has subscribed, and nobody asks it to leave: {said:?}"),
                 }
             }
             while let Some(report) = consumer.poll_report() {

@@ -1,7 +1,8 @@
 //! Which steps are possible, read from what cores and wires hold.
 
-use delivery_impls::core::consumer::{Consumer, Task};
+use delivery_impls::core::consumer::Task;
 use delivery_impls::core::deliveries::Next;
+use delivery_impls::core::delivery::DeliveryId;
 use delivery_impls::data::record::{Publish, Submission};
 use delivery_model::vocab::{DeliveryRef, MessageId, Move, Step};
 
@@ -14,14 +15,18 @@ impl World {
         for &id in self.hand_offs.keys() {
             found.push(Step::Move(Move::Deliver { hand: self.hand(id) }));
         }
-        for (id, task) in self.consumers.iter().flat_map(Consumer::hands) {
-            let hand = self.hand(id);
-            found.push(match task {
-                Task::Handle => Step::Move(Move::Handle { hand }),
-                Task::Remember => Step::Move(Move::Remember { hand }),
-                Task::Settle => Step::Move(Move::Settle { hand }),
-                Task::AwaitSettled => Step::Move(Move::RecordSettle { hand }),
-            });
+        for consumer in &self.consumers {
+            let ready: Vec<(DeliveryId, Task)> = consumer.ready().collect();
+            let is_offered = |it: &(DeliveryId, Task)| it.1 == Task::AwaitSettled || ready.contains(it);
+            found.extend(consumer.hands().filter(is_offered).map(|(id, task)| {
+                let hand = self.hand(id);
+                Step::Move(match task {
+                    Task::Handle => Move::Handle { hand },
+                    Task::Remember => Move::Remember { hand },
+                    Task::Settle => Move::Settle { hand },
+                    Task::AwaitSettled => Move::RecordSettle { hand },
+                })
+            }));
         }
     }
 
@@ -102,9 +107,9 @@ impl World {
                 "its hand-offs are not used up, or another position comes first",
             ),
             Deliver { hand } => require(self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
-            Handle { hand } => require(self.waits_for(hand, Task::Handle), "it is not to be handled"),
-            Remember { hand } => require(self.waits_for(hand, Task::Remember), "it is not to be remembered"),
-            Settle { hand } => require(self.waits_for(hand, Task::Settle), "it is not to be settled"),
+            Handle { hand } => require(self.is_ready(hand, Task::Handle), "it is not to be handled"),
+            Remember { hand } => require(self.is_ready(hand, Task::Remember), "it is not to be remembered"),
+            Settle { hand } => require(self.is_ready(hand, Task::Settle), "it is not to be settled"),
             RecordSettle { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
         }
     }
@@ -140,6 +145,14 @@ impl World {
 
     pub(super) fn is_at(&self, hand: DeliveryRef, at: impl FnOnce(Whereabouts) -> bool) -> bool {
         self.find(hand).is_some_and(|(_, place)| at(place))
+    }
+
+    /// A worker of its consumer could do this with it.
+    fn is_ready(&self, hand: DeliveryRef, expected: Task) -> bool {
+        let Some((id, Whereabouts::With(consumer, _))) = self.find(hand) else {
+            return false;
+        };
+        self.consumers[usize::from(consumer.0)].ready().any(|ready| ready == (id, expected))
     }
 
     pub(super) fn waits_for(&self, hand: DeliveryRef, expected: Task) -> bool {

@@ -5,7 +5,7 @@ use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
 use delivery_impls::core::producer::Producer;
 use delivery_impls::data::positions::Positions;
-use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox, Tear};
+use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox, Tear};
 
 use super::{Constants, NOW, PEER, PRODUCER_ID, World};
 use crate::mutants::Mutant;
@@ -22,8 +22,13 @@ impl Constants {
         Broker::with_steps(&self.pipeline, self.tuning, journals, self.mutant).expect(STARTS)
     }
 
-    pub(super) fn consumer(&self, id: ConsumerId) -> Consumer<Mutant> {
-        Consumer::with_steps(&self.pipeline, id, self.mutant)
+    /// A consumer that has taken up what is finished in the group's store, and has subscribed.
+    pub(super) fn consumer(&self, id: ConsumerId, inventory: &SimulatedInventory) -> Consumer<Mutant> {
+        let mut consumer = Consumer::with_steps(&self.pipeline, id, self.mutant).tuned(self.tuning);
+        consumer.resume(inventory).expect(STARTS);
+        consumer.handle_connected();
+        while consumer.poll_output().is_some() {}
+        consumer
     }
 }
 
@@ -89,7 +94,7 @@ impl World {
         for hand in held {
             self.settles.remove(&hand);
         }
-        *self.consumer_mut(id) = self.constants.consumer(id);
+        *self.consumer_mut(id) = self.constants.consumer(id, &self.inventory);
         self.broker.subscribe(id, self.constants.pipeline.consumer.workers, [], Positions::default());
     }
 }

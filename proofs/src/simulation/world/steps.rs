@@ -5,9 +5,7 @@
 use delivery_impls::core::consumer::HandlerFailed;
 use delivery_impls::core::deliveries::Subscription;
 use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
-use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{Publish, Record};
-use delivery_model::pipeline::Settles;
 use delivery_model::vocab::{DeliveryRef, MessageId, Move, Position};
 
 use super::{NOW, PEER, Whereabouts, World, orders, submission};
@@ -84,17 +82,13 @@ impl World {
 
     fn handle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
-        let (committed, poisoned) = (self.known_to_consumers(), self.poisoned);
+        let poisoned = self.poisoned;
         let handler = |record: &Record| match poisoned == Some(record.message) {
             true => Err(HandlerFailed),
             false => Ok(()),
         };
         let consumer = &mut self.consumers[usize::from(consumer.0)];
-        consumer.handle(id, &committed, &mut self.inventory, handler).expect(WORKS);
-        if self.constants.pipeline.consumer.settles == Settles::WithEffect {
-            let finished = self.inventory.finished_positions();
-            self.consumers.iter_mut().for_each(|consumer| consumer.handle_committed(finished));
-        }
+        consumer.handle(id, &mut self.inventory, handler).expect(WORKS);
     }
 
     fn remember(&mut self, hand: DeliveryRef) {
@@ -104,8 +98,7 @@ impl World {
 
     fn settle(&mut self, hand: DeliveryRef) {
         let (id, consumer) = self.held(hand);
-        let committed = self.known_to_consumers();
-        self.consumer_mut(consumer).settle(id, &committed);
+        self.consumer_mut(consumer).settle(NOW, id);
     }
 
     fn record_settle(&mut self, hand: DeliveryRef) {
@@ -113,10 +106,6 @@ impl World {
         let request = self.settles.remove(&id).expect("the settle is on the wire");
         let outcome = self.broker.settle(NOW, request).expect(WORKS);
         self.consumer_mut(consumer).handle_settled(id, outcome);
-        if self.follows_cursor() {
-            let settled = self.broker.deliveries().settled();
-            self.consumers.iter_mut().for_each(|consumer| consumer.handle_committed(settled));
-        }
     }
 
     /// The broker drops what it may, where nothing is lost by it that a crash could still lose.
@@ -142,10 +131,5 @@ impl World {
 
     pub(super) fn follows_cursor(&self) -> bool {
         self.broker.deliveries().subscription() == Subscription::Cursor
-    }
-
-    /// What consumers know of the broker's settles: those who follow a cursor go by it.
-    fn known_to_consumers(&self) -> Positions {
-        if self.follows_cursor() { self.committed() } else { Positions::default() }
     }
 }

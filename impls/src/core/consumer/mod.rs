@@ -1,0 +1,373 @@
+//! The consumer: takes hand-offs, makes their effects, remembers and settles, in the order that the settings say.
+//!
+//! | settles | order |
+//! |---|---|
+//! | after-effect | handle, remember (in memory), settle |
+//! | before-effect | settle, wait for the confirmation, handle, remember (in memory) |
+//! | with-effect | handle (the position is part of the effect's transaction), remember (in memory) |
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | this one | what is taken in, and what a worker may go on with |
+//! | `handling` | what an effect's transaction holds, and what follows on it |
+//! | `settling` | what is committed, how long an answer is waited for, what follows on it |
+//! | `telling` | what the broker is told beside settles, and when the consumer may leave |
+
+mod handling;
+mod settling;
+mod telling;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use delivery_model::pipeline::{self, Commits, Leases, Pipeline, RecordsSettles, Settles};
+use delivery_model::vocab::{EventKind, PartitionId, Position};
+
+pub use self::handling::{Handled, HandlerFailed, Job};
+use self::telling::Connection;
+use super::deliveries::Subscription;
+use super::delivery::{ConsumerId, ConsumerOutput, DeliveryId, GROUP, HandOff, Lease};
+use super::inbox::Inbox;
+use super::report::Report;
+use super::steps::{ConsumerSteps, Sound};
+use super::time::Millis;
+use super::tuning::Tuning;
+use crate::data::positions::Positions;
+use crate::data::record::{Key, Record};
+use crate::store::{EffectStore, Generation, StoreError};
+
+/// What a hand-off waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Task {
+    /// A worker is to [`handle`](Consumer::handle) it.
+    Handle,
+    /// It is to be [`remember`](Consumer::remember)ed.
+    Remember,
+    /// It is to be [`settle`](Consumer::settle)d.
+    Settle,
+    /// Its settle is on the way: [`handle_settled`](Consumer::handle_settled) says what came of it.
+    AwaitSettled,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Work {
+    hand_off: HandOff,
+    task: Task,
+    /// A worker has it.
+    is_taken: bool,
+    /// How long the answer to its settle is waited for.
+    until: Millis,
+}
+
+/// One consumer process of a group.
+///
+/// Calling contract:
+///
+/// - Say when a connection to the broker stands ([`handle_connected`](Consumer::handle_connected)) and when it has ended;
+///   pass in hand-offs with [`deliver`](Consumer::deliver), and what the broker says with
+///   [`handle_settled`](Consumer::handle_settled), [`handle_committed`](Consumer::handle_committed) and
+///   [`handle_left`](Consumer::handle_left).
+/// - A worker takes what is [`next_ready`](Consumer::next_ready), and does what [`go_on`](Consumer::go_on) says until that
+///   says no more. What workers have finished is passed in with [`handle_finished`](Consumer::handle_finished) before they go
+///   on. Whoever steps through a consumer by hand goes by [`ready`](Consumer::ready), and has that done by
+///   [`handle`](Consumer::handle) and [`settle`](Consumer::settle).
+/// - Once all inputs are in that came before an instant, pass it to [`handle_timeout`](Consumer::handle_timeout), when
+///   [`poll_timeout`](Consumer::poll_timeout) says so.
+/// - Send what [`poll_output`](Consumer::poll_output) gives, and drain [`poll_report`](Consumer::poll_report), after every
+///   call.
+///
+/// Effects go to the store that is passed in, which several consumers of the group may share; what an earlier life finished
+/// there is taken up with [`resume`](Consumer::resume). To crash it, drop it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Consumer<S = Sound> {
+    id: ConsumerId,
+    settings: pipeline::Consumer,
+    subscription: Subscription,
+    leases: Leases,
+    records_settles: RecordsSettles,
+    tuning: Tuning,
+    steps: S,
+    hands: BTreeMap<DeliveryId, Work>,
+    inbox: Inbox,
+    /// The latest generation of the group that it was told of.
+    generation: Generation,
+    /// What the broker is known to have settled or set aside, where the consumer follows a cursor.
+    committed: Positions,
+    /// What is finished in its own store, where positions are kept there.
+    stored: Positions,
+    /// What it has finished itself of this generation, where positions are kept in its store.
+    own: Positions,
+    connection: Connection,
+    outputs: VecDeque<ConsumerOutput>,
+    reports: VecDeque<Report>,
+}
+
+impl Consumer {
+    /// A consumer without any memory.
+    pub fn new(pipeline: &Pipeline, id: ConsumerId) -> Self {
+        Consumer::with_steps(pipeline, id, Sound)
+    }
+}
+
+impl<S: ConsumerSteps> Consumer<S> {
+    /// [`Consumer::new`], with the steps of the caller's choice.
+    pub fn with_steps(pipeline: &Pipeline, id: ConsumerId, steps: S) -> Self {
+        Consumer {
+            id,
+            settings: pipeline.consumer.clone(),
+            subscription: Subscription::of(pipeline),
+            leases: pipeline.broker.leases,
+            records_settles: pipeline.broker.records_settles,
+            tuning: Tuning::default(),
+            steps,
+            hands: BTreeMap::new(),
+            inbox: Inbox::default(),
+            generation: Generation::default(),
+            committed: Positions::default(),
+            stored: Positions::default(),
+            own: Positions::default(),
+            connection: Connection::default(),
+            outputs: VecDeque::new(),
+            reports: VecDeque::new(),
+        }
+    }
+
+    /// The same, with other waits and bounds than the usual ones.
+    pub fn tuned(self, tuning: Tuning) -> Self {
+        Consumer { tuning, ..self }
+    }
+
+    /// Which of the group's consumers it is.
+    pub fn id(&self) -> ConsumerId {
+        self.id
+    }
+
+    /// How many deliveries it works on at once.
+    pub fn workers(&self) -> u32 {
+        self.settings.workers
+    }
+
+    /// How many of them have something to do. With settles before effects, waiting for a confirmation is work.
+    pub fn busy(&self) -> u32 {
+        let waits_at_work = self.settles() == Settles::BeforeEffect;
+        let is_busy = |work: &&Work| work.task != Task::AwaitSettled || waits_at_work;
+        self.hands.values().filter(is_busy).count() as u32
+    }
+
+    /// Takes a hand-off in, or declines it: a consumer that follows a cursor takes nothing twice in a generation. The broker goes
+    /// by what it was last told: its lease may have ended while the position was at work, or the consumer's word may have
+    /// been on the way.
+    pub fn deliver(&mut self, hand_off: HandOff) {
+        if hand_off.generation > self.generation {
+            self.enter(hand_off.generation);
+        }
+        let is_current = self.subscription == Subscription::Cursor && hand_off.generation == self.generation;
+        if is_current && self.steps.declines(self.took(hand_off.hand.position)) {
+            self.tell_again();
+            self.outputs.push_back(ConsumerOutput::Release(hand_off.hand));
+            return;
+        }
+        let HandOff { hand, delivery, ref record, .. } = hand_off;
+        let kind = EventKind::Deliver {
+            message: record.message,
+            group: GROUP,
+            partition: PartitionId::default(),
+            position: Some(hand.position),
+            delivery,
+            payload: None,
+        };
+        self.reports.push_back(Report::with(kind, &record.payload));
+        let work = Work { hand_off, task: self.first_task(), is_taken: false, until: Millis::default() };
+        self.hands.insert(hand, work);
+    }
+
+    /// Whether it has the position at work, or has finished it. What a transaction covers without having finished it (with
+    /// `commits = "highest"`) does not count.
+    fn took(&self, position: Position) -> bool {
+        let is_at_work = self.hands_of(position).any(|(hand, _)| self.is_current(hand));
+        is_at_work || self.inbox.done().contains(position) || self.own.contains(position)
+    }
+
+    /// What the hand-off waits for, if the consumer has it.
+    pub fn task(&self, hand: DeliveryId) -> Option<Task> {
+        self.hands.get(&hand).map(|work| work.task)
+    }
+
+    /// Every hand-off that the consumer has, and what it waits for, by position.
+    pub fn hands(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
+        self.hands.iter().map(|(&hand, work)| (hand, work.task))
+    }
+
+    /// The hand-offs of one position that the consumer has, and what they wait for, oldest lease first.
+    pub fn hands_of(&self, position: Position) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
+        let first = DeliveryId { position, lease: Lease::default() };
+        let of_position = self.hands.range(first..).take_while(move |(hand, _)| hand.position == position);
+        of_position.map(|(&hand, work)| (hand, work.task))
+    }
+
+    /// The message of a hand-off.
+    pub fn record(&self, hand: DeliveryId) -> Option<&Record> {
+        self.hands.get(&hand).map(|work| &work.hand_off.record)
+    }
+
+    /// What a worker could go on with now, by position. A hand-off that has not begun waits while there is no room for it:
+    /// work runs only so far ahead of the lowest position that is not finished.
+    pub fn ready(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
+        let room_ends = self.room_ends();
+        let is_ready = move |(hand, work): &(&DeliveryId, &Work)| {
+            let has_room = work.task != self.first_task() || hand.position < room_ends;
+            work.task != Task::AwaitSettled && !work.is_taken && has_room && !self.is_held_up(work)
+        };
+        self.hands.iter().filter(is_ready).map(|(&hand, work)| (hand, work.task))
+    }
+
+    /// Gives a worker what is ready, the lowest position first. It is that worker's until [`go_on`](Consumer::go_on) gives no
+    /// task for it.
+    pub fn next_ready(&mut self) -> Option<DeliveryId> {
+        let (hand, _) = self.ready().next()?;
+        self.hands.get_mut(&hand)?.is_taken = true;
+        Some(hand)
+    }
+
+    /// What the worker that has this hand-off is to do with it next. None if it has to wait, or is over.
+    pub fn go_on(&mut self, hand: DeliveryId) -> Option<Task> {
+        let work = self.hands.get_mut(&hand)?;
+        work.is_taken = work.task != Task::AwaitSettled;
+        work.is_taken.then_some(work.task)
+    }
+
+    /// What another worker does must come first: two transactions at once of one message would both find that it is new, and
+    /// two that store the prefix could store one that no order of them gives.
+    fn is_held_up(&self, work: &Work) -> bool {
+        let stores_prefix = self.settles() == Settles::WithEffect && self.commits() != Commits::Each;
+        let key = |work: &Work| self.key(&work.hand_off.record, work.hand_off.hand.position);
+        let stands_before = |other: &Work| other.is_taken && (stores_prefix || key(other) == key(work));
+        self.hands.values().any(stands_before)
+    }
+
+    /// The first position that work may not begin on yet.
+    fn room_ends(&self) -> Position {
+        match self.subscription {
+            Subscription::Leased => Position(u64::MAX),
+            Subscription::Cursor => self.steps.room_ends(self.first_open(), self.tuning.room),
+        }
+    }
+
+    /// The lowest position that is not finished, as far as the consumer knows.
+    pub fn first_open(&self) -> Position {
+        self.finished().first_missing(Position(0))
+    }
+
+    /// Everything that is finished, as far as the consumer knows: committed, set aside, stored or done.
+    pub fn finished(&self) -> Positions {
+        let mut finished = self.committed.clone();
+        finished.extend(&self.stored);
+        finished.extend(self.inbox.done());
+        finished
+    }
+
+    /// How the consumer follows the log.
+    pub fn subscription(&self) -> Subscription {
+        self.subscription
+    }
+
+    /// The latest generation of the group that it was told of.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// What is to be done first with a hand-off.
+    fn first_task(&self) -> Task {
+        if self.settles() == Settles::BeforeEffect { Task::Settle } else { Task::Handle }
+    }
+
+    /// Drops a hand-off without a word: the broker is gone, or the hand-off was taken away.
+    pub fn drop_hand(&mut self, hand: DeliveryId) {
+        self.hands.remove(&hand);
+    }
+
+    /// Takes up what an earlier life has finished in the store.
+    pub fn resume(&mut self, store: &impl EffectStore) -> Result<(), StoreError> {
+        if self.settles() == Settles::WithEffect {
+            self.stored = store.finished()?;
+        }
+        Ok(())
+    }
+
+    /// The group's cursor passes to this consumer, which goes by what is committed and not by its own memory.
+    pub fn take_over(&mut self, generation: Generation) {
+        self.enter(generation);
+    }
+
+    /// Resets the group: this position and later ones are to be done again. The broker is to be told too, and the
+    /// group's other consumers with [`handle_rewound`](Consumer::handle_rewound).
+    pub fn rewind(
+        &mut self,
+        to: Position,
+        generation: Generation,
+        store: &mut impl EffectStore,
+    ) -> Result<(), StoreError> {
+        if self.settles() == Settles::WithEffect {
+            store.rewind(to)?;
+            self.stored.truncate(to);
+        }
+        self.handle_rewound(generation);
+        self.reports.push_back(Report::of(EventKind::Rewind {
+            group: GROUP,
+            partition: PartitionId::default(),
+            position: to,
+        }));
+        Ok(())
+    }
+
+    /// The group was reset.
+    pub fn handle_rewound(&mut self, generation: Generation) {
+        self.enter(generation);
+    }
+
+    /// The group goes on in this generation, and the consumer goes by what is committed: nothing that it has finished, or
+    /// still has of an earlier generation, is part of what it commits.
+    fn enter(&mut self, generation: Generation) {
+        self.generation = generation;
+        if self.steps.goes_by_commits() {
+            self.inbox.forget_all_done();
+            self.own = Positions::default();
+        }
+    }
+
+    /// Whether the hand-off is of the latest generation that the consumer knows of.
+    pub fn is_current(&self, hand: DeliveryId) -> bool {
+        self.hands.get(&hand).is_some_and(|work| work.hand_off.generation >= self.generation)
+    }
+
+    /// What it remembers.
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// The next thing that took effect, oldest first.
+    pub fn poll_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    fn settles(&self) -> Settles {
+        self.steps.settles(self.settings.settles)
+    }
+
+    fn commits(&self) -> Commits {
+        self.steps.commits(self.settings.commits)
+    }
+
+    fn key(&self, record: &Record, position: Position) -> Key {
+        self.steps.key(record, position)
+    }
+
+    /// The hand-off is over, and its lease may end.
+    fn give_up(&mut self, hand: DeliveryId) {
+        self.hands.remove(&hand);
+        self.outputs.push_back(ConsumerOutput::Release(hand));
+    }
+
+    fn set_task(&mut self, hand: DeliveryId, task: Task) {
+        self.hands.get_mut(&hand).expect("the consumer has the hand-off").task = task;
+    }
+}

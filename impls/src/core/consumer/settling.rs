@@ -1,0 +1,120 @@
+//! What the broker hears of finished positions: what is committed, how long the answer is waited for, and what follows.
+
+use delivery_model::pipeline::{RecordsSettles, Settles};
+use delivery_model::vocab::{Position, SettleOutcome};
+
+use super::handling::settle_of;
+use super::{Consumer, Task};
+use crate::core::deliveries::Subscription;
+use crate::core::delivery::{ConsumerOutput, DeliveryId, SettleRequest};
+use crate::core::steps::{AfterCommit, ConsumerSteps};
+use crate::core::time::Millis;
+use crate::data::positions::Positions;
+use crate::store::Covers;
+
+impl<S: ConsumerSteps> Consumer<S> {
+    /// Workers have finished these positions: from then on they are part of what a cursor commits, as far as they are of the
+    /// generation that the consumer knows of.
+    pub fn handle_finished(&mut self, is_finished: impl Fn(Position) -> bool) {
+        if self.subscription == Subscription::Cursor {
+            let hands: Vec<DeliveryId> = self.hands.keys().filter(|hand| is_finished(hand.position)).copied().collect();
+            hands.into_iter().for_each(|hand| self.finish(hand));
+        }
+    }
+
+    /// The hand-off's position is finished: [`settle_finished`](Consumer::settle_finished) follows.
+    ///
+    /// # Panics
+    /// If the consumer does not have the hand-off.
+    pub fn settle(&mut self, now: Millis, hand: DeliveryId) {
+        if self.subscription == Subscription::Cursor {
+            self.finish(hand);
+        }
+        self.settle_finished(now, hand);
+    }
+
+    /// Settles a hand-off: of a single position, or of what a cursor has finished so far.
+    ///
+    /// After the effect, a cursor that did not advance has nothing to say. Before it, the settle is sent in any case: the
+    /// handler waits for the confirmation of this very settle, and what somebody else committed is none.
+    ///
+    /// # Panics
+    /// If the consumer does not have the hand-off.
+    pub fn settle_finished(&mut self, now: Millis, hand: DeliveryId) {
+        let finishes = self.settles() == Settles::AfterEffect;
+        let covers = match self.subscription {
+            Subscription::Leased => Covers::One(hand.position),
+            Subscription::Cursor => {
+                self.steps.says_done(self.inbox.covers(hand.position, self.commits(), &self.committed))
+            }
+        };
+        let has_news = match covers {
+            Covers::One(_) => true,
+            Covers::Below(end) => end > self.committed.first_missing(Position(0)),
+        };
+        match self.steps.after_commit(has_news, finishes) {
+            AfterCommit::Send => {
+                self.set_task(hand, Task::AwaitSettled);
+                self.hands.entry(hand).and_modify(|work| work.until = now + self.tuning.reply_timeout);
+                self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
+            }
+            AfterCommit::Handle => self.set_task(hand, Task::Handle),
+            AfterCommit::GiveUp => self.give_up(hand),
+        }
+    }
+
+    /// What came of a settle. Nothing happens if none is awaited.
+    pub fn handle_settled(&mut self, hand: DeliveryId, outcome: SettleOutcome) {
+        let Some(work) = self.hands.get(&hand).filter(|work| work.task == Task::AwaitSettled) else {
+            return;
+        };
+        self.reports.push_back(settle_of(&work.hand_off, outcome));
+        match (self.settles(), self.steps.settled(outcome)) {
+            (Settles::BeforeEffect, SettleOutcome::Ok) => self.set_task(hand, Task::Handle),
+            _ => self.give_up(hand),
+        }
+    }
+
+    /// Gives up waiting for what came of a settle: nobody knows. Nothing happens if none is awaited.
+    pub fn time_out(&mut self, hand: DeliveryId) {
+        self.handle_settled(hand, SettleOutcome::Unknown);
+    }
+
+    /// Gives up on every settle whose time is over.
+    pub fn handle_timeout(&mut self, now: Millis) {
+        let late = self.awaited().filter(|(_, until)| *until <= now);
+        let late: Vec<DeliveryId> = late.map(|(hand, _)| hand).collect();
+        late.into_iter().for_each(|hand| self.time_out(hand));
+    }
+
+    /// When to call [`handle_timeout`](Consumer::handle_timeout), if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        self.awaited().map(|(_, until)| until).min()
+    }
+
+    /// The settles that are on their way, and how long they are waited for.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = (DeliveryId, Millis)> + '_ {
+        let awaited = self.hands.iter().filter(|(_, work)| work.task == Task::AwaitSettled);
+        awaited.map(|(&hand, work)| (hand, work.until))
+    }
+
+    /// The broker has these positions settled or set aside; nothing needs to be kept of what it cannot forget. Where the
+    /// group's consumers keep their positions themselves, what is finished in their store is as good.
+    pub fn handle_committed(&mut self, committed: &Positions) {
+        self.committed.clone_from(committed);
+        if self.records_settles == RecordsSettles::AfterSync || self.settles() == Settles::WithEffect {
+            self.inbox.forget_done(committed);
+        }
+    }
+
+    /// The position is finished: from then on that is part of what a cursor commits, unless its hand-off is of an earlier
+    /// generation than the consumer knows of.
+    pub(super) fn finish(&mut self, hand: DeliveryId) {
+        if self.is_current(hand) {
+            self.inbox.finish(hand.position);
+            if self.settles() == Settles::WithEffect {
+                self.own.insert(hand.position);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the broker is told beside settles: what the consumer has, how far it has finished for good, and that it leaves.
+
+use delivery_model::pipeline::Settles;
+use delivery_model::vocab::Position;
+
+use super::Consumer;
+use crate::core::deliveries::Subscription;
+use crate::core::delivery::{ConsumerOutput, DeliveryId};
+use crate::core::steps::ConsumerSteps;
+use crate::data::positions::Positions;
+
+/// What was said over the connection that stands, and whether one does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Connection {
+    stands: bool,
+    /// The consumer was asked to leave.
+    wants_to_leave: bool,
+    leaving: Leaving,
+    /// What it last told the broker to have. None: that is to be told again, whatever it is.
+    told: Option<Positions>,
+    /// Up to where it last told the broker to have finished for good.
+    told_finished: Position,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Leaving {
+    #[default]
+    No,
+    /// The broker was told.
+    Said,
+    /// Nothing more will come from the broker.
+    Heard,
+}
+
+impl<S: ConsumerSteps> Consumer<S> {
+    /// A connection to the broker stands: the consumer subscribes, with what it still has.
+    pub fn handle_connected(&mut self) {
+        let (workers, hands) = (self.workers(), self.hands.keys().copied().collect());
+        let has = match self.subscription {
+            Subscription::Cursor => self.has(),
+            Subscription::Leased => Positions::default(),
+        };
+        let wants_to_leave = self.connection.wants_to_leave;
+        self.connection = Connection { stands: true, wants_to_leave, told: Some(has.clone()), ..Connection::default() };
+        // What was to be said over an earlier connection means nothing on this one.
+        self.outputs.clear();
+        self.outputs.push_back(ConsumerOutput::Subscribe { workers, hands, has });
+    }
+
+    /// The connection ended: nobody will say what came of the settles that were on their way.
+    pub fn handle_disconnected(&mut self) {
+        self.connection.stands = false;
+        let awaited: Vec<DeliveryId> = self.awaited().map(|(hand, _)| hand).collect();
+        awaited.into_iter().for_each(|hand| self.time_out(hand));
+    }
+
+    /// The consumer is to leave: it asks the broker for no more, and finishes what it has.
+    pub fn leave(&mut self) {
+        self.connection.wants_to_leave = true;
+    }
+
+    /// The broker will hand nothing more off.
+    pub fn handle_left(&mut self) {
+        self.connection.leaving = Leaving::Heard;
+    }
+
+    /// Nothing is at work, nothing waits for a worker or for the broker.
+    pub fn is_idle(&self) -> bool {
+        self.hands.is_empty()
+    }
+
+    /// Whether a consumer that was asked to leave has nothing left to do: no more hand-offs will come, and it is over
+    /// with those that came.
+    pub fn may_leave(&self) -> bool {
+        let Connection { stands, wants_to_leave, leaving, .. } = self.connection;
+        wants_to_leave && self.steps.may_leave(self.is_idle()) && (leaving == Leaving::Heard || !stands)
+    }
+
+    /// The next thing to tell the broker, oldest first; but what the consumer has comes before all that it does, so that the
+    /// broker hands nothing off that a word behind it frees.
+    pub fn poll_output(&mut self) -> Option<ConsumerOutput> {
+        let subscribe = self.outputs.pop_front_if(|next| matches!(next, ConsumerOutput::Subscribe { .. }));
+        subscribe.or_else(|| self.poll_has()).or_else(|| self.outputs.pop_front()).or_else(|| self.poll_leave())
+    }
+
+    /// The positions that are not to be handed off to this consumer: at work, done, or finished in its store.
+    pub fn has(&self) -> Positions {
+        let mut has = self.stored.clone();
+        has.extend(self.inbox.done());
+        for &hand in self.hands.keys().filter(|hand| self.is_current(**hand)) {
+            has.insert(hand.position);
+        }
+        has
+    }
+
+    /// What it has is to be told, whether that has changed or not.
+    pub(super) fn tell_again(&mut self) {
+        self.connection.told = None;
+    }
+
+    /// What the consumer has, where it follows a cursor and that has changed; then how far it has finished for good.
+    fn poll_has(&mut self) -> Option<ConsumerOutput> {
+        if self.subscription != Subscription::Cursor || !self.connection.stands {
+            return None;
+        }
+        let has = self.has();
+        if self.connection.told.as_ref() != Some(&has) {
+            self.connection.told = Some(has.clone());
+            return Some(ConsumerOutput::Has(has));
+        }
+        self.poll_finished()
+    }
+
+    /// How far everything is finished for good, now and then, where only the consumer's own store says so: the broker needs
+    /// to know only what it may drop.
+    fn poll_finished(&mut self) -> Option<ConsumerOutput> {
+        if self.settles() != Settles::WithEffect {
+            return None;
+        }
+        let mut finished = self.stored.clone();
+        finished.extend(&self.committed);
+        let end = self.steps.finished_below(&finished);
+        let is_due = end.0 >= self.connection.told_finished.0 + self.tuning.finished_step;
+        is_due.then(|| {
+            self.connection.told_finished = end;
+            ConsumerOutput::Finished(end)
+        })
+    }
+
+    fn poll_leave(&mut self) -> Option<ConsumerOutput> {
+        let connection = &mut self.connection;
+        let is_due = connection.stands && connection.wants_to_leave && connection.leaving == Leaving::No;
+        is_due.then(|| {
+            connection.leaving = Leaving::Said;
+            ConsumerOutput::Leave
+        })
+    }
+}
