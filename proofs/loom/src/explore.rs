@@ -7,9 +7,12 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Write, stderr};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::table::{self, Found};
 
 /// Races of a few threads show within so many preemptions; without a bound a test takes minutes for the same answer.
 pub const PREEMPTIONS_MAX: usize = 3;
@@ -58,7 +61,9 @@ impl Turnstile {
     }
 }
 
-/// Explores every interleaving of a model that must hold, and requires that its runs ended in exactly these ways.
+/// Explores every interleaving of a model that must hold, and requires that its runs ended in exactly these ways, and that
+/// the table of races says so.
+#[track_caller]
 pub fn holds(name: &str, ways: &[&'static str], model: impl Fn(&Seen) + Send + Sync + 'static) {
     let (seen, started) = (Seen::default(), Arc::new(AtomicU64::new(0)));
     let (noted, counted) = (seen.clone(), Arc::clone(&started));
@@ -71,9 +76,12 @@ pub fn holds(name: &str, ways: &[&'static str], model: impl Fn(&Seen) + Send + S
     assert_eq!(started.load(Ordering::Relaxed), runs, "{name}: each run says once how it ended");
     let ended: BTreeSet<_> = seen.lock().keys().copied().collect();
     assert_eq!(ended, ways.iter().copied().collect(), "{name}: the ways in which the runs ended");
+    table::check(&race(name), Found { complaint: None, runs });
 }
 
-/// Explores a model whose code is broken, and requires that a run fails by the assertion that says `complaint`.
+/// Explores a model whose code is broken, and requires that a run fails by the assertion that says `complaint`, and that the
+/// table of races says so.
+#[track_caller]
 pub fn is_caught(name: &str, complaint: &str, model: impl Fn(&Seen) + Send + Sync + 'static) {
     let seen = Seen::default();
     let noted = seen.clone();
@@ -83,6 +91,14 @@ pub fn is_caught(name: &str, complaint: &str, model: impl Fn(&Seen) + Send + Syn
     let message = message(panic.as_ref());
     assert!(message.contains(complaint), "{name}: expected \"{complaint}\", caught by another assertion: {message}");
     report(name, &format!("caught after {runs} runs: {complaint}"));
+    table::check(&race(name), Found { complaint: Some(complaint.to_owned()), runs: runs + 1 });
+}
+
+/// The race's name in the table: that of the test's file, and its own.
+#[track_caller]
+fn race(name: &str) -> String {
+    let file = Path::new(Location::caller().file()).file_stem().expect("a test has a file");
+    format!("{}: {name}", file.to_string_lossy())
 }
 
 fn builder() -> loom::model::Builder {

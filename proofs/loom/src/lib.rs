@@ -12,6 +12,7 @@
 pub mod explore;
 #[path = "../../../impls/src/shared/mod.rs"]
 pub mod shared;
+pub mod table;
 
 /// What `delivery_impls::sync` is in the shipped crate: here loom's.
 pub mod sync {
