@@ -24,7 +24,8 @@ const HEAD: &str = "\
 Each race is explored in every interleaving of its threads with at most three preemptions, on the files of
 [`impls/src/shared`](../impls/src/shared/mod.rs) that ship. Where a step is broken on purpose, a run must fail by the assertion that
 names the mistake: these are the seeded bugs of what threads share, beside [those of the cores](kill-matrix.md). The broken steps,
-and what each mistake is, stand in the test of the same name under `proofs/loom/tests`.
+and what each mistake is, stand in the test of the same name under `proofs/loom/tests`. A twin whose threads wait for ever ends
+loom's process, so it runs in a process of its own and has no row: `work_queue.rs` has four.
 
 | race | caught by | runs |
 |---|---|---|
