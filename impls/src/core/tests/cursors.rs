@@ -118,8 +118,10 @@ fn a_rewind_clears_what_is_done_and_what_is_stored_from_there_on() {
     let check = |settles, stored: u64| {
         let (mut consumer, mut store) = with_a_hole(|it| it.consumer.settles = settles);
         store.apply(&Change { finished: Some(Covers::Below(Position(3))), ..Change::default() }).unwrap();
+        consumer.resume(&store).unwrap();
         consumer.rewind(Position(1), Generation(1), &mut store).unwrap();
         assert_eq!(store.finished(), Ok(Positions::below(Position(stored))), "{settles:?}");
+        assert!(!consumer.has().contains(Position(1)), "{settles:?}: it is to be done again");
         assert!(done(&consumer).iter().all(|&position| position < 1), "{settles:?}");
         assert!(matches!(kinds(|| consumer.poll_report())[..], [EventKind::Rewind { position: Position(1), .. }]));
     };

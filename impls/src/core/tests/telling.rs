@@ -1,6 +1,6 @@
 //! What a consumer takes, what its workers may go on with, and what it tells the broker beside settles.
 
-use delivery_model::pipeline::{Commits, Pipeline, Remembers, Settles};
+use delivery_model::pipeline::{Commits, Leases, Pipeline, Remembers, Settles};
 use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 
 use super::consuming::{consumer, deliver, hand_off, handle, outputs};
@@ -149,9 +149,10 @@ fn what_a_consumer_has_is_told_when_it_changes_and_before_all_else() {
 #[test]
 fn nothing_of_it_is_told_by_leases_or_without_a_connection() {
     let mut leased = consumer(|_| ());
+    let hand = deliver(&mut leased, 1, 0);
     leased.handle_connected();
-    deliver(&mut leased, 1, 0);
-    let expected = ConsumerOutput::Subscribe { workers: 1, hands: vec![], has: Positions::default() };
+    deliver(&mut leased, 2, 1);
+    let expected = ConsumerOutput::Subscribe { workers: 1, hands: vec![hand], has: Positions::default() };
     assert_eq!(outputs(&mut leased), [expected]);
     let mut consumer = cursor(|_| ());
     consumer.handle_disconnected();
@@ -193,7 +194,11 @@ fn what_an_earlier_life_stored_is_there_from_the_start() {
 #[test]
 fn how_far_all_is_finished_for_good_is_told_now_and_then() {
     let tuning = Tuning { finished_step: 2, ..Tuning::default() };
-    let mut consumer = cursor(|it| it.consumer.settles = Settles::WithEffect).tuned(tuning);
+    // Each position is stored for itself: what is stored has a hole.
+    let own_positions = |it: &mut Pipeline| {
+        (it.consumer.settles, it.consumer.commits) = (Settles::WithEffect, Commits::Each);
+    };
+    let mut consumer = cursor(own_positions).tuned(tuning);
     let mut store = SimulatedInventory::default();
     let mut told = Vec::new();
     for position in [0, 2, 1, 3, 4] {
@@ -214,6 +219,7 @@ fn how_far_all_is_finished_for_good_is_told_now_and_then() {
         let hand = deliver(&mut other, position + 1, position);
         work(&mut other, hand, &mut store);
     }
+    other.handle_committed(&Positions::below(Position(4)));
     assert!(!outputs(&mut other).iter().any(|output| matches!(output, ConsumerOutput::Finished(_))));
 }
 
@@ -328,6 +334,40 @@ fn transactions_that_store_a_prefix_come_one_after_another() {
     check(Settles::AfterEffect, Commits::Prefix, true);
 }
 
+/// Workers mark what they finish before they come to say so: what is marked counts for whoever comes first.
+#[test]
+fn what_another_worker_has_finished_is_committed_along() {
+    let (mut consumer, mut store) = (cursor(|_| ()), SimulatedInventory::default());
+    let [first, second] = [0, 1].map(|position| deliver(&mut consumer, position + 1, position));
+    [first, second].iter().for_each(|hand| handle(&mut consumer, *hand, &mut store));
+    consumer.handle_finished(|position| position <= Position(1));
+    consumer.settle_finished(NOW, first);
+    let covers = outputs(&mut consumer).into_iter().find_map(|output| match output {
+        ConsumerOutput::Settle(request) => Some(request.covers),
+        _ => None,
+    });
+    assert_eq!(covers, Some(Covers::Below(Position(2))));
+    let mut leased = self::consumer(|_| ());
+    deliver(&mut leased, 1, 0);
+    leased.handle_finished(|_| true);
+    assert!(leased.inbox().done().is_empty(), "the broker knows each position for itself");
+}
+
+/// What is stored late, by a worker of an earlier generation, is the store's to tell.
+#[test]
+fn what_an_earlier_generation_stores_is_not_taken_for_finished_in_this_one() {
+    let mut consumer = cursor(|it| {
+        (it.consumer.settles, it.broker.leases) = (Settles::WithEffect, Leases::Unchecked);
+    });
+    let mut store = SimulatedInventory::default();
+    let early = deliver(&mut consumer, 1, 0);
+    consumer.handle_rewound(Generation(1));
+    handle(&mut consumer, early, &mut store);
+    assert_eq!((consumer.first_open(), consumer.has()), (Position(0), positions(&[])));
+    consumer.resume(&store).unwrap();
+    assert_eq!(consumer.first_open(), Position(1));
+}
+
 #[test]
 fn an_answer_is_waited_for_so_long_and_then_nobody_knows() {
     let tuning = Tuning { reply_timeout: Millis(50), ..Tuning::default() };
@@ -371,6 +411,7 @@ fn a_consumer_leaves_once_nothing_more_comes_and_it_is_over_with_what_came() {
 #[test]
 fn a_consumer_that_is_asked_to_leave_waits_for_the_brokers_word_as_long_as_there_is_a_broker() {
     let mut consumer = consumer(|_| ());
+    assert!(!consumer.may_leave(), "nobody asked it to");
     consumer.leave();
     assert!(consumer.may_leave(), "there is no connection");
     assert_eq!(outputs(&mut consumer), []);
