@@ -206,10 +206,16 @@ fn a_settle_that_nobody_answers_is_over_after_a_while_and_nobody_knows() {
     let served =
         serve_as(Setup { tuning: Tuning { reply_timeout: Millis(30), ..loopback_tuning() }, ..Setup::new("") });
     served.subscribed();
-    served.say(&hand_off(0, 1));
-    let request = served.hear_settle();
-    assert_eq!(served.see_some(settled), SettleOutcome::Unknown);
-    assert_eq!(served.hear(), ToBroker::Release(request.hand));
+    // The second time, a wait that was counted from the start of the run would be over at once.
+    for position in 0..2 {
+        #[expect(clippy::disallowed_methods, reason = "it is about waits")]
+        let began = Instant::now();
+        served.say(&hand_off(position, 1));
+        let request = served.hear_settle();
+        assert_eq!(served.see_some(settled), SettleOutcome::Unknown);
+        assert!(began.elapsed() >= Duration::from_millis(29), "{:?}", began.elapsed());
+        assert_eq!(served.hear(), ToBroker::Release(request.hand));
+    }
     served.end();
 }
 
@@ -316,6 +322,8 @@ fn a_crash_takes_everything_but_what_is_in_the_store() {
         let seen: Vec<EventKind> = served.events.try_iter().collect();
         let crash = EventKind::Fault { fault: Fault::ConsumerCrash };
         assert_eq!(seen.last(), Some(&crash), "{step:?}");
+        let is_told = seen.iter().any(|kind| matches!(kind, EventKind::Deliver { .. }));
+        assert!(is_told, "{step:?}: what happened before the crash is told before it");
         let is_committed = step != StepWord::Deliver;
         assert_eq!(seen.iter().any(|kind| effect(*kind).is_some()), is_committed, "{step:?}");
         assert_eq!(served.subscribed(), (vec![], Positions::default()), "{step:?}");
@@ -383,4 +391,35 @@ fn workers_that_finish_at_once_commit_all_that_they_have() {
         assert_eq!(effects.len() as u64, 20 * WORKERS, "each once");
         served.end();
     }
+}
+
+/// Position 1 is ahead of a hole when it is stored, and counts once the hole is closed.
+#[test]
+fn a_stored_prefix_has_what_was_finished_ahead_of_it() {
+    let mut served = serve(STORES_ITS_POSITION);
+    served.subscribed();
+    for position in [1, 0] {
+        served.say(&hand_off(position, 1));
+        served.effects_until(MessageId(position + 1));
+    }
+    served.hear_some(|said| (said == ToBroker::Has(Positions::below(Position(2)))).then_some(()));
+    let release = |said| matches!(said, ToBroker::Release(hand) if hand.position == Position(0)).then_some(());
+    served.hear_some(release);
+    served.hang_up();
+    assert_eq!(served.subscribed(), (vec![], Positions::below(Position(2))));
+    served.end();
+}
+
+/// What others have settled moves the window on, so that what comes after it is not too far ahead.
+#[test]
+fn what_is_committed_without_a_workers_doing_makes_room() {
+    let served = serve_as(patient("[consumer]\ncommits = \"prefix\""));
+    served.subscribed();
+    let far = 3 * loopback_tuning().room;
+    for (committed, position) in [(0, 0), (far, far), (far, far + 1)] {
+        served.say(&FromBroker::Committed(Positions::below(Position(committed))));
+        served.say(&hand_off(position, 1));
+        assert_eq!(served.hear_settle().covers, Covers::Below(Position(position + 1)));
+    }
+    served.end();
 }
