@@ -104,7 +104,7 @@ fn below_the_drivers_nobody_opens_a_socket_or_a_thread() {
 /// seeded bugs are left out.
 fn lists(names: &[String]) -> Vec<String> {
     let root = root();
-    let checks = ["tests", "tests.rs", "kill_schedules.rs", "mutants"];
+    let checks = ["tests", "tests.rs", "kill_schedules", "kill_matrix", "mutants"];
     let is_test = |path: &Path| path.iter().any(|part| checks.iter().any(|check| part == *check));
     let places = ["model/src", "impls/src", "proofs/src", "proofs/loom/src", "benches/src", "benches/benches"];
     let files = places.iter().map(|place| root.join(place)).filter(|place| place.exists());
