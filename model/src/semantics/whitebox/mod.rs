@@ -14,7 +14,7 @@
 //!
 //! Each is a claim about one step: from a note taken of the moment before, the events of the step and the moment after.
 //! They keep nothing from step to step, so watching them adds no states to a model. What they look at is
-//! [`PartyState`], which the model shows of its states and the simulation of the running cores.
+//! [`PartyState`](crate::party_state::PartyState), which the model shows of its states and the simulation of the running cores.
 //!
 //! A semantics ([`Rules::required_by`](super::Rules::required_by)) needs none of them: they tell where a promise is going
 //! to break before it does.
