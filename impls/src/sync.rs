@@ -4,4 +4,4 @@
 //! files beside a `sync` module of its own that names loom's, so what loom explores is what ships.
 
 pub use std::sync::atomic::{AtomicU64, Ordering, fence};
-pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+pub use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

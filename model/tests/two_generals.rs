@@ -14,7 +14,6 @@
 //! the sender cannot know, such a receiver knows. Until it forgets: with `consumer-crash` there is no way out for anybody.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
 use delivery_model::check::{Moment, Protocol};
 use delivery_model::pipeline::*;
@@ -131,11 +130,7 @@ fn see(pipeline: &Pipeline, level: Level, faults: FaultBudget) -> Seen {
 
 fn steps(protocol: &Protocol, moment: &Moment) -> Vec<Step> {
     let mut steps = Vec::new();
-    let _ = protocol.spec.moves(&moment.state, &mut |it| {
-        steps.push(Step::Move(it));
-        ControlFlow::Continue(())
-    });
-    protocol.spec.faults(&moment.state, &mut |it| steps.push(it.into()));
+    protocol.spec.steps(&moment.state, &mut |step| steps.push(step));
     steps
 }
 

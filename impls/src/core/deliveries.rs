@@ -140,12 +140,12 @@ impl Deliveries {
     /// The first position, from this one on, that may have to be handed off (again) after a restart. `elsewhere`: what
     /// consumers who keep their own positions have finished for good.
     pub fn first_open(&self, from: Position, elsewhere: &Positions) -> Position {
-        first_in_none(from, [&self.durable, &self.dead, &self.handed, elsewhere].into_iter())
+        Positions::first_in_none(from, [&self.durable, &self.dead, &self.handed, elsewhere].into_iter())
     }
 
     /// The first position, from this one on, that is neither settled nor set aside, nor done with when it was handed off.
     pub fn first_unfinished(&self, from: Position) -> Position {
-        first_in_none(from, [&self.settled, &self.dead, &self.handed].into_iter())
+        Positions::first_in_none(from, [&self.settled, &self.dead, &self.handed].into_iter())
     }
 
     /// Forgets how often positions before this one were handed off.
@@ -231,7 +231,7 @@ impl Deliveries {
         let own = [&self.settled, &self.dead, &self.handed];
         let mut position = from;
         loop {
-            let later = first_in_none(position, own.into_iter().chain(has.iter().copied()));
+            let later = Positions::first_in_none(position, own.into_iter().chain(has.iter().copied()));
             let free = self.leases.first_free(later);
             if free == later {
                 return free;
@@ -314,18 +314,6 @@ impl Deliveries {
     /// How the group follows the log.
     pub fn subscription(&self) -> Subscription {
         self.subscription
-    }
-}
-
-/// The first position from here on that none of the sets has.
-fn first_in_none<'a>(from: Position, sets: impl Iterator<Item = &'a Positions> + Clone) -> Position {
-    let mut position = from;
-    loop {
-        let later = sets.clone().fold(position, |at, marks| marks.first_missing(at));
-        if later == position {
-            return position;
-        }
-        position = later;
     }
 }
 

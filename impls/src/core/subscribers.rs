@@ -1,8 +1,7 @@
-//! The consumers that are connected: who has a worker free, what each has behind it, and what it was told.
+//! The connected consumers: their free workers, the positions that each has, and the commits that each was told.
 //!
-//! A worker is busy from the hand-off until its consumer says that it is free ([`Subscribers::free`]). Where a lease ends by
-//! time, its worker counts as free too: nobody knows whether it will ever be heard of again. A consumer that is gone
-//! takes its workers with it.
+//! A worker is busy from the hand-off until its consumer says that it is free ([`Subscribers::free`]). The worker of a lease
+//! that expired counts as free too, since its consumer may never answer. A consumer that disconnects has no workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +17,9 @@ pub struct Subscriber {
     pub at_work: BTreeSet<DeliveryId>,
     /// The positions that it is not to be handed: it follows a cursor, and has them behind it.
     pub has: Positions,
-    /// What it has finished for good, where it keeps that itself.
+    /// The positions that it has durably finished in its own store.
     pub finished: Positions,
-    /// What it was told is committed.
+    /// The committed positions that it was last told.
     pub told: Positions,
 }
 

@@ -69,6 +69,18 @@ impl Positions {
         self.runs.over(from.0).map_or(from, |run| Position(run.end() + 1))
     }
 
+    /// The first position at or after this one that is a member of none of these sets.
+    pub fn first_in_none<'a>(from: Position, sets: impl Iterator<Item = &'a Positions> + Clone) -> Position {
+        let mut position = from;
+        loop {
+            let later = sets.clone().fold(position, |at, set| set.first_missing(at));
+            if later == position {
+                return position;
+            }
+            position = later;
+        }
+    }
+
     /// One past the highest member; 0 if there is none.
     pub fn end(&self) -> Position {
         Position(self.runs.highest().map_or(0, |highest| highest + 1))

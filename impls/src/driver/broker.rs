@@ -4,8 +4,9 @@
 //! for the sync of the rest, which goes on beside the next turns: that is group commit. A consumer that settles gets its
 //! next hand-off before the settle goes to disk, so the two overlap.
 //!
-//! A store's definite "no" is told to the peer whom it concerns, and service goes on: a full disk refuses publishes, and
-//! takes them again when there is room. Where nobody knows what is on disk, the broker ends, and a restart recovers.
+//! A definite refusal of the store is answered to the peer that it concerns, and the broker goes on: a full disk refuses
+//! publishes, and takes them again when there is room. If the contents of the disk are unknown, the broker ends, and a
+//! restart recovers.
 
 mod connections;
 mod delivering;
@@ -58,7 +59,7 @@ const DRAIN: Millis = Millis(30_000);
 
 /// What happens to the broker.
 pub(super) enum Input {
-    /// Somebody connected.
+    /// A peer connected.
     Opened(TcpStream, SocketAddr),
     /// A connection brought a message, which arrived at this instant and was announced.
     Said(u64, Millis, ToBroker),
@@ -248,13 +249,14 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             return Some(Ended::Drained);
         }
         let gives_up = match self.run.is_leaving() {
-            true => !self.core.has_willing_consumer() || self.run.now() > since + DRAIN,
+            true => !self.core.has_active_consumer() || self.run.now() > since + DRAIN,
             false => self.run.is_stopping(),
         };
         gives_up.then_some(Ended::Stopped)
     }
 
-    /// Deadlines are looked at when everything is taken that arrived before: see [`arrivals`](crate::shared::arrivals).
+    /// Runs one turn. Deadlines are checked after all inputs that arrived before them: see
+    /// [`arrivals`](crate::shared::arrivals).
     fn turn(&mut self) -> Result<(), Interrupt> {
         let patience = self.run.patience(self.next_lease_ends());
         let inputs = self.inputs;
@@ -271,7 +273,8 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         self.ask_for_sync()
     }
 
-    /// Drops what nobody needs any more, where that has become much. A disk without room is asked again later.
+    /// Drops records that are not needed any more, once a batch of them has gathered. After a full disk, a later turn tries
+    /// again.
     fn retain(&mut self) -> Result<(), Interrupt> {
         if let Some(start) = self.core.droppable(&self.core.finished_elsewhere()) {
             self.sync()?;

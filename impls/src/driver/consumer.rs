@@ -1,8 +1,7 @@
 //! The consumer's threads: one that talks to the broker, and the workers.
 //!
-//! All of them share one core behind a lock, which a thread holds for one micro-step at a time, and runs no transaction under.
-//! So hand-offs that are at work at once interleave step by step, and a crash, whoever's step it follows, takes everything at
-//! once.
+//! All of them share one core behind a lock. A thread holds it for one micro-step at a time, and never during a transaction.
+//! So deliveries interleave step by step, and a crash after any thread's step ends all of them together.
 
 mod rewinding;
 mod state;
@@ -31,8 +30,8 @@ const ID: ConsumerId = ConsumerId(0);
 /// What may wait for the loop: hand-offs are bounded by the workers, replies by what is at work.
 const INCOMING: usize = 1024;
 
-/// Runs the consumer and its workers: until the broker has closed for good where both run together, else until it is asked
-/// to leave. Drained: it holds nothing then.
+/// Runs the consumer and its workers until the broker has ended, where both share a process, or until the consumer is asked to
+/// leave. The result is `Drained` if no delivery was unfinished then.
 pub fn consume<S: Steps>(run: &Run<S>, broker: SocketAddr) -> Result<Ended, DriverError> {
     let shared = Shared::open(run)?;
     thread::scope(|scope| {

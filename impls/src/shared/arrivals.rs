@@ -1,4 +1,5 @@
-//! Arrivals: what a connection's reader has taken in, so that a deadline is looked at only after all that came before it.
+//! Arrivals: the count of inputs that a connection's reader has taken in. With it the loop checks a deadline only after all
+//! inputs that arrived before the deadline.
 //!
 //! ```text
 //!   the reader                                the loop
@@ -7,13 +8,13 @@
 //!                                             a mark is reached: what arrived before its instant is taken
 //! ```
 //!
-//! A reader may hold an input that has its instant and is not in the queue yet: the queue is full, or the thread was put
-//! aside. So it announces the input before it reads the clock, and the loop reads the clock before it counts. An input
-//! that the loop did not count is then announced after the loop's look at the clock, and its own look comes later still:
-//! it did not arrive before the mark. This is quinn's rule for threads: time is looked at after the inputs.
+//! A reader may hold an input that has its instant and is not in the queue yet: the queue is full, or the thread was
+//! descheduled. So the reader announces the input before it reads the clock, and the loop reads the clock before it counts.
+//! An input that the loop did not count was announced after the loop read the clock, and read the clock later still. So it
+//! did not arrive before the mark. This is quinn's rule for threads: deadlines are checked after the inputs.
 //!
-//! One word for each connection, as only the inputs of one connection are taken in the order of their announcements. With
-//! one word for all, those of a quick reader would be counted in the place of a slow one's.
+//! Each connection has a word of its own, since only the inputs of one connection are taken in the order of their
+//! announcements. With one word for all, the inputs of a fast reader would count in place of a slow reader's.
 //!
 //! Leaves out: the queue, the clock, what a deadline decides, and what was not read from its socket yet.
 
@@ -34,7 +35,7 @@ pub struct Arrivals<S = Sound> {
     steps: PhantomData<fn() -> S>,
 }
 
-/// A look at the clock, and how many inputs had been announced after it.
+/// An instant, and the number of inputs that were announced when the clock was read, or shortly after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark<T> {
     /// What the clock said.
@@ -76,8 +77,8 @@ impl<S: Steps> Arrivals<S> {
 
 /// The steps in which threads race. The defaults are what ships.
 ///
-/// Both are read-modify-writes, so that each follows the other in one order: the reader's acquires what the loop's before
-/// it released, which is the loop's look at the clock.
+/// Both are read-modify-writes of one word, so that they have one order. If the loop's comes first, the reader's acquires what
+/// it released, which includes the loop's reading of the clock.
 pub trait Steps {
     /// Announces, and reads the clock then.
     fn arrive<T>(announced: &AtomicU64, clock: impl FnOnce() -> T) -> T {

@@ -2,8 +2,8 @@
 //!
 //! A producer that waits too briefly for a slow disk, or comes back over a new connection, sends again what the loop has
 //! not seen yet. Here the first attempt that is posted makes the input, later ones are added to it, and the loop takes all
-//! of them at once: the core decides once, and everybody is told the same. If that is a no, neither is stored and neither
-//! is a duplicate (Redpanda's producer state does the same). Formulas: `dedup-completeness`, `dedup-honesty`.
+//! of them at once: the core decides once, and all get the same reply. If it is a refusal, none is stored and none is a
+//! duplicate (Redpanda's producer state does the same). Formulas: `dedup-completeness`, `dedup-honesty`.
 //!
 //! Looking whether an input is on its way and posting one are one step under one lock; so are taking all attempts and ending
 //! the wait. Split in two, the first makes two inputs or loses an attempt, and the second loses one that is added in between.
@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::marker::PhantomData;
 
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use super::lock;
+use crate::sync::Mutex;
 
 /// Attempts at one message that may wait for the loop. A producer has one attempt outstanding at a time; only one that
 /// times out much faster than the loop turns comes near this.
@@ -104,11 +105,6 @@ pub fn add<A>(others: &mut Vec<A>, attempt: A) -> Posted {
     }
     others.push(attempt);
     Posted::Added
-}
-
-/// The table, for one step. No step panics half-way, so a poisoned lock guards a whole table.
-pub fn lock<K, A>(waiting: &Mutex<Table<K, A>>) -> MutexGuard<'_, Table<K, A>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The shipped steps: every default of [`Steps`].

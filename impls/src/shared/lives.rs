@@ -1,13 +1,15 @@
-//! What a party keeps open for one life after another: threads of a life that has ended find it closed.
+//! Lives: a resource of a party, such as its store, that is closed and opened anew at each injected crash. A life is the time
+//! between two crashes.
 //!
-//! A crash that is injected takes a party's threads nowhere: they run on. So whatever they are about to change, they change
-//! under this lock and only if their life goes on. What they changed before is over, and told, when the crash comes.
+//! An injected crash does not stop the party's threads. So each thread changes the resource under this lock, and only if its
+//! life has not ended. A change that was made before is complete, and recorded, when the crash is recorded.
 
 use std::marker::PhantomData;
 
-use crate::sync::{Mutex, MutexGuard, PoisonError};
+use super::lock;
+use crate::sync::{Mutex, MutexGuard};
 
-/// A thing that is open for one life of a party at a time.
+/// A resource that is open for one life of a party at a time.
 #[derive(Debug)]
 pub struct Lives<T, S = Sound> {
     held: Mutex<Held<T>>,
@@ -17,7 +19,7 @@ pub struct Lives<T, S = Sound> {
 /// What is under the lock.
 #[derive(Debug)]
 pub struct Held<T> {
-    /// None only while it is opened anew, and if that fails.
+    /// The resource; none while it is being opened anew, or if that failed.
     open: Option<T>,
     life: u64,
 }
@@ -42,14 +44,14 @@ impl<T, S: Steps> Lives<T, S> {
         Lives { held: Mutex::new(Held { open: Some(open), life: 0 }), steps: PhantomData }
     }
 
-    /// Does this with it, alone, unless this life has ended.
+    /// Runs this on the resource under the lock; none if this life has ended.
     pub fn with<R>(&self, life: u64, act: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut held = S::enter(&self.held, life)?;
         held.open.as_mut().map(act)
     }
 
-    /// Ends a life and begins the next one. Waits for whoever is in [`with`](Self::with); then `tell` tells of the end, and
-    /// `open` opens the thing anew, after the old one was closed. Gives the new life's number.
+    /// Ends a life and begins the next one; returns the number of the new life. Waits for a thread that is in
+    /// [`with`](Self::with). Then `tell` records the crash, the resource is closed, and `open` opens it anew.
     pub fn end<E>(&self, tell: impl FnOnce() -> Result<(), E>, open: impl FnOnce() -> Result<T, E>) -> Result<u64, E> {
         let mut held = lock(&self.held);
         tell()?;
@@ -62,15 +64,10 @@ impl<T, S: Steps> Lives<T, S> {
 
 /// The step in which threads race. The default is what ships.
 pub trait Steps {
-    /// Takes the lock, for a life that goes on.
+    /// Takes the lock; none if this life has ended.
     fn enter<T>(held: &Mutex<Held<T>>, life: u64) -> Option<MutexGuard<'_, Held<T>>> {
         Some(lock(held)).filter(|held| held.is_of(life))
     }
-}
-
-/// Locks. A thread that panicked has taken its whole run down with it.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The shipped step: the default of [`Steps`].

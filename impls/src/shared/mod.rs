@@ -1,4 +1,4 @@
-//! What threads share: each piece is small, free of `unsafe`, and explored by loom from these very files.
+//! The parts that threads share. Each is small, free of `unsafe`, and explored by loom from these files.
 //!
 //! Architecture Invariant: everything here takes its atomics from [`crate::sync`] and nothing else from this crate, so
 //! that `proofs/loom` can compile these files a second time. No unit tests stand in them for the same reason: they
@@ -11,10 +11,10 @@
 //!
 //! | piece | between whom | in which driver | loom |
 //! |---|---|---|---|
-//! | [`ack_window`] | workers that finish positions in any order; its snapshot, with whoever looks at it meanwhile | consumer (`window`) | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
+//! | [`ack_window`] | workers that finish positions in any order; the threads that read its snapshot | consumer (`window`) | `ack_window.rs`, `commits.rs`, `snapshot.rs` |
 //! | [`arrivals`] | a connection's reader, and the loop that ends leases by time | broker (`connections`) | `arrivals.rs` |
 //! | [`in_flight`] | readers with attempts at one message, and the loop that takes them | broker (`joining`) | `in_flight.rs` |
-//! | [`work_queue`] | workers that wait, whoever brings work, whoever closes | consumer (`state`) | `work_queue.rs` |
+//! | [`work_queue`] | workers that wait, the threads that bring work, the one that closes | consumer (`state`) | `work_queue.rs` |
 //! | [`lives`] | a worker that commits, and the crash of its life | consumer (`state`) | `lives.rs` |
 //! | [`group_sync`] | those who append, and the one who syncs | broker (`syncing`) | `group_sync.rs` |
 
@@ -24,3 +24,10 @@ pub mod group_sync;
 pub mod in_flight;
 pub mod lives;
 pub mod work_queue;
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks a mutex, a poisoned one too: no step of these parts panics half-way, so what it guards is whole.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,20 +1,21 @@
 //! The work queue: a state that threads share under a lock, and workers who wait until it has work for them or is closed.
 //!
-//! Why no worker waits for ever. Work comes, and the queue closes, under the lock; a worker looks for both under the lock, and
-//! lets go of it in the very step in which it begins to wait. So nothing can come between its look and its wait. Whoever
-//! brought something wakes all that wait, and does so afterwards.
+//! No worker waits for ever. Work is added, and the queue is closed, under the lock. A worker checks both under the lock, and
+//! releases it in the same step in which it begins to wait, so nothing can come between its check and its wait. The thread
+//! that added work or closed the queue then wakes all waiting workers.
 //!
-//! Leaves out what work is, and its order: that is the state's.
+//! Leaves out: what work is, and its order. The state decides both.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
+use super::lock;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A state under a lock, and the workers who wait for it.
 ///
-/// Calling contract: whoever changes the state so that there may be work calls [`wake`](Self::wake), after it has let go of
-/// the lock.
+/// Calling contract: a thread that changes the state so that there may be work calls [`wake`](Self::wake) after it has
+/// released the lock.
 #[derive(Debug)]
 pub struct WorkQueue<T, S = Sound> {
     open: Mutex<Open<T>>,
@@ -66,7 +67,7 @@ impl<T, S: Steps> WorkQueue<T, S> {
         Locked(lock(&self.open))
     }
 
-    /// There may be work: whoever waits looks again.
+    /// Wakes the waiting workers, which check for work again.
     pub fn wake(&self) {
         S::wake(&self.ready);
     }
@@ -99,7 +100,7 @@ pub trait Steps {
         ready.wait(held).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes whoever waits.
+    /// Wakes all waiting workers.
     fn wake(ready: &Condvar) {
         ready.notify_all();
     }
@@ -109,11 +110,6 @@ pub trait Steps {
         mark();
         wake();
     }
-}
-
-/// Locks. A thread that panicked has taken its whole run down with it.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The shipped steps: every default of [`Steps`].

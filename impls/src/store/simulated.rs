@@ -184,14 +184,52 @@ impl OutboxStore for SimulatedOutbox {
     }
 }
 
+/// The progress of a consumer, as a database in memory keeps it beside the application's data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Progress {
+    inbox: Keys,
+    finished: Positions,
+    generation: Generation,
+}
+
+impl Progress {
+    /// Applies the consumer's part of a change. After a refusal nothing is changed.
+    pub fn apply<E>(&mut self, change: &Change<E>) -> Result<(), StoreError> {
+        if let Some(found) = change.fenced_by.filter(|found| *found < self.generation) {
+            return Err(StoreError::Fenced { current: self.generation, found });
+        }
+        change.inbox.iter().for_each(|key| self.inbox.insert(key));
+        change.finished.iter().for_each(|covers| covers.mark(&mut self.finished));
+        Ok(())
+    }
+
+    /// Lets this generation in, and every earlier one no more.
+    pub fn fence(&mut self, generation: Generation) {
+        self.generation = self.generation.max(generation);
+    }
+
+    /// Whether the inbox knows this message.
+    pub fn seen(&self, key: &Key) -> bool {
+        self.inbox.contains(key)
+    }
+
+    /// The finished positions.
+    pub fn finished(&self) -> &Positions {
+        &self.finished
+    }
+
+    /// Forgets that this position and later ones are finished.
+    pub fn rewind(&mut self, to: Position) {
+        self.finished.truncate(to);
+    }
+}
+
 /// An inventory in memory. Its transactions are durable when they return, so a crash loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimulatedInventory {
     /// The change of each article's stock, as a negative number.
     stock: BTreeMap<Sku, i64>,
-    inbox: Keys,
-    finished: Positions,
-    generation: Generation,
+    progress: Progress,
     /// Whether the next transaction is refused.
     pub refuse_next: bool,
 }
@@ -199,7 +237,7 @@ pub struct SimulatedInventory {
 impl SimulatedInventory {
     /// The finished positions, borrowed.
     pub fn finished_positions(&self) -> &Positions {
-        &self.finished
+        self.progress.finished()
     }
 
     /// The stock of every article that an order touched.
@@ -219,36 +257,28 @@ impl EffectStore for SimulatedInventory {
         if std::mem::take(&mut self.refuse_next) {
             return Err(StoreError::Refused);
         }
-        if let Some(found) = change.fenced_by
-            && found < self.generation
-        {
-            return Err(StoreError::Fenced { current: self.generation, found });
-        }
+        self.progress.apply(change)?;
         if let Some(order) = change.effect {
             *self.stock.entry(order.sku).or_default() -= i64::from(order.quantity);
-        }
-        change.inbox.iter().for_each(|key| self.inbox.insert(key));
-        if let Some(covers) = change.finished {
-            covers.mark(&mut self.finished);
         }
         Ok(())
     }
 
     fn fence(&mut self, generation: Generation) -> Result<(), StoreError> {
-        self.generation = self.generation.max(generation);
+        self.progress.fence(generation);
         Ok(())
     }
 
     fn seen(&self, key: &Key) -> Result<bool, StoreError> {
-        Ok(self.inbox.contains(key))
+        Ok(self.progress.seen(key))
     }
 
     fn finished(&self) -> Result<Positions, StoreError> {
-        Ok(self.finished.clone())
+        Ok(self.progress.finished().clone())
     }
 
     fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
-        self.finished.truncate(to);
+        self.progress.rewind(to);
         Ok(())
     }
 }

@@ -166,11 +166,7 @@ impl Model for Protocol {
         if moment.state.is_cut() {
             return;
         }
-        let _ = self.spec.moves(&moment.state, &mut |it| {
-            actions.push(it.into());
-            ControlFlow::Continue(())
-        });
-        self.spec.faults(&moment.state, &mut |it| actions.push(it.into()));
+        self.spec.steps(&moment.state, &mut |step| actions.push(step));
     }
 
     #[inline]

@@ -118,6 +118,16 @@ impl Spec {
         faults::strikes(&self.settings, state, found);
     }
 
+    /// Calls `found` with every step that is possible: every move, then every fault.
+    #[inline]
+    pub fn steps(&self, state: &State, found: &mut impl FnMut(Step)) {
+        let _ = self.moves(state, &mut |it| {
+            found(Step::Move(it));
+            ControlFlow::Continue(())
+        });
+        self.faults(state, &mut |it| found(Step::Fault(it)));
+    }
+
     /// A fault of this kind may strike once more in this run, as far as its budget and the encoding go.
     pub fn may_strike(&self, state: &State, fault: Fault) -> bool {
         faults::may_strike(&self.settings, state, fault)

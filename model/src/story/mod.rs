@@ -6,8 +6,6 @@
 mod svg;
 mod text;
 
-use std::ops::ControlFlow;
-
 use crate::party_state::{Decision, PartyState};
 use crate::pipeline::{FaultBudget, Pipeline};
 use crate::spec::bounds::TooManyMessages;
@@ -96,11 +94,7 @@ fn enough_for(path: &[Step], budget: FaultBudget) -> FaultBudget {
 
 fn offers(spec: &Spec, state: &State, wanted: Step) -> bool {
     let mut offered = false;
-    let _ = spec.moves(state, &mut |it| {
-        offered |= Step::Move(it) == wanted;
-        if offered { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    spec.faults(state, &mut |it| offered |= Step::Fault(it) == wanted);
+    spec.steps(state, &mut |step| offered |= step == wanted);
     offered
 }
 

@@ -13,11 +13,12 @@ pub mod explore;
 #[path = "../../../impls/src/shared/mod.rs"]
 pub mod shared;
 pub mod table;
+pub mod twins;
 
 /// What `delivery_impls::sync` is in the shipped crate: here loom's.
 pub mod sync {
     pub use std::sync::PoisonError;
 
     pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
-    pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+    pub use loom::sync::{Condvar, Mutex, MutexGuard};
 }

@@ -9,6 +9,7 @@ use delivery_loom::shared::ack_window::{
     AckWindow, Advance, Marked, SettleError, Slot, Sound, Steps, Word, settled_on,
 };
 use delivery_loom::sync::{AtomicU64, Ordering};
+use delivery_loom::twins::MarksInTwoSteps;
 use delivery_model::vocab::Position;
 use loom::sync::Arc;
 use loom::thread;
@@ -119,23 +120,6 @@ impl Steps for StoresWatermark {
 #[test]
 fn a_watermark_that_is_stored_reports_the_same_advance_twice() {
     is_caught("stored watermark", "starts where the one before ended", neighbours_in_one_word::<StoresWatermark>);
-}
-
-/// Reads the word, then writes it: a mark in between is lost, or made twice.
-enum MarksInTwoSteps {}
-
-impl Steps for MarksInTwoSteps {
-    fn mark(word: &AtomicU64, slot: Slot) -> Marked {
-        let Some(settled) = settled_on(slot.lap, Word::unpack(word.load(Ordering::Acquire))) else {
-            return Marked::LapGone;
-        };
-        let bit = 1 << slot.bit;
-        if settled & bit != 0 {
-            return Marked::Again;
-        }
-        word.store(Word { lap: slot.lap, settled: settled | bit }.pack(), Ordering::Release);
-        Marked::First
-    }
 }
 
 #[test]

@@ -8,10 +8,9 @@
 use std::sync::Mutex as Witness;
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
-use delivery_loom::shared::ack_window::{
-    AckWindow, BITS, Marked, Ring, Slot, Snapshot, Sound, Steps, Word, settled_on,
-};
+use delivery_loom::shared::ack_window::{AckWindow, BITS, Ring, Snapshot, Sound, Steps, Word};
 use delivery_loom::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use delivery_loom::twins::MarksInTwoSteps;
 use delivery_model::pipeline::{Level, Obligation, Semantics};
 use delivery_model::semantics::{Bounded, Monitor, Observed, Rules};
 use delivery_model::vocab::{Event, EventKind, Fault, GroupId, MessageId, Outcome, Position, ProcessId, SettleOutcome};
@@ -309,23 +308,6 @@ fn a_worker_finishes_what_the_core_marks<S: Steps + 'static>(seen: &Seen) {
     assert!(is_first != was_first, "one of the two is the first: {is_first} {was_first}");
     assert_eq!(window.watermark(), Position(POSITIONS[1].0 + 1), "the watermark sticks");
     seen.note(if is_first { "the core" } else { "the worker" });
-}
-
-/// Reads the word, then writes it: both find the position open.
-enum MarksInTwoSteps {}
-
-impl Steps for MarksInTwoSteps {
-    fn mark(word: &AtomicU64, slot: Slot) -> Marked {
-        let Some(settled) = settled_on(slot.lap, Word::unpack(word.load(Ordering::Acquire))) else {
-            return Marked::LapGone;
-        };
-        let bit = 1 << slot.bit;
-        if settled & bit != 0 {
-            return Marked::Again;
-        }
-        word.store(Word { lap: slot.lap, settled: settled | bit }.pack(), Ordering::Release);
-        Marked::First
-    }
 }
 
 #[test]

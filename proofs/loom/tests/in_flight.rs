@@ -1,7 +1,8 @@
 //! Attempts in flight under loom: readers that post at once, a loop that takes, and the splits that lose an attempt.
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
-use delivery_loom::shared::in_flight::{InFlight, Posted, Sound, Steps, Table, WAITING_MAX, add, lock};
+use delivery_loom::shared::in_flight::{InFlight, Posted, Sound, Steps, Table, WAITING_MAX, add};
+use delivery_loom::shared::lock;
 use delivery_loom::sync::Mutex;
 use loom::sync::Arc;
 use loom::thread;

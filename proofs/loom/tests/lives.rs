@@ -3,7 +3,8 @@
 use std::sync::Mutex as Witness;
 
 use delivery_loom::explore::{Seen, holds, is_caught};
-use delivery_loom::shared::lives::{Held, Lives, Sound, Steps, lock};
+use delivery_loom::shared::lives::{Held, Lives, Sound, Steps};
+use delivery_loom::shared::lock;
 use delivery_loom::sync::{Mutex, MutexGuard};
 use loom::sync::Arc;
 use loom::thread;

@@ -6,7 +6,8 @@
 use std::process::Command;
 
 use delivery_loom::explore::{Seen, holds};
-use delivery_loom::shared::work_queue::{Sound, Steps, WorkQueue, lock};
+use delivery_loom::shared::lock;
+use delivery_loom::shared::work_queue::{Sound, Steps, WorkQueue};
 use delivery_loom::sync::{Condvar, Mutex, MutexGuard};
 use loom::sync::Arc;
 use loom::thread;

@@ -13,7 +13,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::ControlFlow;
 
 use delivery_model::check::graph::{Checks, Completeness, Exploration, Progress, StateId, Walk};
 use delivery_model::check::{Shares, class, fairness};
@@ -224,14 +223,10 @@ impl Model for Search {
         if moment.state.is_cut() {
             return;
         }
-        let _ = self.spec.moves(&moment.state, &mut |it| {
-            actions.push(Step::Move(it));
-            ControlFlow::Continue(())
-        });
         let struck = FaultSet::fired(&moment.state);
-        self.spec.faults(&moment.state, &mut |strike| {
-            if self.allows(struck, strike.fault()) {
-                actions.push(Step::Fault(strike));
+        self.spec.steps(&moment.state, &mut |step| {
+            if step.fault().is_none_or(|fault| self.allows(struck, fault)) {
+                actions.push(step);
             }
         });
     }

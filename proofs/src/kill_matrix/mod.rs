@@ -6,7 +6,6 @@
 //! | lockstep | spec and cores beside each other | steps until they part |
 //! | simulation | the bug's kill schedule | interleavings until the property is broken |
 //! | simulation, unguided | random schedules of the same pipeline and faults | schedules until it is broken |
-//!
 //! | real run | threads, TCP and disk, on the kill schedule | runs until the property is broken ([`in_real_runs`]) |
 //!
 //! All but the last is the same in every run of the same build. [`markdown`] writes it down.
@@ -18,7 +17,7 @@ use std::ops::ControlFlow;
 
 use delivery_model::check::graph::Walk;
 use delivery_model::check::{Claim, Limits, Protocol, liveness};
-use delivery_model::pipeline::{FaultBudget, Pipeline};
+use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, Schedule, StepWord};
 use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
 
@@ -35,7 +34,7 @@ pub const UNGUIDED_MAX: u32 = 2_000;
 /// Where the random schedules come from.
 const SEED: u64 = 1;
 
-/// What became of one seeded bug.
+/// One seeded bug's row of the matrix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Which bug.
@@ -109,9 +108,7 @@ fn twin(kill: &KillSchedule, keep_going: &dyn Fn() -> bool) -> Option<Twin> {
 /// there are, where it is a run without end that does.
 pub fn states_until_broken(kill: &KillSchedule, pipeline: &Pipeline, keep_going: &dyn Fn() -> bool) -> Option<usize> {
     // What a pipeline must allow for besides, so that retention keeps the log, is nothing to the model, which has none.
-    let struck = kill.schedule.faults.iter().map(|planned| planned.fault);
-    let faults = struck.fold(FaultBudget::NONE, |budget, fault| budget.with(fault, budget.of(fault) + 1));
-    let (pipeline, messages) = (Pipeline { faults, ..pipeline.clone() }, kill.schedule.messages);
+    let (pipeline, messages) = (Pipeline { faults: kill.struck(), ..pipeline.clone() }, kill.schedule.messages);
     let protocol = Protocol::watching(&pipeline, messages, PropertySet::of(&[kill.property])).expect("so few fit");
     let exploration = Walk::new(&protocol).keep_going(|_| keep_going()).run();
     let finding = exploration.finding(kill.property.word()).expect("the property is checked");

@@ -1,7 +1,7 @@
 //! Seeded bugs in real runs: threads, TCP and disk, on the bug's kill schedule, as far as a threaded run injects its faults.
 //!
-//! Threads meet as they like, so a bug that needs one order of them may come out in one run and not in the next. Each is
-//! given a few runs. One that is stuck is stopped, and judged as one that goes on like that for ever.
+//! Threads interleave differently in each run, so a bug that needs one order of them may show in one run and not in the next.
+//! Each bug gets a few runs. A run that makes no progress is stopped, and judged as a run without end.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -27,7 +27,7 @@ pub const RUNS_MAX: u32 = 3;
 /// A run of a few messages takes a fraction of that, time-outs included.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
 
-/// What became of a seeded bug in real runs.
+/// The result of a seeded bug's real runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InRealRuns {
     /// A run broke the property.

@@ -57,7 +57,7 @@ impl Claim {
         self
     }
 
-    /// A delivery is its consumer's alone for so long after the hand-off, and nobody else gets the message meanwhile.
+    /// Claims exclusive leases of this length: for so long after a hand-off, no other consumer is handed the message.
     pub fn lease(mut self, lasts: Duration) -> Claim {
         self.lease = Some(lasts);
         self.and(PropertyId::LeaseExclusive)

@@ -38,7 +38,7 @@ pub use wire::{
     ToProducer,
 };
 
-/// One party of a pipeline, sans IO: it is handed inputs and the time, and asked for its outputs.
+/// One party of a pipeline, sans IO: the suite passes in inputs and the time, and fetches the outputs.
 ///
 /// The contract:
 ///
@@ -47,10 +47,10 @@ pub use wire::{
 ///   the input that caused them; what was not fetched when the party crashes never left it.
 /// * A durable change takes place no earlier than in the last call before the output that tells of it, and at most one
 ///   [`FromConsumer::Effect`] comes of one input.
-/// * [`crash`](Party::crash) leaves what would survive the death of the process, and nothing else. Whoever opens the
-///   party opens it on that.
+/// * [`crash`](Party::crash) returns what would survive the death of the process, and nothing else. The suite opens the next
+///   incarnation on it.
 pub trait Party {
-    /// What it is told.
+    /// Its inputs.
     type Input;
     /// What it says.
     type Output;
@@ -68,7 +68,7 @@ pub trait Party {
         let _ = now;
     }
 
-    /// When it wants [`handle_timeout`](Party::handle_timeout) to be called, if nothing else happens before.
+    /// Its next deadline: the instant for [`handle_timeout`](Party::handle_timeout), if no input comes before.
     fn poll_timeout(&self) -> Option<Duration> {
         None
     }
@@ -92,24 +92,24 @@ pub trait Party {
     }
 }
 
-/// A party that is told and says what producers do.
+/// A party with a producer's inputs and outputs.
 pub trait Producer: Party<Input = ToProducer, Output = FromProducer> {}
 impl<P: Party<Input = ToProducer, Output = FromProducer>> Producer for P {}
 
-/// A party that is told and says what brokers do.
+/// A party with a broker's inputs and outputs.
 pub trait Broker: Party<Input = ToBroker, Output = FromBroker> {}
 impl<P: Party<Input = ToBroker, Output = FromBroker>> Broker for P {}
 
-/// A party that is told and says what consumers do. The consumers of a group are opened on clones of one disk: a handle,
-/// if they share a database.
+/// A party with a consumer's inputs and outputs. The consumers of a group are opened on clones of one disk; if they share a
+/// database, the disk is a handle to it.
 pub trait Consumer: Party<Input = ToConsumer, Output = FromConsumer, Disk: Clone> {}
 impl<P: Party<Input = ToConsumer, Output = FromConsumer, Disk: Clone>> Consumer for P {}
 
 /// What is done to a party from inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hardship {
-    /// A broker's next write fails, definitely. One that cannot be told so is not asked for that write: the suite refuses in
-    /// its place.
+    /// The broker's next write fails, definitely. For a broker that cannot inject this, the suite refuses the publish itself
+    /// and does not pass it in.
     WriteFails,
     /// A broker forgets which messages it has seen.
     DedupForgotten,

@@ -20,7 +20,7 @@ pub(super) fn consumer(number: u8) -> ProcessId {
 pub(super) struct Record {
     pub(super) history: History,
     pub(super) rows: Vec<Row>,
-    /// Time has passed, and nothing has come of it yet.
+    /// The row of a deadline that has passed, until something follows it.
     wake: Option<Row>,
 }
 
@@ -59,7 +59,7 @@ impl Record {
         self.event(FAULTS, EventKind::Fault { fault });
     }
 
-    /// Time passes, and a party's deadline comes. Told only if something comes of it.
+    /// Adds the row of a deadline that has passed. It is part of the story only if something follows it.
     pub(super) fn wakes(&mut self, lane: Lane, text: String) {
         self.wake = Some(Row { from: lane, to: lane, text, fault: false });
     }

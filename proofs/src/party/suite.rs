@@ -16,9 +16,9 @@ use super::record::FAULTS;
 use super::world::{Opens, World};
 use super::{Broker, Claim, Consumer, Producer};
 use crate::simulation::kill_schedules::{KillSchedule, SEEDS};
-use crate::simulation::seeded_runner;
 use crate::simulation::shrink::shrink;
 use crate::simulation::strategy;
+use crate::simulation::{points, seeded_runner};
 
 /// How much is tried. What is found within bounds is found; what is not found is not proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Run {
     pub fired: Vec<bool>,
     /// It came to rest; otherwise it was cut.
     pub rests: bool,
-    /// The properties that it broke, each with the message and a sentence. Also those that nobody claims.
+    /// The properties that it broke, claimed or not, each with the message and a sentence.
     pub breaches: Vec<(PropertyId, MessageId, String)>,
 }
 
@@ -72,7 +72,7 @@ impl Run {
 /// Nothing was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
-    /// How far it was looked.
+    /// The bounds of the search.
     pub bounds: Bounds,
     /// How many of the runs came to rest.
     pub rested: u32,
@@ -128,8 +128,8 @@ pub struct Suite<P: Producer, B: Broker, C: Consumer> {
 }
 
 impl<P: Producer, B: Broker, C: Consumer> Suite<P, B, C> {
-    /// Joins three parties. Each is opened on its disk: an empty one at first, then what its crash left. Consumers are
-    /// also told their number in the group, from 0.
+    /// Joins three parties. Each is opened on its disk: an empty one at first, then what its crash returned. A consumer also
+    /// gets its number in the group, from 0.
     pub fn new(
         claim: Claim,
         producer: impl Fn(P::Disk) -> P + 'static,
@@ -166,10 +166,16 @@ impl<P: Producer, B: Broker, C: Consumer> Suite<P, B, C> {
 
     /// Runs one schedule. Of an exact order, which only parties can follow that show every step, its faults are kept and
     /// struck at their points: see [`crate::simulation::points`].
+    ///
+    /// # Panics
+    /// If a fault of an exact order has no point: a run without it would show nothing.
     pub fn run(&self, schedule: &Schedule) -> Run {
         let (seed, faults) = match &schedule.interleaving {
             Interleaving::Seeded(seed) => (*seed, schedule.faults.clone()),
-            _ => (0, crate::simulation::points::planned(schedule).unwrap_or_default()),
+            _ => {
+                let planned = points::planned(schedule);
+                (0, planned.unwrap_or_else(|why| panic!("parties of other origin cannot follow this schedule: {why}")))
+            }
         };
         self.seeded(schedule, &faults, seed)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::Party;
 
-/// What the party's thread is told. When the channel is closed, it crashes: it ends without another output, and returns
+/// The inputs of the party's thread. When the channel closes, the thread crashes: it ends without another output, and returns
 /// its disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told<I> {
@@ -26,9 +26,9 @@ pub enum Told<I> {
 pub enum Said<O> {
     /// An output.
     Output(O),
-    /// Nothing is left to do of what it was told. To be said once after the start, and once after everything told.
+    /// All inputs so far are handled. The thread sends this once after its start, and once after each input.
     Idle {
-        /// When it wants to be told the time, if nothing else happens before.
+        /// Its next deadline, if no input comes before.
         wakes: Option<Duration>,
     },
 }

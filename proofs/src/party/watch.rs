@@ -1,4 +1,4 @@
-//! What can be told of a broker's leases from outside: who was handed what, until when, and whose settle counted.
+//! The broker's leases as they show from outside: which consumer was handed what, until when, and which settles counted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,8 +33,8 @@ impl Watch {
         Watch { lasts, ..Watch::default() }
     }
 
-    /// A hand-off leaves the broker, which made it some time since it last had nothing to say. The message must be nobody
-    /// else's now, and the tag nobody's.
+    /// Takes in a hand-off. The broker made it at some instant from `since` to `now`. No other consumer may have a live lease of
+    /// the message, and no delivery the same tag.
     pub(super) fn hand_off(&mut self, since: Duration, now: Duration, consumer: u8, delivery: &Delivery) {
         let Delivery { message, position, ref tag, .. } = *delivery;
         let is_same = |lease: &Lease| (lease.message, lease.position) == (message, position);
@@ -64,7 +64,7 @@ impl Watch {
         self.leases.remove(tag);
     }
 
-    /// Every hand-off to this consumer is over, or to all.
+    /// Ends every hand-off to this consumer, or to all consumers.
     pub(super) fn cut(&mut self, consumer: Option<u8>) {
         self.leases.retain(|_, lease| consumer.is_some_and(|consumer| lease.consumer != consumer));
     }
@@ -74,7 +74,7 @@ impl Watch {
         self.leases.get(tag).is_some_and(|lease| lease.is_superseded)
     }
 
-    /// When this hand-off's lease ends, where that is claimed. None if it is over.
+    /// The end of this hand-off's lease, where one is claimed; none if the lease has ended.
     pub(super) fn ends(&self, tag: &str) -> Option<Option<Duration>> {
         Some(self.leases.get(tag)?.ends)
     }

@@ -113,7 +113,7 @@ impl Delivery {
 pub struct Settle {
     /// Which delivery.
     pub tag: String,
-    /// It is over with the delivery; otherwise its handler is still to run, and a [`FromConsumer::Release`] follows.
+    /// The settle ends the delivery. Otherwise its handler is still to run, and a [`FromConsumer::Release`] follows.
     pub finishes: bool,
 }
 
@@ -124,7 +124,7 @@ impl Settle {
     }
 }
 
-/// What a producer is told.
+/// The inputs of a producer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ToProducer {
     /// The application submits a message.
@@ -143,18 +143,18 @@ pub enum FromProducer {
     },
     /// To the broker: an attempt.
     Publish(Publish),
-    /// To the application: what came of an attempt.
+    /// To the application: the outcome of an attempt.
     Outcome {
         /// Which message.
         message: u64,
         /// Which transmission of it.
         attempt: u32,
-        /// What came of it.
+        /// The outcome.
         outcome: Outcome,
     },
 }
 
-/// What a broker is told.
+/// The inputs of a broker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ToBroker {
     /// An incarnation of the producer has begun, and will publish.
@@ -168,7 +168,7 @@ pub enum ToBroker {
     Publish {
         /// The attempt.
         publish: Publish,
-        /// It comes over a connection that is gone, or a second time: nobody waits for an answer.
+        /// It comes over a closed connection, or as a copy: no answer is expected.
         late: bool,
     },
     /// A consumer has room for one message. It is asked again whenever something changed, so that a broker that has none
@@ -184,7 +184,7 @@ pub enum ToBroker {
         /// What it settles.
         settle: Settle,
     },
-    /// A consumer is over with a delivery, and does not settle it (now).
+    /// A consumer ends a delivery without settling it.
     Release {
         /// Which consumer.
         consumer: u8,
@@ -210,13 +210,13 @@ pub enum FromBroker {
         /// The message.
         delivery: Delivery,
     },
-    /// To a consumer: what came of its settle. Brokers that answer no settles never say it.
+    /// To a consumer: the outcome of its settle. A broker that does not answer settles never sends it.
     Settled {
         /// Which consumer.
         consumer: u8,
         /// Which delivery.
         tag: String,
-        /// What came of it.
+        /// The outcome.
         outcome: SettleOutcome,
     },
     /// It set a message aside after too many deliveries.
@@ -226,16 +226,16 @@ pub enum FromBroker {
     },
 }
 
-/// What a consumer is told.
+/// The inputs of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ToConsumer {
     /// A message arrives.
     Deliver(Delivery),
-    /// What came of its settle; unknown, if the settle or the answer was lost.
+    /// The outcome of its settle; unknown, if the settle or the answer was lost.
     Settled {
         /// Which delivery.
         tag: String,
-        /// What came of it.
+        /// The outcome.
         outcome: SettleOutcome,
     },
 }
@@ -243,7 +243,7 @@ pub enum ToConsumer {
 /// What a consumer says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FromConsumer {
-    /// Its durable change was made. It goes to nobody: the suite writes it down.
+    /// The durable change was made. The suite records it; no party receives it.
     Effect {
         /// Of which message.
         message: u64,
@@ -252,7 +252,7 @@ pub enum FromConsumer {
     },
     /// To the broker.
     Settle(Settle),
-    /// To the broker: it is over with a delivery, and does not settle it (now).
+    /// To the broker: the delivery ends without a settle.
     Release {
         /// Which delivery.
         tag: String,

@@ -42,7 +42,7 @@ pub(super) struct Opens<P: Party, B: Party, C: Party> {
 /// A party, and whether it may have something to say.
 struct Seat<T> {
     party: Option<T>,
-    /// It was told something since it last had nothing to say.
+    /// It had an input since it last had no output.
     is_stirred: bool,
     /// Since when.
     since: Duration,
@@ -146,7 +146,7 @@ pub(super) struct World<'a, P: Producer, B: Broker, C: Consumer> {
     deliveries: Vec<(u8, Delivery)>,
     words: Vec<(u8, Word)>,
     answers: Vec<(u8, String, SettleOutcome)>,
-    /// Settles that nobody has answered, and whether the broker has them.
+    /// The settles without an answer, and whether the broker has received them.
     settling: BTreeMap<(u8, String), bool>,
     handed: BTreeMap<(u8, String), Handed>,
     /// The latest hand-off of a message to a consumer.
@@ -155,7 +155,7 @@ pub(super) struct World<'a, P: Producer, B: Broker, C: Consumer> {
     asked: [bool; 2],
     /// Something other than a request for a message reached the broker since it last had nothing to say.
     is_changed: bool,
-    /// Nobody waits for the answer to this message's attempt.
+    /// The message of a late attempt, whose answer is dropped.
     unawaited: Option<u64>,
     stalled: Option<Stalled>,
     /// An attempt that is to be overtaken.
@@ -266,7 +266,7 @@ impl<'a, P: Producer, B: Broker, C: Consumer> World<'a, P, B, C> {
         was_held
     }
 
-    /// The consumer that stood still goes on.
+    /// Lets the stalled consumer go on.
     fn go_on(&mut self) -> bool {
         let Some(Stalled { consumer, kept: delivery, .. }) = self.stalled.take() else { return false };
         self.record.does(Lane::InventoryService, format!("{} goes on", name(consumer)));
@@ -277,7 +277,7 @@ impl<'a, P: Producer, B: Broker, C: Consumer> World<'a, P, B, C> {
         true
     }
 
-    /// The clock moves to the next deadline, and whoever has one that is over is told.
+    /// Moves the clock to the next deadline, and tells each party whose deadline has come.
     fn pass_time(&mut self) -> bool {
         self.quiet = if self.quiet.0 == self.outputs { (self.outputs, self.quiet.1 + 1) } else { (self.outputs, 0) };
         let of_consumers = self.consumers.iter_mut().map(|consumer| consumer.party().poll_timeout());

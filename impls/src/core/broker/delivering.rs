@@ -1,4 +1,4 @@
-//! From the log to the consumers: hand off, record what they settle, set aside what nobody manages.
+//! The broker's delivering side: hands positions off, records settles, and dead-letters what was delivered too often.
 
 use delivery_model::pipeline::{self, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, Position, SettleOutcome};
@@ -76,11 +76,11 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         Ok(())
     }
 
-    /// Records a settle that arrived at this instant, or refuses it because its lease has ended by then. Either way the
-    /// worker is free, if it was its last word.
+    /// Records a settle that arrived at this instant; refuses it if its lease had ended by then. If the settle finishes the
+    /// delivery, its worker is free in both cases.
     ///
-    /// What counts is when the settle arrived and not when it is taken in: so whoever keeps the time calls
-    /// [`handle_timeout`](Broker::handle_timeout) only with an instant before which nothing arrived that is still to come.
+    /// The instant of arrival decides, not the instant of this call. So the driver calls
+    /// [`handle_timeout`](Broker::handle_timeout) with an instant only after it has passed in all inputs that arrived before.
     pub fn settle(&mut self, at: Millis, request: SettleRequest) -> Result<SettleOutcome, StoreError> {
         if request.finishes {
             self.handle_free(request.hand);
@@ -104,7 +104,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         Ok(SettleOutcome::Ok)
     }
 
-    /// The consumer is over with a hand-off, and the worker free; unless it settled, the position may be handed off again.
+    /// Ends a delivery that the consumer gives up or has finished. Its worker is free. A position that was not settled may
+    /// be handed off again.
     pub fn release(&mut self, hand: DeliveryId) {
         self.subscribers.free(hand);
         self.steps.give_back(self.deliveries.leases_mut(), hand);
@@ -154,8 +155,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.settles == Settles::WithEffect
     }
 
-    /// Ends every lease whose time is over, and takes its worker for free. Everything that arrived before this instant was
-    /// passed in.
+    /// Ends every lease that expires at or before this instant. The worker of such a lease counts as free. All inputs that
+    /// arrived before this instant must have been passed in.
     pub fn handle_timeout(&mut self, now: Millis) {
         let ended = self.deliveries.leases_mut().end_over(|ends| self.steps.is_over(ends, now));
         ended.into_iter().for_each(|delivery| self.subscribers.free(delivery));

@@ -1,8 +1,11 @@
 //! The broker: takes messages in, keeps them, and hands them on until they are settled.
 //!
-//! Its two sides share the log: `publishing` receives, recognises, stores and confirms; `subscribing` knows the consumers that are there;
-//! `delivering` hands off, records settles and sets aside. Each writes a journal of its own, the message log and the ledger; `retaining` keeps
-//! them from growing for ever.
+//! | file | what it does | journal |
+//! |---|---|---|
+//! | `publishing` | receives, recognises, stores and confirms attempts | message log |
+//! | `subscribing` | keeps the connected consumers, and says when the broker is drained | none |
+//! | `delivering` | hands off, records settles, dead-letters | ledger |
+//! | `retaining` | drops records and ledger entries that are not needed any more | both |
 //!
 //! Left out: more than one topic and one group.
 
@@ -36,7 +39,7 @@ use crate::store::{Journal, RecoverError, StoreError};
 pub struct Journals<J> {
     /// The message log.
     pub log: J,
-    /// What became of the deliveries.
+    /// The ledger of the deliveries.
     pub ledger: J,
 }
 
@@ -49,12 +52,11 @@ pub struct Journals<J> {
 /// [`next`](Broker::next) who should get what, and [`hand_off`](Broker::hand_off) or [`dead_letter`](Broker::dead_letter)
 /// it; pass in what the consumer says with [`settle`](Broker::settle), [`release`](Broker::release) and the `handle_*`
 /// methods, and the time with [`handle_timeout`](Broker::handle_timeout) when [`poll_timeout`](Broker::poll_timeout) says
-/// so. Drain
-/// [`poll_report`](Broker::poll_report) after every call. Now and then: [`drop_below`](Broker::drop_below) what is
-/// [`droppable`](Broker::droppable), and [`compact_ledger`](Broker::compact_ledger) if it
+/// so. Drain [`poll_report`](Broker::poll_report) after every call. From time to time, [`drop_below`](Broker::drop_below)
+/// what is [`droppable`](Broker::droppable), and [`compact_ledger`](Broker::compact_ledger) if it
 /// [`is_ledger_long`](Broker::is_ledger_long).
 ///
-/// An error that is not definite means that nobody knows what is on disk: drop the broker and open it anew.
+/// After an error that is not definite, the contents of the disk are unknown: drop the broker and open it anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Broker<J, S = Sound> {
     settings: pipeline::Broker,
@@ -83,7 +85,7 @@ pub struct Broker<J, S = Sound> {
 /// What of the broker is to be made durable next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsynced {
-    /// The log, up to this position. Somebody else may do it ([`Broker::handle_synced`]).
+    /// The log, up to this position. A separate syncer may sync it ([`Broker::handle_synced`]).
     Log(Position),
     /// The ledger alone: [`Broker::sync`] does it.
     Ledger,
@@ -170,8 +172,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.sync_settles()
     }
 
-    /// Somebody else has made the log durable, up to this position. Whether that is news; then what was settled in memory
-    /// only is made durable too. A ledger without room for it is asked again with the next sync.
+    /// Takes in that a separate syncer has made the log durable up to this position. Returns whether that is new. If it is,
+    /// settles that are in memory only are made durable too; if the ledger has no room, the next sync tries again.
     pub fn handle_synced(&mut self, end: Position) -> Result<bool, StoreError> {
         if !self.steps.is_synced_further(self.log.synced(), end) {
             return Ok(false);
@@ -209,7 +211,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         &self.log
     }
 
-    /// What became of the deliveries.
+    /// The state of the deliveries.
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
     }

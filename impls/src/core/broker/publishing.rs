@@ -1,8 +1,8 @@
-//! From attempt to confirmation: receive, recognise, store, confirm.
+//! The broker's publishing side: receives an attempt, recognises retries, stores the record and confirms it.
 //!
-//! A retry of what is not decided yet joins it ([`Broker::join`]), and one of what waits for its sync is one more who waits
-//! for that: all of them are told the same. Over one connection, the newest attempt at a message is answered: its producer
-//! has given up those before.
+//! A retry joins the attempt that is not decided yet ([`Broker::join`]) or whose record waits for its sync. All that joined get
+//! the same reply. Over one connection, only the newest attempt at a message is answered, since its producer has given up the
+//! earlier ones.
 //!
 //! Architecture Invariant: attempts of different epochs never meet before they are decided. Whether an older epoch may still
 //! store is for fencing to decide, and a newer one must not be refused along with it.
@@ -30,7 +30,7 @@ pub type Waiting = BTreeMap<Peer, AttemptNumber>;
 pub struct Received {
     /// What came.
     pub publish: Publish,
-    /// Who waits for a reply; nobody for a straggler.
+    /// The connections that wait for a reply; empty for a straggler.
     pub waiting: Waiting,
 }
 
@@ -105,7 +105,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         Ok(())
     }
 
-    /// Another attempt at what was received and is not decided yet, of the same [`AttemptKey`]: it is told the same.
+    /// Adds another attempt of the same [`AttemptKey`] to the one that is not decided yet. Both get the same reply.
     pub fn join(&mut self, attempt: AttemptNumber, from: Peer) {
         if let Some(received) = &mut self.slot {
             let before = std::mem::take(&mut received.waiting);
@@ -215,7 +215,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.answer(waiting, publish, self.steps.answer_to_failed_store());
     }
 
-    /// Answers at once, if the producer has not been told yes already.
+    /// Replies at once, unless the broker acked on receipt.
     fn answer(&mut self, waiting: &Waiting, publish: &Publish, verdict: Verdict) {
         if self.settings.acks == Acks::AfterSync {
             self.reply(waiting, publish.record.message, verdict);
@@ -276,7 +276,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.replies.pop_front()
     }
 
-    /// A producer is gone: nobody waits for what it was owed.
+    /// Ends a producer's connection: its replies and confirmations are dropped.
     pub fn disconnect(&mut self, peer: Peer) {
         self.owed.retain(|_, owed| {
             owed.waiting.remove(&peer);

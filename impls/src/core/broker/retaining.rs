@@ -1,8 +1,8 @@
-//! Retention: what nobody needs any more leaves the log, and what the ledger amounts to takes the place of its entries.
+//! Retention: drops the records that are not needed any more, and compacts the ledger to the entries that still count.
 //!
-//! A record is needed until it is settled for good, set aside, or handed off where that may happen only once. What leaves
-//! is remembered as far as retries and dead letters go ([`DroppedRecords`](crate::core::dropped_records::DroppedRecords)), so that nobody can tell that it
-//! left but who wants to go back to it.
+//! A record is needed until it is durably settled, dead-lettered, or handed off where that may happen only once. What leaves
+//! is remembered as far as retries and dead letters go ([`DroppedRecords`](crate::core::dropped_records::DroppedRecords)), so that
+//! only a rewind to a dropped position notices.
 //!
 //! The two journals are written anew one at a time, each at once. A crash between them does no harm: either journal
 //! amounts to the same before and after.
@@ -34,8 +34,8 @@ pub enum RewindError {
 }
 
 impl<J: Journal, S: BrokerSteps> Broker<J, S> {
-    /// Up to where the log may be dropped, if that is worthwhile. `elsewhere`: what consumers who keep their own positions
-    /// have finished for good.
+    /// The position below which the log may be dropped; none while a batch is too small. `elsewhere`: the positions that
+    /// consumers have durably finished in their own stores.
     pub fn droppable(&self, elsewhere: &Positions) -> Option<Position> {
         let retention = self.tuning.retention?;
         let start = self.log.start();

@@ -1,4 +1,4 @@
-//! The consumers that are there: what they say of themselves, and when nothing is left for them.
+//! The connected consumers: what they report, what each may be handed next, and when the broker is drained.
 
 use delivery_model::vocab::Position;
 
@@ -11,7 +11,7 @@ use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::store::{Covers, Journal};
 
-/// A consumer speaks of positions that are not its to speak of.
+/// A consumer reports a position that it may not report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misplaced {
     /// The log does not have them.
@@ -52,8 +52,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.steps.end_leases_of(self.deliveries.leases_mut(), consumer);
     }
 
-    /// A consumer that is there goes on with what it was working on before it came, where it follows a cursor. Elsewhere,
-    /// and of positions that there are not, it holds no lease any more.
+    /// Renews the lease of a delivery that a cursor's consumer was working on before it connected. Without a cursor, or for a
+    /// position that is not in the log, no lease is granted.
     pub fn resume(&mut self, now: Millis, delivery: DeliveryId, consumer: ConsumerId) {
         if self.deliveries.subscription() == Subscription::Cursor && delivery.position < self.log.end() {
             let ends = now + self.tuning.lease;
@@ -61,7 +61,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
     }
 
-    /// A worker is free, while what its consumer says of the delivery is still to be taken in.
+    /// Frees the worker of a delivery. The consumer's settle or release of it is passed in afterwards.
     pub fn handle_free(&mut self, delivery: DeliveryId) {
         self.steps.free(&mut self.subscribers, delivery);
     }
@@ -73,8 +73,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
     }
 
-    /// A consumer that keeps its own positions has finished everything below this one for good. Beyond the log, it would let
-    /// go of messages that nobody has submitted yet.
+    /// Takes in that a consumer has durably finished all positions below this one in its own store. A position beyond the log
+    /// is an error: records that do not exist yet would be dropped.
     pub fn handle_finished(&mut self, consumer: ConsumerId, end: Position) -> Result<(), Misplaced> {
         self.within_log(end)?;
         if let Some(subscriber) = self.subscribers.of_mut(consumer) {
@@ -116,14 +116,14 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         is_free.next().map(|(consumer, subscriber)| (consumer, &subscriber.has))
     }
 
-    /// The consumers that are there and may be handed something: of a cursor, its owner.
+    /// The connected consumers that may be handed something: all of them, or the owner of a cursor.
     fn takers(&self) -> impl Iterator<Item = (ConsumerId, &Subscriber)> {
         let is_cursor = self.deliveries.subscription() == Subscription::Cursor;
         let (owner, _) = self.deliveries.owner();
         self.subscribers.iter().filter(move |(consumer, _)| !is_cursor || *consumer == owner)
     }
 
-    /// What the consumers that are there have finished for good, where they keep that themselves.
+    /// The positions that the connected consumers have durably finished in their own stores.
     pub fn finished_elsewhere(&self) -> Positions {
         let mut finished = Positions::default();
         if self.is_settled_elsewhere() {
@@ -132,7 +132,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         finished
     }
 
-    /// What is committed, for the owner of a cursor, if that changed since it was told last.
+    /// The committed positions, for the owner of a cursor, if they changed since the last call.
     pub fn poll_committed(&mut self) -> Option<Positions> {
         if self.deliveries.subscription() != Subscription::Cursor {
             return None;
@@ -145,13 +145,13 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         })
     }
 
-    /// A consumer is there, and does not want to go.
-    pub fn has_willing_consumer(&self) -> bool {
+    /// Whether a consumer is connected that is not leaving.
+    pub fn has_active_consumer(&self) -> bool {
         self.subscribers.iter().any(|(_, subscriber)| subscriber.workers > 0)
     }
 
-    /// Nothing is left to be done for what is stored: it is durable and confirmed, and a consumer is there that holds
-    /// nothing, and for which nothing is left.
+    /// Whether the broker is drained: everything stored is durable and confirmed, a consumer is connected, no lease is live,
+    /// and nothing is left to hand off.
     pub fn is_drained(&self) -> bool {
         let is_durable = !self.needs_sync() && !self.owes_any();
         self.steps.may_end(is_durable, self.is_delivered())

@@ -1,8 +1,8 @@
-//! From a message to its effect: what the transaction holds, and what follows on it.
+//! Handling: from a message to its effect, in one transaction.
 //!
-//! The transaction is the worker's, who may run it while the consumer takes in other things: [`begin`](Consumer::begin) says
-//! what is to be done, [`Job::run`] does it, [`end`](Consumer::end) takes in what came of it. What took effect is told
-//! before that: nobody else may be able to act upon it.
+//! A worker runs the transaction, and the consumer may take in other inputs meanwhile. [`begin`](Consumer::begin) makes the
+//! job, [`Job::run`] runs it, and [`end`](Consumer::end) takes in its result. The worker records the reports of the job before
+//! `end`, so that the effect is recorded before any other party can act on it.
 
 use delivery_model::pipeline::{Commits, Leases, Remembers, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, SettleOutcome};
@@ -42,7 +42,7 @@ struct OwnPositions {
     committed: Positions,
 }
 
-/// What came of a [`Job`].
+/// The result of a [`Job`].
 #[derive(Clone, Debug)]
 pub struct Handled {
     outcome: Outcome,
@@ -54,7 +54,7 @@ pub struct Handled {
 enum Outcome {
     /// Nothing took effect: the handler or the store said no.
     Refused,
-    /// Nothing took effect, and it goes on all the same.
+    /// Nothing took effect, and the delivery counts as handled. Only a seeded bug does so.
     PassedOver,
     Committed {
         /// The message is still to be remembered.
@@ -113,8 +113,8 @@ impl<S: ConsumerSteps> Consumer<S> {
         }
     }
 
-    /// The last part of [`handle`](Consumer::handle): takes in what came of it, its reports apart. That the position is finished
-    /// is passed in before, with [`handle_finished`](Consumer::handle_finished).
+    /// The last part of [`handle`](Consumer::handle): takes in the result of the job, without its reports. A position that was
+    /// stored is passed in before, with [`handle_finished`](Consumer::handle_finished).
     ///
     /// # Panics
     /// If the consumer does not have the hand-off.
@@ -163,7 +163,7 @@ impl<S: ConsumerSteps> Consumer<S> {
 }
 
 impl<S: ConsumerSteps> Job<S> {
-    /// Runs the handler and the transaction. Says what came of it; an error means that nobody knows.
+    /// Runs the handler and the transaction. After an error it is unknown whether the transaction took effect.
     pub fn run<T: EffectStore>(
         &self,
         store: &mut T,

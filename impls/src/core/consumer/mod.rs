@@ -44,7 +44,7 @@ pub enum Task {
     Remember,
     /// It is to be [`settle`](Consumer::settle)d.
     Settle,
-    /// Its settle is on the way: [`handle_settled`](Consumer::handle_settled) says what came of it.
+    /// Its settle was sent: [`handle_settled`](Consumer::handle_settled) takes in the outcome.
     AwaitSettled,
 }
 
@@ -62,16 +62,17 @@ struct Work {
 ///
 /// Calling contract:
 ///
-/// - Say when a connection to the broker stands ([`handle_connected`](Consumer::handle_connected)) and when it has ended;
-///   pass in hand-offs with [`deliver`](Consumer::deliver), and what the broker says with
+/// - Call [`handle_connected`](Consumer::handle_connected) when a connection to the broker is open, and
+///   [`handle_disconnected`](Consumer::handle_disconnected) when it has ended. Pass in hand-offs with
+///   [`deliver`](Consumer::deliver), and the broker's other words with
 ///   [`handle_settled`](Consumer::handle_settled), [`handle_committed`](Consumer::handle_committed) and
 ///   [`handle_left`](Consumer::handle_left).
-/// - A worker takes what is [`next_ready`](Consumer::next_ready), and does what [`go_on`](Consumer::go_on) says until that
-///   says no more. What workers have finished is passed in with [`handle_finished`](Consumer::handle_finished) before they go
-///   on. Whoever steps through a consumer by hand goes by [`ready`](Consumer::ready), and has that done by
-///   [`handle`](Consumer::handle) and [`settle`](Consumer::settle).
-/// - Once all inputs are in that came before an instant, pass it to [`handle_timeout`](Consumer::handle_timeout), when
-///   [`poll_timeout`](Consumer::poll_timeout) says so.
+/// - A worker takes the delivery that is [`next_ready`](Consumer::next_ready), and does the task of
+///   [`go_on`](Consumer::go_on) until that returns none. Positions that workers have finished are passed in with
+///   [`handle_finished`](Consumer::handle_finished) before the workers go on. A simulation, which takes single steps, asks
+///   [`ready`](Consumer::ready), and calls [`handle`](Consumer::handle) and [`settle`](Consumer::settle).
+/// - When [`poll_timeout`](Consumer::poll_timeout) says so, pass the instant to
+///   [`handle_timeout`](Consumer::handle_timeout), after all inputs that arrived before it.
 /// - Send what [`poll_output`](Consumer::poll_output) gives, and drain [`poll_report`](Consumer::poll_report), after every
 ///   call.
 ///
@@ -88,7 +89,7 @@ pub struct Consumer<S = Sound> {
     steps: S,
     hands: BTreeMap<DeliveryId, Work>,
     inbox: Inbox,
-    /// The latest generation of the group that it was told of.
+    /// The latest known generation of the group.
     generation: Generation,
     /// What the broker is known to have settled or set aside, where the consumer follows a cursor.
     committed: Positions,
@@ -153,9 +154,9 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.hands.values().filter(is_busy).count() as u32
     }
 
-    /// Takes a hand-off in, or declines it: a consumer that follows a cursor takes nothing twice in a generation. The broker goes
-    /// by what it was last told: its lease may have ended while the position was at work, or the consumer's word may have
-    /// been on the way.
+    /// Takes in a hand-off, or declines it: a consumer that follows a cursor takes a position once in a generation. The broker
+    /// may hand one off again because its lease ended while the position was at work, or because the consumer's last report
+    /// had not arrived yet.
     pub fn deliver(&mut self, hand_off: HandOff) {
         if hand_off.generation > self.generation {
             self.enter(hand_off.generation);
@@ -209,8 +210,8 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.hands.get(&hand).map(|work| &work.hand_off.record)
     }
 
-    /// What a worker could go on with now, by position. A hand-off that has not begun waits while there is no room for it:
-    /// work runs only so far ahead of the lowest position that is not finished.
+    /// The deliveries that a worker could work on now, by position, with their tasks. A delivery that has not begun waits
+    /// while it lies too far ahead of the lowest position that is not finished ([`Tuning::room`]).
     pub fn ready(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
         let room_ends = self.room_ends();
         let is_ready = move |(hand, work): &(&DeliveryId, &Work)| {
@@ -228,15 +229,15 @@ impl<S: ConsumerSteps> Consumer<S> {
         Some(hand)
     }
 
-    /// What the worker that has this hand-off is to do with it next. None if it has to wait, or is over.
+    /// The next task of the worker that has this delivery; none if the delivery must wait or has ended.
     pub fn go_on(&mut self, hand: DeliveryId) -> Option<Task> {
         let work = self.hands.get_mut(&hand)?;
         work.is_taken = work.task != Task::AwaitSettled;
         work.is_taken.then_some(work.task)
     }
 
-    /// What another worker does must come first: two transactions at once of one message would both find that it is new, and
-    /// two that store the prefix could store one that no order of them gives.
+    /// Whether another worker must finish first. Two concurrent transactions of one message would both find that it is new.
+    /// Two that store the prefix could store a prefix that no serial order of them gives.
     fn is_held_up(&self, work: &Work) -> bool {
         let stores_prefix = self.settles() == Settles::WithEffect && self.commits() != Commits::Each;
         let key = |work: &Work| self.key(&work.hand_off.record, work.hand_off.hand.position);
@@ -248,13 +249,18 @@ impl<S: ConsumerSteps> Consumer<S> {
     fn room_ends(&self) -> Position {
         match self.subscription {
             Subscription::Leased => Position(u64::MAX),
-            Subscription::Cursor => self.steps.room_ends(self.first_open(), self.tuning.room),
+            Subscription::Cursor => self.steps.room_ends(self.first_open(Position(0)), self.tuning.room),
         }
     }
 
-    /// The lowest position that is not finished, as far as the consumer knows.
-    pub fn first_open(&self) -> Position {
-        self.finished().first_missing(Position(0))
+    /// How many positions beyond the lowest one that is not finished work may begin on.
+    pub fn room(&self) -> u64 {
+        self.tuning.room
+    }
+
+    /// The lowest position from this one on that is not finished, as far as the consumer knows.
+    pub fn first_open(&self, from: Position) -> Position {
+        Positions::first_in_none(from, [&self.committed, &self.stored, self.inbox.done()].into_iter())
     }
 
     /// Everything that is finished, as far as the consumer knows: committed, set aside, stored or done.
@@ -270,7 +276,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.subscription
     }
 
-    /// The latest generation of the group that it was told of.
+    /// The latest known generation of the group.
     pub fn generation(&self) -> Generation {
         self.generation
     }
@@ -298,8 +304,8 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.enter(generation);
     }
 
-    /// Resets the group: this position and later ones are to be done again. The broker is to be told too, and the
-    /// group's other consumers with [`handle_rewound`](Consumer::handle_rewound).
+    /// Resets the group: this position and later ones are handled again. The caller also resets the broker, and the group's
+    /// other consumers with [`handle_rewound`](Consumer::handle_rewound).
     pub fn rewind(
         &mut self,
         to: Position,
@@ -324,8 +330,8 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.enter(generation);
     }
 
-    /// The group goes on in this generation, and the consumer goes by what is committed: nothing that it has finished, or
-    /// still has of an earlier generation, is part of what it commits.
+    /// Enters a generation of the group. From then on the consumer's commits build on the committed positions only: what it
+    /// finished in an earlier generation, or still has from one, is no part of them.
     fn enter(&mut self, generation: Generation) {
         self.generation = generation;
         if self.steps.goes_by_commits() {
@@ -361,7 +367,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.steps.key(record, position)
     }
 
-    /// The hand-off is over, and its lease may end.
+    /// Ends the delivery; its lease may end.
     fn give_up(&mut self, hand: DeliveryId) {
         self.hands.remove(&hand);
         self.outputs.push_back(ConsumerOutput::Release(hand));

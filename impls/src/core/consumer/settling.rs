@@ -1,4 +1,4 @@
-//! What the broker hears of finished positions: what is committed, how long the answer is waited for, and what follows.
+//! Settling: which positions a settle commits, how long its answer is awaited, and what follows it.
 
 use delivery_model::pipeline::{RecordsSettles, Settles};
 use delivery_model::vocab::{Position, SettleOutcome};
@@ -35,8 +35,8 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     /// Settles a hand-off: of a single position, or of what a cursor has finished so far.
     ///
-    /// After the effect, a cursor that did not advance has nothing to say. Before it, the settle is sent in any case: the
-    /// handler waits for the confirmation of this very settle, and what somebody else committed is none.
+    /// With settles after the effect, a cursor that did not advance sends no settle. With settles before it, the settle is
+    /// always sent: the handler waits for the confirmation of this settle, and another consumer's commit is none.
     ///
     /// # Panics
     /// If the consumer does not have the hand-off.
@@ -63,7 +63,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         }
     }
 
-    /// What came of a settle. Nothing happens if none is awaited.
+    /// Takes in the outcome of a settle. Without an awaited settle of this delivery, nothing happens.
     pub fn handle_settled(&mut self, hand: DeliveryId, outcome: SettleOutcome) {
         let Some(work) = self.hands.get(&hand).filter(|work| work.task == Task::AwaitSettled) else {
             return;
@@ -75,12 +75,12 @@ impl<S: ConsumerSteps> Consumer<S> {
         }
     }
 
-    /// Gives up waiting for what came of a settle: nobody knows. Nothing happens if none is awaited.
+    /// Stops waiting for the answer to a settle; its outcome is unknown. Without an awaited settle, nothing happens.
     pub fn time_out(&mut self, hand: DeliveryId) {
         self.handle_settled(hand, SettleOutcome::Unknown);
     }
 
-    /// Gives up on every settle whose time is over.
+    /// Stops waiting for every answer whose deadline is at or before this instant.
     pub fn handle_timeout(&mut self, now: Millis) {
         let late = self.awaited().filter(|(_, until)| *until <= now);
         let late: Vec<DeliveryId> = late.map(|(hand, _)| hand).collect();

@@ -1,4 +1,5 @@
-//! What the broker is told beside settles: what the consumer has, how far it has finished for good, and that it leaves.
+//! What the consumer tells the broker beside settles: the positions that it has, how far its store has finished, and that it
+//! leaves.
 
 use delivery_model::pipeline::Settles;
 use delivery_model::vocab::Position;
@@ -16,9 +17,9 @@ pub(super) struct Connection {
     /// The consumer was asked to leave.
     wants_to_leave: bool,
     leaving: Leaving,
-    /// What it last told the broker to have. None: that is to be told again, whatever it is.
+    /// The positions that it last told the broker to have; none if they must be told again.
     told: Option<Positions>,
-    /// Up to where it last told the broker to have finished for good.
+    /// The end of the durably finished prefix that it last told the broker.
     told_finished: Position,
 }
 
@@ -26,9 +27,9 @@ pub(super) struct Connection {
 enum Leaving {
     #[default]
     No,
-    /// The broker was told.
+    /// The broker was asked for no more.
     Said,
-    /// Nothing more will come from the broker.
+    /// The broker will hand nothing more off.
     Heard,
 }
 
@@ -47,7 +48,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.outputs.push_back(ConsumerOutput::Subscribe { workers, hands, has });
     }
 
-    /// The connection ended: nobody will say what came of the settles that were on their way.
+    /// Ends the connection: the outcomes of the settles that were sent over it are unknown.
     pub fn handle_disconnected(&mut self) {
         self.connection.stands = false;
         let awaited: Vec<DeliveryId> = self.awaited().map(|(hand, _)| hand).collect();
@@ -69,8 +70,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.hands.is_empty()
     }
 
-    /// Whether a consumer that was asked to leave has nothing left to do: no more hand-offs will come, and it is over
-    /// with those that came.
+    /// Whether the consumer was asked to leave and may: no more hand-offs will come, and none is unfinished.
     pub fn may_leave(&self) -> bool {
         let Connection { stands, wants_to_leave, leaving, .. } = self.connection;
         wants_to_leave && self.steps.may_leave(self.is_idle()) && (leaving == Leaving::Heard || !stands)
@@ -93,12 +93,12 @@ impl<S: ConsumerSteps> Consumer<S> {
         has
     }
 
-    /// What it has is to be told, whether that has changed or not.
+    /// Makes the consumer tell the broker again which positions it has.
     pub(super) fn tell_again(&mut self) {
         self.connection.told = None;
     }
 
-    /// What the consumer has, where it follows a cursor and that has changed; then how far it has finished for good.
+    /// The positions that a cursor's consumer has, if they changed; otherwise how far its store has finished.
     fn poll_has(&mut self) -> Option<ConsumerOutput> {
         if self.subscription != Subscription::Cursor || !self.connection.stands {
             return None;
@@ -111,8 +111,8 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.poll_finished()
     }
 
-    /// How far everything is finished for good, now and then, where only the consumer's own store says so: the broker needs
-    /// to know only what it may drop.
+    /// How far the consumer's own store has finished, once in [`Tuning::finished_step`](crate::core::tuning::Tuning) positions:
+    /// the broker needs it only to drop records.
     fn poll_finished(&mut self) -> Option<ConsumerOutput> {
         if self.settles() != Settles::WithEffect {
             return None;

@@ -128,12 +128,12 @@ pub trait BrokerSteps: Value {
         setting
     }
 
-    /// Whether a lease that ends then is over at this instant.
+    /// Whether a lease with this end has ended at this instant.
     fn is_over(&self, ends: Millis, at: Millis) -> bool {
         ends <= at
     }
 
-    /// Whether a message that is set aside is told as a dead letter, for somebody to find.
+    /// Whether a dead letter is reported.
     fn tells_of_dead_letters(&self) -> bool {
         true
     }
@@ -163,8 +163,8 @@ pub trait BrokerSteps: Value {
         before + 1
     }
 
-    /// The first position of the log that somebody may still need. `elsewhere`: what consumers who keep their own positions
-    /// have finished for good.
+    /// The first position of the log that may still be needed. `elsewhere`: the positions that consumers have durably finished
+    /// in their own stores.
     fn first_needed<J: Journal>(&self, log: &Log<J>, deliveries: &Deliveries, elsewhere: &Positions) -> Position {
         deliveries.first_open(log.start(), elsewhere)
     }

@@ -13,9 +13,9 @@ use crate::store::{Change, Covers, EffectStore, Generation, StoreError};
 pub enum AfterCommit {
     /// Send the settle, and wait for what comes of it.
     Send,
-    /// Go on to the handler without a word.
+    /// Run the handler, and send nothing.
     Handle,
-    /// The hand-off is over.
+    /// End the delivery.
     GiveUp,
 }
 
@@ -47,7 +47,7 @@ pub trait ConsumerSteps: Value {
         seen()
     }
 
-    /// Whether a hand-off whose handler failed goes on as one that was handled: no, it is given up.
+    /// Whether a delivery whose handler failed counts as handled: no, it is released.
     fn passes_over_failure(&self) -> bool {
         false
     }
@@ -92,7 +92,7 @@ pub trait ConsumerSteps: Value {
         Position(first_open.0.saturating_add(room))
     }
 
-    /// Up to where the broker is told that everything is finished for good.
+    /// The end of the durably finished prefix that the broker is told.
     fn finished_below(&self, finished: &Positions) -> Position {
         finished.first_missing(Position(0))
     }

@@ -14,7 +14,7 @@ pub trait ProducerSteps: Value {
         last.map_or(Epoch(0), |last| Epoch(last.0 + 1))
     }
 
-    /// The number with which an incarnation that keeps its session goes on, given the one that is stored.
+    /// The first sequence number of an incarnation that keeps its session, given the stored one.
     fn first_number(&self, stored: u64) -> u64 {
         stored
     }
@@ -74,7 +74,7 @@ pub trait ProducerSteps: Value {
         said
     }
 
-    /// The outcome of an attempt that nobody answered in time.
+    /// The outcome of an attempt that was not answered in time.
     fn outcome_of_silence(&self) -> Outcome {
         Outcome::Unknown
     }

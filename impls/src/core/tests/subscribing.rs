@@ -60,7 +60,7 @@ fn a_consumer_gets_as_much_as_it_has_workers_and_more_when_one_is_free() {
     assert_eq!((broker.next(), late), (None, Some(Next::HandOff(Position(4)))));
     broker.handle_leave(FIRST);
     broker.release(hands[0]);
-    assert_eq!((broker.next(), broker.has_willing_consumer()), (None, false));
+    assert_eq!((broker.next(), broker.has_active_consumer()), (None, false));
 }
 
 /// Its settle comes too late, and is its last word all the same.

@@ -44,7 +44,7 @@ pub(in super::super) enum Reason {
     /// The peer did not say hello.
     #[error("the peer did not say who it is in {} ms", .0.as_millis())]
     Nameless(Duration),
-    /// It speaks of positions that are not its to speak of.
+    /// It reports a position that it may not report.
     #[error(transparent)]
     Misplaced(#[from] Misplaced),
     /// The store has no room for what it needs.
@@ -53,7 +53,7 @@ pub(in super::super) enum Reason {
     /// The same party has connected anew.
     #[error("another connection came in its place")]
     Replaced,
-    /// The group is reset, and nobody may hold anything meanwhile.
+    /// The group is reset, and no lease may be live meanwhile.
     #[error("the group is reset to position {to}")]
     Rewound { to: Position },
     /// There are too many already.
@@ -83,12 +83,12 @@ pub(super) struct Connection {
     arrivals: Arc<Arrivals>,
     /// How many of its announced inputs are dealt with.
     handled: u64,
-    /// The instant at which deadlines are to be looked at next.
+    /// The instant against which deadlines are checked next.
     mark: Option<Mark<Millis>>,
 }
 
 impl Connection {
-    /// Looks at the clock, unless what it said last time still counts.
+    /// Takes a mark, unless the last one is not reached yet.
     pub fn mark(&mut self, clock: Clock) {
         self.mark.get_or_insert_with(|| self.arrivals.mark(|| clock.now()));
     }
@@ -99,7 +99,7 @@ impl Connection {
         self.mark.take_if(|mark| mark.is_reached(handled)).map(|mark| mark.at)
     }
 
-    /// An input is awaited before deadlines are looked at.
+    /// Whether an announced input must be handled before deadlines are checked.
     pub fn is_awaited(&self) -> bool {
         self.mark.is_some()
     }
@@ -183,7 +183,7 @@ impl<S: Steps> Incarnation<'_, S> {
         }
     }
 
-    /// Somebody says hello.
+    /// Checks a peer's secret, and answers its hello.
     pub(super) fn greet(&mut self, connection: u64, offered: &Secret) {
         if self.run.secret.admits(offered) {
             self.becomes(connection, Standing::Greeted);

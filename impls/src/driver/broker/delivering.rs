@@ -69,14 +69,14 @@ impl<S: Steps> Incarnation<'_, S> {
         self.settle(connection, at, request)
     }
 
-    /// The consumer that is there, if there is one, is to be there no more.
+    /// Disconnects the connected consumer, if there is one.
     pub(super) fn send_away(&mut self, reason: &Reason) {
         if let Some((connection, _)) = self.subscriber {
             self.cut_off(connection, reason);
         }
     }
 
-    /// Looks at the clock, for the leases of the consumer that is there.
+    /// Takes a mark of the connected consumer, against which its leases are checked.
     pub(super) fn mark(&mut self) {
         let clock = self.run.clock();
         if let Some(connection) = self.consumers_connection() {
@@ -84,15 +84,15 @@ impl<S: Steps> Incarnation<'_, S> {
         }
     }
 
-    /// Ends the leases whose time is over, if everything is dealt with that arrived before. Only a consumer that is there
-    /// holds any.
+    /// Ends the leases that have expired, once all inputs that arrived before are handled. Only a connected consumer has
+    /// leases.
     pub(super) fn end_leases(&mut self) {
         if let Some(now) = self.consumers_connection().and_then(Connection::reached) {
             self.core.handle_timeout(now);
         }
     }
 
-    /// When the next lease ends, if no input is to come before it is looked at.
+    /// The instant at which the next lease expires; none while an announced input must be handled first.
     pub(super) fn next_lease_ends(&mut self) -> Option<Millis> {
         let is_awaited = self.consumers_connection().is_some_and(|connection| connection.is_awaited());
         if is_awaited { None } else { self.core.poll_timeout() }

@@ -1,7 +1,7 @@
-//! Retries of what the loop has not come to yet: they wait with the first attempt, and make no input of their own.
+//! Joining: retries of an attempt that is still in the loop's queue wait with it, and are no inputs of their own.
 //!
-//! A producer that waits too briefly for a busy loop, or comes back over a new connection, sends again what is in the
-//! queue. What becomes of attempts that meet there is the core's to decide; here they are only brought together.
+//! A producer with a short time-out, or one that reconnects, sends a message again while its first attempt is in the queue.
+//! This file only brings such attempts together; the core decides about them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The broker's part in going back: nobody holds anything, and then the group is reset.
+//! The broker's part in a rewind: it disconnects the consumer, which ends all leases, and resets the group.
 
 use delivery_model::vocab::Position;
 
@@ -10,8 +10,8 @@ use crate::core::broker::RewindError;
 use crate::core::steps::Steps;
 
 impl<S: Steps> Incarnation<'_, S> {
-    /// Somebody who is no consumer yet resets the group. A consumer that is there is sent away, and comes back to a group
-    /// that was reset.
+    /// Resets the group, for a peer that has not subscribed. A connected consumer is disconnected first, and comes back to the
+    /// reset group.
     pub(super) fn rewind(&mut self, connection: u64, to: Position) -> Result<(), Interrupt> {
         self.send_away(&Reason::Rewound { to });
         match self.core.rewind(to) {

@@ -1,9 +1,9 @@
 //! Going back: the group is reset to an earlier position, and everything from there on is delivered again.
 //!
-//! It is asked for over a connection of its own, before the consumer subscribes: nobody may hold anything meanwhile, so the
-//! broker sends a consumer away that is there. The history hears of it first, because from then on what was settled may come
-//! again. The broker's word is durable; a consumer that keeps its own positions winds them back after that. Whoever is
-//! killed in between asks again: going back twice is going back once.
+//! The request comes over a connection of its own, before the consumer subscribes. The broker disconnects a consumer that is
+//! connected, since no lease may be live meanwhile. The history records the rewind first: from then on settled positions may
+//! be delivered again. The broker's answer is durable. A consumer that keeps its own positions rewinds them after it. After a
+//! kill in between, the rewind is asked for again, which changes nothing more.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::RecvTimeoutError;

@@ -1,7 +1,7 @@
 //! What the consumer's threads share: core and connection under one lock, the inventory under another.
 //!
-//! The core decides what workers do and what the broker hears; here its words become bytes, its events are told, and planned
-//! faults strike. A worker runs its transaction under the inventory's lock alone, so that the loop goes on meanwhile. Whoever
+//! The core decides what workers do and what the broker is sent. This file encodes it, records the events, and injects planned
+//! faults. A worker runs its transaction under the inventory's lock alone, so that the loop is not blocked. A thread that
 //! takes both locks takes the core's first.
 
 use std::sync::Arc;
@@ -50,8 +50,8 @@ impl<S: Steps> Shared<S> {
         self.queue.next(State::next)
     }
 
-    /// Loses everything but the inventory's file. A transaction that is under way is waited for: what it changed is told
-    /// before the crash is. No worker of this life reports or commits anything afterwards.
+    /// Crashes the consumer: all but the inventory's file is lost. A transaction under way is waited for, and its events are
+    /// recorded before the crash. No worker of this life records or commits anything afterwards.
     pub fn crash(&self, run: &Run<S>, planned: PlannedFault) -> Result<(), DriverError> {
         let mut state = self.queue.lock();
         if let Some(link) = state.link.take() {
@@ -74,7 +74,6 @@ pub(super) struct State<S> {
     pub core: Consumer<S>,
     link: Option<Link>,
     window: Option<Arc<Window>>,
-    room: u64,
     /// How often the consumer has crashed.
     pub life: u64,
 }
@@ -85,12 +84,12 @@ impl<S: Steps> State<S> {
         let inventory = EmbeddedInventory::open(&run.stores.inventory()).map_err(recover)?;
         let mut core = Consumer::with_steps(&run.pipeline, ID, run.steps.clone()).tuned(run.tuning);
         core.resume(&inventory).map_err(recover)?;
-        Ok((State { core, link: None, window: None, room: run.tuning.room, life }, inventory))
+        Ok((State { core, link: None, window: None, life }, inventory))
     }
 
     fn next(&mut self) -> Option<Taken> {
         let hand = self.core.next_ready()?;
-        self.window = Window::following(self.window.take(), &self.core, self.room);
+        self.window = Window::following(self.window.take(), &self.core);
         // What is of an earlier generation is nothing to this one.
         let window = self.window.clone().filter(|_| self.core.is_current(hand));
         Some(Taken { hand, life: self.life, window })
@@ -122,8 +121,8 @@ impl<S: Steps> State<S> {
         self.tell(run)
     }
 
-    /// Takes in what the broker has said by now, or that the connection has ended; then looks whether a deadline has passed.
-    /// Whatever came before the deadline is taken before it.
+    /// Takes in the broker's messages so far, or the end of the connection; then checks the deadlines, so that an input which
+    /// arrived before a deadline counts.
     pub fn take_in(
         &mut self,
         run: &Run<S>,

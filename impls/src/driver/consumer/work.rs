@@ -1,7 +1,7 @@
 //! A worker: takes a hand-off that is ready and does one micro-step after another, until it has to wait.
 //!
-//! Transactions run under the inventory's lock alone; a position that is finished is marked in the window under none. What
-//! took effect is told before the inventory's lock is given up: a crash that comes meanwhile is told after it.
+//! Transactions run under the inventory's lock alone. A finished position is marked in the window without a lock. Effects are
+//! recorded before the inventory's lock is released, so that a crash is recorded after them.
 
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::MessageId;
@@ -34,7 +34,7 @@ pub(super) fn work<S: Steps>(run: &Run<S>, shared: &Shared<S>) -> Result<(), Dri
     Ok(())
 }
 
-/// The next micro-step. False if the hand-off has to wait, or is over, or was lost in a crash.
+/// Does the next micro-step of a delivery. False if the delivery must wait, has ended, or was lost in a crash.
 fn step<S: Steps>(run: &Run<S>, shared: &Shared<S>, taken: &Taken) -> Result<bool, Interrupt> {
     let mut state = shared.queue.lock();
     if state.life != taken.life {
@@ -87,7 +87,7 @@ fn handle<S: Steps>(
     Ok(handled.transpose()?)
 }
 
-/// The core learns what came of it, and goes on.
+/// Passes the result of a transaction to the core.
 fn end<S: Steps>(run: &Run<S>, shared: &Shared<S>, taken: &Taken, handled: Handled) -> Result<bool, Interrupt> {
     if handled.has_stored_position() {
         taken.finish();
@@ -113,7 +113,7 @@ fn settle<S: Steps>(run: &Run<S>, shared: &Shared<S>, taken: &Taken) -> Result<b
 }
 
 impl Taken {
-    /// Marks its position: from now on whoever looks at the window knows.
+    /// Marks its position as finished in the window.
     fn finish(&self) {
         if let Some(window) = &self.window {
             window.finish(self.hand.position);

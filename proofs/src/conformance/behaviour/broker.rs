@@ -28,60 +28,69 @@ struct Subject<'a, B: Broker> {
 
 fn behaviours<'a, B: Broker>() -> Vec<Behaviour<Subject<'a, B>>> {
     use PropertyId::*;
-    let behaviour = |name, property, promised, check| Behaviour { name, property, promised, check };
     vec![
-        behaviour(
+        Behaviour::new(
             "what was acked outlives a crash",
             AckHonesty,
             |it| repeats(it) && it.broker.acks == Acks::AfterSync,
             Subject::acked_outlives_a_crash,
         ),
-        behaviour("a retry is stored once", DedupCompleteness, recognises, Subject::retry_is_stored_once),
-        behaviour(
+        Behaviour::new("a retry is stored once", DedupCompleteness, recognises, Subject::retry_is_stored_once),
+        Behaviour::new(
             "a retry after a restart is stored once",
             DedupCompleteness,
             |it| recognises(it) && it.broker.dedup_on_restart == DedupOnRestart::Rebuilt,
             Subject::retry_after_a_restart_is_stored_once,
         ),
-        behaviour(
+        Behaviour::new(
             "an older incarnation of the producer is fenced off",
             Fencing,
             |it| it.broker.fencing && it.producer.identity == pipeline::Identity::Sequence && is_leased(it),
             Subject::older_incarnation_is_fenced_off,
         ),
-        behaviour("nobody else gets it while its lease is live", LeaseExclusive, repeats, Subject::lease_is_exclusive),
-        behaviour(
+        Behaviour::new(
+            "nobody else gets it while its lease is live",
+            LeaseExclusive,
+            repeats,
+            Subject::lease_is_exclusive,
+        ),
+        Behaviour::new(
             "it comes again when its lease ends",
             SubmittedNotLost,
             repeats,
             Subject::comes_again_after_its_lease,
         ),
-        behaviour(
+        Behaviour::new(
             "it comes again when its consumer is gone",
             SubmittedNotLost,
             repeats,
             Subject::comes_again_after_a_crash,
         ),
-        behaviour(
+        Behaviour::new(
             "a stale settle is refused, and changes nothing",
             StaleSettleRefused,
             |it| repeats(it) && it.broker.leases == Leases::Checked,
             Subject::stale_settle_is_refused,
         ),
-        behaviour("what was settled does not come again", NoDeliveryAfterSettle, is_leased, Subject::settled_is_over),
-        behaviour(
+        Behaviour::new(
+            "what was settled does not come again",
+            NoDeliveryAfterSettle,
+            is_leased,
+            Subject::settled_is_over,
+        ),
+        Behaviour::new(
             "what was settled does not come again after a restart",
             NoDeliveryAfterSettle,
             |it| is_leased(it) && it.broker.records_settles == RecordsSettles::AfterSync,
             Subject::settled_is_over_after_a_restart,
         ),
-        behaviour(
+        Behaviour::new(
             "what is handed off once is not handed off again",
             NoDuplicateDelivery,
             |it| is_leased(it) && it.broker.delivers == Delivers::Once,
             Subject::handed_off_once,
         ),
-        behaviour(
+        Behaviour::new(
             "what fails too often is set aside",
             PoisonBounded,
             |it| repeats(it) && it.broker.max_deliveries > 0,
@@ -101,13 +110,13 @@ impl<B: Broker> Subject<'_, B> {
         ToBroker::Publish { publish, late: false }
     }
 
-    /// The broker has all the time that it wants.
+    /// Publishes, and returns the reply among all outputs that follow.
     fn publish(&mut self, attempt: u32, epoch: u32) -> Option<Reply> {
         let input = self.attempt(attempt, epoch);
         self.bench.tell(input).into_iter().find_map(reply)
     }
 
-    /// Up to the moment at which the answer leaves.
+    /// Publishes, and fetches outputs only up to the reply.
     fn publish_until_answered(&mut self) -> Option<Reply> {
         let input = self.attempt(1, 0);
         self.bench.ask(input, reply)

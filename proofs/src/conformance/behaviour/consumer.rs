@@ -17,27 +17,26 @@ struct Subject<'a, C: Consumer>(Bench<'a, C>);
 
 fn behaviours<'a, C: Consumer>() -> Vec<Behaviour<Subject<'a, C>>> {
     use PropertyId::*;
-    let behaviour = |name, property, promised, check| Behaviour { name, property, promised, check };
     vec![
-        behaviour(
+        Behaviour::new(
             "the effect comes before the settle",
             SettledAfterEffect,
             |it| is_leased(it) && it.consumer.settles == Settles::AfterEffect,
             Subject::effect_comes_first,
         ),
-        behaviour(
+        Behaviour::new(
             "no effect comes before the settle is confirmed",
             SettledAfterEffect,
             |it| is_leased(it) && it.consumer.settles == Settles::BeforeEffect,
             Subject::settle_comes_first,
         ),
-        behaviour(
+        Behaviour::new(
             "what comes twice has one effect",
             NoDuplicateEffect,
             |it| is_leased(it) && it.consumer.remembers != Remembers::Nothing,
             Subject::one_effect,
         ),
-        behaviour(
+        Behaviour::new(
             "what comes again after a crash has one effect",
             NoDuplicateEffect,
             |it| is_leased(it) && it.consumer.remembers == Remembers::WithEffect,

@@ -55,6 +55,15 @@ struct Behaviour<T> {
 }
 
 impl<T> Behaviour<T> {
+    fn new(
+        name: &'static str,
+        property: PropertyId,
+        promised: fn(&Pipeline) -> bool,
+        check: fn(&mut T) -> Result<(), String>,
+    ) -> Self {
+        Behaviour { name, property, promised, check }
+    }
+
     fn check(&self, pipeline: &Pipeline, subject: impl FnOnce() -> T) -> Checked {
         let result = (self.promised)(pipeline).then(|| (self.check)(&mut subject()));
         Checked { name: self.name, property: self.property, result }
@@ -84,8 +93,7 @@ impl<'a, P: Party> Bench<'a, P> {
         self.drain()
     }
 
-    /// Of what it says to an input, the first that is looked for. What comes after that is not fetched yet, so that the next
-    /// thing may happen at that very moment.
+    /// The first wanted output after an input. Later outputs are not fetched yet, so that a crash can come at that moment.
     fn ask<T>(&mut self, input: P::Input, wanted: impl FnMut(P::Output) -> Option<T>) -> Option<T> {
         let now = self.now;
         self.party().handle_input(now, input);

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{Nonconforming, Place, run, same};
 
-/// A place for a database of effects, and how the application's own data is looked at.
+/// A place for a database of effects, with access to the application's own data.
 pub trait EffectPlace: Place<Store: EffectStore> {
     /// The bytes of a message, another for every number.
     fn payload(&self, number: u32) -> Vec<u8>;

@@ -117,7 +117,7 @@ impl<D: Disk> Subject<D> {
         }
     }
 
-    /// What was synced is there, and of the rest a part from its beginning. That is durable from then on.
+    /// Checks a crash: all synced records survive, and of the others a prefix, which is durable from then on.
     fn crash(&mut self) -> Result<(), String> {
         let journal = self.journal.take().expect("it is open");
         self.disk.crash(journal);

@@ -34,7 +34,7 @@ pub trait Place {
     /// What lives there.
     type Store;
 
-    /// Opens what is there.
+    /// Opens the store on what the place holds.
     fn open(&mut self) -> Self::Store;
 
     /// The process dies, and for a journal the machine: what was not synced may be lost. The store is opened again next.
@@ -84,7 +84,7 @@ impl<S: Default, F: FnMut(&mut S)> Place for InMemory<S, F> {
     }
 }
 
-/// A store that does not keep its contract: the shortest operations that were found, and what came of them.
+/// A store that breaks its contract: the shortest operations that show it, and the result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Nonconforming {
     /// Which contract.

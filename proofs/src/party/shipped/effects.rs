@@ -1,8 +1,8 @@
 //! A database in memory for any payload: the effects that were made, the inbox, and the finished positions.
 
-use delivery_impls::data::keys::Keys;
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{DecodeError, Key};
+use delivery_impls::store::simulated::Progress;
 use delivery_impls::store::{Change, EffectStore, Generation, StoreError};
 use delivery_model::vocab::Position;
 
@@ -10,9 +10,7 @@ use delivery_model::vocab::Position;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     made: Vec<Vec<u8>>,
-    inbox: Keys,
-    finished: Positions,
-    generation: Generation,
+    progress: Progress,
 }
 
 impl Effects {
@@ -30,30 +28,26 @@ impl EffectStore for Effects {
     }
 
     fn apply(&mut self, change: &Change<Vec<u8>>) -> Result<(), StoreError> {
-        if let Some(found) = change.fenced_by.filter(|found| *found < self.generation) {
-            return Err(StoreError::Fenced { current: self.generation, found });
-        }
+        self.progress.apply(change)?;
         self.made.extend(change.effect.clone());
-        change.inbox.iter().for_each(|key| self.inbox.insert(key));
-        change.finished.iter().for_each(|covers| covers.mark(&mut self.finished));
         Ok(())
     }
 
     fn fence(&mut self, generation: Generation) -> Result<(), StoreError> {
-        self.generation = self.generation.max(generation);
+        self.progress.fence(generation);
         Ok(())
     }
 
     fn seen(&self, key: &Key) -> Result<bool, StoreError> {
-        Ok(self.inbox.contains(key))
+        Ok(self.progress.seen(key))
     }
 
     fn finished(&self) -> Result<Positions, StoreError> {
-        Ok(self.finished.clone())
+        Ok(self.progress.finished().clone())
     }
 
     fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
-        self.finished.truncate(to);
+        self.progress.rewind(to);
         Ok(())
     }
 }

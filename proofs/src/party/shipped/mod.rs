@@ -1,4 +1,4 @@
-//! The parties of this project, as parties like yours: to mix with them, and to see how an adapter looks.
+//! The shipped cores as parties: for pipelines that mix them with foreign ones, and as examples of adapters.
 
 mod broker;
 mod consumer;
@@ -20,7 +20,7 @@ use super::Identity;
 
 /// The one producer of a suite.
 const PRODUCER: ProducerId = ProducerId(0);
-/// Simulated disks fail only when they are told to.
+/// The reason why an error of a simulated disk is a mistake here: it fails only on request.
 const WORKS: &str = "the disk works";
 
 fn millis(now: Duration) -> Millis {

@@ -32,7 +32,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         true
     }
 
-    /// The attempt waits for a later one that overtakes it; it is told when that happens.
+    /// Holds the attempt back until a later one overtakes it; the fault is recorded then.
     fn hold_attempt(&mut self, index: usize) -> bool {
         self.held = self.publishes.pop_back().map(|publish| (index, publish));
         false
@@ -83,9 +83,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
     }
 
     fn give_up_settle(&mut self, consumer: u8, tag: String) {
-        self.settling.remove(&(consumer, tag.clone()));
-        self.tell_settle(consumer, &tag, SettleOutcome::Unknown);
-        self.answers.push((consumer, tag, SettleOutcome::Unknown));
+        self.end_settle(consumer, tag, SettleOutcome::Unknown);
     }
 
     fn crash_producer(&mut self, text: &str) -> bool {
@@ -104,7 +102,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
     }
 
     fn crash_consumer(&mut self, consumer: u8) -> bool {
-        let text = format!("{}crashes and restarts", if consumer == 0 { "" } else { "consumer 2 " });
+        let text = format!("{}crashes and restarts", moves::prefix(consumer));
         self.record.fault(Fault::ConsumerCrash, Lane::InventoryService, text);
         self.deliveries.retain(|(to, _)| *to != consumer);
         self.words.retain(|(from, _)| *from != consumer);
@@ -143,8 +141,8 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         true
     }
 
-    /// The clock jumps to the end of the lease, of which its holder hears nothing: it stands still until its message was
-    /// handed off again, or the others have done what they can.
+    /// Moves the clock to the end of the lease. Its holder is stalled until the message was handed off again, or until no other
+    /// party can do anything.
     fn end_lease(&mut self, about: &About) -> bool {
         let is_alone = self.consumers.len() == 1 || self.stalled.is_some();
         let Some(claimed) = self.watch.ends(&about.tag).filter(|_| !is_alone) else { return false };

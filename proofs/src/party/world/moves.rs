@@ -150,8 +150,8 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         }
     }
 
-    /// It has nothing more to say. What it was told may have changed what it has for consumers, and a settle that it took
-    /// and did not answer gets no answer.
+    /// The broker has no output left. Its inputs may have changed what it has for consumers, so these ask again. A settle that
+    /// it received and did not answer gets no answer.
     fn broker_is_silent(&mut self) {
         self.broker.is_stirred = false;
         self.unawaited = None;
@@ -206,18 +206,20 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         let verb = if outcome == SettleOutcome::Ok { "records as settled:" } else { "refuses the settle of" };
         self.record.does(Lane::Broker, format!("{verb} {message} ({tag})"));
         self.watch.settled(&tag, outcome);
-        self.settling.remove(&(consumer, tag.clone()));
-        self.tell_settle(consumer, &tag, outcome);
-        self.answers.push((consumer, tag.clone(), outcome));
+        self.end_settle(consumer, tag.clone(), outcome);
         self.pass(StepWord::RecordSettle, &About { message, consumer, tag });
     }
 
-    /// Writes down what came of a settle.
-    pub(super) fn tell_settle(&mut self, consumer: u8, tag: &str, outcome: SettleOutcome) {
-        let Handed { message, position, number } = self.handed[&(consumer, tag.to_owned())];
+    /// Ends a settle: its outcome is recorded, and sent to its consumer.
+    pub(super) fn end_settle(&mut self, consumer: u8, tag: String, outcome: SettleOutcome) {
+        let key = (consumer, tag);
+        self.settling.remove(&key);
+        let Handed { message, position, number } = self.handed[&key];
         let (message, partition) = (MessageId(message), PartitionId::default());
         let kind = EventKind::Settle { message, group: GROUP, partition, position, delivery: number, outcome };
         self.record.event(record::consumer(consumer), kind);
+        let (consumer, tag) = key;
+        self.answers.push((consumer, tag, outcome));
     }
 
     fn take_delivery(&mut self, index: usize) {
@@ -299,6 +301,6 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
     }
 }
 
-fn prefix(consumer: u8) -> &'static str {
+pub(super) fn prefix(consumer: u8) -> &'static str {
     if consumer == 0 { "" } else { "consumer 2 " }
 }

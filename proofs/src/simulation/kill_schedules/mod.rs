@@ -43,10 +43,15 @@ impl KillSchedule {
 
     /// The schedule's faults as a budget, beside those that its pipeline must allow for.
     pub fn budget(&self) -> FaultBudget {
-        let Schedule { pipeline, faults, .. } = &self.schedule;
-        let allowed = FaultBudget::NONE.with(Fault::Rewind, pipeline.faults.of(Fault::Rewind));
-        let struck = faults.iter().map(|planned| planned.fault);
-        struck.fold(allowed, |budget, fault| budget.with(fault, budget.of(fault) + 1))
+        let allowed = self.schedule.pipeline.faults.of(Fault::Rewind);
+        let struck = self.struck();
+        struck.with(Fault::Rewind, struck.of(Fault::Rewind) + allowed)
+    }
+
+    /// The schedule's faults as a budget, and nothing else.
+    pub fn struck(&self) -> FaultBudget {
+        let struck = self.schedule.faults.iter().map(|planned| planned.fault);
+        struck.fold(FaultBudget::NONE, |budget, fault| budget.with(fault, budget.of(fault) + 1))
     }
 
     /// The same for any property that the kill schedule is not named for.
