@@ -30,7 +30,18 @@ pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bo
         Fault::PublishDuplicated => has_room(),
         Fault::ProducerCrash => may_restart(),
         Fault::ProducerZombie => has_room() && may_restart(),
-        _ => true,
+        Fault::PublishLost
+        | Fault::PublishReordered
+        | Fault::PublishRefused
+        | Fault::PublishAckLost
+        | Fault::BrokerCrash
+        | Fault::DeliveryLost
+        | Fault::SettleLost
+        | Fault::ConsumerCrash
+        | Fault::LeaseExpiry
+        | Fault::DedupForgotten
+        | Fault::Poison
+        | Fault::Rewind => true,
     };
     fits && is_in_budget(settings, state, fault)
 }

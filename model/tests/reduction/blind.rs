@@ -1,5 +1,7 @@
 //! Rules that are blind to one kind of fault: what they leave out is missed, by the conditions and by the verdicts.
 
+use std::ops::ControlFlow;
+
 use delivery_model::check::graph::{Checks, Walk};
 use delivery_model::check::{Moment, Protocol, audit};
 use delivery_model::pipeline::{FaultBudget, Pipeline};
@@ -43,7 +45,10 @@ impl Model for Blind {
             return;
         }
         let may_strike = |fault| self.may_strike(&moment.state, fault);
-        self.protocol.spec.commuting(&moment.state, may_strike, &mut |it| actions.push(it.into()));
+        let _ = self.protocol.spec.commuting(&moment.state, may_strike, &mut |it| {
+            actions.push(it.into());
+            ControlFlow::Continue(())
+        });
         actions.truncate(1);
         if actions.is_empty() {
             self.protocol.actions(moment, actions);

@@ -3,6 +3,8 @@
 //! They are local, so a graph on which they hold at every moment is reduced soundly: nothing is left of the argument that
 //! the graph itself could refute.
 
+use std::ops::ControlFlow;
+
 use stateright::Model;
 
 use super::super::protocol::{Moment, Protocol};
@@ -75,7 +77,10 @@ impl<F: Fn(&State, Fault) -> bool> Rules<'_, F> {
         let mut named = Vec::new();
         if !moment.state.is_cut() {
             let may_strike = |fault| (self.may_strike)(&moment.state, fault);
-            self.protocol.spec.commuting(&moment.state, may_strike, &mut |it| named.push(it.into()));
+            let _ = self.protocol.spec.commuting(&moment.state, may_strike, &mut |it| {
+                named.push(it.into());
+                ControlFlow::Continue(())
+            });
         }
         named
     }

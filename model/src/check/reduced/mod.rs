@@ -94,6 +94,7 @@
 mod audit;
 
 use std::borrow::Borrow;
+use std::ops::ControlFlow;
 
 use stateright::{Model, Property};
 
@@ -138,11 +139,15 @@ impl Reduced {
     /// A step that may as well be taken first.
     fn commuting(&self, moment: &Moment) -> Option<Step> {
         let spec = &self.0.spec;
-        let mut first = None;
-        if !moment.state.is_cut() {
-            let may_strike = |fault| spec.is_in_budget(&moment.state, fault);
-            spec.commuting(&moment.state, may_strike, &mut |it| first = first.or(Some(it.into())));
+        if moment.state.is_cut() {
+            return None;
         }
+        let may_strike = |fault| spec.is_in_budget(&moment.state, fault);
+        let mut first = None;
+        let _ = spec.commuting(&moment.state, may_strike, &mut |it| {
+            first = Some(it.into());
+            ControlFlow::Break(())
+        });
         first
     }
 

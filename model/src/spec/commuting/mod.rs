@@ -18,19 +18,26 @@
 mod delivering;
 mod publishing;
 
+use std::ops::ControlFlow;
+
 use super::settings::Settings;
-use super::state::State;
+use super::state::{State, index};
 use super::{Spec, faults};
 use crate::vocab::{Fault, Move};
 
 impl Spec {
-    /// Calls `found` with enabled steps that may as well be taken first, given the faults that may still strike.
+    /// Calls `found` with enabled moves that may as well be taken first, given the faults that may still strike, until it
+    /// breaks.
     ///
     /// Sound if `may_strike` is [`is_in_budget`](Spec::is_in_budget), or says yes more often.
-    pub fn commuting(&self, state: &State, may_strike: impl Fn(Fault) -> bool, found: &mut impl FnMut(Move)) {
+    pub fn commuting(
+        &self,
+        state: &State,
+        may_strike: impl Fn(Fault) -> bool,
+        found: &mut impl FnMut(Move) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let outlook = Outlook { settings: &self.settings, state, may_strike };
-        outlook.publishing(found);
-        outlook.delivering(found);
+        self.moves(state, &mut |it| if outlook.commutes(it) { found(it) } else { ControlFlow::Continue(()) })
     }
 
     /// The budget has a fault of this kind left, whether or not it can strike now.
@@ -47,6 +54,31 @@ struct Outlook<'a, F> {
 }
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
+    /// The rule of an enabled move.
+    fn commutes(&self, it: Move) -> bool {
+        use Move::*;
+        match it {
+            Submit { .. } => self.submit_commutes(),
+            Attempt { message } => self.attempt_commutes(index(message)),
+            Receive { .. } => self.receive_commutes(),
+            ReceiveLate { .. } => false,
+            Append { .. } => self.append_commutes(),
+            Sync => self.sync_commutes(),
+            Ack { message } => self.ack_commutes(index(message)),
+            TakeReply { message } => self.take_reply_commutes(index(message)),
+            TimeOut { message } => self.time_out_commutes(index(message)),
+            HandOff { .. } => self.has_one_worker() && self.hand_off_commutes(),
+            DeadLetter { .. } => self.has_one_worker() && self.dead_letter_commutes(),
+            Deliver { hand } => self.has_one_worker() && self.is_left_alone(hand) && self.deliver_commutes(hand),
+            Handle { hand } => self.has_one_worker() && self.is_left_alone(hand) && self.handle_commutes(hand),
+            // A crash of the consumer leaves nothing of either: its memory goes, and what it sends.
+            Remember { hand } | Settle { hand } => {
+                self.has_one_worker() && self.is_left_alone(hand) && self.broker_stays()
+            }
+            RecordSettle { hand } => self.has_one_worker() && self.is_left_alone(hand) && self.record_commutes(hand),
+        }
+    }
+
     /// None of these faults will strike any more.
     fn is_safe_from(&self, faults: &[Fault]) -> bool {
         !faults.iter().any(|&fault| (self.may_strike)(fault))

@@ -5,58 +5,25 @@ use crate::party_state::Decision;
 use crate::pipeline::{Acks, OnRestart};
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::broker::decide;
-use crate::spec::state::{Phase, Record, id};
-use crate::vocab::{Fault, Move};
+use crate::spec::state::{Phase, Record};
+use crate::vocab::Fault;
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
-    pub(super) fn publishing(&self, found: &mut impl FnMut(Move)) {
-        let state = self.state;
-        if state.submitted < self.settings.messages && self.may_submit() {
-            found(Move::Submit { message: id(state.submitted.into()) });
-        }
-        for message in 0..usize::from(state.submitted) {
-            let step = match state.phases[message] {
-                Phase::AckOwed if self.may_ack(message) => Move::Ack { message: id(message) },
-                Phase::AckOnWire | Phase::RefusalOnWire if self.may_take_reply(message) => {
-                    Move::TakeReply { message: id(message) }
-                }
-                Phase::Silent if self.may_time_out(message) => Move::TimeOut { message: id(message) },
-                Phase::Queued if self.may_attempt(message) => Move::Attempt { message: id(message) },
-                _ => continue,
-            };
-            found(step);
-        }
-        match state.slot {
-            Some(received) if self.may_append() => found(Move::Append { message: id(received.record.message()) }),
-            None if self.may_receive() => {
-                state.wire().take(1).for_each(|message| found(Move::Receive { message: id(message) }));
-            }
-            _ => {}
-        }
-        if self.may_sync() {
-            found(Move::Sync);
-        }
-    }
-
     /// Later messages are submitted under later numbers and wait behind it. A crash of the producer makes no difference
     /// where the successor has all that was submitted: it takes this message up as if it were submitted to it. Only what
     /// is not submitted yet can be poisoned.
-    fn may_submit(&self) -> bool {
+    pub(super) fn submit_commutes(&self) -> bool {
         self.is_safe_from(&[Fault::Poison]) && (self.settings.on_restart != OnRestart::Forgets || self.producer_stays())
     }
 
-    /// It is the lowest that waits, and no lower one will come back to wait.
-    fn may_attempt(&self, message: usize) -> bool {
-        let (lower, rest) = self.state.phases.split_at(message);
-        let outstanding = rest.iter().filter(|phase| phase.is_outstanding()).count() as u32;
-        !lower.iter().any(|phase| phase.is_unresolved())
-            && outstanding < self.settings.in_flight
-            && self.producer_stays()
-            && self.broker_stays()
+    /// No lower one will come back to wait, and be sent before it.
+    pub(super) fn attempt_commutes(&self, message: usize) -> bool {
+        let lower = &self.state.phases[..message];
+        !lower.iter().any(|phase| phase.is_unresolved()) && self.producer_stays() && self.broker_stays()
     }
 
     /// A crash of the broker loses the same whether the attempt was on the wire or received.
-    fn may_receive(&self) -> bool {
+    pub(super) fn receive_commutes(&self) -> bool {
         self.state.stragglers[0].is_none()
             && self.producer_stays()
             && self.is_safe_from(&[Fault::PublishLost, Fault::PublishReordered, Fault::PublishDuplicated])
@@ -65,7 +32,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// The next sync comes after it in any case. What was appended since the last one is lost in a crash of the broker
     /// like what was only received, as long as the crash has something else to befall. What is refused may be sent, and
     /// refused, for ever.
-    fn may_append(&self) -> bool {
+    pub(super) fn append_commutes(&self) -> bool {
         let Some(received) = self.state.slot else { return false };
         let decision = decide(self.settings, self.state, received);
         let is_told = self.settings.acks == Acks::AfterSync && !received.straggler;
@@ -87,7 +54,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     }
 
     /// Nothing more can be appended before it.
-    fn may_sync(&self) -> bool {
+    pub(super) fn sync_commutes(&self) -> bool {
         let state = self.state;
         let waits_for_it = |message: usize| {
             let record = state.last_record(state.identities[message]);
@@ -109,15 +76,14 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
 
     /// The record stays durable, and whoever crashes forgets that an ack was owed as well as that it was sent. A late copy of the
     /// same transmission could be stored again, and would then have to be synced before the ack.
-    fn may_ack(&self, message: usize) -> bool {
+    pub(super) fn ack_commutes(&self, message: usize) -> bool {
         let state = self.state;
         let record = state.identities[message];
         let late = state.slot.iter().chain(state.stragglers.iter().flatten());
-        state.last_record(record).is_some_and(|place| place < state.synced.into())
-            && !late.into_iter().any(|transmission| transmission.record == record)
+        state.last_record(record).is_some() && !late.into_iter().any(|transmission| transmission.record == record)
     }
 
-    fn may_take_reply(&self, message: usize) -> bool {
+    pub(super) fn take_reply_commutes(&self, message: usize) -> bool {
         let is_acked = self.state.phases[message] == Phase::AckOnWire;
         (is_acked || self.may_come_back(message))
             && (!is_acked || self.is_safe_from(&[Fault::PublishAckLost]))
@@ -125,8 +91,8 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
             && self.broker_stays()
     }
 
-    fn may_time_out(&self, message: usize) -> bool {
-        !self.state.slot_holds(message) && self.may_come_back(message) && self.producer_stays()
+    pub(super) fn time_out_commutes(&self, message: usize) -> bool {
+        self.may_come_back(message) && self.producer_stays()
     }
 
     /// No later message's attempt depends on whether this one waits to be sent again.

@@ -38,14 +38,12 @@ impl World {
             DeliveryLost { hand } => {
                 require(self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way")
             }
-            SettleLost { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
+            SettleLost { hand } => require(self.is_to_do(hand, Task::AwaitSettled), "no settle is on its way"),
             ConsumerCrash { consumer } => require(self.consumer_can_lose(consumer), "it has nothing to lose"),
             LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease"),
             DedupForgotten => require(self.broker.memory().covers() > 0, "nothing is remembered"),
             Poison { message } => require(
-                self.poisoned.is_none()
-                    && self.submitted < self.constants.messages
-                    && message == self.next_submission(),
+                self.poisoned.is_none() && self.to_submit() == Some(message),
                 "it is not the next message, or another is poisoned",
             ),
             Rewind { position } => require(self.can_rewind(position), "nothing was delivered from there"),

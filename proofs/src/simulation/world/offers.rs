@@ -1,133 +1,116 @@
 //! Which steps are possible, read from what cores and wires hold.
 
-use delivery_impls::core::consumer::Task;
+use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
 use delivery_impls::core::delivery::DeliveryId;
+use delivery_impls::core::steps::ConsumerSteps;
 use delivery_impls::data::record::{Publish, Submission};
 use delivery_model::vocab::{DeliveryRef, MessageId, Move, Step};
 
 use super::{Whereabouts, World, submission};
 
 impl World {
+    /// Every move that is possible now. Each kind has one query, which [`check_move`](World::check_move) asks too.
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
-        self.offer_producer(found);
-        self.offer_broker(found);
-        for &id in self.hand_offs.keys() {
-            found.push(Step::Move(Move::Deliver { hand: self.hand(id) }));
-        }
+        let mut offer = |it| found.push(Step::Move(it));
+        self.to_submit().map(|message| Move::Submit { message }).into_iter().for_each(&mut offer);
+        self.to_attempt().map(|message| Move::Attempt { message }).into_iter().for_each(&mut offer);
+        self.replies.keys().map(|&message| Move::TakeReply { message }).for_each(&mut offer);
+        self.to_time_out().map(|message| Move::TimeOut { message }).for_each(&mut offer);
+        self.to_append().map(|message| Move::Append { message }).into_iter().for_each(&mut offer);
+        self.to_receive().map(|message| Move::Receive { message }).into_iter().for_each(&mut offer);
+        self.to_receive_late().map(|message| Move::ReceiveLate { message }).for_each(&mut offer);
+        self.broker.needs_sync().then_some(Move::Sync).into_iter().for_each(&mut offer);
+        self.broker.due().map(|Submission { message, .. }| Move::Ack { message }).for_each(&mut offer);
+        self.to_hand_off().into_iter().for_each(&mut offer);
+        self.hand_offs.keys().map(|&id| Move::Deliver { hand: self.hand(id) }).for_each(&mut offer);
         for consumer in &self.consumers {
-            let ready: Vec<(DeliveryId, Task)> = consumer.ready().collect();
-            let is_offered = |it: &(DeliveryId, Task)| it.1 == Task::AwaitSettled || ready.contains(it);
-            found.extend(consumer.hands().filter(is_offered).map(|(id, task)| {
-                let hand = self.hand(id);
-                Step::Move(match task {
-                    Task::Handle => Move::Handle { hand },
-                    Task::Remember => Move::Remember { hand },
-                    Task::Settle => Move::Settle { hand },
-                    Task::AwaitSettled => Move::RecordSettle { hand },
-                })
-            }));
+            to_do(consumer).map(|(id, task)| on_hand(self.hand(id), task)).for_each(&mut offer);
         }
-    }
-
-    fn offer_producer(&self, found: &mut Vec<Step>) {
-        if self.submitted < self.constants.messages {
-            found.push(Step::Move(Move::Submit { message: self.next_submission() }));
-        }
-        found.extend(self.producer.next_attempt().map(|(message, _)| Step::Move(Move::Attempt { message })));
-        found.extend(self.replies.keys().map(|&message| Step::Move(Move::TakeReply { message })));
-        let waiting = self.producer.outbox().waiting_for_reply().map(|(message, _)| message);
-        found.extend(
-            waiting
-                .filter(|message| self.nothing_is_left_of(*message))
-                .map(|message| Step::Move(Move::TimeOut { message })),
-        );
-    }
-
-    fn offer_broker(&self, found: &mut Vec<Step>) {
-        match self.broker.received() {
-            Some(received) => found.push(Step::Move(Move::Append { message: received.publish.record.message })),
-            None => {
-                found.extend(
-                    self.publishes.front().map(|publish| Step::Move(Move::Receive { message: message(publish) })),
-                );
-                found.extend(self.late_messages().map(|message| Step::Move(Move::ReceiveLate { message })));
-            }
-        }
-        if self.broker.needs_sync() {
-            found.push(Step::Move(Move::Sync));
-        }
-        found.extend(self.broker.due().map(|Submission { message, .. }| Step::Move(Move::Ack { message })));
-        found.extend(self.broker.next().map(|(_, next)| match next {
-            Next::HandOff(position) => Step::Move(Move::HandOff { position }),
-            Next::DeadLetter(position) => Step::Move(Move::DeadLetter { position }),
-        }));
     }
 
     /// Whether a move is possible, and what is missing if it is not.
     pub(super) fn check_move(&self, it: Move) -> Result<(), &'static str> {
         use Move::*;
-        let require = |is_met: bool, why| if is_met { Ok(()) } else { Err(why) };
-        match it {
-            Submit { message } => require(
-                self.submitted < self.constants.messages && message == self.next_submission(),
-                "messages are submitted in order",
-            ),
-            Attempt { message } => require(
-                self.producer.next_attempt().is_some_and(|(next, _)| next == message),
-                "the producer attempts another message next, or none",
-            ),
+        let (is_possible, why) = match it {
+            Submit { message } => (self.to_submit() == Some(message), "messages are submitted in order"),
+            Attempt { message } => {
+                (self.to_attempt() == Some(message), "the producer attempts another message next, or none")
+            }
             Receive { message } => {
-                let is_oldest = self.publishes.front().is_some_and(|publish| self::message(publish) == message);
-                require(
-                    is_oldest && self.broker.received().is_none(),
-                    "it is not the oldest attempt, or the slot is full",
-                )
+                (self.to_receive() == Some(message), "it is not the oldest attempt, or the slot is full")
             }
             ReceiveLate { message } => {
-                let is_late = self.late_messages().any(|late| late == message);
-                require(is_late && self.broker.received().is_none(), "there is no such straggler, or the slot is full")
+                (self.to_receive_late().any(|late| late == message), "there is no such straggler, or the slot is full")
             }
-            Append { message } => require(self.slot_holds(message, |_| true), "the broker has not received it"),
-            Sync => require(self.broker.needs_sync(), "everything is durable"),
-            Ack { message } => {
-                require(self.broker.due().any(|due| due == submission(message)), "no confirmation is due")
-            }
-            TakeReply { message } => require(self.replies.contains_key(&message), "no reply is on its way"),
-            TimeOut { message } => require(
-                self.awaits_reply(message) && self.nothing_is_left_of(message),
+            Append { message } => (self.to_append() == Some(message), "the broker has not received it"),
+            Sync => (self.broker.needs_sync(), "everything is durable"),
+            Ack { message } => (self.broker.due().any(|due| due == submission(message)), "no confirmation is due"),
+            TakeReply { message } => (self.replies.contains_key(&message), "no reply is on its way"),
+            TimeOut { message } => (
+                self.to_time_out().any(|silent| silent == message),
                 "no reply is awaited, or something of the attempt is left",
             ),
-            HandOff { position } => require(
-                self.broker.next().is_some_and(|(_, next)| next == Next::HandOff(position)),
-                "the broker hands off another position next, or none",
-            ),
-            DeadLetter { position } => require(
-                self.broker.next().is_some_and(|(_, next)| next == Next::DeadLetter(position)),
-                "its hand-offs are not used up, or another position comes first",
-            ),
-            Deliver { hand } => require(self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
-            Handle { hand } => require(self.is_ready(hand, Task::Handle), "it is not to be handled"),
-            Remember { hand } => require(self.is_ready(hand, Task::Remember), "it is not to be remembered"),
-            Settle { hand } => require(self.is_ready(hand, Task::Settle), "it is not to be settled"),
-            RecordSettle { hand } => require(self.waits_for(hand, Task::AwaitSettled), "no settle is on its way"),
-        }
+            HandOff { .. } => (self.to_hand_off() == Some(it), "the broker hands off another position next, or none"),
+            DeadLetter { .. } => {
+                (self.to_hand_off() == Some(it), "its hand-offs are not used up, or another position comes first")
+            }
+            Deliver { hand } => (self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
+            Handle { hand } => (self.is_to_do(hand, Task::Handle), "it is not to be handled"),
+            Remember { hand } => (self.is_to_do(hand, Task::Remember), "it is not to be remembered"),
+            Settle { hand } => (self.is_to_do(hand, Task::Settle), "it is not to be settled"),
+            RecordSettle { hand } => (self.is_to_do(hand, Task::AwaitSettled), "no settle is on its way"),
+        };
+        if is_possible { Ok(()) } else { Err(why) }
     }
 
-    pub(super) fn next_submission(&self) -> MessageId {
-        MessageId(self.submitted + 1)
+    /// The message that the application submits next.
+    pub(super) fn to_submit(&self) -> Option<MessageId> {
+        (self.submitted < self.constants.messages).then_some(MessageId(self.submitted + 1))
+    }
+
+    fn to_attempt(&self) -> Option<MessageId> {
+        self.producer.next_attempt().map(|(message, _)| message)
+    }
+
+    /// What the producer waits for in vain: nothing is left that could bring a reply.
+    fn to_time_out(&self) -> impl Iterator<Item = MessageId> + '_ {
+        let waiting = self.producer.outbox().waiting_for_reply().map(|(message, _)| message);
+        waiting.filter(|message| self.nothing_is_left_of(*message))
+    }
+
+    /// The message in the broker's slot.
+    fn to_append(&self) -> Option<MessageId> {
+        self.broker.received().map(|received| message(&received.publish))
+    }
+
+    fn to_receive(&self) -> Option<MessageId> {
+        self.publishes.front().filter(|_| self.broker.received().is_none()).map(message)
     }
 
     /// The messages of the stragglers, each once, oldest first.
-    fn late_messages(&self) -> impl Iterator<Item = MessageId> + '_ {
+    fn to_receive_late(&self) -> impl Iterator<Item = MessageId> + '_ {
         let is_first = |place: &usize| {
             !self.stragglers[..*place].iter().any(|it| message(it) == message(&self.stragglers[*place]))
         };
-        (0..self.stragglers.len()).filter(is_first).map(|place| message(&self.stragglers[place]))
+        let late = if self.broker.received().is_none() { self.stragglers.len() } else { 0 };
+        (0..late).filter(is_first).map(|place| message(&self.stragglers[place]))
     }
 
-    pub(super) fn awaits_reply(&self, message: MessageId) -> bool {
-        self.producer.outbox().waiting_for_reply().any(|(waiting, _)| waiting == message)
+    /// What the broker does next to a position, where it has one to hand off or to set aside.
+    fn to_hand_off(&self) -> Option<Move> {
+        self.broker.next().map(|(_, next)| match next {
+            Next::HandOff(position) => Move::HandOff { position },
+            Next::DeadLetter(position) => Move::DeadLetter { position },
+        })
+    }
+
+    /// This is what comes next for a hand-off, and its consumer can do it now.
+    pub(super) fn is_to_do(&self, hand: DeliveryRef, expected: Task) -> bool {
+        let Some((id, Whereabouts::With(consumer, _))) = self.find(hand) else {
+            return false;
+        };
+        to_do(&self.consumers[usize::from(consumer.0)]).any(|it| it == (id, expected))
     }
 
     /// Nothing of the attempt that the producer waits for can bring a reply any more.
@@ -146,17 +129,21 @@ impl World {
     pub(super) fn is_at(&self, hand: DeliveryRef, at: impl FnOnce(Whereabouts) -> bool) -> bool {
         self.find(hand).is_some_and(|(_, place)| at(place))
     }
+}
 
-    /// A worker of its consumer could do this with it.
-    fn is_ready(&self, hand: DeliveryRef, expected: Task) -> bool {
-        let Some((id, Whereabouts::With(consumer, _))) = self.find(hand) else {
-            return false;
-        };
-        self.consumers[usize::from(consumer.0)].ready().any(|ready| ready == (id, expected))
-    }
+/// What a consumer can do now, and to which hand-off, by position. A settle is recorded as it arrives; all else waits for
+/// a worker.
+fn to_do<S: ConsumerSteps>(consumer: &Consumer<S>) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
+    let mut ready = consumer.ready().peekable();
+    consumer.hands().filter(move |it| it.1 == Task::AwaitSettled || ready.next_if_eq(it).is_some())
+}
 
-    pub(super) fn waits_for(&self, hand: DeliveryRef, expected: Task) -> bool {
-        self.is_at(hand, |place| matches!(place, Whereabouts::With(_, task) if task == expected))
+fn on_hand(hand: DeliveryRef, task: Task) -> Move {
+    match task {
+        Task::Handle => Move::Handle { hand },
+        Task::Remember => Move::Remember { hand },
+        Task::Settle => Move::Settle { hand },
+        Task::AwaitSettled => Move::RecordSettle { hand },
     }
 }
 
