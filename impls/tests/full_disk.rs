@@ -125,7 +125,7 @@ fn settle<J: Journal>(broker: &mut Broker<J>, hand: DeliveryId) -> Result<Settle
 fn check_start(disk: &mut impl Disk) {
     let mut producer = producer_with(2);
     let mut broker = open(disk);
-    broker.register(producer.id(), producer.epoch()).unwrap();
+    broker.register(producer.id(), producer.epoch(), PEER).unwrap();
     assert_eq!(publish(&mut broker, producer.transmit(NOW).unwrap().unwrap()), 1);
     let old = hand_off(&mut broker).expect("a message");
     disk.keep(broker);
@@ -138,8 +138,8 @@ fn check_start(disk: &mut impl Disk) {
     }
     let mut broker = open(disk);
     assert!(broker.needs_sync());
-    assert!(broker.register(producer.id(), producer.epoch()).is_ok(), "a producer that is known comes back");
-    assert!(broker.register(ProducerId(9), Epoch(0)).is_err_and(|why| why.is_definite()), "a new one is told no");
+    assert!(broker.register(producer.id(), producer.epoch(), PEER).is_ok(), "a producer that is known comes back");
+    assert!(broker.register(ProducerId(9), Epoch(0), PEER).is_err_and(|why| why.is_definite()), "a new one is told no");
     assert_eq!(publish(&mut broker, producer.transmit(NOW).unwrap().unwrap()), 1, "the log has room");
     assert_eq!(hand_off(&mut broker), None);
     assert_eq!(settle(&mut broker, old), Ok(SettleOutcome::Refused));

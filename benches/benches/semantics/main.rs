@@ -151,7 +151,7 @@ impl Whole {
         let outbox = SimulatedOutbox::default();
         let producer = Producer::open(&pipeline, tuning, ProducerId(0), outbox).expect(open);
         let mut broker = Broker::open(&pipeline, tuning, Journals::default()).expect(open);
-        broker.register(producer.id(), producer.epoch()).expect(FAILS);
+        broker.register(producer.id(), producer.epoch(), Peer(0)).expect(FAILS);
         broker.subscribe(CONSUMER, u32::MAX, [], Positions::default());
         let consumer = Consumer::new(&pipeline, CONSUMER);
         Whole {

@@ -31,7 +31,7 @@ use self::syncing::{SharedJournal, Syncer};
 use super::faults::Role;
 use super::run::{DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};
-use crate::core::broker::{AttemptKey, Broker, Journals, Peer, Unsynced};
+use crate::core::broker::{AttemptKey, Broker, Drain, DrainEnd, Journals, Peer, Unsynced};
 use crate::core::delivery::ConsumerId;
 use crate::core::steps::Steps;
 use crate::core::time::Millis;
@@ -146,7 +146,7 @@ fn live<S: Steps>(
     inputs: &Receiver<Input>,
     to_broker: &SyncSender<Input>,
     next_connection: &mut u64,
-    draining: &mut Option<Millis>,
+    draining: &mut Option<Drain>,
 ) -> Result<Option<Ended>, DriverError> {
     let mut incarnation = Incarnation::open(run, inputs, to_broker, next_connection, draining)?;
     match incarnation.work() {
@@ -171,14 +171,12 @@ struct Incarnation<'a, S> {
     inputs: &'a Receiver<Input>,
     to_broker: &'a SyncSender<Input>,
     next_connection: &'a mut u64,
-    /// When it began to leave.
-    draining: &'a mut Option<Millis>,
+    /// How it is to end, once it is to. A later incarnation goes on so.
+    draining: &'a mut Option<Drain>,
     core: Broker<SharedJournal, S>,
     syncer: Syncer,
     entrance: Entrance,
     connections: BTreeMap<u64, Connection>,
-    /// Each producer's newest incarnation that is connected, and its connection.
-    producers: BTreeMap<ProducerId, (Epoch, u64)>,
     /// The consumer that is connected, and its connection.
     subscriber: Option<(u64, ConsumerId)>,
 }
@@ -189,7 +187,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         inputs: &'a Receiver<Input>,
         to_broker: &'a SyncSender<Input>,
         next_connection: &'a mut u64,
-        draining: &'a mut Option<Millis>,
+        draining: &'a mut Option<Drain>,
     ) -> Result<Self, DriverError> {
         let recover = |why| DriverError::Recover { role: NAME.into(), why };
         let open = |path: PathBuf| {
@@ -198,10 +196,11 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         };
         let (log, ledger) = (open(run.stores.log())?, open(run.stores.ledger())?);
         let syncs = log.clone();
-        let core = Broker::with_steps(&run.pipeline, run.tuning, Journals { log, ledger }, run.steps.clone())
+        let mut core = Broker::with_steps(&run.pipeline, run.tuning, Journals { log, ledger }, run.steps.clone())
             .map_err(recover)?;
         let syncer = Syncer::start(syncs, core.log().synced(), to_broker.clone())
             .map_err(|why| DriverError::Io { role: NAME.into(), why })?;
+        draining.iter().for_each(|&drain| core.drain(drain));
         Ok(Incarnation {
             run,
             inputs,
@@ -212,7 +211,6 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             syncer,
             entrance: Entrance::new(&run.pipeline.broker),
             connections: BTreeMap::new(),
-            producers: BTreeMap::new(),
             subscriber: None,
         })
     }
@@ -231,7 +229,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             self.run.look_for_crash(Role::Broker)?;
             self.turn()?;
             if self.run.is_leaving() && self.draining.is_none() {
-                *self.draining = Some(self.run.now());
+                self.drain(Drain::Until(self.run.now() + DRAIN));
                 self.dismiss_producers();
             }
             if let Some(ended) = self.ended() {
@@ -244,15 +242,17 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         if self.run.is_halted() {
             return Some(Ended::Stopped);
         }
-        let since = (*self.draining)?;
-        if self.producers.is_empty() && self.core.is_drained() {
-            return Some(Ended::Drained);
+        match self.core.drain_end(self.run.now()) {
+            Some(DrainEnd::Drained) => Some(Ended::Drained),
+            Some(DrainEnd::GaveUp) => Some(Ended::Stopped),
+            // The others of its process are done, and nobody waits for the rest any more.
+            None => (*self.draining == Some(Drain::Whole) && self.run.is_stopping()).then_some(Ended::Stopped),
         }
-        let gives_up = match self.run.is_leaving() {
-            true => !self.core.has_active_consumer() || self.run.now() > since + DRAIN,
-            false => self.run.is_stopping(),
-        };
-        gives_up.then_some(Ended::Stopped)
+    }
+
+    fn drain(&mut self, drain: Drain) {
+        *self.draining = Some(drain);
+        self.core.drain(drain);
     }
 
     /// Runs one turn. Deadlines are checked after all inputs that arrived before them: see
@@ -323,7 +323,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             Input::Closed(connection, reason) => self.cut_off(connection, &reason),
             // The turn looks for itself.
             Input::Synced => {}
-            Input::Drain => *self.draining = Some(self.run.now()),
+            Input::Drain => self.drain(Drain::Whole),
         }
         Ok(())
     }
@@ -365,10 +365,10 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     }
 
     fn register(&mut self, connection: u64, producer: ProducerId, epoch: Epoch) -> Result<(), Interrupt> {
-        match self.core.register(producer, epoch) {
-            Ok(()) => {
+        match self.core.register(producer, epoch, Peer(connection)) {
+            Ok(replaced) => {
                 self.becomes(connection, Standing::Producer(producer));
-                self.turn_to(connection, producer, epoch);
+                replaced.into_iter().for_each(|Peer(replaced)| self.cut_off(replaced, &Reason::Replaced));
                 self.say(connection, &FromBroker::Registered);
             }
             // It will come again.
@@ -376,19 +376,6 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             Err(why) => return Err(failed(why).into()),
         }
         Ok(())
-    }
-
-    /// The newest incarnation that is connected is the producer, over its newest connection. An older one that comes late
-    /// is heard beside it, and fenced off where the settings say so: it must not silence its successor.
-    fn turn_to(&mut self, connection: u64, producer: ProducerId, epoch: Epoch) {
-        let known = self.producers.get(&producer).copied();
-        if known.is_some_and(|(current, _)| epoch < current) {
-            return;
-        }
-        self.producers.insert(producer, (epoch, connection));
-        if let Some((_, replaced)) = known {
-            self.cut_off(replaced, &Reason::Replaced);
-        }
     }
 
     /// An attempt, and others at the same message that join it.

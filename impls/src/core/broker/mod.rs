@@ -22,7 +22,7 @@ use delivery_model::vocab::{Epoch, Position};
 use self::publishing::Owed;
 pub use self::publishing::{AttemptKey, Busy, Peer, PublishDecision, Received, Waiting, attempt_key};
 pub use self::retaining::RewindError;
-pub use self::subscribing::Misplaced;
+pub use self::subscribing::{Drain, DrainEnd, Misplaced};
 use super::dedup::Memory;
 use super::deliveries::Deliveries;
 use super::ledger::{Entry, Ledger, TOGETHER_MAX};
@@ -67,6 +67,8 @@ pub struct Broker<J, S = Sound> {
     log: Log<J>,
     memory: Memory,
     epochs: BTreeMap<ProducerId, Epoch>,
+    /// Each producer's newest incarnation that is connected, and its connection.
+    connected: BTreeMap<ProducerId, (Epoch, Peer)>,
     slot: Option<Received>,
     owed: BTreeMap<Submission, Owed>,
     replies: VecDeque<(Peer, Reply)>,
@@ -79,6 +81,7 @@ pub struct Broker<J, S = Sound> {
     start: Option<Entry>,
     deliveries: Deliveries,
     subscribers: Subscribers,
+    draining: Option<Drain>,
     reports: VecDeque<Report>,
 }
 
@@ -128,11 +131,13 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
             memory: steps.memory_at_start(&settings, &log, incarnation),
             steps,
             epochs: epochs.collect(),
+            connected: BTreeMap::new(),
             slot: None,
             owed: BTreeMap::new(),
             replies: VecDeque::new(),
             deliveries: Deliveries::replay(pipeline, tuning.numbers_max, &entries, incarnation),
             subscribers: Subscribers::default(),
+            draining: None,
             reports: VecDeque::new(),
             settings,
             log,

@@ -82,14 +82,22 @@ pub enum PublishDecision {
 }
 
 impl<J: Journal, S: BrokerSteps> Broker<J, S> {
-    /// A producer's incarnation starts: from now on, older ones are fenced off (if the settings say so). Durable when
-    /// it returns. An epoch that is not newer changes nothing.
-    pub fn register(&mut self, producer: ProducerId, epoch: Epoch) -> Result<(), StoreError> {
+    /// A producer's incarnation starts, or connects again: from now on, older ones are fenced off (if the settings say so).
+    /// Durable when it returns. An epoch that is not newer makes nothing durable.
+    ///
+    /// Returns the connection that this one replaces, which is to be closed. The newest incarnation that is connected is the
+    /// producer, over its newest connection. An older one that comes late replaces nothing and is served beside it.
+    pub fn register(&mut self, producer: ProducerId, epoch: Epoch, from: Peer) -> Result<Option<Peer>, StoreError> {
         if self.epochs.get(&producer).is_none_or(|known| *known < epoch) {
             self.steps.record_epoch(&mut self.ledger, Entry::Registered(producer, epoch))?;
             self.epochs.insert(producer, epoch);
         }
-        Ok(())
+        let connected = self.connected.get(&producer).copied();
+        if connected.is_some_and(|(current, _)| epoch < current) {
+            return Ok(None);
+        }
+        self.connected.insert(producer, (epoch, from));
+        Ok(connected.map(|(_, replaced)| replaced).filter(|replaced| *replaced != from))
     }
 
     /// Takes an attempt into memory. `from`: who waits for the reply.
@@ -278,6 +286,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// Ends a producer's connection: its replies and confirmations are dropped.
     pub fn disconnect(&mut self, peer: Peer) {
+        self.connected.retain(|_, (_, of)| *of != peer);
         self.owed.retain(|_, owed| {
             owed.waiting.remove(&peer);
             !owed.waiting.is_empty()

@@ -30,6 +30,24 @@ pub enum Misplaced {
     },
 }
 
+/// How long a broker that is to end goes on delivering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Drain {
+    /// Until all is delivered, however long that takes.
+    Whole,
+    /// Until all is delivered, this instant has passed, or every consumer has left or is leaving.
+    Until(Millis),
+}
+
+/// How a broker that was to end did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainEnd {
+    /// No producer is connected, and all that it took in is confirmed and delivered.
+    Drained,
+    /// Something may be left, which the next incarnation delivers.
+    GaveUp,
+}
+
 impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// A consumer comes, or comes back, with so many workers. `at_work`: what some of them have already, and say when they
     /// are over with. What it held over an earlier connection is free, unless it is [`resume`](Broker::resume)d.
@@ -145,14 +163,25 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         })
     }
 
-    /// Whether a consumer is connected that is not leaving.
-    pub fn has_active_consumer(&self) -> bool {
-        self.subscribers.iter().any(|(_, subscriber)| subscriber.workers > 0)
+    /// The broker is to end once it is drained.
+    pub fn drain(&mut self, drain: Drain) {
+        self.draining = Some(drain);
+    }
+
+    /// Whether a broker that drains ends now, and how.
+    pub fn drain_end(&self, now: Millis) -> Option<DrainEnd> {
+        let drain = self.draining?;
+        let has_active_consumer = || self.subscribers.iter().any(|(_, subscriber)| subscriber.workers > 0);
+        match drain {
+            _ if self.connected.is_empty() && self.is_drained() => Some(DrainEnd::Drained),
+            Drain::Until(deadline) if now > deadline || !has_active_consumer() => Some(DrainEnd::GaveUp),
+            Drain::Whole | Drain::Until(_) => None,
+        }
     }
 
     /// Whether the broker is drained: everything stored is durable and confirmed, a consumer is connected, no lease is live,
     /// and nothing is left to hand off.
-    pub fn is_drained(&self) -> bool {
+    fn is_drained(&self) -> bool {
         let is_durable = !self.needs_sync() && !self.owes_any();
         self.steps.may_end(is_durable, self.is_delivered())
     }

@@ -48,17 +48,30 @@ fn a_decision_is_known_before_it_is_taken() {
 fn a_newer_epoch_fences_off_and_any_other_changes_nothing() {
     let mut broker = broker();
     let [zombie] = attempts(1).try_into().unwrap();
-    broker.register(ProducerId(1), Epoch(0)).unwrap();
+    broker.register(ProducerId(1), Epoch(0), PEER).unwrap();
     broker.receive(zombie, None).unwrap();
     assert_eq!(broker.decision(), Some(PublishDecision::Store), "its own epoch");
-    broker.register(ProducerId(2), Epoch(5)).unwrap();
+    broker.register(ProducerId(2), Epoch(5), PEER).unwrap();
     assert_eq!(broker.decision(), Some(PublishDecision::Store), "another producer's epoch");
-    broker.register(ProducerId(1), Epoch(1)).unwrap();
+    broker.register(ProducerId(1), Epoch(1), PEER).unwrap();
     assert_eq!(broker.decision(), Some(PublishDecision::Refuse));
     let before = broker.clone();
-    broker.register(ProducerId(1), Epoch(1)).unwrap();
-    broker.register(ProducerId(1), Epoch(0)).unwrap();
+    broker.register(ProducerId(1), Epoch(1), PEER).unwrap();
+    broker.register(ProducerId(1), Epoch(0), PEER).unwrap();
     assert_eq!(broker, before, "not even the ledger grows");
+}
+
+#[test]
+fn the_newest_connection_of_the_newest_incarnation_replaces_the_others() {
+    let mut broker = broker();
+    let mut register = |producer, epoch, peer| broker.register(ProducerId(producer), Epoch(epoch), Peer(peer)).unwrap();
+    assert_eq!(register(1, 1, 1), None);
+    assert_eq!(register(2, 1, 2), None, "another producer");
+    assert_eq!(register(1, 1, 3), Some(Peer(1)), "it comes back");
+    assert_eq!(register(1, 2, 4), Some(Peer(3)), "its successor");
+    assert_eq!(register(1, 1, 5), None, "an older one is served beside it");
+    assert_eq!(register(1, 2, 4), None, "itself");
+    assert_eq!(register(1, 3, 6), Some(Peer(4)));
 }
 
 #[test]

@@ -114,8 +114,8 @@ fn an_older_incarnation_is_fenced_off_even_after_a_restart_of_the_broker() {
         });
         let zombie = producer_with(&pipeline, 1).transmit(NOW).unwrap().unwrap();
         let mut broker = open_broker(&pipeline, Journals::default());
-        broker.register(ProducerId(1), Epoch(1)).unwrap();
-        broker.register(ProducerId(1), Epoch(0)).unwrap();
+        broker.register(ProducerId(1), Epoch(1), PEER).unwrap();
+        broker.register(ProducerId(1), Epoch(0), PEER).unwrap();
         let mut broker = crash(&pipeline, broker, 0);
         broker.receive(zombie, None).unwrap();
         assert!(broker.append_next().unwrap());

@@ -242,7 +242,7 @@ proptest! {
                 }
                 Op::Settle(_) | Op::Release(_) | Op::EndLease(_) => {}
                 Op::Register(epoch) => {
-                    on_both(&mut twins, |twin| twin.broker.register(ProducerId(1), Epoch(epoch)).unwrap());
+                    on_both(&mut twins, |twin| twin.broker.register(ProducerId(1), Epoch(epoch), PEER).unwrap());
                 }
                 Op::PassTo(consumer) => {
                     on_both(&mut twins, |twin| twin.broker.pass_to(ConsumerId(consumer)).unwrap());

@@ -1,10 +1,10 @@
 //! Consumers that come and go: who gets what, how much at once, and when nothing is left for them.
 
 use delivery_model::pipeline::{Commits, Pipeline, RecordsSettles, Settles};
-use delivery_model::vocab::Position;
+use delivery_model::vocab::{Epoch, Position};
 
 use super::*;
-use crate::core::broker::{Misplaced, Unsynced};
+use crate::core::broker::{Drain, DrainEnd, Misplaced, Unsynced};
 use crate::core::deliveries::Next;
 use crate::core::delivery::{ConsumerId, DeliveryId, Lease, SettleRequest};
 use crate::data::positions::Positions;
@@ -60,7 +60,8 @@ fn a_consumer_gets_as_much_as_it_has_workers_and_more_when_one_is_free() {
     assert_eq!((broker.next(), late), (None, Some(Next::HandOff(Position(4)))));
     broker.handle_leave(FIRST);
     broker.release(hands[0]);
-    assert_eq!((broker.next(), broker.has_active_consumer()), (None, false));
+    broker.drain(Drain::Until(Millis(1)));
+    assert_eq!((broker.next(), broker.drain_end(NOW)), (None, Some(DrainEnd::GaveUp)));
 }
 
 /// Its settle comes too late, and is its last word all the same.
@@ -146,7 +147,7 @@ fn a_group_waits_where_it_is_too_far_ahead_of_what_is_not_settled() {
         assert_eq!(broker.next().is_none(), waits);
         broker.settle(NOW, settle(hands[1], true)).unwrap();
         assert_eq!(broker.next().is_none(), waits);
-        assert!(!broker.is_drained());
+        assert!(!is_drained(&broker));
         broker.settle(NOW, settle(hands[0], true)).unwrap();
         for _ in 0..2 {
             hand_off(&mut broker);
@@ -191,27 +192,33 @@ fn what_consumers_finish_by_themselves_is_known_while_they_are_there() {
     check(Settles::AfterEffect, 0);
 }
 
+fn is_drained(broker: &Broker<SimulatedJournal>) -> bool {
+    let mut drained = broker.clone();
+    drained.drain(Drain::Whole);
+    drained.drain_end(NOW) == Some(DrainEnd::Drained)
+}
+
 #[test]
 fn a_broker_is_drained_when_all_is_durable_confirmed_and_delivered() {
     let mut broker = served(|it| it.broker.records_settles = RecordsSettles::Lazily, 1, 1);
-    assert!(!broker.is_drained(), "one is to be delivered");
+    assert!(!is_drained(&broker), "one is to be delivered");
     let (_, hand) = hand_off(&mut broker);
-    assert!(!broker.is_drained(), "it is at work");
+    assert!(!is_drained(&broker), "it is at work");
     broker.settle(NOW, settle(hand, true)).unwrap();
-    assert_eq!((broker.is_drained(), broker.unsynced()), (false, Some(Unsynced::Ledger)));
+    assert_eq!((is_drained(&broker), broker.unsynced()), (false, Some(Unsynced::Ledger)));
     broker.sync().unwrap();
-    assert_eq!((broker.is_drained(), broker.unsynced()), (true, None));
+    assert_eq!((is_drained(&broker), broker.unsynced()), (true, None));
     store(&mut broker, second());
-    assert_eq!((broker.is_drained(), broker.unsynced()), (false, Some(Unsynced::Log(Position(2)))));
+    assert_eq!((is_drained(&broker), broker.unsynced()), (false, Some(Unsynced::Log(Position(2)))));
     broker.sync().unwrap();
     let (_, hand) = hand_off(&mut broker);
     broker.settle(NOW, settle(hand, true)).unwrap();
     broker.sync().unwrap();
-    assert!(broker.owes_any() && !broker.is_drained(), "it is not confirmed");
+    assert!(broker.owes_any() && !is_drained(&broker), "it is not confirmed");
     broker.confirm_due();
-    assert!(broker.is_drained());
+    assert!(is_drained(&broker));
     broker.unsubscribe(FIRST);
-    assert!(!broker.is_drained(), "nobody is there");
+    assert!(!is_drained(&broker), "nobody is there");
 }
 
 #[test]
@@ -226,4 +233,29 @@ fn a_sync_is_news_where_it_makes_more_durable_and_takes_lazy_settles_with_it() {
     assert_eq!((broker.unsynced(), broker.log().synced()), (None, Position(2)));
     assert_eq!(broker.handle_synced(Position(1)), Ok(false), "it was late");
     assert_eq!(broker.log().synced(), Position(2));
+}
+
+#[test]
+fn a_broker_drains_until_its_deadline_has_passed_or_nobody_takes_anything() {
+    let mut broker = served(|_| {}, 1, 1);
+    assert_eq!(broker.drain_end(Millis(9)), None, "it is not to end");
+    broker.drain(Drain::Until(Millis(5)));
+    assert_eq!([Millis(5), Millis(6)].map(|now| broker.drain_end(now)), [None, Some(DrainEnd::GaveUp)]);
+    broker.drain(Drain::Whole);
+    assert_eq!(broker.drain_end(Millis(6)), None, "as long as it takes");
+    broker.unsubscribe(FIRST);
+    assert_eq!(broker.drain_end(Millis(6)), None, "somebody may come");
+    broker.drain(Drain::Until(Millis(9)));
+    assert_eq!(broker.drain_end(NOW), Some(DrainEnd::GaveUp));
+}
+
+#[test]
+fn a_broker_is_not_drained_while_a_producer_is_connected() {
+    let mut broker = served(|_| {}, 1, 0);
+    broker.register(ProducerId(1), Epoch(0), PEER).unwrap();
+    assert!(!is_drained(&broker), "it may send more");
+    broker.disconnect(Peer(1));
+    assert!(!is_drained(&broker), "that was another connection");
+    broker.disconnect(PEER);
+    assert!(is_drained(&broker));
 }

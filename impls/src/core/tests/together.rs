@@ -27,7 +27,7 @@ impl Parties {
     fn new(pipeline: Pipeline, messages: u64) -> Self {
         let producer = producer_with(&pipeline, messages);
         let mut broker = open_broker(&pipeline, Journals::default());
-        broker.register(producer.id(), producer.epoch()).unwrap();
+        broker.register(producer.id(), producer.epoch(), PEER).unwrap();
         let mut consumer = Consumer::new(&pipeline, ConsumerId(0));
         consumer.handle_connected();
         Parties {

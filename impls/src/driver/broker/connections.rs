@@ -224,7 +224,6 @@ impl<S: Steps> Incarnation<'_, S> {
             self.notice(ended.peer, reason);
         }
         self.core.disconnect(Peer(connection));
-        self.producers.retain(|_, (_, its)| *its != connection);
         if let Some((_, gone)) = self.subscriber.take_if(|(its, _)| *its == connection) {
             self.core.unsubscribe(gone);
         }

@@ -59,7 +59,9 @@ impl<S: BrokerSteps> Party for ShippedBroker<S> {
 
     fn handle_input(&mut self, now: Duration, input: ToBroker) {
         match input {
-            ToBroker::ProducerConnected { epoch } => self.core.register(PRODUCER, Epoch(epoch)).expect(WORKS),
+            ToBroker::ProducerConnected { epoch } => {
+                self.core.register(PRODUCER, Epoch(epoch), PEER).expect(WORKS);
+            }
             ToBroker::ProducerGone => self.core.disconnect(PEER),
             ToBroker::Publish { publish, late } => self.publish(publish, late),
             ToBroker::Receive { consumer } => self.receive(now, consumer),

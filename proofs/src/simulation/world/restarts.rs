@@ -35,7 +35,8 @@ impl Constants {
 impl World {
     /// The producer tells the broker of its epoch.
     pub(super) fn register(&mut self) {
-        self.broker.register(self.producer.id(), self.producer.epoch()).expect(STARTS);
+        let registered = self.broker.register(self.producer.id(), self.producer.epoch(), PEER).expect(STARTS);
+        assert_eq!(registered, None, "the producer has one connection");
     }
 
     /// The producer loses its memory and everything on the wires to and from it; its successor registers.
