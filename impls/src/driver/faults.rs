@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use delivery_model::schedule::{PlannedFault, Point, StepWord};
-use delivery_model::vocab::{Fault, MessageId};
+use delivery_model::vocab::{Fault, MessageId, Party};
 use thiserror::Error;
 
 use crate::data::record::ProducerId;
@@ -134,7 +134,7 @@ impl Injector {
         let mut state = self.state();
         loop {
             let mailbox = state.mailboxes.get_mut(&role)?;
-            let waiting = mailbox.iter().position(|planned| crashes(planned.fault))?;
+            let waiting = mailbox.iter().position(|planned| crashed_by(planned.fault).is_some())?;
             let due = mailbox.swap_remove(waiting);
             if state.strikes(due.fault) {
                 return Some(due);
@@ -153,16 +153,15 @@ impl Injector {
 
     /// Who crashes; none if the fault is a loss.
     fn victim(&self, planned: PlannedFault, role: Role) -> Option<Role> {
-        match planned.fault {
-            Fault::BrokerCrash => Some(Role::Broker),
-            Fault::ConsumerCrash => Some(Role::Consumer),
-            Fault::ProducerCrash => Some(match (planned.at.message, role) {
+        Some(match crashed_by(planned.fault)? {
+            Party::Broker => Role::Broker,
+            Party::Consumer => Role::Consumer,
+            Party::Producer => match (planned.at.message, role) {
                 (Some(message), _) => Role::Producer(owner(message, self.producers)),
                 (None, Role::Producer(_)) => role,
                 (None, _) => Role::Producer(ProducerId(0)),
-            }),
-            _ => None,
-        }
+            },
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -187,8 +186,14 @@ impl State {
     }
 }
 
-fn crashes(fault: Fault) -> bool {
-    matches!(fault, Fault::ProducerCrash | Fault::BrokerCrash | Fault::ConsumerCrash)
+/// The party that the fault crashes, if it is a crash that a threaded run injects.
+pub fn crashed_by(fault: Fault) -> Option<Party> {
+    match fault {
+        Fault::ProducerCrash => Some(Party::Producer),
+        Fault::BrokerCrash => Some(Party::Broker),
+        Fault::ConsumerCrash => Some(Party::Consumer),
+        _ => None,
+    }
 }
 
 /// Which of so many producers a message belongs to: they take turns, so that each has its share of every stretch.
@@ -234,6 +239,16 @@ mod tests {
         assert_eq!(due(0), None);
         assert_eq!(due(1), Some(plan[1]), "message 5 is the second of three producers'");
         assert_eq!(due(1), None, "once");
+    }
+
+    #[test]
+    fn what_is_lost_already_is_not_lost_again_and_crashes_nobody() {
+        let planned = [planned(Fault::PublishLost, StepWord::Attempt, 1, 1); 2];
+        let injector = Injector::new(&planned, 1).unwrap();
+        let producer = Role::Producer(ProducerId(0));
+        assert_eq!(injector.reached(producer, StepWord::Attempt, Some(MessageId(1))), LOST);
+        assert_eq!(injector.crash_due(producer), None);
+        assert_eq!(injector.tally().unreached, planned[..1]);
     }
 
     #[test]

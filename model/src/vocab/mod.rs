@@ -15,7 +15,7 @@ mod step;
 
 pub use self::delivery::DeliveryRef;
 pub use self::faults::{Fault, FaultRow, Strike, Strikes};
-pub use self::moves::{Move, StepWord};
+pub use self::moves::{Move, Party, StepWord};
 pub use self::step::{Step, Target};
 use crate::words::words;
 

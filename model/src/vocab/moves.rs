@@ -91,7 +91,28 @@ moves! {
     DeadLetter { position: Position } = "dead-letter", "dead-lettering";
 }
 
+/// The parties of a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// The order service.
+    Producer,
+    /// The broker.
+    Broker,
+    /// The inventory service.
+    Consumer,
+}
+
 impl StepWord {
+    /// Who takes the move.
+    pub fn party(self) -> Party {
+        use StepWord::*;
+        match self {
+            Submit | Attempt | TakeReply | TimeOut => Party::Producer,
+            Receive | ReceiveLate | Append | Sync | Ack | HandOff | RecordSettle | DeadLetter => Party::Broker,
+            Deliver | Handle | Remember | Settle => Party::Consumer,
+        }
+    }
+
     /// Whether the move is about one message. A sync is about all of them.
     pub fn has_message(self) -> bool {
         self != StepWord::Sync

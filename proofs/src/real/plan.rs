@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 
+use delivery_impls::driver::faults::crashed_by;
 use delivery_model::pipeline::{Acks, Pipeline, Remembers, Settles};
 use delivery_model::schedule::{PlannedFault, Point, StepWord};
-use delivery_model::vocab::{Fault, MessageId};
+use delivery_model::vocab::{Fault, MessageId, Strikes};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -104,34 +105,26 @@ fn is_of_delivery(fault: Fault) -> bool {
     fault.row().at.iter().all(|step| step.is_of_delivery())
 }
 
-/// The steps at which the fault can strike in this pipeline, if a real run injects it. Without faults, each step
-/// comes once for every message. A crash follows a step of its own party, so that its place is exact.
+/// The steps at which the fault can strike in this pipeline, if a real run injects it. A crash follows a step of its own
+/// party, so that its place is exact.
 fn steps(pipeline: &Pipeline, fault: Fault) -> Vec<StepWord> {
-    use StepWord::*;
-    let is_acked = pipeline.broker.acks != Acks::Never;
-    let is_settled = pipeline.consumer.settles != Settles::WithEffect;
-    let steps: &[(StepWord, bool)] = match fault {
-        _ if !fault.row().in_real_runs => &[],
-        Fault::PublishLost => &[(Attempt, true)],
-        Fault::PublishRefused => &[(Append, true)],
-        Fault::PublishAckLost => &[(Ack, is_acked)],
-        Fault::DeliveryLost => &[(HandOff, true)],
-        Fault::SettleLost => &[(Settle, is_settled)],
-        Fault::ProducerCrash => &[(Submit, true), (Attempt, true), (TakeReply, is_acked)],
-        Fault::BrokerCrash => {
-            &[(Receive, true), (Append, true), (Ack, is_acked), (HandOff, true), (RecordSettle, is_settled)]
-        }
-        Fault::ConsumerCrash => &[
-            (Deliver, true),
-            (Handle, true),
-            (Remember, pipeline.consumer.remembers == Remembers::InMemory),
-            (Settle, is_settled),
-        ],
-        _ => &[],
-    };
-    steps.iter().filter(|(_, is_taken)| *is_taken).map(|(step, _)| *step).collect()
+    let row = fault.row();
+    let is_its_own = |step: StepWord| row.strikes != Strikes::After || crashed_by(fault) == Some(step.party());
+    let is_point = |step: &StepWord| row.in_real_runs && comes_once(pipeline, *step) && is_its_own(*step);
+    row.at.iter().copied().filter(is_point).collect()
 }
 
+/// Whether the step comes once for every message where nothing goes wrong.
+fn comes_once(pipeline: &Pipeline, step: StepWord) -> bool {
+    use StepWord::*;
+    match step {
+        Submit | Attempt | Receive | Append | HandOff | Deliver | Handle => true,
+        Ack | TakeReply => pipeline.broker.acks != Acks::Never,
+        Settle | RecordSettle => pipeline.consumer.settles != Settles::WithEffect,
+        Remember => pipeline.consumer.remembers == Remembers::InMemory,
+        Sync | ReceiveLate | TimeOut | DeadLetter => false,
+    }
+}
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
