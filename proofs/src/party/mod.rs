@@ -29,7 +29,9 @@ mod world;
 
 use std::time::Duration;
 
-use delivery_model::vocab::MessageId;
+pub use delivery_model::pipeline::{Level, Obligation, Semantics};
+pub use delivery_model::semantics::PropertyId;
+pub use delivery_model::vocab::{Fault, MessageId, Outcome, SettleOutcome};
 
 pub use claim::Claim;
 pub use suite::{Bounds, Failure, Passed, Run, Suite};
@@ -45,8 +47,9 @@ pub use wire::{
 /// * `now` counts from the beginning of the run, never falls, and is the only clock.
 /// * [`poll_output`](Party::poll_output) gives the outputs one by one, oldest first. They may be fetched a while after
 ///   the input that caused them; what was not fetched when the party crashes never left it.
-/// * A durable change takes place no earlier than in the last call before the output that tells of it, and at most one
-///   [`FromConsumer::Effect`] comes of one input.
+/// * Of one input comes at most one [`FromConsumer::Effect`], whose durable change takes place while the input is handled, or
+///   in the call that returns the effect. Between an input and its effect nothing happens; between two other outputs
+///   anything may, a crash too.
 /// * [`crash`](Party::crash) returns what would survive the death of the process, and nothing else. The suite opens the next
 ///   incarnation on it.
 pub trait Party {

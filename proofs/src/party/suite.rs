@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use delivery_model::history::History;
+use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, PlannedFault, Schedule};
 use delivery_model::semantics::{PropertyId, PropertySet, Question, judge};
 use delivery_model::story::{Ink, Row, text};
@@ -19,6 +20,9 @@ use crate::simulation::kill_schedules::{KillSchedule, SEEDS};
 use crate::simulation::shrink::shrink;
 use crate::simulation::strategy;
 use crate::simulation::{points, seeded_runner};
+
+/// How many further runs that break the same property are made short too: one alone may not be short.
+const OTHERS_SHRUNK: usize = 7;
 
 /// How much is tried. What is found within bounds is found; what is not found is not proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,21 +76,30 @@ impl Run {
 /// Nothing was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
+    /// In whose claim.
+    pub claim: String,
     /// The bounds of the search.
     pub bounds: Bounds,
     /// How many of the runs came to rest.
     pub rested: u32,
     /// How many messages had an effect, in all runs: without any, nothing was judged.
     pub effects: u64,
-    /// How often each kind of fault struck.
+    /// How often each kind of fault struck, of those that the claim survives.
     pub struck: BTreeMap<Fault, u32>,
+}
+
+impl Passed {
+    /// The faults that the claim survives, and that struck in no run: nothing was shown of them.
+    pub fn never_struck(&self) -> impl Iterator<Item = Fault> {
+        self.struck.iter().filter(|(_, times)| **times == 0).map(|(fault, _)| *fault)
+    }
 }
 
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Passed { bounds, rested, effects, struck } = self;
-        writeln!(f, "nothing was found in {bounds}")?;
-        writeln!(f, "{rested} runs came to rest, with {effects} effects; what struck:")?;
+        let Passed { claim, bounds, rested, effects, struck } = self;
+        writeln!(f, "{claim}: nothing was found in {bounds}")?;
+        writeln!(f, "{rested} runs came to rest, with {effects} effects; how often each fault struck:")?;
         struck.iter().try_for_each(|(fault, times)| writeln!(f, "  {times:>5} {fault}"))
     }
 }
@@ -203,16 +216,23 @@ impl<P: Producer, B: Broker, C: Consumer> Suite<P, B, C> {
         run.breaches.iter().map(|(property, ..)| *property).find(|property| claimed.contains(*property))
     }
 
-    /// Draws schedules, runs and judges them. The first run that breaks the claim is made as short as possible.
+    /// Draws schedules, runs and judges them. Of the first run that breaks the claim, and of the next few that break the same
+    /// property, the shortest story is told.
     pub fn check(&self, bounds: Bounds) -> Result<Passed, Box<Failure>> {
         let strategy = self.schedules(bounds);
         let mut runner = seeded_runner(bounds.seed);
-        let mut passed = Passed { bounds, rested: 0, effects: 0, struck: BTreeMap::new() };
-        for _ in 0..bounds.schedules {
-            let schedule = strategy.new_tree(&mut runner).expect("nothing is filtered out").current();
+        let drawn = (0..bounds.schedules).map(|_| strategy.new_tree(&mut runner).expect("nothing is filtered out"));
+        let mut drawn = drawn.map(|tree| tree.current());
+        let Pipeline { name: claim, faults, .. } = self.claim.pipeline.clone();
+        let struck = faults.kinds().map(|fault| (fault, 0)).collect();
+        let mut passed = Passed { claim, bounds, rested: 0, effects: 0, struck };
+        while let Some(schedule) = drawn.next() {
             let run = self.run(&schedule);
             if let Some(property) = self.failure(&run) {
-                return Err(Box::new(self.shortest(schedule, property)));
+                let others = drawn.filter(|other| self.run(other).broken().contains(property)).take(OTHERS_SHRUNK);
+                let found = std::iter::once(schedule).chain(others).map(|found| self.shortest(found, property));
+                let cost = |it: &Failure| (it.schedule.messages, it.schedule.faults.len(), it.story.len());
+                return Err(Box::new(found.min_by_key(cost).expect("one was found")));
             }
             passed.rested += u32::from(run.rests);
             let is_effect = |kind: &EventKind| matches!(kind, EventKind::Effect { .. });

@@ -51,6 +51,16 @@ impl Publish {
     pub fn new(message: u64, payload: impl Into<Vec<u8>>, attempt: u32) -> Publish {
         Publish { message, payload: payload.into(), attempt, identity: Identity::None, epoch: 0 }
     }
+
+    /// The reply that it is stored, of a broker without positions.
+    pub fn acked(&self) -> Reply {
+        Reply::Acked { message: self.message, attempt: self.attempt, position: None }
+    }
+
+    /// The reply that it is not stored, and never will be.
+    pub fn refused(&self) -> Reply {
+        Reply::Refused { message: self.message, attempt: self.attempt }
+    }
 }
 
 /// What the broker says to an attempt.
@@ -86,7 +96,8 @@ impl Reply {
 /// A message on its way from broker to consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delivery {
-    /// The right to settle this delivery: a receipt handle, a delivery tag. Another one for every delivery.
+    /// The right to settle this delivery: a receipt handle, a delivery tag. Another one for every delivery, unless a
+    /// position in a log is all that is settled.
     pub tag: String,
     /// Which message.
     pub message: u64,
@@ -171,8 +182,8 @@ pub enum ToBroker {
         /// It comes over a closed connection, or as a copy: no answer is expected.
         late: bool,
     },
-    /// A consumer has room for one message. It is asked again whenever something changed, so that a broker that has none
-    /// for it need not remember.
+    /// A consumer has room for one message: nothing is on its way to it. The broker is asked again whenever something
+    /// changed, and need not remember. A broker that pushes may ignore this, and deliver unasked.
     Receive {
         /// Which consumer, counted from 0.
         consumer: u8,

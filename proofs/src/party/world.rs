@@ -89,6 +89,7 @@ pub(super) enum Move {
     Submit,
     PollProducer,
     PollBroker,
+    PollConsumer(u8),
     TakePublish,
     TakeLate(usize),
     TakeReply(usize),
@@ -248,8 +249,10 @@ impl<'a, P: Producer, B: Broker, C: Consumer> World<'a, P, B, C> {
         moves.extend(of(self.deliveries.iter().map(|(consumer, _)| *consumer).collect(), Move::TakeDelivery));
         moves.extend(of(self.words.iter().map(|(consumer, _)| *consumer).collect(), Move::TakeWord));
         moves.extend(of(self.answers.iter().map(|(consumer, ..)| *consumer).collect(), Move::TakeAnswer));
-        let hungry = (0..self.consumers.len() as u8).filter(|consumer| is_free(*consumer) && self.has_room(*consumer));
-        moves.extend(hungry.map(Move::Receive));
+        let free = || (0..self.consumers.len() as u8).filter(|consumer| is_free(*consumer));
+        let is_stirred = |consumer: &u8| self.consumers[usize::from(*consumer)].is_stirred;
+        moves.extend(free().filter(is_stirred).map(Move::PollConsumer));
+        moves.extend(free().filter(|consumer| self.has_room(*consumer)).map(Move::Receive));
         moves
     }
 
@@ -271,9 +274,8 @@ impl<'a, P: Producer, B: Broker, C: Consumer> World<'a, P, B, C> {
         let Some(Stalled { consumer, kept: delivery, .. }) = self.stalled.take() else { return false };
         self.record.does(Lane::InventoryService, format!("{} goes on", name(consumer)));
         if let Some(delivery) = delivery {
-            self.consumers[usize::from(consumer)].tell(self.now, ToConsumer::Deliver(delivery));
+            self.tell_consumer(consumer, ToConsumer::Deliver(delivery));
         }
-        self.drain_consumer(consumer);
         true
     }
 
@@ -299,7 +301,7 @@ impl<'a, P: Producer, B: Broker, C: Consumer> World<'a, P, B, C> {
         }
         for (number, _) in of_consumers.iter().enumerate().filter(|(_, deadline)| is_due(**deadline)) {
             self.consumers[number].party().handle_timeout(now);
-            self.drain_consumer(number as u8);
+            self.hear_consumer(number as u8);
         }
         true
     }

@@ -2,7 +2,7 @@
 
 use delivery_model::pipeline::{self, Acks, Dedup, DedupOnRestart, Delivers, Leases, Pipeline, RecordsSettles};
 use delivery_model::semantics::PropertyId;
-use delivery_model::vocab::SettleOutcome;
+use delivery_model::vocab::{Fault, SettleOutcome};
 
 use super::{Behaviour, Bench, Checked, expect, is_leased};
 use crate::party::{Broker, Delivery, FromBroker, Identity, Publish, Reply, Settle, ToBroker};
@@ -15,6 +15,11 @@ pub fn broker<B: Broker>(pipeline: &Pipeline, open: impl Fn(B::Disk) -> B) -> Ve
 
 fn repeats(pipeline: &Pipeline) -> bool {
     is_leased(pipeline) && pipeline.broker.delivers == Delivers::UntilSettled
+}
+
+/// A delivery may be lost, or outlived: then a lease must end.
+fn ends_leases(pipeline: &Pipeline) -> bool {
+    [Fault::DeliveryLost, Fault::LeaseExpiry].iter().any(|fault| pipeline.faults.of(*fault) > 0)
 }
 
 fn recognises(pipeline: &Pipeline) -> bool {
@@ -57,7 +62,7 @@ fn behaviours<'a, B: Broker>() -> Vec<Behaviour<Subject<'a, B>>> {
         Behaviour::new(
             "it comes again when its lease ends",
             SubmittedNotLost,
-            repeats,
+            |it| repeats(it) && ends_leases(it),
             Subject::comes_again_after_its_lease,
         ),
         Behaviour::new(
@@ -69,8 +74,14 @@ fn behaviours<'a, B: Broker>() -> Vec<Behaviour<Subject<'a, B>>> {
         Behaviour::new(
             "a stale settle is refused, and changes nothing",
             StaleSettleRefused,
-            |it| repeats(it) && it.broker.leases == Leases::Checked,
+            |it| repeats(it) && ends_leases(it) && it.broker.leases == Leases::Checked,
             Subject::stale_settle_is_refused,
+        ),
+        Behaviour::new(
+            "a settle settles no earlier message",
+            SubmittedNotLost,
+            |it| repeats(it) && it.broker.max_deliveries != 1,
+            Subject::settles_nothing_else,
         ),
         Behaviour::new(
             "what was settled does not come again",
@@ -100,25 +111,25 @@ fn behaviours<'a, B: Broker>() -> Vec<Behaviour<Subject<'a, B>>> {
 }
 
 impl<B: Broker> Subject<'_, B> {
-    fn attempt(&self, attempt: u32, epoch: u32) -> ToBroker {
+    fn attempt(&self, message: u64, attempt: u32, epoch: u32) -> ToBroker {
         let identity = match self.asks.producer.identity {
             pipeline::Identity::None => Identity::None,
             pipeline::Identity::MessageId => Identity::Message { session: 0 },
-            pipeline::Identity::Sequence => Identity::Sequence { session: 0, number: 0 },
+            pipeline::Identity::Sequence => Identity::Sequence { session: 0, number: message - 1 },
         };
-        let publish = Publish { identity, epoch, ..Publish::new(1, *b"order 1", attempt) };
+        let publish = Publish { identity, epoch, ..Publish::new(message, format!("order {message}"), attempt) };
         ToBroker::Publish { publish, late: false }
     }
 
     /// Publishes, and returns the reply among all outputs that follow.
     fn publish(&mut self, attempt: u32, epoch: u32) -> Option<Reply> {
-        let input = self.attempt(attempt, epoch);
+        let input = self.attempt(1, attempt, epoch);
         self.bench.tell(input).into_iter().find_map(reply)
     }
 
     /// Publishes, and fetches outputs only up to the reply.
     fn publish_until_answered(&mut self) -> Option<Reply> {
-        let input = self.attempt(1, 0);
+        let input = self.attempt(1, 1, 0);
         self.bench.ask(input, reply)
     }
 
@@ -212,6 +223,20 @@ impl<B: Broker> Subject<'_, B> {
         expect(outcome != Some(SettleOutcome::Ok), || "the settle of the earlier delivery is taken".to_owned())?;
         let outcome = self.settle(1, &current.tag);
         expect(outcome != Some(SettleOutcome::Refused), || "the settle of the current delivery is refused".to_owned())
+    }
+
+    fn settles_nothing_else(&mut self) -> Result<(), String> {
+        self.publish(1, 0);
+        let input = self.attempt(2, 1, 0);
+        self.bench.tell(input);
+        let first = self.gets_it(0, "of what was published")?;
+        // A broker that hands off one at a time cannot make this mistake.
+        let Some(second) = self.receive(0) else { return Ok(()) };
+        self.settle(0, &second.tag);
+        self.bench.tell(ToBroker::ConsumerGone { consumer: 0 });
+        self.bench.wait();
+        let again = self.gets_it(1, "after consumer 0 is gone, which settled the second message only")?.message;
+        expect(again == first.message, || format!("message {again} comes again in place of message {}", first.message))
     }
 
     fn settled_is_over(&mut self) -> Result<(), String> {

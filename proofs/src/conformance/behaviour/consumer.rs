@@ -58,7 +58,7 @@ impl<C: Consumer> Subject<'_, C> {
         let identity = Identity::Message { session: 0 };
         let (position, number) = (Some(0), Some(number));
         let delivery = Delivery { identity, position, number, ..Delivery::new(tag.clone(), 1, *b"order 1") };
-        (self.0.tell(ToConsumer::Deliver(delivery)), tag)
+        (self.0.tell_and_wait(ToConsumer::Deliver(delivery)), tag)
     }
 
     fn effect_comes_first(&mut self) -> Result<(), String> {
@@ -72,7 +72,7 @@ impl<C: Consumer> Subject<'_, C> {
     fn settle_comes_first(&mut self) -> Result<(), String> {
         let (said, tag) = self.hand(1);
         expect(!said.iter().any(is_effect), || "it makes the effect at once".to_owned())?;
-        let said = self.0.tell(ToConsumer::Settled { tag, outcome: SettleOutcome::Ok });
+        let said = self.0.tell_and_wait(ToConsumer::Settled { tag, outcome: SettleOutcome::Ok });
         expect(said.iter().any(is_effect), || "it makes no effect after the settle is confirmed".to_owned())
     }
 

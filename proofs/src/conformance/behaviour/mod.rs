@@ -93,6 +93,14 @@ impl<'a, P: Party> Bench<'a, P> {
         self.drain()
     }
 
+    /// The same, and what follows when its next deadline has come: a party may wait for more before it acts.
+    fn tell_and_wait(&mut self, input: P::Input) -> Vec<P::Output> {
+        let mut said = self.tell(input);
+        self.wait();
+        said.extend(self.drain());
+        said
+    }
+
     /// The first wanted output after an input. Later outputs are not fetched yet, so that a crash can come at that moment.
     fn ask<T>(&mut self, input: P::Input, wanted: impl FnMut(P::Output) -> Option<T>) -> Option<T> {
         let now = self.now;

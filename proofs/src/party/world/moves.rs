@@ -10,6 +10,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
             Move::Submit => self.submit(),
             Move::PollProducer => self.poll_producer(),
             Move::PollBroker => self.poll_broker(),
+            Move::PollConsumer(consumer) => drop(self.poll_consumer(consumer)),
             Move::TakePublish => {
                 let publish = self.publishes.pop_front().expect("an attempt is on the wire");
                 self.take_publish(publish, false);
@@ -28,8 +29,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
             Move::TakeWord(index) => self.take_word(index),
             Move::TakeAnswer(index) => {
                 let (consumer, tag, outcome) = self.answers.remove(index);
-                self.consumers[usize::from(consumer)].tell(self.now, ToConsumer::Settled { tag, outcome });
-                self.drain_consumer(consumer);
+                self.tell_consumer(consumer, ToConsumer::Settled { tag, outcome });
             }
         }
     }
@@ -243,27 +243,41 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         }
         match &mut self.stalled {
             Some(stalled) if stalled.consumer == consumer => stalled.kept = Some(delivery),
-            _ => {
-                self.consumers[usize::from(consumer)].tell(self.now, ToConsumer::Deliver(delivery));
-                self.drain_consumer(consumer);
-            }
+            _ => self.tell_consumer(consumer, ToConsumer::Deliver(delivery)),
         }
     }
 
-    /// Everything that the consumer has to say, unless it crashes or stands still in the middle.
-    pub(super) fn drain_consumer(&mut self, consumer: u8) {
+    pub(super) fn tell_consumer(&mut self, consumer: u8, input: ToConsumer) {
+        self.consumers[usize::from(consumer)].tell(self.now, input);
+        self.hear_consumer(consumer);
+    }
+
+    /// Fetches what the consumer has to say after an input, up to the effect that the input may have made: no crash falls
+    /// between an input and its effect. What it says after that is fetched in moves of their own.
+    pub(super) fn hear_consumer(&mut self, consumer: u8) {
+        self.consumers[usize::from(consumer)].stir(self.now);
         let life = self.consumers[usize::from(consumer)].life;
         while self.consumers[usize::from(consumer)].life == life
             && self.stalled.as_ref().is_none_or(|stalled| stalled.consumer != consumer)
-        {
-            let Some(output) = self.consumers[usize::from(consumer)].party().poll_output() else { break };
-            self.outputs += 1;
-            match output {
-                FromConsumer::Effect { message, payload } => self.effect(consumer, message, &payload),
-                FromConsumer::Settle(settle) => self.send_settle(consumer, settle),
-                FromConsumer::Release { tag } => self.words.push((consumer, Word::Release(tag))),
-            }
+            && !self.poll_consumer(consumer)
+        {}
+    }
+
+    /// Fetches one output of the consumer. True if it was an effect, or if there was none.
+    fn poll_consumer(&mut self, consumer: u8) -> bool {
+        let seat = &mut self.consumers[usize::from(consumer)];
+        let Some(output) = seat.party().poll_output() else {
+            seat.is_stirred = false;
+            return true;
+        };
+        self.outputs += 1;
+        let is_effect = matches!(output, FromConsumer::Effect { .. });
+        match output {
+            FromConsumer::Effect { message, payload } => self.effect(consumer, message, &payload),
+            FromConsumer::Settle(settle) => self.send_settle(consumer, settle),
+            FromConsumer::Release { tag } => self.words.push((consumer, Word::Release(tag))),
         }
+        is_effect
     }
 
     fn effect(&mut self, consumer: u8, message: u64, payload: &[u8]) {
@@ -278,7 +292,11 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
 
     fn send_settle(&mut self, consumer: u8, settle: Settle) {
         let tag = settle.tag.clone();
-        let Some(&Handed { message, .. }) = self.handed.get(&(consumer, tag.clone())) else { return };
+        let Some(&Handed { message, .. }) = self.handed.get(&(consumer, tag.clone())) else {
+            let text = format!("{}settles {tag}, which it was never handed", prefix(consumer));
+            self.record.does(Lane::InventoryService, text);
+            return;
+        };
         let text = format!("settle {message} ({tag})");
         self.record.sends(Lane::InventoryService, Lane::Broker, text);
         self.settling.insert((consumer, tag.clone()), false);
