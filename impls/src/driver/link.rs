@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_queued_is_written_before_a_dropped_link_closes() {
-        let (link, _inbox, mut far) = pair();
+        let (link, inbox, mut far) = pair();
         (0..100u8).for_each(|byte| link.send(vec![byte; 9]));
         drop(link);
         let mut stream = Vec::new();
@@ -321,6 +321,7 @@ mod tests {
         for byte in 0..100u8 {
             assert_eq!(decoder.take(&mut rest), Ok(Some(vec![byte; 9])));
         }
+        assert_eq!(end_of(&inbox), "the peer closed the connection", "nothing is read any more, though the peer is there");
     }
 
     #[test]

@@ -149,9 +149,9 @@ fn a_broker_that_does_not_let_it_in_ends_it() {
 /// Each comes back as another incarnation, and transmits again what it does not know to be confirmed.
 #[test]
 fn a_crash_takes_everything_but_the_outbox() {
-    for step in [StepWord::Submit, StepWord::Attempt] {
+    for step in [StepWord::Submit, StepWord::Attempt, StepWord::TimeOut] {
         let mut served = serve(Setup::new("").struck_by(Fault::ProducerCrash, step), 1, 0);
-        if step == StepWord::Attempt {
+        if step != StepWord::Submit {
             served.register();
             served.accept_again();
         }
