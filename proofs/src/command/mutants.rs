@@ -3,9 +3,10 @@
 use std::ops::BitOr;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use delivery_model::semantics::{PropertyId, PropertySet};
 use delivery_model::story::Ink;
-use delivery_proofs::kill_matrix::{self, InRealRuns, Row};
+use delivery_proofs::kill_matrix::{self, InRealRuns, Race, Row, SHARED_BUGS};
 use delivery_proofs::mutants::Mutant;
 use delivery_proofs::simulation::kill_schedules::SEEDS;
 use serde_json::{Value, json};
@@ -15,11 +16,14 @@ use super::{Outcome, output, render, report, terminal};
 /// How to tell it.
 #[derive(clap::Args)]
 pub struct Arguments {
+    /// The seeded bugs to hunt, by their names (default: all)
+    #[arg(value_name = "BUG")]
+    bugs: Vec<String>,
     /// One JSON object a seeded bug instead of a table
     #[arg(long)]
     json: bool,
     /// The page of the documentation instead of a table
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "bugs"])]
     markdown: bool,
     /// Run each bug for real too: threads, TCP and disk, on its own schedule
     #[arg(long, conflicts_with = "markdown")]
@@ -32,13 +36,14 @@ pub struct Arguments {
 /// A bug's row, and what became of it in real runs, where they were asked for.
 type Hunted = (Row, Option<InRealRuns>);
 
-/// Hunts every seeded bug.
+/// Hunts seeded bugs.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
+    let wanted = wanted(&arguments.bugs)?;
     arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
-    let bar = terminal::bar(Mutant::ALL.len() as u64, "seeded bugs");
+    let bar = terminal::bar(wanted.len() as u64, "seeded bugs");
     let mut hunted = Vec::new();
-    for mutant in Mutant::ALL {
+    for &mutant in &wanted {
         bar.set_message(format!("seeded bugs, {mutant:?}"));
         let keep_going = || !interrupt.is_raised();
         let row = kill_matrix::row(mutant, &keep_going);
@@ -66,80 +71,160 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             eprintln!("written: {}", path.display());
         }
     }
-    if hunted.len() < Mutant::ALL.len() {
-        eprintln!("stopped: {} of {} seeded bugs were hunted", hunted.len(), Mutant::ALL.len());
+    if hunted.len() < wanted.len() {
+        eprintln!("stopped: {} of {} seeded bugs were hunted", hunted.len(), wanted.len());
         return Ok(Outcome::Interrupted);
     }
     let survives = |(row, _): &Hunted| row.caught.is_none();
     Ok(Outcome::kept(!hunted.iter().any(survives)))
 }
 
+/// The bugs of these names, each once; all, if there are no names.
+fn wanted(names: &[String]) -> anyhow::Result<Vec<Mutant>> {
+    let mut wanted = Vec::new();
+    for name in names {
+        let Some(mutant) = Mutant::named(name) else {
+            let known = Mutant::ALL.map(|mutant| format!("{mutant:?}")).join(", ");
+            bail!("{name}: not a seeded bug; expected one of {known}");
+        };
+        if !wanted.contains(&mutant) {
+            wanted.push(mutant);
+        }
+    }
+    Ok(if names.is_empty() { Mutant::ALL.to_vec() } else { wanted })
+}
+
 fn in_words(hunted: &[Hunted], ink: Ink) -> String {
-    let mut titles = vec!["seeded bug", "caught by", "model", "lockstep", "simulation", "unguided"];
+    let mut titles = vec!["seeded bug", "model", "lockstep", "simulation", "unguided"];
     titles.extend(hunted.iter().any(|(_, real)| real.is_some()).then_some("real"));
     let mut table = report::table(&titles);
     for (row, real) in hunted {
         table.add_row(cells(row, ink).into_iter().chain(real.map(in_real)));
     }
-    // Each bug's source stands below its line.
+    // What catches each bug, and its source, stand below its line.
     let told = report::lines(&table);
     let mut lines = told.lines();
     let mut out = format!("{}\n", lines.next().unwrap_or_default());
-    for (line, (row, _)) in lines.zip(hunted) {
-        out += &format!("{line}\n  {}\n", row.mutant.source());
+    for (line, (row, real)) in lines.zip(hunted) {
+        out += &format!("{line}\n{}{}", caught_by(row, *real, ink), below(row.mutant.source()));
+    }
+    if is_everything(hunted) {
+        out += &format!("\n{}", shared(ink));
     }
     out + "\n" + &summary(hunted, ink)
 }
 
-fn cells(row: &Row, ink: Ink) -> [String; 6] {
-    let number = |number: usize| report::grouped(number as u64);
-    let (by, interleavings) = match &row.caught {
-        None => (ink.bad(&format!("survives ({})", row.property)), ink.bad("no")),
-        Some(caught) => (ink.good(row.property.word()), report::grouped(caught.interleavings)),
+fn is_everything(hunted: &[Hunted]) -> bool {
+    hunted.len() == Mutant::ALL.len()
+}
+
+/// A text below a row, indented and no wider than the terminal.
+fn below(text: &str) -> String {
+    let width = terminal::width().max(20);
+    let mut out = String::from(" ");
+    let mut column = 1;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 2 && column + 1 + length > width {
+            out += "\n ";
+            column = 1;
+        }
+        out += &format!(" {word}");
+        column += 1 + length;
+    }
+    out + "\n"
+}
+
+fn caught_by(row: &Row, real: Option<InRealRuns>, ink: Ink) -> String {
+    let by = match row.caught {
+        None => ink.bad(&format!("survives ({})", row.property)),
+        Some(_) => ink.good(row.property.word()),
     };
+    let race = row.race.map(|Race { name, runs, .. }| {
+        let runs = report::count(runs, "run");
+        below(&format!("under loom, the same mistake: {name}, {runs}"))
+    });
+    let otherwise = match real {
+        Some(InRealRuns::Killed { by, .. }) if by != row.property => below(&format!("in the real run by {by}")),
+        _ => String::new(),
+    };
+    format!("  {by}\n{otherwise}{}", race.unwrap_or_default())
+}
+
+fn cells(row: &Row, ink: Ink) -> [String; 5] {
+    let number = |number: usize| report::grouped(number as u64);
+    let interleavings =
+        row.caught.as_ref().map_or_else(|| ink.bad("no"), |caught| report::grouped(caught.interleavings));
     let states = row
         .twin
         .as_ref()
         .map_or_else(|| "none".to_owned(), |twin| twin.states.map_or_else(|| ink.bad("keeps it"), number));
     let parted = row.parted.map_or_else(|| "no".to_owned(), |parted| format!("step {}", parted.at));
     let unguided = row.unguided.map_or_else(
-        || format!("over {}", report::grouped(kill_matrix::UNGUIDED_MAX.into())),
+        || format!("> {}", report::grouped(kill_matrix::UNGUIDED_MAX.into())),
         |schedules| report::grouped(schedules.into()),
     );
-    [format!("{:?}", row.mutant), by, states, parted, interleavings, unguided]
+    [format!("{:?}", row.mutant), states, parted, interleavings, unguided]
+}
+
+/// The seeded bugs of what threads share, as loom's tests left them.
+fn shared(ink: Ink) -> String {
+    let mut table = report::table(&["shared part, broken", "loom", "fails by"]);
+    for bug in SHARED_BUGS {
+        for Race { caught_by, runs, .. } in bug.races() {
+            table.add_row([bug.name.to_owned(), report::grouped(runs), ink.good(caught_by)]);
+        }
+    }
+    report::lines(&table)
 }
 
 fn in_real(real: InRealRuns) -> String {
     match real {
-        InRealRuns::Killed { run, elapsed } => format!("run {run}, {:.1} s", elapsed.as_secs_f64()),
-        InRealRuns::Asserted { run } => format!("run {run}, assertion"),
-        InRealRuns::Kept { runs } => format!("not in {}", report::count(runs.into(), "run")),
+        InRealRuns::Killed { run, elapsed, .. } => format!("run {run}, {:.1} s", elapsed.as_secs_f64()),
+        InRealRuns::Asserted { run } => format!("run {run}, panic"),
+        InRealRuns::Kept { runs } => format!("{} kept", report::count(runs.into(), "run")),
         InRealRuns::NotInjected(_) => "no fault".to_owned(),
     }
 }
 
 fn summary(hunted: &[Hunted], ink: Ink) -> String {
     let survivors = hunted.iter().filter(|(row, _)| row.caught.is_none()).count();
-    let broken = hunted.iter().filter_map(|(row, _)| row.caught.as_ref()).map(|caught| caught.broken);
-    let broken = broken.fold(PropertySet::EMPTY, PropertySet::bitor);
-    let idle: Vec<&str> = PropertyId::ALL.iter().filter(|it| !broken.contains(**it)).map(|it| it.word()).collect();
+    let is_real = hunted.iter().any(|(_, real)| real.is_some());
     let mut out = format!(
         "model: states until the setting that amounts to the bug breaks the property\n\
          lockstep: where the cores with the bug part from the model\n\
-         simulation: interleavings of its schedule until the property is broken, of at most {SEEDS}\n\
-         unguided: random schedules with the same faults until it is, of at most {}\n\n\
-         {} caught in the simulation; {}\n",
+         simulation: interleavings of its schedule until the property is broken,\n  of at most {SEEDS}\n\
+         unguided: random schedules with the same faults until it is, of at most {}\n",
         report::grouped(kill_matrix::UNGUIDED_MAX.into()),
+    );
+    if is_everything(hunted) {
+        out += "loom: runs until an assertion fails, from cargo test -p delivery-loom\n";
+    }
+    if is_real {
+        out += "real: the run of its schedule that breaks the property, and all runs' seconds;\n  \
+                no fault: no driver injects one of its faults\n";
+    }
+    out += &format!(
+        "\n{} caught in the simulation; {}\n",
         report::count((hunted.len() - survivors) as u64, "seeded bug"),
         match survivors {
             0 => ink.good("none survives"),
+            1 => ink.bad("1 survives"),
             some => ink.bad(&format!("{} survive", report::grouped(some as u64))),
         }
     );
-    if !idle.is_empty() {
-        out += &format!("properties that none of them breaks: {}\n", idle.join(", "));
+    out + &idle(hunted)
+}
+
+/// The properties that no bug breaks; nothing, unless all bugs were hunted.
+fn idle(hunted: &[Hunted]) -> String {
+    let broken = hunted.iter().filter_map(|(row, _)| row.caught.as_ref()).map(|caught| caught.broken);
+    let broken = broken.fold(PropertySet::EMPTY, PropertySet::bitor);
+    let idle: Vec<&str> = PropertyId::ALL.iter().filter(|it| !broken.contains(**it)).map(|it| it.word()).collect();
+    if idle.is_empty() || !is_everything(hunted) {
+        return String::new();
     }
-    out
+    format!("properties that none of them breaks: {}\n", idle.join(", "))
 }
 
 fn in_json(row: &Row, real: Option<InRealRuns>) -> Value {
@@ -155,8 +240,11 @@ fn in_json(row: &Row, real: Option<InRealRuns>) -> Value {
         "twin": row.twin.as_ref().map(|twin| json!({ "settings": twin.settings, "states": twin.states })),
         "interleavings": row.caught.as_ref().map(|caught| caught.interleavings),
         "unguided-schedules": row.unguided,
+        "loom": row.race.map(|race| json!({ "race": race.name, "runs": race.runs })),
         "real": real.map(|real| match real {
-            InRealRuns::Killed { run, elapsed } => json!({ "killed-in-run": run, "seconds": elapsed.as_secs_f64() }),
+            InRealRuns::Killed { by, run, elapsed } => {
+                json!({ "killed-in-run": run, "by": by, "seconds": elapsed.as_secs_f64() })
+            }
             InRealRuns::Asserted { run } => json!({ "asserted-in-run": run }),
             InRealRuns::Kept { runs } => json!({ "kept-in-runs": runs }),
             InRealRuns::NotInjected(fault) => json!({ "not-injected": fault }),

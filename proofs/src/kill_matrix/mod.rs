@@ -6,11 +6,14 @@
 //! | lockstep | spec and cores beside each other | steps until they part |
 //! | simulation | the bug's kill schedule | interleavings until the property is broken |
 //! | simulation, unguided | random schedules of the same pipeline and faults | schedules until it is broken |
+//! | loom | shared parts, broken ([`SHARED_BUGS`]; [`same_mistake`]) | runs until an assertion fails |
 //! | real run | threads, TCP and disk, on the kill schedule | runs until the property is broken ([`in_real_runs`]) |
 //!
-//! All but the last is the same in every run of the same build. [`markdown`] writes it down.
+//! All but the last is the same in every run of the same build. Of the last, [`for_real`] says what is the same whenever it is
+//! tried. [`markdown`] writes it down.
 
 mod markdown;
+mod races;
 mod real;
 
 use std::ops::ControlFlow;
@@ -22,7 +25,8 @@ use delivery_model::schedule::{Interleaving, Schedule, StepWord};
 use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
 
 pub use self::markdown::markdown;
-pub use self::real::{InRealRuns, RUNS_MAX, in_real_runs};
+pub use self::races::{Race, SHARED_BUGS, SharedBug, same_mistake};
+pub use self::real::{ForReal, InRealRuns, RUNS_MAX, for_real, in_real_runs};
 use crate::lockstep::{self, Difference};
 use crate::mutants::Mutant;
 use crate::simulation::campaign::{broken_by, schedules_until};
@@ -49,6 +53,10 @@ pub struct Row {
     pub caught: Option<Caught>,
     /// How many random schedules it took until one broke the property; none, if [`UNGUIDED_MAX`] did not.
     pub unguided: Option<u32>,
+    /// The race under loom whose broken part makes the same mistake, if there is one.
+    pub race: Option<Race>,
+    /// What a real run of the kill schedule shows.
+    pub for_real: ForReal,
 }
 
 /// A mistake in the words of the settings, in the model.
@@ -93,6 +101,8 @@ pub fn row(mutant: Mutant, keep_going: &dyn Fn() -> bool) -> Row {
         parted: parted(&kill, mutant, keep_going),
         caught: caught(&kill, mutant),
         unguided: unguided(&kill, mutant, keep_going),
+        race: same_mistake(mutant),
+        for_real: for_real(mutant),
     }
 }
 

@@ -8,6 +8,8 @@ use delivery_impls::core::leases::Leases;
 use delivery_impls::core::ledger::{Entry, Ledger};
 use delivery_impls::core::log::Log;
 use delivery_impls::core::steps::{BrokerSteps, Sound};
+use delivery_impls::core::subscribers::Subscribers;
+use delivery_impls::core::time::Millis;
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{Identity, Verdict};
 use delivery_impls::store::{Covers, Journal, StoreError};
@@ -94,6 +96,19 @@ impl BrokerSteps for Mutant {
         }
     }
 
+    fn has_free_worker(&self, busy: usize, workers: u32) -> bool {
+        match self {
+            Mutant::WorkersIgnored => workers > 0,
+            _ => Sound.has_free_worker(busy, workers),
+        }
+    }
+
+    fn free(&self, subscribers: &mut Subscribers, delivery: DeliveryId) {
+        if *self != Mutant::WorkerNotFreed {
+            Sound.free(subscribers, delivery);
+        }
+    }
+
     fn next(&self, deliveries: &Deliveries, candidates: &Candidates<'_>) -> Option<Next> {
         if *self != Mutant::RequeuedAtBack {
             return Sound.next(deliveries, candidates);
@@ -144,6 +159,10 @@ impl BrokerSteps for Mutant {
             Mutant::SettleNotPersisted => RecordsSettles::Lazily,
             _ => Sound.records_settles(setting),
         }
+    }
+
+    fn is_over(&self, ends: Millis, at: Millis) -> bool {
+        *self == Mutant::LeaseEndsEarly || Sound.is_over(ends, at)
     }
 
     fn tells_of_dead_letters(&self) -> bool {

@@ -25,6 +25,13 @@ pub enum Party {
     Consumer,
 }
 
+impl Mutant {
+    /// The seeded bug of this name, in capitals or not.
+    pub fn named(name: &str) -> Option<Mutant> {
+        Mutant::ALL.into_iter().find(|mutant| format!("{mutant:?}").eq_ignore_ascii_case(name))
+    }
+}
+
 macro_rules! mutants {
     ($($party:ident { $($name:ident: $sentence:literal, $source:literal;)* })*) => {
         /// Which bug the cores have.
@@ -147,6 +154,13 @@ mutants! {
             "RabbitMQ, consumer acknowledgements: the flag multiple";
         LeaseUnchecked: "a stale settle is recorded like any other",
             "nats-io/nats-server #4786";
+        LeaseEndsEarly: "a lease is taken for over while its time still runs, so that the settle is refused and the \
+            message delivered again",
+            "apache/pulsar #3059: unacked messages were sent again with the first of them, and not each at its own end";
+        WorkersIgnored: "a consumer is handed more than it has workers for",
+            "apache/artemis #3024: the prefetch size was exceeded";
+        WorkerNotFreed: "a delivery that has ended still counts as at work, so that nothing more is handed off",
+            "apache/pulsar #22657: a consumer stayed blocked although its messages were acknowledged";
         RequeuedAtBack: "what has to be handed off again comes after what was never handed off",
             "RabbitMQ before 2.7.0, release notes: requeued messages lost their place";
         LeaseReused: "a lease that ended under its holder is granted again, so that the old holder has one \

@@ -25,3 +25,16 @@ fn every_seeded_bug_is_caught_by_name() {
     let all = PropertyId::ALL.iter().map(|property| property.word());
     assert_eq!(broken, all.collect(), "every property is broken by a seeded bug");
 }
+
+#[test]
+fn a_seeded_bug_is_hunted_by_its_name_and_tells_the_race_that_is_the_same_mistake() {
+    let here = place(&[]);
+    let ended = delivery_in(here.path(), &["mutants", "ackbeforesync", "GapAccepted", "AckBeforeSync"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("under loom, the same mistake: group_sync: group sync, claims too much"),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("2 seeded bugs caught in the simulation; none survives"), "{}", ended.out);
+}

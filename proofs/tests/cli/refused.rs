@@ -160,6 +160,7 @@ fn places_that_cannot_be_written_to_and_addresses_that_are_taken() {
         check(&[&[verb, "./input", "--save", "found"], &ENDLESS[..]].concat(), "name = 1", &["input", "line 1"]);
     }
     check(&["mutants", "--save", "input"], "", &["input", "Not a directory"]);
+    check(&["mutants", "NoSuchBug"], "", &["NoSuchBug: not a seeded bug; expected one of ", "AckBeforeSync"]);
     check(&["atlas", "--html", "missing/atlas.html"], "", &["missing/atlas.html", no_such]);
     check(&["atlas", "./input", "--html", "atlas.html"], "name = 1", &["input", "line 1"]);
     check(&["atlas", "--html", "."], "", &["directory"]);

@@ -107,7 +107,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// Ends a delivery that the consumer gives up or has finished. Its worker is free. A position that was not settled may
     /// be handed off again.
     pub fn release(&mut self, hand: DeliveryId) {
-        self.subscribers.free(hand);
+        self.handle_free(hand);
         self.steps.give_back(self.deliveries.leases_mut(), hand);
     }
 

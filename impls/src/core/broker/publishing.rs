@@ -116,8 +116,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// Adds another attempt of the same [`AttemptKey`] to the one that is not decided yet. Both get the same reply.
     pub fn join(&mut self, attempt: AttemptNumber, from: Peer) {
         if let Some(received) = &mut self.slot {
-            let before = std::mem::take(&mut received.waiting);
-            received.waiting = self.steps.joined(before, Waiting::from([(from, attempt)]));
+            received.waiting.insert(from, attempt);
         }
     }
 
@@ -212,10 +211,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
         let (submission, identity) = (publish.record.submission(), publish.record.identity);
         let before = self.owed.remove(&submission).filter(|before| before.identity == identity);
-        let waiting = match before {
-            Some(before) => self.steps.joined(before.waiting, waiting),
-            None => waiting,
-        };
+        let waiting = before.into_iter().flat_map(|before| before.waiting).chain(waiting).collect();
         self.owed.insert(submission, Owed { waiting, identity, stored, is_duplicate });
     }
 

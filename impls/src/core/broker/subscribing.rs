@@ -183,7 +183,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// and nothing is left to hand off.
     fn is_drained(&self) -> bool {
         let is_durable = !self.needs_sync() && !self.owes_any();
-        self.steps.may_end(is_durable, self.is_delivered())
+        is_durable && self.is_delivered()
     }
 
     fn is_delivered(&self) -> bool {

@@ -162,7 +162,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             self.enter(hand_off.generation);
         }
         let is_current = self.subscription == Subscription::Cursor && hand_off.generation == self.generation;
-        if is_current && self.steps.declines(self.took(hand_off.hand.position)) {
+        if is_current && self.took(hand_off.hand.position) {
             self.tell_again();
             self.outputs.push_back(ConsumerOutput::Release(hand_off.hand));
             return;
@@ -249,7 +249,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     fn room_ends(&self) -> Position {
         match self.subscription {
             Subscription::Leased => Position(u64::MAX),
-            Subscription::Cursor => self.steps.room_ends(self.first_open(Position(0)), self.tuning.room),
+            Subscription::Cursor => Position(self.first_open(Position(0)).0.saturating_add(self.tuning.room)),
         }
     }
 

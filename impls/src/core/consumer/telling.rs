@@ -73,7 +73,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// Whether the consumer was asked to leave and may: no more hand-offs will come, and none is unfinished.
     pub fn may_leave(&self) -> bool {
         let Connection { stands, wants_to_leave, leaving, .. } = self.connection;
-        wants_to_leave && self.steps.may_leave(self.is_idle()) && (leaving == Leaving::Heard || !stands)
+        wants_to_leave && self.is_idle() && (leaving == Leaving::Heard || !stands)
     }
 
     /// The next thing to tell the broker, oldest first; but what the consumer has comes before all that it does, so that the
@@ -119,7 +119,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         }
         let mut finished = self.stored.clone();
         finished.extend(&self.committed);
-        let end = self.steps.finished_below(&finished);
+        let end = finished.first_missing(Position(0));
         let is_due = end.0 >= self.connection.told_finished.0 + self.tuning.finished_step;
         is_due.then(|| {
             self.connection.told_finished = end;

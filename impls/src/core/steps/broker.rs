@@ -4,7 +4,7 @@ use delivery_model::pipeline::{self, DedupOnRestart, RecordsSettles};
 use delivery_model::vocab::{Epoch, Position};
 
 use super::Value;
-use crate::core::broker::{PublishDecision, Waiting};
+use crate::core::broker::PublishDecision;
 use crate::core::dedup::{Familiarity, Memory};
 use crate::core::deliveries::{Candidates, Deliveries, Next};
 use crate::core::delivery::{ConsumerId, DeliveryId};
@@ -66,16 +66,6 @@ pub trait BrokerSteps: Value {
     fn may_confirm(&self, position: Position, synced: Position, is_duplicate: bool) -> bool {
         let _ = is_duplicate;
         position < synced
-    }
-
-    /// Whether a sync up to `end` makes more durable than was before.
-    fn is_synced_further(&self, before: Position, end: Position) -> bool {
-        before < end
-    }
-
-    /// Who waits for a confirmation, where some do already and more come: all of them.
-    fn joined(&self, before: Waiting, more: Waiting) -> Waiting {
-        before.into_iter().chain(more).collect()
     }
 
     /// Up to where the log may be handed off.
@@ -151,11 +141,6 @@ pub trait BrokerSteps: Value {
     /// Ends a lease under its holder.
     fn end_lease(&self, leases: &mut Leases, position: Position) {
         leases.end(position);
-    }
-
-    /// Whether a broker whose producers are gone may go too: everything is durable, and everything delivered.
-    fn may_end(&self, is_durable: bool, is_delivered: bool) -> bool {
-        is_durable && is_delivered
     }
 
     /// The incarnation of the leases that are granted after a rewind, given that of those before it.

@@ -4,7 +4,6 @@ use delivery_model::pipeline::{Commits, Settles};
 use delivery_model::vocab::{Position, SettleOutcome};
 
 use super::Value;
-use crate::data::positions::Positions;
 use crate::data::record::{Key, Record};
 use crate::store::{Change, Covers, EffectStore, Generation, StoreError};
 
@@ -80,25 +79,5 @@ pub trait ConsumerSteps: Value {
     /// What follows on a commit. `has_news`: it covers what is not known to be committed. `is_last`: the handler has run.
     fn after_commit(&self, has_news: bool, is_last: bool) -> AfterCommit {
         if has_news || !is_last { AfterCommit::Send } else { AfterCommit::GiveUp }
-    }
-
-    /// Whether a hand-off is declined. `has`: the consumer has its position already.
-    fn declines(&self, has: bool) -> bool {
-        has
-    }
-
-    /// The first position that work may not begin on yet, given the lowest one that is not finished.
-    fn room_ends(&self, first_open: Position, room: u64) -> Position {
-        Position(first_open.0.saturating_add(room))
-    }
-
-    /// The end of the durably finished prefix that the broker is told.
-    fn finished_below(&self, finished: &Positions) -> Position {
-        finished.first_missing(Position(0))
-    }
-
-    /// Whether a consumer that was asked to leave may do so. `is_idle`: it has nothing at work.
-    fn may_leave(&self, is_idle: bool) -> bool {
-        is_idle
     }
 }

@@ -4,6 +4,10 @@
 //! show that they notice. So the cores themselves know of no bug. The parts that threads share do the same with types
 //! (see [`crate::shared`]).
 //!
+//! A decision is a step if it can be taken wrongly so that a property notices, and each step has a seeded bug. What decides only
+//! when something happens, or is asked by drivers alone (who joins a retry, how far ahead a consumer works, who is told what is
+//! finished, when a party may leave), is no step: the tests of the cores hold it.
+//!
 //! Steps are part of a core's state, so they are values that can be compared, hashed and copied. [`Sound`] has no size.
 
 mod broker;

@@ -51,6 +51,18 @@ pub(super) fn story(mutant: Mutant, pipeline: &mut Pipeline) -> Option<Story> {
             (pipeline.consumer.settles, pipeline.consumer.remembers) = (Settles::BeforeEffect, Remembers::Nothing);
             Story::new(1, &expiry, PropertyId::NoDuplicateEffect).twin(|it| it.broker.leases = Leases::Unchecked)
         }
+        // Its settle is refused, and it is handed off again: no fault is needed.
+        Mutant::LeaseEndsEarly => {
+            pipeline.consumer.remembers = Remembers::Nothing;
+            Story::new(1, &[], PropertyId::NoDuplicateEffect)
+        }
+        // Both are on their way to the only worker, and the second comes first.
+        Mutant::WorkersIgnored => {
+            pipeline.ordered = true;
+            Story::new(2, &[], PropertyId::Order).twin(|it| it.consumer.workers = 2)
+        }
+        // The only worker is never free for the second.
+        Mutant::WorkerNotFreed => Story::new(2, &[], PropertyId::SubmittedNotLost),
         // The first vanishes on its way, and the second is delivered before it is sent again.
         Mutant::RequeuedAtBack => {
             pipeline.ordered = true;
