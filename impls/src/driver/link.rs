@@ -321,7 +321,11 @@ mod tests {
         for byte in 0..100u8 {
             assert_eq!(decoder.take(&mut rest), Ok(Some(vec![byte; 9])));
         }
-        assert_eq!(end_of(&inbox), "the peer closed the connection", "nothing is read any more, though the peer is there");
+        assert_eq!(
+            end_of(&inbox),
+            "the peer closed the connection",
+            "nothing is read any more, though the peer is there"
+        );
     }
 
     #[test]

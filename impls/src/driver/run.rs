@@ -446,7 +446,39 @@ impl<S> Run<S> {
 
 #[cfg(test)]
 mod tests {
+    use delivery_model::schedule::Point;
+
     use super::*;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn observe(&self, _: &str, _: &Report) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn notice(&self, _: &str, _: &dyn Display) {}
+    }
+
+    #[test]
+    fn a_crash_at_a_step_of_another_party_waits_for_its_own_party_and_is_called_off_by_a_stop() {
+        let (producer, step, message) = (Role::Producer(ProducerId(0)), StepWord::Attempt, Some(MessageId(1)));
+        let planned = PlannedFault::new(Fault::ConsumerCrash, Point { step, message, nth: 1 });
+        let begin = || {
+            let (stores, observer) = (Stores::in_directory(Path::new("unused")), Arc::new(Nobody));
+            let mut run = Run::new(Pipeline::default(), loopback_tuning(), stores, observer, Deployment::Together);
+            run.injector = Injector::new(&[planned], 1).expect("a run can suffer it");
+            assert!(run.passed(producer, step, message).is_ok(), "it is not the producer that crashes");
+            run
+        };
+        let run = begin();
+        assert!(run.look_for_crash(Role::Broker).is_ok());
+        assert!(matches!(run.look_for_crash(Role::Consumer), Err(Interrupt::Crash(it)) if it == planned));
+        assert!(run.look_for_crash(Role::Consumer).is_ok(), "once");
+        let run = begin();
+        run.stop.store(true, Ordering::Release);
+        assert!(run.look_for_crash(Role::Consumer).is_ok(), "a run that stops ends soon");
+    }
 
     /// A handler in another process may take long, so its lease is long; the leases of a dead consumer end with its
     /// connection.

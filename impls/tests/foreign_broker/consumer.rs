@@ -293,6 +293,31 @@ fn a_consumer_that_is_asked_to_leave_finishes_what_it_has_and_says_so() {
     assert!(matches!(served.ended(), Ok(Ended::Drained)));
 }
 
+/// It looks now and then whether it is asked to leave.
+#[test]
+fn the_answer_to_a_rewind_is_waited_for_over_one_connection_until_it_is_to_leave() {
+    let rewind = || {
+        let served = Served::start(
+            Setup::new(""),
+            |_| (),
+            |run, broker| {
+                let is_back = consumer::rewind(run, broker, Position(3))?;
+                Ok(if is_back { Ended::Drained } else { Ended::Stopped })
+            },
+        );
+        let to = served.hear_some(|said| if let ToBroker::Rewind(to) = said { Some(to) } else { None });
+        assert_eq!(to, Position(3));
+        served.waits_for(Duration::from_millis(300));
+        served
+    };
+    let served = rewind();
+    served.say(&FromBroker::Rewound);
+    assert!(matches!(served.ended(), Ok(Ended::Drained)));
+    let served = rewind();
+    served.ask_to_leave();
+    assert!(matches!(served.ended(), Ok(Ended::Stopped)));
+}
+
 /// Without its answer, it waits: something may still be on the way.
 #[test]
 fn a_broker_that_was_not_heard_is_waited_for() {

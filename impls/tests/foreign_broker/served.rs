@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -119,6 +119,11 @@ impl Served {
                 return wanted;
             }
         }
+    }
+
+    /// It says nothing for so long, and does not hang up.
+    pub fn waits_for(&self, time: Duration) {
+        assert_eq!(self.said.recv_timeout(time), Err(RecvTimeoutError::Timeout));
     }
 
     /// The first of what happens from now on that is of this kind.
