@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
+use delivery_model::vocab::Fault;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_path_buf()
@@ -124,6 +125,23 @@ fn a_new_property_is_its_file_one_list_and_its_breaches() {
     let breaches = "model/src/semantics/automaton.rs";
     assert_eq!(lists(&names(PropertyId::BLACK_BOX)), [breaches, "model/src/semantics/mod.rs"]);
     assert_eq!(lists(&names(PropertyId::WHITE_BOX)), ["model/src/semantics/whitebox/mod.rs"]);
+}
+
+#[test]
+fn a_new_setting_is_its_row_and_what_obeys_it() {
+    // The settings of one word. Who obeys some does not name all of them.
+    let parties = ["attempts", "identity", "acks", "dedup", "fencing", "delivers", "leases"];
+    let settings = parties.iter().chain(&["settles", "commits", "remembers", "workers"]).map(|it| (*it).to_owned());
+    let places = ["model/src/pipeline/settings.rs", "proofs/src/simulation/pipelines.rs"];
+    assert_eq!(lists(&settings.collect::<Vec<_>>()), places);
+}
+
+#[test]
+fn a_new_fault_is_its_row_and_one_arm_for_each_who_deals_with_faults() {
+    let names: Vec<String> = Fault::ALL.iter().map(|fault| format!("{fault:?}")).collect();
+    let [row, model, story] = ["vocab/faults.rs", "spec/faults.rs", "story/mod.rs"].map(|it| format!("model/src/{it}"));
+    let [parties, cores] = ["party", "simulation"].map(|it| format!("proofs/src/{it}/world/faults.rs"));
+    assert_eq!(lists(&names), [model, story, row, parties, cores]);
 }
 
 #[test]

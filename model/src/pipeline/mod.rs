@@ -69,6 +69,7 @@ mod write;
 pub(crate) use self::described::{Described, described};
 pub use self::error::PipelineError;
 pub(crate) use self::meaning::{CLASHES, Clash};
+pub use self::settings::{Broker, Consumer, Producer};
 pub(crate) use self::settings::{FAULTS_LIMIT, NAME_LIMIT, Takes, read_name};
 pub use self::words::*;
 use crate::vocab::Fault;
@@ -106,93 +107,6 @@ pub enum Attempts {
     UntilAcked,
     /// At most this many attempts, at least 1. (`once` is 1)
     AtMost(u32),
-}
-
-/// The producer's settings.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Producer {
-    /// How often a message is transmitted.
-    pub attempts: Attempts,
-    /// By what it is recognised.
-    pub identity: Identity,
-    /// What a restart does to unfinished messages.
-    pub on_restart: OnRestart,
-    /// How many messages may be unresolved at once, at least 1.
-    pub in_flight: u32,
-}
-
-impl Default for Producer {
-    fn default() -> Self {
-        Producer {
-            attempts: Attempts::UntilAcked,
-            identity: Identity::Sequence,
-            on_restart: OnRestart::Outbox,
-            in_flight: 1,
-        }
-    }
-}
-
-/// The broker's settings.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Broker {
-    /// When it confirms a publish.
-    pub acks: Acks,
-    /// How it recognises a retry.
-    pub dedup: Dedup,
-    /// How many of the latest records the recognition covers; 0: all.
-    pub dedup_window: u32,
-    /// What a restart does to that memory.
-    pub dedup_on_restart: DedupOnRestart,
-    /// It refuses attempts of older producer epochs (where messages carry an epoch: `identity = "sequence"`).
-    pub fencing: bool,
-    /// How often it hands a position off.
-    pub delivers: Delivers,
-    /// When a settle is durable.
-    pub records_settles: RecordsSettles,
-    /// Whether only the current delivery may settle.
-    pub leases: Leases,
-    /// After so many deliveries a position is dead-lettered; 0: never.
-    pub max_deliveries: u32,
-}
-
-impl Default for Broker {
-    fn default() -> Self {
-        Broker {
-            acks: Acks::default(),
-            dedup: Dedup::default(),
-            dedup_window: 0,
-            dedup_on_restart: DedupOnRestart::default(),
-            fencing: true,
-            delivers: Delivers::default(),
-            records_settles: RecordsSettles::default(),
-            leases: Leases::default(),
-            max_deliveries: 0,
-        }
-    }
-}
-
-/// The consumer's settings.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Consumer {
-    /// When it settles.
-    pub settles: Settles,
-    /// What a settle covers.
-    pub commits: Commits,
-    /// Where it remembers what it has seen, by identity, or by position where there is none.
-    pub remembers: Remembers,
-    /// How many deliveries it works on at once, at least 1.
-    pub workers: u32,
-}
-
-impl Default for Consumer {
-    fn default() -> Self {
-        Consumer {
-            settles: Settles::default(),
-            commits: Commits::default(),
-            remembers: Remembers::default(),
-            workers: 1,
-        }
-    }
 }
 
 /// How often each fault may strike in one run, and how many may strike in all.

@@ -1,11 +1,15 @@
-//! Every setting, once: its key, its limits, what it is for, and how its value is read and written.
+//! Every setting, once: its field, its default, its key, its limits, what it is for, and how its value is read and written.
 //!
-//! Reader, writer, the lists of allowed keys and the reference in `docs/formats` all go by these tables. Left out here:
+//! Reader, writer, the lists of allowed keys and the reference in `docs/formats` all go by these tables. A setting of a
+//! section is one row, which declares its field too; the fields of [`Pipeline`] itself stand with it. Left out here:
 //! the budgets of `[faults]`, whose keys are the kinds of fault, and what combinations of settings mean.
 
 use std::ops::RangeInclusive;
 
-use super::{Attempts, Broker, Consumer, Pipeline, Producer, Semantics};
+use super::{
+    Acks, Attempts, Commits, Dedup, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, RecordsSettles,
+    Remembers, Semantics, Settles,
+};
 use crate::document::{Cursor, Location, Mistake, Value, quoted};
 use crate::words::Explained;
 
@@ -108,49 +112,78 @@ pub(super) const TOP: &[Setting<Pipeline>] = &[
     setting!("dead-letters", dead_letters, "What a dead letter is to a promise that nothing is lost."),
 ];
 
-pub(super) const PRODUCER: &[Setting<Producer>] = &[
-    setting!("attempts", attempts, "How often the producer transmits a message."),
-    setting!("identity", identity, "By what a message is recognised."),
-    setting!("on-restart", on_restart, "What becomes of unfinished messages when the producer restarts."),
-    setting!("in-flight", in_flight, 1..=IN_FLIGHT_LIMIT, "How many messages may be unresolved at once."),
-];
+/// Declares a section: its struct, whose fields have these defaults or else their types' own, and its table of settings.
+macro_rules! section {
+    (
+        #[doc = $doc:literal] $name:ident, $table:ident;
+        $($key:literal $field:ident: $type:ty $(= $default:literal)? $(, in $range:expr)?; $says:literal)*
+    ) => {
+        #[doc = $doc]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name {
+            $(#[doc = $says] pub $field: $type,)*
+        }
 
-pub(super) const BROKER: &[Setting<Broker>] = &[
-    setting!("acks", acks, "When the broker confirms a publish."),
-    setting!("dedup", dedup, "How the broker recognises a retry."),
-    setting!(
-        "dedup-window",
-        dedup_window,
-        0..=DEDUP_WINDOW_LIMIT,
+        impl Default for $name {
+            fn default() -> Self {
+                $name { $($field: section!(@default $($default)?),)* }
+            }
+        }
+
+        pub(super) const $table: &[Setting<$name>] = &[$(setting!($key, $field, $($range,)? $says)),*];
+    };
+    (@default) => { Default::default() };
+    (@default $default:literal) => { $default };
+}
+
+section! {
+    /// The producer's settings.
+    Producer, PRODUCER;
+    "attempts" attempts: Attempts;
+        "How often the producer transmits a message."
+    "identity" identity: Identity;
+        "By what a message is recognised."
+    "on-restart" on_restart: OnRestart;
+        "What becomes of unfinished messages when the producer restarts."
+    "in-flight" in_flight: u32 = 1, in 1..=IN_FLIGHT_LIMIT;
+        "How many messages may be unresolved at once."
+}
+
+section! {
+    /// The broker's settings.
+    Broker, BROKER;
+    "acks" acks: Acks;
+        "When the broker confirms a publish."
+    "dedup" dedup: Dedup;
+        "How the broker recognises a retry."
+    "dedup-window" dedup_window: u32 = 0, in 0..=DEDUP_WINDOW_LIMIT;
         "How many of the latest records the recognition covers; 0: all."
-    ),
-    setting!("dedup-on-restart", dedup_on_restart, "What the broker's restart does to its memory of seen messages."),
-    setting!(
-        "fencing",
-        fencing,
+    "dedup-on-restart" dedup_on_restart: DedupOnRestart;
+        "What the broker's restart does to its memory of seen messages."
+    "fencing" fencing: bool = true;
         "The broker refuses attempts of older producer epochs, where messages carry an epoch (`identity = \"sequence\"`)."
-    ),
-    setting!("delivers", delivers, "How often the broker hands a position off."),
-    setting!("records-settles", records_settles, "When a settle is durable."),
-    setting!("leases", leases, "Whether only the current delivery may settle."),
-    setting!(
-        "max-deliveries",
-        max_deliveries,
-        0..=MAX_DELIVERIES_LIMIT,
+    "delivers" delivers: Delivers;
+        "How often the broker hands a position off."
+    "records-settles" records_settles: RecordsSettles;
+        "When a settle is durable."
+    "leases" leases: Leases;
+        "Whether only the current delivery may settle."
+    "max-deliveries" max_deliveries: u32 = 0, in 0..=MAX_DELIVERIES_LIMIT;
         "After so many deliveries without a settle, a position is set aside as a dead letter; 0: never."
-    ),
-];
+}
 
-pub(super) const CONSUMER: &[Setting<Consumer>] = &[
-    setting!("settles", settles, "When the consumer settles."),
-    setting!("commits", commits, "What a settle covers."),
-    setting!(
-        "remembers",
-        remembers,
+section! {
+    /// The consumer's settings.
+    Consumer, CONSUMER;
+    "settles" settles: Settles;
+        "When the consumer settles."
+    "commits" commits: Commits;
+        "What a settle covers."
+    "remembers" remembers: Remembers;
         "Where the consumer remembers what it has seen: by identity, or by position where there is none."
-    ),
-    setting!("workers", workers, 1..=WORKERS_LIMIT, "How many deliveries the consumer works on at once."),
-];
+    "workers" workers: u32 = 1, in 1..=WORKERS_LIMIT;
+        "How many deliveries the consumer works on at once."
+}
 
 impl<W: Explained> Form for W {
     fn takes(&self) -> Takes {

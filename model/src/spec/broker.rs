@@ -62,7 +62,7 @@ pub(super) fn receive(settings: &Settings, state: &mut State, message: MessageId
     let message = index(message);
     state.wire_remove(message);
     state.slot = Some(Transmission { record: state.identities[message], epoch: state.epoch, straggler: false });
-    state.phases[message] = match settings.acks {
+    state.phases[message] = match settings.broker.acks {
         Acks::Never => Phase::Silent,
         Acks::OnReceipt => Phase::AckOnWire,
         Acks::AfterSync => Phase::Received,
@@ -87,7 +87,7 @@ pub(super) fn append(settings: &Settings, state: &mut State) {
         return;
     }
     let message = transmission.record.message();
-    match (settings.acks, decision) {
+    match (settings.broker.acks, decision) {
         (Acks::AfterSync, Decision::Refuse) => state.phases[message] = Phase::RefusalOnWire,
         (Acks::AfterSync, _) => state.phases[message] = Phase::AckOwed,
         (Acks::OnReceipt | Acks::Never, _) => {}
@@ -101,7 +101,7 @@ pub(super) fn decide(settings: &Settings, state: &State, transmission: Transmiss
     }
     let record = transmission.record;
     let remembered = &state.log[state.dedup_floor.into()..state.log_len.into()];
-    match settings.dedup {
+    match settings.broker.dedup {
         Dedup::None => Decision::Store,
         Dedup::MessageId if remembered.contains(&record) => Decision::Duplicate,
         Dedup::MessageId => Decision::Store,
@@ -133,11 +133,11 @@ fn store(settings: &Settings, state: &mut State, record: Record) -> bool {
 
 /// Forgets what the window no longer covers.
 pub(super) fn slide_dedup_window(settings: &Settings, state: &mut State) {
-    if settings.dedup == Dedup::None {
+    if settings.broker.dedup == Dedup::None {
         return;
     }
-    if settings.dedup_window > 0 {
-        let covered = settings.dedup_window.min(LOG_MAX as u32) as u8;
+    if settings.broker.dedup_window > 0 {
+        let covered = settings.broker.dedup_window.min(LOG_MAX as u32) as u8;
         state.forget_below(state.dedup_floor.max(state.log_len.saturating_sub(covered)));
     }
 }
@@ -153,7 +153,7 @@ pub(super) fn ack(state: &mut State, message: MessageId) {
 
 /// The lowest eligible position and the consumer with a free worker that it would go to.
 pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize, u8)> {
-    let first_free = |consumer: &u8| busy(settings, state, *consumer) < settings.workers;
+    let first_free = |consumer: &u8| busy(settings, state, *consumer) < settings.consumer.workers;
     let consumer = if settings.cursor {
         Some(state.owner).filter(first_free)?
     } else {
@@ -184,7 +184,7 @@ pub(super) fn is_waiting(settings: &Settings, state: &State, position: usize) ->
 
 /// How many workers of a consumer have something to do.
 fn busy(settings: &Settings, state: &State, consumer: u8) -> u32 {
-    let waits_for_settle = settings.settles == Settles::BeforeEffect;
+    let waits_for_settle = settings.consumer.settles == Settles::BeforeEffect;
     let is_busy =
         |holding: &Holding| holding.consumer == consumer && (holding.stage != Stage::Settling || waits_for_settle);
     state.hands().filter(|(_, holding)| is_busy(holding)).count() as u32
@@ -231,7 +231,7 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
             outcome,
         },
     );
-    if settings.settles == Settles::BeforeEffect && !refused {
+    if settings.consumer.settles == Settles::BeforeEffect && !refused {
         state.set_stage(hand, Stage::Confirmed);
     } else {
         state.set_holding(hand, None);
@@ -241,7 +241,7 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
 /// These positions are settled: durably at once, or at the next sync.
 pub(super) fn mark_settled(settings: &Settings, state: &mut State, positions: u8) {
     state.settled |= positions & !state.dead;
-    if !settings.settles_lazily || settings.settles == Settles::WithEffect {
+    if !settings.settles_lazily || settings.consumer.settles == Settles::WithEffect {
         state.settled_synced = state.settled;
         // What cannot be forgotten any more needs no note in the consumers' memory either.
         state.done = state.done.map(|done| done & !state.settled);
@@ -250,7 +250,7 @@ pub(super) fn mark_settled(settings: &Settings, state: &mut State, positions: u8
 
 /// The positions that a settle of this one covers now, as a count of leading positions; `None`: this one alone.
 pub(super) fn covered(settings: &Settings, state: &State, done: u8) -> Option<usize> {
-    match settings.commits {
+    match settings.consumer.commits {
         Commits::Each => None,
         Commits::Prefix => Some((state.settled | state.dead | done).trailing_ones() as usize),
         Commits::Highest => Some(8 - (state.settled | state.dead | done).leading_zeros() as usize),

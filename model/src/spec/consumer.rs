@@ -20,7 +20,7 @@ pub(super) fn moves(
     for (hand, holding) in state.hands() {
         found(match holding.stage {
             Stage::OnWire => Move::Deliver { hand },
-            Stage::AtWork if settings.settles == Settles::BeforeEffect => Move::Settle { hand },
+            Stage::AtWork if settings.consumer.settles == Settles::BeforeEffect => Move::Settle { hand },
             Stage::AtWork | Stage::Confirmed => Move::Handle { hand },
             Stage::ToRemember => Move::Remember { hand },
             Stage::ToSettle => Move::Settle { hand },
@@ -52,21 +52,21 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     let message = state.log[place].message();
     let fails = state.fails(message + 1);
-    let fenced = settings.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
+    let fenced = settings.consumer.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
     if fails || fenced {
         return state.set_holding(hand, None);
     }
     let is_new = !has_seen(settings, state, consumer, place);
     if is_new {
         events.push(CONSUMERS[consumer], EventKind::Effect { message: id(message), group: GROUP, payload: None });
-        if settings.remembers == Remembers::WithEffect {
+        if settings.consumer.remembers == Remembers::WithEffect {
             state.seen[0] |= bit(place);
         }
     }
-    if settings.settles == Settles::WithEffect {
+    if settings.consumer.settles == Settles::WithEffect {
         store_position(settings, state, hand, consumer, events);
     }
-    if is_new && settings.remembers == Remembers::InMemory {
+    if is_new && settings.consumer.remembers == Remembers::InMemory {
         state.set_stage(hand, Stage::ToRemember);
     } else {
         finish(settings, state, hand);
@@ -75,12 +75,12 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
 
 /// The consumer's memory knows this message: by identity, or by position where there is none.
 pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, place: usize) -> bool {
-    let seen = match settings.remembers {
+    let seen = match settings.consumer.remembers {
         Remembers::Nothing => return false,
         Remembers::InMemory => state.seen[consumer],
         Remembers::WithEffect => state.seen[0],
     };
-    match settings.identity {
+    match settings.producer.identity {
         Identity::None => seen & bit(place) != 0,
         Identity::MessageId | Identity::Sequence => {
             (0..state.log_len.into()).any(|other| seen & bit(other) != 0 && state.log[other] == state.log[place])
@@ -130,7 +130,7 @@ pub(super) fn remember(settings: &Settings, state: &mut State, hand: DeliveryRef
 
 /// Handling is over: what is left is the settle, where it comes last.
 fn finish(settings: &Settings, state: &mut State, hand: DeliveryRef) {
-    match settings.settles {
+    match settings.consumer.settles {
         Settles::AfterEffect => state.set_stage(hand, Stage::ToSettle),
         Settles::BeforeEffect | Settles::WithEffect => state.set_holding(hand, None),
     }
@@ -146,7 +146,7 @@ pub(super) fn settle(settings: &Settings, state: &mut State, hand: DeliveryRef) 
     }
     let done = finished(state, hand, consumer);
     let upto = covered(settings, state, done).expect("a cursor covers a prefix");
-    if upto > state.committed() || settings.settles == Settles::BeforeEffect {
+    if upto > state.committed() || settings.consumer.settles == Settles::BeforeEffect {
         state.set_stage(hand, Stage::Settling);
         state.set_upto(hand, upto as u8);
     } else {

@@ -90,7 +90,7 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             live.for_each(|hand| found(Strike::LeaseExpiry { hand }));
         }
         Fault::DedupForgotten => {
-            let remembers = settings.dedup != Dedup::None && state.dedup_floor < state.log_len;
+            let remembers = settings.broker.dedup != Dedup::None && state.dedup_floor < state.log_len;
             when(remembers, Strike::DedupForgotten, found);
         }
         Fault::Poison => {
@@ -133,7 +133,7 @@ fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
         || state.settled != state.settled_synced
         || state.phases.iter().any(waits)
         || state.hands().any(|(hand, holding)| on_wires(holding.stage) || !settings.cursor && !hand.is_late())
-        || settings.dedup != Dedup::None && restart_changes_memory(settings, state)
+        || settings.broker.dedup != Dedup::None && restart_changes_memory(settings, state)
 }
 
 fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: u8) -> bool {
@@ -141,7 +141,7 @@ fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: 
     let durable = state.settled_synced | state.dead;
     state.hands().any(|(_, holding)| holding.consumer == consumer)
         || state.done[place] & !durable != 0
-        || settings.remembers == Remembers::InMemory && state.seen[place] != 0
+        || settings.consumer.remembers == Remembers::InMemory && state.seen[place] != 0
 }
 
 pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, events: &mut impl Witness) {
@@ -171,7 +171,7 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
 
 fn refuse(settings: &Settings, state: &mut State, message: MessageId) {
     state.slot = None;
-    if settings.acks == Acks::AfterSync {
+    if settings.broker.acks == Acks::AfterSync {
         state.phases[index(message)] = Phase::RefusalOnWire;
     }
 }
@@ -185,14 +185,14 @@ fn leave_straggler(state: &mut State, message: MessageId) {
 fn crash_producer(settings: &Settings, state: &mut State) {
     state.wire = Default::default();
     state.epoch += 1;
-    if settings.on_restart != OnRestart::Outbox {
+    if settings.producer.on_restart != OnRestart::Outbox {
         state.sequence_next = 0;
     }
     for message in 0..state.phases.len() {
         if !state.phases[message].is_unresolved() {
             continue;
         }
-        match settings.on_restart {
+        match settings.producer.on_restart {
             OnRestart::Forgets => producer::resolve(state, message, Phase::Forgotten),
             OnRestart::Resubmits => producer::queue(settings, state, message),
             OnRestart::Outbox => {
@@ -234,9 +234,9 @@ fn restart_memory(settings: &Settings, state: &mut State) {
     if settings.dedup_rebuilt {
         state.forget_below(0);
         slide_dedup_window(settings, state);
-    } else if settings.dedup != Dedup::None {
+    } else if settings.broker.dedup != Dedup::None {
         state.forget_below(state.log_len);
-        state.dedup_forgot = settings.dedup == Dedup::Sequence && state.log_len == 0;
+        state.dedup_forgot = settings.broker.dedup == Dedup::Sequence && state.log_len == 0;
     }
 }
 
@@ -266,7 +266,7 @@ fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) 
 fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
     state.end_hands(|holding| holding.consumer == consumer);
     state.done[usize::from(consumer)] = 0;
-    if settings.remembers == Remembers::InMemory {
+    if settings.consumer.remembers == Remembers::InMemory {
         state.seen[usize::from(consumer)] = 0;
     }
 }

@@ -199,8 +199,8 @@ impl Layout {
         let strikes = |fault| settings.budget_of(fault) > 0;
         let restart = strikes(Fault::ProducerCrash) || strikes(Fault::ProducerZombie);
         let counted = settings.deliveries_max > 0 || settings.delivers_once;
-        let lazily = settings.settles_lazily && settings.settles != Settles::WithEffect;
-        let remembers = settings.remembers != Remembers::Nothing;
+        let lazily = settings.settles_lazily && settings.consumer.settles != Settles::WithEffect;
+        let remembers = settings.consumer.remembers != Remembers::Nothing;
         let both = settings.consumers > 1;
         let used = |bits: u32, needed: bool| if needed { bits } else { 0 };
         let messages = u32::from(settings.messages);
@@ -208,13 +208,13 @@ impl Layout {
         Layout {
             messages,
             record: record(settings, restart),
-            sequence_next: used(3, settings.identity == Identity::Sequence),
+            sequence_next: used(3, settings.producer.identity == Identity::Sequence),
             epoch: used(if settings.restarts() < 4 { 2 } else { EPOCH }, restart),
             attempts: used(messages, settings.attempts_max > 0),
             owner: used(1, both),
             poison: used(3, strikes(Fault::Poison)),
-            dedup_floor: used(4, settings.dedup != Dedup::None),
-            dedup_forgot: used(1, settings.dedup == Dedup::Sequence && !settings.dedup_rebuilt),
+            dedup_floor: used(4, settings.broker.dedup != Dedup::None),
+            dedup_forgot: used(1, settings.broker.dedup == Dedup::Sequence && !settings.dedup_rebuilt),
             unsynced_settles: used(8, lazily),
             dead: used(8, settings.deliveries_max > 0),
             handed: used(LOG, counted),
@@ -272,8 +272,9 @@ impl Layout {
 
 /// The bits of a record.
 fn record(settings: &Settings, restart: bool) -> u32 {
-    let sessions = restart && settings.identity != Identity::None && settings.on_restart != OnRestart::Outbox;
-    match (sessions, settings.identity) {
+    let sessions =
+        restart && settings.producer.identity != Identity::None && settings.producer.on_restart != OnRestart::Outbox;
+    match (sessions, settings.producer.identity) {
         (true, _) if settings.restarts() < 4 => RECORD_OF_FEW,
         (true, _) => RECORD,
         (false, Identity::Sequence) => 4,
@@ -284,7 +285,7 @@ fn record(settings: &Settings, restart: bool) -> u32 {
 /// How many hand-offs can have outlived their lease at once: each end of a lease makes one more, or, of a cursor, as many
 /// as its owner has; a crash of the broker as many as are at work, of leases only; a rewind as many as are in hand.
 fn late_hands(settings: &Settings) -> usize {
-    let at_work = settings.workers.saturating_mul(settings.consumers.into());
+    let at_work = settings.consumer.workers.saturating_mul(settings.consumers.into());
     let (by_expiry, by_crash) = if settings.cursor { (LOG, 0) } else { (1, at_work) };
     let times = |fault, each: u32| u32::from(settings.budget_of(fault)).saturating_mul(each);
     let late = [(Fault::LeaseExpiry, by_expiry), (Fault::BrokerCrash, by_crash), (Fault::Rewind, LOG)];

@@ -17,7 +17,7 @@ pub(super) fn moves(
         found(Move::Submit { message: id(state.submitted.into()) })?;
     }
     let outstanding = state.phases.iter().filter(|phase| phase.is_outstanding()).count() as u32;
-    if outstanding < settings.in_flight
+    if outstanding < settings.producer.in_flight
         && let Some(message) = state.phases.iter().position(|&phase| phase == Phase::Queued)
     {
         found(Move::Attempt { message: id(message) })?;
@@ -40,7 +40,7 @@ pub(super) fn submit(settings: &Settings, state: &mut State, message: MessageId,
 
 /// The producer has the message and gives it the identity that its attempts will carry.
 pub(super) fn queue(settings: &Settings, state: &mut State, message: usize) {
-    let sequence = match settings.identity {
+    let sequence = match settings.producer.identity {
         Identity::Sequence => {
             state.sequence_next += 1;
             state.sequence_next - 1

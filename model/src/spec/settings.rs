@@ -1,9 +1,9 @@
-//! A pipeline's settings, compiled to what the hot loop asks for.
+//! A pipeline's settings, and what the hot loop asks for more often than is cheap to work out.
 
 use super::bounds::{COUNT_MAX, MESSAGES_MAX, RESTARTS_MAX, TooManyMessages};
 use crate::pipeline::{
-    Acks, Attempts, Commits, Dedup, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, RecordsSettles,
-    Remembers, Settles,
+    Attempts, Broker, Commits, Consumer, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, Producer,
+    RecordsSettles, Settles,
 };
 use crate::vocab::Fault;
 
@@ -13,22 +13,15 @@ pub struct Settings {
     pub(super) messages: u8,
     /// 0: until acked.
     pub(super) attempts_max: u8,
-    pub(super) identity: Identity,
-    pub(super) on_restart: OnRestart,
-    pub(super) in_flight: u32,
-    pub(super) acks: Acks,
-    pub(super) dedup: Dedup,
-    pub(super) dedup_window: u32,
+    pub(super) producer: Producer,
+    pub(super) broker: Broker,
+    pub(super) consumer: Consumer,
     pub(super) dedup_rebuilt: bool,
     pub(super) fencing: bool,
     pub(super) delivers_once: bool,
     pub(super) settles_lazily: bool,
     pub(super) leases_checked: bool,
     pub(super) deliveries_max: u8,
-    pub(super) settles: Settles,
-    pub(super) commits: Commits,
-    pub(super) remembers: Remembers,
-    pub(super) workers: u32,
     /// A second consumer of the group exists only where a lease can end under the first.
     pub(super) consumers: u8,
     /// The consumer follows a position of its own instead of holding one lease a position.
@@ -50,22 +43,15 @@ impl Settings {
                 Attempts::UntilAcked => 0,
                 Attempts::AtMost(attempts) => attempts.min(COUNT_MAX) as u8,
             },
-            identity: producer.identity,
-            on_restart: producer.on_restart,
-            in_flight: producer.in_flight,
-            acks: broker.acks,
-            dedup: broker.dedup,
-            dedup_window: broker.dedup_window,
+            producer: producer.clone(),
+            broker: broker.clone(),
+            consumer: consumer.clone(),
             dedup_rebuilt: broker.dedup_on_restart == DedupOnRestart::Rebuilt,
             fencing: broker.fencing && producer.identity == Identity::Sequence,
             delivers_once: broker.delivers == Delivers::Once,
             settles_lazily: broker.records_settles == RecordsSettles::Lazily,
             leases_checked: broker.leases == Leases::Checked,
             deliveries_max: broker.max_deliveries.min(COUNT_MAX) as u8,
-            settles: consumer.settles,
-            commits: consumer.commits,
-            remembers: consumer.remembers,
-            workers: consumer.workers,
             consumers: if budget[Fault::LeaseExpiry as usize] > 0 { 2 } else { 1 },
             cursor: consumer.commits != Commits::Each || consumer.settles == Settles::WithEffect,
             budget,
@@ -113,7 +99,7 @@ impl Settings {
     /// The session in which a message submitted (or resubmitted) now is identified: an outbox keeps the producer's id
     /// over restarts, and a message id outlives them unless the message is submitted anew.
     pub(super) fn session(&self, epoch: u8) -> u8 {
-        match (self.identity, self.on_restart) {
+        match (self.producer.identity, self.producer.on_restart) {
             (Identity::None, _) | (_, OnRestart::Outbox) => 0,
             (Identity::MessageId, OnRestart::Forgets) => 0,
             (Identity::MessageId, OnRestart::Resubmits) | (Identity::Sequence, _) => epoch,

@@ -74,7 +74,7 @@ impl PartyState for StateView<'_> {
     }
 
     fn is_effected(&self, position: Position) -> bool {
-        let is_done = self.settings.settles != Settles::BeforeEffect
+        let is_done = self.settings.consumer.settles != Settles::BeforeEffect
             && self.state.done.iter().any(|&done| self.marks(done, position));
         is_done || self.is_remembered(position)
     }

@@ -7,7 +7,7 @@ use crate::vocab::{DeliveryRef, Fault};
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// The consumer is one worker, whose steps come one after the other.
     pub(super) fn has_one_worker(&self) -> bool {
-        self.settings.consumers == 1 && self.settings.workers == 1
+        self.settings.consumers == 1 && self.settings.consumer.workers == 1
     }
 
     /// Nothing else ends the hand-off, or gives it another name. A rewind ends leases.

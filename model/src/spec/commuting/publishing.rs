@@ -13,7 +13,8 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// where the successor has all that was submitted: it takes this message up as if it were submitted to it. Only what
     /// is not submitted yet can be poisoned.
     pub(super) fn submit_commutes(&self) -> bool {
-        self.is_safe_from(&[Fault::Poison]) && (self.settings.on_restart != OnRestart::Forgets || self.producer_stays())
+        self.is_safe_from(&[Fault::Poison])
+            && (self.settings.producer.on_restart != OnRestart::Forgets || self.producer_stays())
     }
 
     /// No lower one will come back to wait, and be sent before it.
@@ -35,7 +36,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     pub(super) fn append_commutes(&self) -> bool {
         let Some(received) = self.state.slot else { return false };
         let decision = decide(self.settings, self.state, received);
-        let is_told = self.settings.acks == Acks::AfterSync && !received.straggler;
+        let is_told = self.settings.broker.acks == Acks::AfterSync && !received.straggler;
         decision != Decision::Refuse
             && !(received.straggler && self.is_ack_owed(received.record))
             && usize::from(self.state.log_len) < LOG_MAX
@@ -69,7 +70,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
             && state.slot.is_none()
             && state.stragglers[0].is_none()
             && outstanding.all(waits_for_it)
-            && (count >= self.settings.in_flight || messages.clone().all(is_done))
+            && (count >= self.settings.producer.in_flight || messages.clone().all(is_done))
             && self.producer_stays()
             && self.broker_stays()
     }
@@ -98,6 +99,6 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// No later message's attempt depends on whether this one waits to be sent again.
     fn may_come_back(&self, message: usize) -> bool {
         let gives_up = self.settings.attempts_max > 0 && self.state.attempts_left.at(message) == 0;
-        gives_up || self.settings.in_flight == 1
+        gives_up || self.settings.producer.in_flight == 1
     }
 }
