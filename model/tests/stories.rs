@@ -185,3 +185,38 @@ fn a_story_of_lazily_recorded_settles_needs_that_setting() {
     assert!(dies(&of_weak), "{:#?}", of_weak.steps);
     assert!(!dies(&of_strong), "{:#?}", of_strong.steps);
 }
+
+/// The broker has not enough replicas for a moment, and says so; the producer takes that for final.
+#[test]
+fn a_refusal_that_is_taken_for_final_loses_what_was_submitted() {
+    check(
+        PropertyId::SubmittedNotLost,
+        pipeline(&[Fault::PublishRefused], |_| {}),
+        |it| it.producer.on_refusal = OnRefusal::GiveUp,
+        (1, 5),
+    );
+}
+
+/// The handler throws once, the consumer logs it and goes on, and the next commit covers the message.
+#[test]
+fn a_failed_message_that_is_skipped_is_lost() {
+    check(
+        PropertyId::SubmittedNotLost,
+        pipeline(&[Fault::HandlerFails], |it| it.consumer.commits = Commits::Prefix),
+        |it| it.consumer.on_failure = OnFailure::Skip,
+        (1, 10),
+    );
+}
+
+/// The handler fails once, for a reason that would have passed; the one delivery that the broker allows is used up.
+#[test]
+fn one_delivery_and_a_handler_that_fails_once_make_a_dead_letter() {
+    check(
+        PropertyId::SubmittedNotLost,
+        pipeline(&[Fault::HandlerFails], |it| {
+            (it.dead_letters, it.broker.max_deliveries) = (DeadLetters::AreLost, 2);
+        }),
+        |it| it.broker.max_deliveries = 1,
+        (1, 11),
+    );
+}

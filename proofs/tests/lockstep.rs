@@ -2,7 +2,7 @@
 //!
 //! Every result has its bounds beside it: how many messages, which budgets, and how many states where a walk is not full.
 
-use delivery_model::pipeline::{Commits, FaultBudget, Leases, Pipeline, Remembers, Settles};
+use delivery_model::pipeline::{Commits, FaultBudget, Leases, OnFailure, Pipeline, Remembers, Settles};
 use delivery_model::vocab::Fault;
 use delivery_model::{presets, reference};
 use delivery_proofs::lockstep::{Walked, walk};
@@ -143,7 +143,7 @@ fn every_changed_setting_walks_in_lockstep() {
         walked += 1;
         in_full += usize::from(check_within(4_000, &pipeline, 2).complete);
     }
-    assert_eq!((in_full, walked), (23, 89));
+    assert_eq!((in_full, walked), (25, 95));
 }
 
 /// Once, the cores took a rewind to a dead letter for one that repeats something, and the spec took a consumer's note of a
@@ -157,6 +157,24 @@ fn a_dead_letter_is_nothing_to_go_back_to_and_nothing_to_lose() {
         let faults = [Fault::DeliveryLost, Fault::LeaseExpiry, Fault::ConsumerCrash, Fault::Rewind];
         pipeline.faults = FaultBudget::once_each(faults).capped(2);
         check(&pipeline, 2);
+    }
+}
+
+#[test]
+fn a_handler_that_fails_walks_in_lockstep() {
+    for on_failure in OnFailure::ALL {
+        for (settles, commits) in
+            Settles::ALL.iter().flat_map(|it| Commits::ALL.iter().map(move |commits| (it, commits)))
+        {
+            let mut pipeline = preset("exactly-once");
+            (pipeline.consumer.settles, pipeline.consumer.commits) = (*settles, *commits);
+            (pipeline.consumer.on_failure, pipeline.consumer.workers) = (on_failure, 2);
+            (pipeline.producer.in_flight, pipeline.broker.max_deliveries) = (2, 2);
+            let others = [Fault::ConsumerCrash, Fault::LeaseExpiry, Fault::Poison, Fault::Rewind, Fault::BrokerCrash];
+            let faults = FaultBudget::once_each(others).with(Fault::HandlerFails, 2).capped(2);
+            let walked = check_within(5_000, &Pipeline { faults, ..pipeline }, 2);
+            assert!(walked.struck.contains_key(&Fault::HandlerFails), "{walked:?}");
+        }
     }
 }
 

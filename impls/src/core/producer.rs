@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use delivery_model::pipeline::{self, Attempts, OnRestart, Pipeline};
+use delivery_model::pipeline::{self, Attempts, OnRefusal, OnRestart, Pipeline};
 use delivery_model::vocab::{AttemptNumber, Epoch, EventKind, MessageId, Outcome, PartitionId, Position};
 
 use super::outbox::{Outbox, Unfinished, Waits};
@@ -283,7 +283,9 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     fn fail(&mut self, now: Millis, message: MessageId, outcome: Outcome) -> Result<(), StoreError> {
         let mut unfinished = self.outbox.take(message).expect("a reply is awaited");
         let attempts = unfinished.attempts;
+        let gives_up = outcome == Outcome::Refused && self.settings.on_refusal == OnRefusal::GiveUp;
         let may_retry = match self.settings.attempts {
+            _ if gives_up => false,
             Attempts::UntilAcked => true,
             Attempts::AtMost(attempts_max) => attempts < attempts_max,
         };

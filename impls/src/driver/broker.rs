@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use delivery_model::schedule::{PlannedFault, StepWord};
-use delivery_model::vocab::{Epoch, Fault};
+use delivery_model::vocab::Epoch;
 
 use self::connections::{Connection, Reason, Standing};
 use self::joining::{Attempt, Entrance};
@@ -392,13 +392,11 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         }
         self.run.passed(Role::Broker, StepWord::Receive, Some(message))?;
         self.reply()?;
-        let (lost, crash) = self.run.reached(Role::Broker, StepWord::Append, Some(message))?;
-        if lost == Some(Fault::PublishRefused) {
-            self.core.refuse_next();
-        } else {
-            self.core.append_next().map_err(failed)?;
-        }
-        crash
+        match self.run.forestalled(StepWord::Append, Some(message))? {
+            Some(_) => self.core.refuse_next(),
+            None => self.core.append_next().map_err(failed)?,
+        };
+        self.run.passed(Role::Broker, StepWord::Append, Some(message))
     }
 
     /// Sends what the core has to say to producers.

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use delivery_model::schedule::{PlannedFault, Point, StepWord};
-use delivery_model::vocab::{Fault, MessageId, Party};
+use delivery_model::vocab::{Fault, MessageId, Party, Strikes};
 use thiserror::Error;
 
 use crate::data::record::ProducerId;
@@ -103,6 +103,17 @@ impl Injector {
     pub fn at_most(self, limits: BTreeMap<Fault, u64>) -> Injector {
         self.state().limits = limits;
         self
+    }
+
+    /// This step is about to be taken: the fault that takes its place, if one strikes.
+    pub fn forestalled(&self, step: StepWord, message: Option<MessageId>) -> Option<Fault> {
+        let mut state = self.state();
+        let watch = state.watched.get_mut(&(step, message))?;
+        let next = watch.times + 1;
+        let is_due = |planned: &PlannedFault| planned.at.nth == next && planned.fault.row().strikes == Strikes::Instead;
+        let due = watch.planned.iter().position(is_due)?;
+        let fault = watch.planned.swap_remove(due).fault;
+        state.strikes(fault).then_some(fault)
     }
 
     /// This role has just taken this step.

@@ -323,6 +323,12 @@ impl<S> Run<S> {
         self.tell(FAULTS, &Report::of(EventKind::Fault { fault }))
     }
 
+    /// Called before a step of a party. Returns the fault that takes the place of the step, if one strikes.
+    pub(super) fn forestalled(&self, step: StepWord, message: Option<MessageId>) -> Result<Option<Fault>, DriverError> {
+        let struck = if self.is_stopping() { None } else { self.injector.forestalled(step, message) };
+        struck.map_or(Ok(()), |fault| self.tell_fault(fault)).map(|()| struck)
+    }
+
     /// Called after a step of a party. Returns the fault by which the result of the step is lost, if one strikes, and
     /// the crash that follows the step, if one is planned.
     pub(super) fn reached(

@@ -7,8 +7,8 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    Acks, Attempts, Commits, Dedup, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, RecordsSettles,
-    Remembers, Semantics, Settles,
+    Acks, Attempts, Commits, Dedup, DedupOnRestart, Delivers, Identity, Leases, OnFailure, OnRefusal, OnRestart,
+    Pipeline, RecordsSettles, Remembers, Semantics, Settles,
 };
 use crate::document::{Cursor, Location, Mistake, Value, quoted};
 use crate::words::Explained;
@@ -145,6 +145,8 @@ section! {
         "By what a message is recognised."
     "on-restart" on_restart: OnRestart;
         "What becomes of unfinished messages when the producer restarts."
+    "on-refusal" on_refusal: OnRefusal;
+        "What the producer does when the broker refuses an attempt."
     "in-flight" in_flight: u32 = 1, in 1..=IN_FLIGHT_LIMIT;
         "How many messages may be unresolved at once."
 }
@@ -181,6 +183,8 @@ section! {
         "What a settle covers."
     "remembers" remembers: Remembers;
         "Where the consumer remembers what it has seen: by identity, or by position where there is none."
+    "on-failure" on_failure: OnFailure;
+        "What the consumer does with a delivery whose handler failed."
     "workers" workers: u32 = 1, in 1..=WORKERS_LIMIT;
         "How many deliveries the consumer works on at once."
 }

@@ -183,6 +183,30 @@ words! {
 }
 
 words! {
+    /// What the producer does when the broker refuses an attempt.
+    #[derive(Default)]
+    OnRefusal {
+        /// It tries again, as often as its attempts allow.
+        #[default]
+        Retry = "retry",
+        /// It drops the message, as if its attempts were used up. Silence is no refusal.
+        GiveUp = "give-up",
+    }
+}
+
+words! {
+    /// What the consumer does with a delivery whose handler failed.
+    #[derive(Default)]
+    OnFailure {
+        /// It gives the delivery back: the broker hands the position off again.
+        #[default]
+        Release = "release",
+        /// It goes on as if it were done, and a later commit covers it. Without a cursor none does: it is given back.
+        Skip = "skip",
+    }
+}
+
+words! {
     /// Where the consumer remembers what it has seen.
     #[derive(Default)]
     Remembers {

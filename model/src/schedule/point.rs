@@ -55,7 +55,7 @@ impl fmt::Display for PlannedFault {
             (fault, Strikes::Before, Point { step: StepWord::Submit, message: Some(message), .. }) => {
                 write!(f, "{fault}: message {message}")?;
             }
-            (fault, Strikes::Of | Strikes::Before, at) => write!(f, "{fault}: {at}")?,
+            (fault, Strikes::Of | Strikes::Before | Strikes::Instead, at) => write!(f, "{fault}: {at}")?,
             (fault, Strikes::After, at) => write!(f, "{fault} after {at}")?,
         }
         match self.keeps {

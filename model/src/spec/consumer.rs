@@ -6,7 +6,7 @@ use super::broker::{covered, mark_settled};
 use super::settings::Settings;
 use super::state::{Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
-use crate::pipeline::{Identity, Remembers, Settles};
+use crate::pipeline::{Identity, OnFailure, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
 
 pub(super) fn moves(
@@ -18,16 +18,39 @@ pub(super) fn moves(
         return ControlFlow::Continue(());
     }
     for (hand, holding) in state.hands() {
-        found(match holding.stage {
-            Stage::OnWire => Move::Deliver { hand },
-            Stage::AtWork if settings.consumer.settles == Settles::BeforeEffect => Move::Settle { hand },
-            Stage::AtWork | Stage::Confirmed => Move::Handle { hand },
-            Stage::ToRemember => Move::Remember { hand },
-            Stage::ToSettle => Move::Settle { hand },
-            Stage::Settling => Move::RecordSettle { hand },
-        })?;
+        found(next(settings, hand, holding.stage))?;
     }
     ControlFlow::Continue(())
+}
+
+/// What comes next for a hand-off.
+pub(super) fn next(settings: &Settings, hand: DeliveryRef, stage: Stage) -> Move {
+    match stage {
+        Stage::OnWire => Move::Deliver { hand },
+        Stage::AtWork if settings.consumer.settles == Settles::BeforeEffect => Move::Settle { hand },
+        Stage::AtWork | Stage::Confirmed => Move::Handle { hand },
+        Stage::ToRemember => Move::Remember { hand },
+        Stage::ToSettle => Move::Settle { hand },
+        Stage::Settling => Move::RecordSettle { hand },
+    }
+}
+
+/// The message at this position fails its handler every time.
+pub(super) fn fails(state: &State, hand: DeliveryRef) -> bool {
+    state.fails(state.log[hand.position.0 as usize].message() + 1)
+}
+
+/// The handler failed: the hand-off is given back, or passed by like what a cursor has finished. Where the settle came first,
+/// the position has counted as finished since then.
+pub(super) fn fail(settings: &Settings, state: &mut State, hand: DeliveryRef) {
+    let skips = settings.consumer.on_failure == OnFailure::Skip && settings.consumer.settles != Settles::BeforeEffect;
+    if settings.cursor && skips {
+        let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
+        finished(state, hand, consumer);
+        // It may be committed already.
+        mark_settled(settings, state, 0);
+    }
+    state.set_holding(hand, None);
 }
 
 pub(super) fn deliver(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
@@ -51,9 +74,11 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
     let place = hand.position.0 as usize;
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     let message = state.log[place].message();
-    let fails = state.fails(message + 1);
     let fenced = settings.consumer.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
-    if fails || fenced {
+    if fails(state, hand) {
+        return fail(settings, state, hand);
+    }
+    if fenced {
         return state.set_holding(hand, None);
     }
     let is_new = !has_seen(settings, state, consumer, place);

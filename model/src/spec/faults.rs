@@ -6,9 +6,9 @@ use super::bounds::LOG_MAX;
 use super::broker::slide_dedup_window;
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
-use super::{CONSUMERS, GROUP, Witness, producer};
+use super::{CONSUMERS, GROUP, Witness, consumer, producer};
 use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
-use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, PartitionId, Position, SettleOutcome, Strike};
+use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, SettleOutcome, Strike};
 
 pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut(Strike)) {
     if state.fired_total() >= settings.budget_total() {
@@ -40,6 +40,7 @@ pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bo
         | Fault::ConsumerCrash
         | Fault::LeaseExpiry
         | Fault::DedupForgotten
+        | Fault::HandlerFails
         | Fault::Poison
         | Fault::Rewind => true,
     };
@@ -93,6 +94,10 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             let remembers = settings.broker.dedup != Dedup::None && state.dedup_floor < state.log_len;
             when(remembers, Strike::DedupForgotten, found);
         }
+        Fault::HandlerFails => {
+            let handled = state.hands().map(|(hand, _)| hand).filter(|&hand| is_to_handle(settings, state, hand));
+            handled.for_each(|hand| found(Strike::HandlerFails { hand }));
+        }
         Fault::Poison => {
             let message = id(state.submitted.into());
             let is_first = state.poisoned.is_none() && state.submitted < settings.messages;
@@ -106,6 +111,12 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             back.for_each(|position| found(Strike::Rewind { position: Position(position as u64) }));
         }
     }
+}
+
+/// A worker may handle it next, and its handler would not fail in any case.
+fn is_to_handle(settings: &Settings, state: &State, hand: DeliveryRef) -> bool {
+    let next = state.holding(hand).map(|holding| consumer::next(settings, hand, holding.stage));
+    next == Some(Move::Handle { hand }) && !consumer::fails(state, hand)
 }
 
 fn when(changes_something: bool, strike: Strike, found: &mut impl FnMut(Strike)) {
@@ -164,6 +175,7 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
         Strike::LeaseExpiry { hand } => end_lease(settings, state, hand),
         Strike::DedupForgotten => state.forget_below(state.log_len),
+        Strike::HandlerFails { hand } => consumer::fail(settings, state, hand),
         Strike::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
         Strike::Rewind { position } => rewind(settings, state, position, events),
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::settings::Settings;
 use super::state::{Phase, Record, State, id, index};
 use super::{PRODUCER, Witness};
-use crate::pipeline::Identity;
+use crate::pipeline::{Identity, OnRefusal};
 use crate::vocab::{EventKind, MessageId, Move, Outcome, PartitionId};
 
 pub(super) fn moves(
@@ -76,9 +76,10 @@ pub(super) fn time_out(settings: &Settings, state: &mut State, message: MessageI
 
 fn learn(settings: &Settings, state: &mut State, message: MessageId, outcome: Outcome, events: &mut impl Witness) {
     let may_retry = settings.attempts_max == 0 || state.attempts_left.at(index(message)) > 0;
+    let gives_up = outcome == Outcome::Refused && settings.producer.on_refusal == OnRefusal::GiveUp;
     match outcome {
         Outcome::Acked => resolve(state, index(message), Phase::Acked),
-        Outcome::Refused | Outcome::Unknown if may_retry => state.phases[index(message)] = Phase::Queued,
+        Outcome::Refused | Outcome::Unknown if may_retry && !gives_up => state.phases[index(message)] = Phase::Queued,
         Outcome::Refused | Outcome::Unknown => resolve(state, index(message), Phase::GivenUp),
     }
     events.push(

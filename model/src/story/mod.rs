@@ -166,6 +166,7 @@ fn fault_row(before: &State, strike: Strike) -> Row {
         }
         Strike::LeaseExpiry { hand } => (Broker, format!("the lease of position {} ends early", hand.position)),
         Strike::DedupForgotten => (Broker, "forgets what it has seen".to_owned()),
+        Strike::HandlerFails { hand } => (InventoryService, format!("the handler fails on {}", message(before, hand))),
         Strike::Poison { message } => (InventoryService, format!("order {message} will fail its handler every time")),
         Strike::Rewind { position } => (InventoryService, format!("is rewound to position {position}")),
     };

@@ -30,6 +30,8 @@ pub enum Strikes {
     Of,
     /// It comes before the move, whose outcome it decides. (`of`)
     Before,
+    /// It takes the place of the move, which counts as passed. (`of`)
+    Instead,
     /// It comes right after the move. (`after`)
     After,
 }
@@ -38,9 +40,14 @@ impl Strikes {
     /// The key that documents use.
     pub const fn word(self) -> &'static str {
         match self {
-            Strikes::Of | Strikes::Before => "of",
+            Strikes::Of | Strikes::Before | Strikes::Instead => "of",
             Strikes::After => "after",
         }
+    }
+
+    /// Whether it must strike before the move is taken.
+    pub const fn comes_first(self) -> bool {
+        matches!(self, Strikes::Before | Strikes::Instead)
     }
 }
 
@@ -111,7 +118,7 @@ faults! {
         { code: "pl", strikes: Of &[Attempt], in_real_runs: true, budget: 1 };
     /// The broker fails to store, and says so.
     PublishRefused { message: MessageId } = "publish-refused"
-        { code: "pr", strikes: Before &[Append], in_real_runs: true, budget: 1 };
+        { code: "pr", strikes: Instead &[Append], in_real_runs: true, budget: 1 };
     /// Stored, but the ack vanishes.
     PublishAckLost { message: MessageId } = "publish-ack-lost"
         { code: "pa", strikes: Of &[Ack], in_real_runs: true, budget: 1 };
@@ -150,6 +157,9 @@ faults! {
     /// The memory of seen messages is evicted or lost.
     DedupForgotten = "dedup-forgotten"
         { code: "df", strikes: After ANY, in_real_runs: false, budget: 0 };
+    /// The handler fails once; the next handling may succeed.
+    HandlerFails { hand: DeliveryRef } = "handler-fails"
+        { code: "hf", strikes: Instead &[Handle], in_real_runs: true, budget: 0 };
     /// One message makes its handler fail every time.
     Poison { message: MessageId } = "poison"
         { code: "ps", strikes: Before &[Submit], in_real_runs: false, budget: 0 };

@@ -99,6 +99,7 @@ fn toml_spells_every_setting_out() {
         attempts   = "until-acked"
         identity   = "sequence"
         on-restart = "outbox"
+        on-refusal = "retry"
         in-flight  = 1
 
         [broker]
@@ -113,10 +114,11 @@ fn toml_spells_every_setting_out() {
         max-deliveries   = 0
 
         [consumer]
-        settles   = "after-effect"
-        commits   = "each"
-        remembers = "with-effect"
-        workers   = 1
+        settles    = "after-effect"
+        commits    = "each"
+        remembers  = "with-effect"
+        on-failure = "release"
+        workers    = 1
 
         [faults]
         total            = 2

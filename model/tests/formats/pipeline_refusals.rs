@@ -35,7 +35,9 @@ fn an_unknown_key_is_refused_with_the_allowed_ones() {
     );
     refused(
         "[producer]\nattempts = \"once\"\nin_flight = 1\n",
-        expect!["line 3, `producer.in_flight`: unknown key; allowed here: attempts, identity, on-restart, in-flight"],
+        expect![
+            "line 3, `producer.in_flight`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, in-flight"
+        ],
     );
     refused(
         "[broker]\nack = \"never\"\n",
@@ -45,12 +47,14 @@ fn an_unknown_key_is_refused_with_the_allowed_ones() {
     );
     refused(
         "[consumer]\n\n\nworker = 1\n",
-        expect!["line 4, `consumer.worker`: unknown key; allowed here: settles, commits, remembers, workers"],
+        expect![
+            "line 4, `consumer.worker`: unknown key; allowed here: settles, commits, remembers, on-failure, workers"
+        ],
     );
     refused(
         "[faults]\nbroker-crsh = 1\n",
         expect![
-            "line 2, `faults.broker-crsh`: unknown key; allowed here: total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, poison, rewind"
+            "line 2, `faults.broker-crsh`: unknown key; allowed here: total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, handler-fails, poison, rewind"
         ],
     );
     refused(
@@ -61,7 +65,9 @@ fn an_unknown_key_is_refused_with_the_allowed_ones() {
     );
     refused(
         "producer.attemps = \"once\"\n",
-        expect!["line 1, `producer.attemps`: unknown key; allowed here: attempts, identity, on-restart, in-flight"],
+        expect![
+            "line 1, `producer.attemps`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, in-flight"
+        ],
     );
 }
 
@@ -159,7 +165,7 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     refused(
         "producer = \"once\"\n",
         expect![[
-            r#"line 1, `producer`: found "once"; allowed: a table with the keys attempts, identity, on-restart, in-flight"#
+            r#"line 1, `producer`: found "once"; allowed: a table with the keys attempts, identity, on-restart, on-refusal, in-flight"#
         ]],
     );
     refused(
@@ -194,7 +200,7 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     refused(
         "[[faults]]\ntotal = 1\n",
         expect![
-            "line 1, `faults`: found a list; allowed: a table with the keys total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, poison, rewind"
+            "line 1, `faults`: found a list; allowed: a table with the keys total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, handler-fails, poison, rewind"
         ],
     );
 }
@@ -351,7 +357,7 @@ fn json_is_refused_with_the_path_of_keys() {
     );
     refused(
         serde_json::json!({ "producer": { "atempts": 1 } }),
-        expect!["`producer.atempts`: unknown key; allowed here: attempts, identity, on-restart, in-flight"],
+        expect!["`producer.atempts`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, in-flight"],
     );
     refused(serde_json::json!({ "level": null }), expect![[r#"`level`: found null; allowed: "delivery", "effect""#]]);
     refused(

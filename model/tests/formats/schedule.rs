@@ -114,6 +114,7 @@ fn a_written_schedule_is_for_people_to_read() {
               "attempts": "until-acked",
               "identity": "sequence",
               "on-restart": "outbox",
+              "on-refusal": "retry",
               "in-flight": 1
             },
             "broker": {
@@ -131,6 +132,7 @@ fn a_written_schedule_is_for_people_to_read() {
               "settles": "after-effect",
               "commits": "each",
               "remembers": "with-effect",
+              "on-failure": "release",
               "workers": 1
             },
             "faults": {
@@ -230,6 +232,7 @@ fn every_step_is_written_by_its_word_and_what_it_names() {
         {"step":"settle-lost","hand":{"position":4,"late":true}} fault settle-lost: position 4 (lease ended)
         {"step":"lease-expiry","hand":{"position":4,"late":true}} fault lease-expiry: position 4 (lease ended)
         {"step":"dedup-forgotten"} fault dedup-forgotten
+        {"step":"handler-fails","hand":{"position":4,"late":true}} fault handler-fails: position 4 (lease ended)
         {"step":"poison","message":1} fault poison: message 1
         {"step":"rewind","position":3} fault rewind: to position 3
     "#]]

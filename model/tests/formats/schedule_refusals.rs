@@ -121,13 +121,13 @@ fn a_faults_mistake_is_refused_with_what_its_kind_allows() {
     fault_refused(
         "{}",
         expect![[
-            r#"`faults[0].fault`: missing; expected "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "poison", "rewind""#
+            r#"`faults[0].fault`: missing; expected "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "poison", "rewind""#
         ]],
     );
     fault_refused(
         r#"{"fault":"fire"}"#,
         expect![[
-            r#"`faults[0].fault`: found "fire"; allowed: "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "poison", "rewind""#
+            r#"`faults[0].fault`: found "fire"; allowed: "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "poison", "rewind""#
         ]],
     );
     fault_refused(r#"{"fault":"publish-ack-lost"}"#, expect![[r#"`faults[0].of`: missing; expected "ack""#]]);
@@ -201,7 +201,7 @@ fn a_steps_mistake_is_refused_with_its_place_in_the_list() {
     step_refused(
         r#"{"step":"publish"}"#,
         expect![
-            "`order.steps[1]`: not a step: unknown variant `publish`, expected one of `submit`, `attempt`, `receive`, `receive-late`, `append`, `sync`, `ack`, `take-reply`, `time-out`, `hand-off`, `deliver`, `handle`, `remember`, `settle`, `record-settle`, `dead-letter`, `publish-lost`, `publish-refused`, `publish-ack-lost`, `publish-duplicated`, `publish-reordered`, `producer-crash`, `producer-zombie`, `broker-crash`, `delivery-lost`, `consumer-crash`, `settle-lost`, `lease-expiry`, `dedup-forgotten`, `poison`, `rewind`"
+            "`order.steps[1]`: not a step: unknown variant `publish`, expected one of `submit`, `attempt`, `receive`, `receive-late`, `append`, `sync`, `ack`, `take-reply`, `time-out`, `hand-off`, `deliver`, `handle`, `remember`, `settle`, `record-settle`, `dead-letter`, `publish-lost`, `publish-refused`, `publish-ack-lost`, `publish-duplicated`, `publish-reordered`, `producer-crash`, `producer-zombie`, `broker-crash`, `delivery-lost`, `consumer-crash`, `settle-lost`, `lease-expiry`, `dedup-forgotten`, `handler-fails`, `poison`, `rewind`"
         ],
     );
     step_refused(r#"{"step":"submit"}"#, expect!["`order.steps[1]`: not a step: missing field `message`"]);

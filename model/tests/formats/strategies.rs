@@ -24,11 +24,8 @@ fn name() -> impl Strategy<Value = String> {
 
 fn producer() -> impl Strategy<Value = Producer> {
     let attempts = prop_oneof![Just(Attempts::UntilAcked), (1..=1000u32).prop_map(Attempts::AtMost)];
-    (attempts, word(), word(), 1..=64u32).prop_map(|(attempts, identity, on_restart, in_flight)| Producer {
-        attempts,
-        identity,
-        on_restart,
-        in_flight,
+    (attempts, word(), word(), word(), 1..=64u32).prop_map(|(attempts, identity, on_restart, on_refusal, in_flight)| {
+        Producer { attempts, identity, on_restart, on_refusal, in_flight }
     })
 }
 
@@ -49,11 +46,8 @@ fn broker() -> impl Strategy<Value = Broker> {
 }
 
 fn consumer() -> impl Strategy<Value = Consumer> {
-    (word(), word(), word(), 1..=64u32).prop_map(|(settles, commits, remembers, workers)| Consumer {
-        settles,
-        commits,
-        remembers,
-        workers,
+    (word(), word(), word(), word(), 1..=64u32).prop_map(|(settles, commits, remembers, on_failure, workers)| {
+        Consumer { settles, commits, remembers, on_failure, workers }
     })
 }
 

@@ -2,7 +2,9 @@
 
 use delivery_model::check::audit;
 use delivery_model::check::graph::{Checks, Walk};
-use delivery_model::pipeline::{Commits, FaultBudget, Identity, OnRestart, Pipeline, Remembers, Settles};
+use delivery_model::pipeline::{
+    Commits, FaultBudget, Identity, OnFailure, OnRefusal, OnRestart, Pipeline, Remembers, Settles,
+};
 use delivery_model::vocab::Fault;
 
 use crate::{preset, presets, protocol};
@@ -59,6 +61,12 @@ fn the_conditions_hold_under_unusual_settings() {
         |it| (it.producer.identity, it.broker.dedup) = (Identity::None, Default::default()),
         |it| (it.broker.max_deliveries, it.faults) = (2, it.faults.with(Fault::Poison, 1).with(Fault::Rewind, 1)),
         |it| it.faults = it.faults.with(Fault::LeaseExpiry, 1).with(Fault::DedupForgotten, 1),
+        |it| it.faults = it.faults.with(Fault::HandlerFails, 2),
+        |it| (it.producer.on_refusal, it.producer.in_flight) = (OnRefusal::GiveUp, 2),
+        |it| {
+            (it.consumer.on_failure, it.consumer.commits) = (OnFailure::Skip, Commits::Prefix);
+            it.faults = it.faults.with(Fault::HandlerFails, 2);
+        },
     ];
     unusual.iter().for_each(|&change| check(&preset("exactly-once", change), 2, 10_000));
 }

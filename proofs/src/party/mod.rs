@@ -116,6 +116,8 @@ pub enum Hardship {
     WriteFails,
     /// A broker forgets which messages it has seen.
     DedupForgotten,
+    /// A consumer's handler fails on this message, the next time.
+    HandlerFails(MessageId),
     /// A consumer's handler fails on this message, every time.
     Poison(MessageId),
 }

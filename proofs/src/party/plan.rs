@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use delivery_model::schedule::{PlannedFault, StepWord, Strikes};
+use delivery_model::schedule::{PlannedFault, StepWord};
 use delivery_model::vocab::{Fault, MessageId};
 
 /// The planned faults of one run.
@@ -56,5 +56,5 @@ impl Plan {
 
 /// It decides what becomes of its step, and so comes before it.
 fn is_ahead(fault: Fault) -> bool {
-    fault.row().strikes == Strikes::Before
+    fault.row().strikes.comes_first()
 }

@@ -53,8 +53,13 @@ fn confirmed() -> impl Strategy<Value = (Attempts, Acks, Obligation)> {
 }
 
 fn producer() -> impl Strategy<Value = Producer> {
-    let settings = (word(), 1..=3u32);
-    settings.prop_map(|(on_restart, in_flight)| Producer { on_restart, in_flight, ..Producer::default() })
+    let settings = (word(), word(), 1..=3u32);
+    settings.prop_map(|(on_restart, on_refusal, in_flight)| Producer {
+        on_restart,
+        on_refusal,
+        in_flight,
+        ..Producer::default()
+    })
 }
 
 fn broker() -> impl Strategy<Value = Broker> {
@@ -76,8 +81,14 @@ fn broker() -> impl Strategy<Value = Broker> {
 }
 
 fn consumer() -> impl Strategy<Value = Consumer> {
-    let settings = (word(), word(), word(), 1..=3u32);
-    settings.prop_map(|(settles, commits, remembers, workers)| Consumer { settles, commits, remembers, workers })
+    let settings = (word(), word(), word(), word(), 1..=3u32);
+    settings.prop_map(|(settles, commits, remembers, on_failure, workers)| Consumer {
+        settles,
+        commits,
+        remembers,
+        on_failure,
+        workers,
+    })
 }
 
 /// Restarts and stragglers within the encoding's two bits and two places; of the other kinds a few each.

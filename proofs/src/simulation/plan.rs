@@ -97,10 +97,11 @@ impl<'a> Plan<'a> {
         let awaited = self.points.get(&(word, Some(message)))?;
         for &index in &awaited.faults {
             let planned = &self.faults[index];
-            if planned.fault.row().strikes != Strikes::Before {
+            if !planned.fault.row().strikes.comes_first() {
                 continue;
             }
-            let Some(fault) = Strike::at(planned.fault, Target::Message(message)).map(Step::Fault) else { continue };
+            let strike = [Target::Message(message), step.target()].iter().find_map(|it| Strike::at(planned.fault, *it));
+            let Some(fault) = strike.map(Step::Fault) else { continue };
             if planned.at.nth == awaited.times + 1 && self.fired[index].is_none() && world.can(fault) {
                 self.fired[index] = Some(now);
                 return Some(fault);
@@ -118,8 +119,8 @@ impl<'a> Plan<'a> {
                 self.count(world, StepWord::Ack, about);
             }
         }
-        if let Step::Fault(Strike::PublishRefused { .. }) = step {
-            self.count(world, StepWord::Append, about);
+        if let Some(row) = step.fault().map(Fault::row).filter(|row| row.strikes == Strikes::Instead) {
+            row.at.iter().for_each(|&word| self.count(world, word, about));
         }
     }
 
@@ -132,7 +133,7 @@ impl<'a> Plan<'a> {
         let consumer = about.consumer.or_else(|| holder(world, about.hand?)).unwrap_or_default();
         let position = about.hand.map(|hand| hand.position);
         for &fault in &awaited.faults {
-            let is_forestalling = self.faults[fault].fault.row().strikes == Strikes::Before;
+            let is_forestalling = self.faults[fault].fault.row().strikes.comes_first();
             if self.faults[fault].at.nth == awaited.times && !is_forestalling {
                 self.armed.push(Armed { fault, position, consumer });
             }
@@ -173,7 +174,7 @@ fn step_of(planned: &PlannedFault, armed: &Armed, world: &World) -> Option<Step>
 fn is_called_off(planned: &PlannedFault, armed: &Armed, world: &World) -> bool {
     let message = planned.at.message.unwrap_or_default();
     match (planned.fault.row().strikes, planned.at.step) {
-        (Strikes::After | Strikes::Before, _) => false,
+        (Strikes::After | Strikes::Before | Strikes::Instead, _) => false,
         (Strikes::Of, StepWord::Attempt) => !world.is_on_wire(message),
         (Strikes::Of, StepWord::Ack) => !world.ack_is_on_way(message),
         (Strikes::Of, _) => step_of(planned, armed, world).is_none(),

@@ -40,7 +40,10 @@ pub fn planned(schedule: &Schedule) -> Result<Vec<PlannedFault>, NoPoints> {
     for (at, &step) in steps.iter().enumerate() {
         match step.fault() {
             Some(fault) => {
-                planned.push(passed.plan(&world, step, fault).ok_or(NoPoints::BeforeEverything { at, fault })?)
+                planned.push(passed.plan(&world, step, fault).ok_or(NoPoints::BeforeEverything { at, fault })?);
+                if fault.row().strikes == Strikes::Instead {
+                    fault.row().at.iter().for_each(|&word| passed.count(word, world.message_of(step)));
+                }
             }
             None => passed.pass(&world, step),
         }
@@ -61,7 +64,11 @@ struct Passed {
 impl Passed {
     fn pass(&mut self, world: &World, step: Step) {
         let Some(word) = StepWord::of(&step) else { return };
-        let message = world.message_of(step).filter(|_| word.has_message());
+        self.count(word, world.message_of(step));
+    }
+
+    fn count(&mut self, word: StepWord, message: Option<MessageId>) {
+        let message = message.filter(|_| word.has_message());
         let times = self.times.entry((word, message)).or_default();
         *times += 1;
         self.points.push(Point { step: word, message, nth: *times });
@@ -78,7 +85,7 @@ impl Passed {
             Strikes::After => *self.points.iter().rev().find(|point| row.at.contains(&point.step))?,
             // What a loss befalls was put on its way by the latest such step.
             Strikes::Of => of_message(|passed| passed.max(1)),
-            Strikes::Before => of_message(|passed| passed + 1),
+            Strikes::Before | Strikes::Instead => of_message(|passed| passed + 1),
         };
         let synced = world.broker().log().synced().0;
         let planned = PlannedFault::new(fault, at);

@@ -1,5 +1,7 @@
 //! `check`: the promise, whether it holds in both worlds, and the story if it does not.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::common::{delivery_in, expected, names, place, samples};
@@ -30,6 +32,18 @@ fn the_samples_get_their_verdicts() {
         assert_eq!(object["worlds"]["model"]["complete"], true, "{name}");
         assert!(object["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{name}");
         assert_eq!(object["worlds"]["model"]["verdicts"], object["worlds"]["simulation"]["verdicts"], "{name}");
+    }
+}
+
+/// What a public report tells breaks the promise in both worlds alike.
+#[test]
+fn a_reports_pipeline_breaks_its_promise_in_both_worlds() {
+    let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/reports");
+    for report in std::fs::read_dir(&reports).expect("the reports") {
+        let file = report.expect("readable").path();
+        let ended = delivery_in(&reports, &["check", "--json", file.to_str().expect("a name")]);
+        let [object] = &ended.json()[..] else { panic!("one object for one pipeline: {}", ended.out) };
+        assert_eq!((ended.code, &object["agree"]), (1, &Value::Bool(true)), "{}: {}", file.display(), ended.err);
     }
 }
 

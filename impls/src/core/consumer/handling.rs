@@ -4,10 +4,11 @@
 //! job, [`Job::run`] runs it, and [`end`](Consumer::end) takes in its result. The worker records the reports of the job before
 //! `end`, so that the effect is recorded before any other party can act on it.
 
-use delivery_model::pipeline::{Commits, Leases, Remembers, Settles};
+use delivery_model::pipeline::{Commits, Leases, OnFailure, Remembers, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, SettleOutcome};
 
 use super::{Consumer, Task};
+use crate::core::deliveries::Subscription;
 use crate::core::delivery::{DeliveryId, GROUP, HandOff};
 use crate::core::inbox::covers;
 use crate::core::report::Report;
@@ -52,8 +53,10 @@ pub struct Handled {
 
 #[derive(Clone, Debug)]
 enum Outcome {
-    /// Nothing took effect: the handler or the store said no.
+    /// Nothing took effect: the store said no.
     Refused,
+    /// Nothing took effect: the handler failed.
+    Failed,
     /// Nothing took effect, and the delivery counts as handled. Only a seeded bug does so.
     PassedOver,
     Committed {
@@ -123,6 +126,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             Outcome::Committed { is_to_remember, finished } => (is_to_remember, finished),
             Outcome::PassedOver => (false, None),
             Outcome::Refused => return self.give_up(hand),
+            Outcome::Failed => return self.end_failed(hand),
         };
         if let Some(finished) = finished {
             self.inbox.forget_done(&finished);
@@ -154,6 +158,16 @@ impl<S: ConsumerSteps> Consumer<S> {
         Ok(())
     }
 
+    /// The handler failed: the delivery is given back, or passed by like what a cursor has finished. Where the settle came
+    /// first, the position has counted as finished since then.
+    fn end_failed(&mut self, hand: DeliveryId) {
+        let skips = self.settings.on_failure == OnFailure::Skip && self.settles() != Settles::BeforeEffect;
+        if self.subscription == Subscription::Cursor && skips {
+            self.finish(hand);
+        }
+        self.give_up(hand);
+    }
+
     fn finish_handling(&mut self, hand: DeliveryId) {
         match self.settles() {
             Settles::AfterEffect => self.set_task(hand, Task::Settle),
@@ -173,7 +187,7 @@ impl<S: ConsumerSteps> Job<S> {
         let effect = handler(record).and_then(|()| store.effect_of(&record.payload).map_err(|_| HandlerFailed));
         let Ok(effect) = effect else {
             let passes_over = self.steps.passes_over_failure();
-            let outcome = if passes_over { Outcome::PassedOver } else { Outcome::Refused };
+            let outcome = if passes_over { Outcome::PassedOver } else { Outcome::Failed };
             return Ok(Handled { outcome, reports: Vec::new() });
         };
         let is_new = !self.steps.was_handled(store, hand.position, || self.has_seen(store))?;

@@ -10,8 +10,9 @@ use super::super::faults::Role;
 use super::super::run::{DriverError, Interrupt, Run};
 use super::state::{Shared, Taken};
 use super::{NAME, failed};
-use crate::core::consumer::{Handled, Job, Task};
+use crate::core::consumer::{Handled, HandlerFailed, Job, Task};
 use crate::core::steps::Steps;
+use crate::data::record::Record;
 use crate::store::embedded::EmbeddedInventory;
 
 /// Works until nothing more will come.
@@ -77,7 +78,9 @@ fn handle<S: Steps>(
     message: Option<MessageId>,
 ) -> Result<Option<Handled>, Interrupt> {
     let handled = shared.inventory.with(taken.life, |inventory| {
-        let mut handled = job.run(inventory, |_| Ok(())).map_err(failed)?;
+        let fails = run.forestalled(StepWord::Handle, message)?.is_some();
+        let handler = |_: &Record| if fails { Err(HandlerFailed) } else { Ok(()) };
+        let mut handled = job.run(inventory, handler).map_err(failed)?;
         handled.reports.drain(..).try_for_each(|report| run.tell(NAME, &report))?;
         Ok::<_, DriverError>(handled)
     });

@@ -1,6 +1,7 @@
 //! Rules for the steps from the broker's disk to the settle.
 
 use super::Outlook;
+use crate::spec::consumer;
 use crate::spec::state::{Holding, Stage};
 use crate::vocab::{DeliveryRef, Fault};
 
@@ -48,8 +49,8 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
 
     /// What fails will be handed off for ever.
     pub(super) fn handle_commutes(&self, hand: DeliveryRef) -> bool {
-        let message = self.state.log[hand.position.0 as usize].message();
-        !self.state.fails(message + 1) && self.is_safe_from(&[Fault::ConsumerCrash, Fault::BrokerCrash])
+        let strikes = [Fault::ConsumerCrash, Fault::BrokerCrash, Fault::HandlerFails];
+        !consumer::fails(self.state, hand) && self.is_safe_from(&strikes)
     }
 
     pub(super) fn record_commutes(&self, hand: DeliveryRef) -> bool {

@@ -2,7 +2,7 @@
 
 use super::Outlook;
 use crate::party_state::Decision;
-use crate::pipeline::{Acks, OnRestart};
+use crate::pipeline::{Acks, OnRefusal, OnRestart};
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::broker::decide;
 use crate::spec::state::{Phase, Record};
@@ -86,7 +86,8 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
 
     pub(super) fn take_reply_commutes(&self, message: usize) -> bool {
         let is_acked = self.state.phases[message] == Phase::AckOnWire;
-        (is_acked || self.may_come_back(message))
+        let gives_up = self.settings.producer.on_refusal == OnRefusal::GiveUp;
+        (is_acked || gives_up || self.may_come_back(message))
             && (!is_acked || self.is_safe_from(&[Fault::PublishAckLost]))
             && self.producer_stays()
             && self.broker_stays()

@@ -112,7 +112,7 @@ impl<S: BrokerSteps> Party for ShippedBroker<S> {
         match hardship {
             Hardship::WriteFails => self.write_fails = true,
             Hardship::DedupForgotten => self.core.forget_seen(),
-            Hardship::Poison(_) => return false,
+            Hardship::HandlerFails(_) | Hardship::Poison(_) => return false,
         }
         true
     }

@@ -26,6 +26,7 @@ pub struct ShippedConsumer<E = Effects, S = Sound> {
     remembers: Remembers,
     hands: BTreeMap<String, DeliveryId>,
     poisoned: BTreeSet<MessageId>,
+    fails_next: BTreeSet<MessageId>,
     /// For deliveries of brokers that tell no position.
     next_place: u64,
 }
@@ -47,6 +48,7 @@ pub fn consumer_with<E: EffectStore + Default, S: ConsumerSteps>(
         remembers: pipeline.consumer.remembers,
         hands: BTreeMap::new(),
         poisoned: BTreeSet::new(),
+        fails_next: BTreeSet::new(),
         next_place: 0,
     }
 }
@@ -83,6 +85,7 @@ impl<E: EffectStore + Default, S: ConsumerSteps> Party for ShippedConsumer<E, S>
 
     fn suffer(&mut self, hardship: Hardship) -> bool {
         match hardship {
+            Hardship::HandlerFails(message) => self.fails_next.insert(message),
             Hardship::Poison(message) => self.poisoned.insert(message),
             Hardship::WriteFails | Hardship::DedupForgotten => false,
         }
@@ -111,8 +114,11 @@ impl<E: EffectStore, S: ConsumerSteps> ShippedConsumer<E, S> {
 
     fn work(&mut self, hand: DeliveryId, task: Task) {
         let mut store = self.store.borrow_mut();
-        let poisoned = &self.poisoned;
-        let handler = |record: &Record| if poisoned.contains(&record.message) { Err(HandlerFailed) } else { Ok(()) };
+        let (poisoned, fails_next) = (&self.poisoned, &mut self.fails_next);
+        let handler = |record: &Record| {
+            let fails = fails_next.remove(&record.message) || poisoned.contains(&record.message);
+            if fails { Err(HandlerFailed) } else { Ok(()) }
+        };
         match task {
             Task::Handle => self.core.handle(hand, &mut *store, handler).expect(WORKS),
             Task::Remember => self.core.remember(hand, &mut *store).expect(WORKS),

@@ -21,7 +21,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
             Fault::LeaseExpiry => self.end_lease(about),
             Fault::DedupForgotten => self.forget_seen(),
             // They come before their points, and decide what becomes of them; a rewind is left out.
-            Fault::PublishRefused | Fault::Poison | Fault::Rewind => false,
+            Fault::PublishRefused | Fault::HandlerFails | Fault::Poison | Fault::Rewind => false,
         }
     }
 
@@ -160,6 +160,16 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         if knows_how {
             self.record.fault(Fault::DedupForgotten, Lane::Broker, "forgets what it has seen");
             self.stir_broker();
+        }
+        knows_how
+    }
+
+    /// The handler of the delivery that the consumer is about to get fails.
+    pub(super) fn fail_handler(&mut self, consumer: u8, message: MessageId) -> bool {
+        let knows_how = self.consumers[usize::from(consumer)].party().suffer(Hardship::HandlerFails(message));
+        if knows_how {
+            let text = format!("{}the handler fails on {message}", moves::prefix(consumer));
+            self.record.fault(Fault::HandlerFails, Lane::InventoryService, text);
         }
         knows_how
     }

@@ -241,6 +241,13 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         if self.consumers[usize::from(consumer)].life != life {
             return;
         }
+        let is_stalled = self.stalled.as_ref().is_some_and(|stalled| stalled.consumer == consumer);
+        for index in self.plan.ahead(StepWord::Handle, delivery.message).into_iter().filter(|_| !is_stalled) {
+            if self.fail_handler(consumer, MessageId(delivery.message)) {
+                self.plan.fire(index);
+                self.plan.pass(StepWord::Handle, delivery.message);
+            }
+        }
         match &mut self.stalled {
             Some(stalled) if stalled.consumer == consumer => stalled.kept = Some(delivery),
             _ => self.tell_consumer(consumer, ToConsumer::Deliver(delivery)),

@@ -1,6 +1,6 @@
 //! How the producer's bugs come out.
 
-use delivery_model::pipeline::{Acks, Attempts, Dedup, Identity, Obligation, OnRestart, Pipeline};
+use delivery_model::pipeline::{Acks, Attempts, Dedup, Identity, Obligation, OnRefusal, OnRestart, Pipeline};
 use delivery_model::schedule::StepWord;
 use delivery_model::semantics::PropertyId;
 use delivery_model::vocab::Fault;
@@ -56,7 +56,7 @@ pub(super) fn story(mutant: Mutant, pipeline: &mut Pipeline) -> Option<Story> {
             Story::new(1, &refused, PropertyId::AckedNotLost).twin(|it| it.broker.acks = Acks::OnReceipt)
         }
         Mutant::GivesUpOnRefusal => {
-            Story::new(1, &refused, PropertyId::SubmittedNotLost).twin(|it| it.producer.attempts = Attempts::AtMost(1))
+            Story::new(1, &refused, PropertyId::SubmittedNotLost).twin(|it| it.producer.on_refusal = OnRefusal::GiveUp)
         }
         Mutant::GivesUpOnSilence => {
             Story::new(1, &lost, PropertyId::SubmittedNotLost).twin(|it| it.producer.attempts = Attempts::AtMost(1))

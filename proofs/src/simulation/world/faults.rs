@@ -1,6 +1,6 @@
 //! What may go wrong, and what it does to wires, disks and cores. A fault that would change nothing is not possible.
 
-use delivery_impls::core::consumer::{Consumer, Task};
+use delivery_impls::core::consumer::{Consumer, HandlerFailed, Task};
 use delivery_impls::core::delivery::ConsumerId;
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::Verdict;
@@ -42,6 +42,10 @@ impl World {
             ConsumerCrash { consumer } => require(self.consumer_can_lose(consumer), "it has nothing to lose"),
             LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease"),
             DedupForgotten => require(self.broker.memory().covers() > 0, "nothing is remembered"),
+            HandlerFails { hand } => require(
+                self.is_to_do(hand, Task::Handle) && self.message_at(hand.position) != self.poisoned,
+                "it is not to be handled, or its handler fails in any case",
+            ),
             Poison { message } => require(
                 self.poisoned.is_none() && self.to_submit() == Some(message),
                 "it is not the next message, or another is poisoned",
@@ -67,6 +71,7 @@ impl World {
             Strike::ConsumerCrash { consumer } => self.restart_consumer(ConsumerId(consumer)),
             Strike::LeaseExpiry { hand } => self.expire(hand.position),
             Strike::DedupForgotten => self.broker.forget_seen(),
+            Strike::HandlerFails { hand } => self.handle(hand, |_| Err(HandlerFailed)),
             Strike::Poison { message } => self.poisoned = Some(message),
             Strike::Rewind { position } => self.rewind(position),
         }

@@ -32,7 +32,13 @@ impl World {
             Move::HandOff { position } => self.hand_off(position),
             Move::DeadLetter { position } => self.broker.dead_letter(position).expect(WORKS),
             Move::Deliver { hand } => self.deliver(hand),
-            Move::Handle { hand } => self.handle(hand),
+            Move::Handle { hand } => {
+                let poisoned = self.poisoned;
+                self.handle(hand, |record| match poisoned == Some(record.message) {
+                    true => Err(HandlerFailed),
+                    false => Ok(()),
+                });
+            }
             Move::Remember { hand } => self.remember(hand),
             Move::Settle { hand } => self.settle(hand),
             Move::RecordSettle { hand } => self.record_settle(hand),
@@ -80,13 +86,8 @@ impl World {
         self.consumer_mut(hand_off.consumer).deliver(hand_off);
     }
 
-    fn handle(&mut self, hand: DeliveryRef) {
+    pub(super) fn handle(&mut self, hand: DeliveryRef, handler: impl FnOnce(&Record) -> Result<(), HandlerFailed>) {
         let (id, consumer) = self.held(hand);
-        let poisoned = self.poisoned;
-        let handler = |record: &Record| match poisoned == Some(record.message) {
-            true => Err(HandlerFailed),
-            false => Ok(()),
-        };
         let consumer = &mut self.consumers[usize::from(consumer.0)];
         consumer.handle(id, &mut self.inventory, handler).expect(WORKS);
     }
