@@ -369,6 +369,7 @@ const SETTINGS: &str = "\
 producer.attempts = \"until-acked\"
 producer.identity = \"sequence\"
 producer.on-restart = \"outbox\"
+producer.on-refusal = \"retry\"
 producer.in-flight = 1
 broker.acks = \"after-sync\"
 broker.dedup = \"sequence\"
@@ -382,6 +383,7 @@ broker.max-deliveries = 0
 consumer.settles = \"after-effect\"
 consumer.commits = \"each\"
 consumer.remembers = \"with-effect\"
+consumer.on-failure = \"release\"
 consumer.workers = 1
 ";
 

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use delivery_model::pipeline::{Commits, Delivers, Pipeline, Settles};
+use delivery_model::pipeline::{Delivers, Pipeline};
 use delivery_model::vocab::{DeliveryNumber, Position};
 
 use super::delivery::{ConsumerId, DeliveryId};
@@ -29,12 +29,9 @@ pub enum Subscription {
 }
 
 impl Subscription {
-    /// A consumer that commits more than single positions, or keeps them itself, follows a cursor.
+    /// The subscription of a pipeline's consumers.
     pub fn of(pipeline: &Pipeline) -> Self {
-        match (pipeline.consumer.settles, pipeline.consumer.commits) {
-            (Settles::BeforeEffect | Settles::AfterEffect, Commits::Each) => Subscription::Leased,
-            _ => Subscription::Cursor,
-        }
+        if pipeline.consumer.follows_cursor() { Subscription::Cursor } else { Subscription::Leased }
     }
 }
 

@@ -171,7 +171,7 @@ struct Incarnation<'a, S> {
     inputs: &'a Receiver<Input>,
     to_broker: &'a SyncSender<Input>,
     next_connection: &'a mut u64,
-    /// How it is to end, once it is to. A later incarnation goes on so.
+    /// The drain that it was asked for, which outlives a crash.
     draining: &'a mut Option<Drain>,
     core: Broker<SharedJournal, S>,
     syncer: Syncer,
@@ -245,7 +245,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         match self.core.drain_end(self.run.now()) {
             Some(DrainEnd::Drained) => Some(Ended::Drained),
             Some(DrainEnd::GaveUp) => Some(Ended::Stopped),
-            // The others of its process are done, and nobody waits for the rest any more.
+            // The other parties of the process have ended.
             None => (*self.draining == Some(Drain::Whole) && self.run.is_stopping()).then_some(Ended::Stopped),
         }
     }

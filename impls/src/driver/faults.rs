@@ -42,7 +42,7 @@ pub enum PlanError {
 /// What strikes at a point that was just reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Struck {
-    /// What the step was about to send, or to store, is lost to this fault.
+    /// The fault by which what the step sent is lost.
     pub lost: Option<Fault>,
     /// The role that took the step crashes now, of this.
     pub crash: Option<PlannedFault>,
@@ -127,9 +127,12 @@ impl Injector {
         let due: Vec<PlannedFault> = watch.planned.extract_if(.., |planned| planned.at.nth == now).collect();
         let mut struck = Struck::default();
         for planned in due {
+            let is_loss = planned.fault.row().strikes == Strikes::Of;
             match self.victim(planned, role) {
-                None if struck.lost.is_none() => struck.lost = state.strikes(planned.fault).then_some(planned.fault),
-                // What is lost already cannot be lost again.
+                None if is_loss && struck.lost.is_none() => {
+                    struck.lost = state.strikes(planned.fault).then_some(planned.fault)
+                }
+                // What is lost already cannot be lost again, and a step that was taken cannot be replaced.
                 None => state.mailboxes.entry(role).or_default().push(planned),
                 Some(victim) if victim == role && struck.crash.is_none() => {
                     struck.crash = state.strikes(planned.fault).then_some(planned);
@@ -260,6 +263,18 @@ mod tests {
         assert_eq!(injector.reached(producer, StepWord::Attempt, Some(MessageId(1))), LOST);
         assert_eq!(injector.crash_due(producer), None);
         assert_eq!(injector.tally().unreached, planned[..1]);
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_step_strikes_before_it_and_once() {
+        let (step, message) = (StepWord::Handle, Some(MessageId(1)));
+        let second = planned(Fault::HandlerFails, step, 1, 2);
+        let injector = Injector::new(&[second, second], 1).unwrap();
+        let handle = || (injector.forestalled(step, message), injector.reached(Role::Consumer, step, message));
+        assert_eq!(handle(), (None, NOTHING), "it is the first time");
+        assert_eq!(handle(), (Some(Fault::HandlerFails), NOTHING), "the spare one is no loss");
+        assert_eq!(handle(), (None, NOTHING));
+        assert_eq!(injector.tally(), Tally { fired: [(Fault::HandlerFails, 1)].into(), unreached: vec![second] });
     }
 
     #[test]

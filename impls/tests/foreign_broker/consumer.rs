@@ -373,6 +373,33 @@ fn a_crash_after_it_remembered_forgets_it() {
 }
 
 #[test]
+fn a_failed_handler_makes_no_effect_and_its_position_is_released_or_skipped() {
+    for (on_failure, next) in [("release", 0), ("skip", 1)] {
+        let setup = Setup::new(&format!("[consumer]\ncommits = \"prefix\"\non-failure = \"{on_failure}\""));
+        let served = serve_as(setup.struck_by(Fault::HandlerFails, StepWord::Handle));
+        served.subscribed();
+        served.say(&hand_off(0, 1));
+        let mut has = Positions::default();
+        let released = loop {
+            match served.hear() {
+                ToBroker::Has(positions) => has = positions,
+                ToBroker::Release(hand) => break hand.position,
+                said => panic!("{on_failure}: nothing was handled: {said:?}"),
+            }
+        };
+        assert_eq!((released, has.contains(Position(0))), (Position(0), on_failure == "skip"), "{on_failure}");
+        // The next handling succeeds.
+        served.say(&hand_off(next, 2));
+        let request = served.hear_settle();
+        assert_eq!(request.covers, Covers::Below(Position(next + 1)), "{on_failure}");
+        let seen: Vec<EventKind> = served.events.try_iter().collect();
+        assert!(seen.contains(&EventKind::Fault { fault: Fault::HandlerFails }), "{on_failure}: {seen:?}");
+        assert_eq!(seen.into_iter().filter_map(effect).collect::<Vec<_>>(), [MessageId(next + 1)], "{on_failure}");
+        served.end();
+    }
+}
+
+#[test]
 fn a_settle_that_is_lost_is_awaited_like_any_other() {
     let served = serve_as(Setup::new("").struck_by(Fault::SettleLost, StepWord::Settle));
     served.subscribed();

@@ -118,6 +118,19 @@ pub struct FaultBudget {
     pub each: [u32; Fault::ALL.len()],
 }
 
+impl Consumer {
+    /// Whether the consumer follows a cursor: it commits more than single positions, or stores its positions itself.
+    pub fn follows_cursor(&self) -> bool {
+        self.commits != Commits::Each || self.settles == Settles::WithEffect
+    }
+
+    /// Whether the position of a failed handler counts as finished from then on. Where the settle comes first, it has counted
+    /// so before.
+    pub fn skips_failures(&self) -> bool {
+        self.on_failure == OnFailure::Skip && self.follows_cursor() && self.settles != Settles::BeforeEffect
+    }
+}
+
 impl FaultBudget {
     /// No faults at all: what an empty `[faults]` means.
     pub const NONE: FaultBudget = FaultBudget { total: 0, each: [0; Fault::ALL.len()] };

@@ -6,7 +6,7 @@ use super::broker::{covered, mark_settled};
 use super::settings::Settings;
 use super::state::{Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
-use crate::pipeline::{Identity, OnFailure, Remembers, Settles};
+use crate::pipeline::{Identity, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
 
 pub(super) fn moves(
@@ -40,11 +40,9 @@ pub(super) fn fails(state: &State, hand: DeliveryRef) -> bool {
     state.fails(state.log[hand.position.0 as usize].message() + 1)
 }
 
-/// The handler failed: the hand-off is given back, or passed by like what a cursor has finished. Where the settle came first,
-/// the position has counted as finished since then.
+/// Ends a hand-off whose handler failed: it is released, or its position is skipped.
 pub(super) fn fail(settings: &Settings, state: &mut State, hand: DeliveryRef) {
-    let skips = settings.consumer.on_failure == OnFailure::Skip && settings.consumer.settles != Settles::BeforeEffect;
-    if settings.cursor && skips {
+    if settings.consumer.skips_failures() {
         let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
         finished(state, hand, consumer);
         // It may be committed already.

@@ -2,8 +2,8 @@
 
 use super::bounds::{COUNT_MAX, MESSAGES_MAX, RESTARTS_MAX, TooManyMessages};
 use crate::pipeline::{
-    Attempts, Broker, Commits, Consumer, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, Producer,
-    RecordsSettles, Settles,
+    Attempts, Broker, Consumer, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, Producer,
+    RecordsSettles,
 };
 use crate::vocab::Fault;
 
@@ -53,7 +53,7 @@ impl Settings {
             leases_checked: broker.leases == Leases::Checked,
             deliveries_max: broker.max_deliveries.min(COUNT_MAX) as u8,
             consumers: if budget[Fault::LeaseExpiry as usize] > 0 { 2 } else { 1 },
-            cursor: consumer.commits != Commits::Each || consumer.settles == Settles::WithEffect,
+            cursor: consumer.follows_cursor(),
             budget,
             budget_total: if pipeline.faults.total == 0 { u32::MAX } else { pipeline.faults.total },
         })

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use super::{ForReal, RUNS_MAX, Race, Row, SHARED_BUGS, SharedBug, UNGUIDED_MAX};
-use crate::mutants::{Mutant, Party};
+use crate::mutants::Mutant;
 use crate::simulation::kill_schedules::SEEDS;
+use delivery_model::vocab::Party;
 
 /// The page. What it says is the same in every run of the same build.
 pub fn markdown(rows: &[Row]) -> String {

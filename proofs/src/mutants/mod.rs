@@ -14,16 +14,7 @@ mod broker;
 mod consumer;
 mod producer;
 
-/// Whose decision a bug is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Party {
-    /// The producer's.
-    Producer,
-    /// The broker's.
-    Broker,
-    /// The consumer's.
-    Consumer,
-}
+use delivery_model::vocab::Party;
 
 impl Mutant {
     /// The seeded bug of this name, in capitals or not.

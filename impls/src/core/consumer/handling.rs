@@ -4,11 +4,10 @@
 //! job, [`Job::run`] runs it, and [`end`](Consumer::end) takes in its result. The worker records the reports of the job before
 //! `end`, so that the effect is recorded before any other party can act on it.
 
-use delivery_model::pipeline::{Commits, Leases, OnFailure, Remembers, Settles};
+use delivery_model::pipeline::{Commits, Leases, Remembers, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, SettleOutcome};
 
 use super::{Consumer, Task};
-use crate::core::deliveries::Subscription;
 use crate::core::delivery::{DeliveryId, GROUP, HandOff};
 use crate::core::inbox::covers;
 use crate::core::report::Report;
@@ -158,11 +157,9 @@ impl<S: ConsumerSteps> Consumer<S> {
         Ok(())
     }
 
-    /// The handler failed: the delivery is given back, or passed by like what a cursor has finished. Where the settle came
-    /// first, the position has counted as finished since then.
+    /// Ends a delivery whose handler failed: it is released, or its position is skipped.
     fn end_failed(&mut self, hand: DeliveryId) {
-        let skips = self.settings.on_failure == OnFailure::Skip && self.settles() != Settles::BeforeEffect;
-        if self.subscription == Subscription::Cursor && skips {
+        if self.settings.skips_failures() {
             self.finish(hand);
         }
         self.give_up(hand);

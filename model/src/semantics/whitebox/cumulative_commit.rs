@@ -3,14 +3,14 @@
 //! Judged when positions become committed: of those beside the settle's own, each must have its effect by then. Whether
 //! its own has is settled-after-effect's say.
 //!
-//! Claimed where the contiguous prefix is committed after its effects, by the current owner of the work, and what failed is
-//! not passed by. Committing the
+//! Claimed where the contiguous prefix is committed after its effects, by the current owner of the work, and no
+//! failed message is skipped. Committing the
 //! highest position seen is the mistake that it finds (parallel-consumer #826).
 
 use super::inspection::{Happened, Inspection};
 use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, below};
-use crate::pipeline::{Commits, Leases, OnFailure, Pipeline, Settles};
+use crate::pipeline::{Commits, Leases, Pipeline, Settles};
 use crate::vocab::{MessageId, Move, Position, Step};
 
 /// The property.
@@ -26,7 +26,7 @@ impl Inspection for CumulativeCommit {
         pipeline.consumer.commits == Commits::Prefix
             && pipeline.consumer.settles != Settles::BeforeEffect
             && pipeline.broker.leases == Leases::Checked
-            && pipeline.consumer.on_failure != OnFailure::Skip
+            && !pipeline.consumer.skips_failures()
     }
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {

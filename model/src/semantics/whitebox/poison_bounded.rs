@@ -2,7 +2,7 @@
 //!
 //! What vanishes is a durable record that nobody will ever hand off again although it has no effect, was not settled and
 //! is no dead letter: that shows when nothing more can happen. It is owed that much where positions are delivered until
-//! they are settled, settled after their effect, and not passed by when their handler failed.
+//! they are settled, settled after their effect, and not skipped when their handler failed.
 //!
 //! Claimed where there is a max, or where nothing may vanish.
 

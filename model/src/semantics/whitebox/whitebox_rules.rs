@@ -1,6 +1,6 @@
 //! What of a pipeline's settings the white-box properties are read by. Whether they are claimed is each one's own say.
 
-use crate::pipeline::{Commits, Delivers, Identity, OnFailure, Pipeline, Settles};
+use crate::pipeline::{Commits, Delivers, Identity, Pipeline, Settles};
 use crate::vocab::Fault;
 
 /// The settings that matter. Constant for a run.
@@ -25,15 +25,15 @@ pub struct WhiteboxRules {
 impl From<&Pipeline> for WhiteboxRules {
     fn from(pipeline: &Pipeline) -> Self {
         let (broker, consumer) = (&pipeline.broker, &pipeline.consumer);
-        let is_cursor = consumer.commits != Commits::Each || consumer.settles == Settles::WithEffect;
-        let skips = consumer.on_failure == OnFailure::Skip && is_cursor;
         WhiteboxRules {
             window: broker.dedup_window.into(),
             deliveries_max: broker.max_deliveries,
             has_epochs: pipeline.producer.identity == Identity::Sequence,
             is_transactional: consumer.settles == Settles::WithEffect,
             is_cumulative: consumer.commits != Commits::Each,
-            is_owed: broker.delivers == Delivers::UntilSettled && consumer.settles != Settles::BeforeEffect && !skips,
+            is_owed: broker.delivers == Delivers::UntilSettled
+                && consumer.settles != Settles::BeforeEffect
+                && !consumer.skips_failures(),
             rewinds: pipeline.faults.of(Fault::Rewind) > 0,
         }
     }

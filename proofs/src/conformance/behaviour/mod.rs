@@ -10,7 +10,7 @@ mod consumer;
 use std::fmt;
 use std::time::Duration;
 
-use delivery_model::pipeline::{Commits, Pipeline, Settles};
+use delivery_model::pipeline::Pipeline;
 use delivery_model::semantics::PropertyId;
 
 pub use broker::broker;
@@ -129,7 +129,7 @@ impl<'a, P: Party> Bench<'a, P> {
 
 /// Every position is handed off and settled for itself.
 fn is_leased(pipeline: &Pipeline) -> bool {
-    pipeline.consumer.commits == Commits::Each && pipeline.consumer.settles != Settles::WithEffect
+    !pipeline.consumer.follows_cursor()
 }
 
 fn expect(is_met: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {

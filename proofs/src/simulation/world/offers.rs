@@ -73,7 +73,7 @@ impl World {
         self.producer.next_attempt().map(|(message, _)| message)
     }
 
-    /// What the producer waits for in vain: nothing is left that could bring a reply.
+    /// The messages that the producer waits for although nothing is left that could bring a reply.
     fn to_time_out(&self) -> impl Iterator<Item = MessageId> + '_ {
         let waiting = self.producer.outbox().waiting_for_reply().map(|(message, _)| message);
         waiting.filter(|message| self.nothing_is_left_of(*message))
