@@ -33,7 +33,7 @@ fn no_seeded_bug_survives_and_the_page_in_the_docs_says_what_each_cost() {
     expect_file!["../../docs/kill-matrix.md"].assert_eq(&markdown(&rows));
 }
 
-/// A step that no bug replaces only stands in the way of who reads the core.
+/// A step that no bug replaces is not needed.
 #[test]
 fn every_step_of_the_cores_is_replaced_by_a_seeded_bug() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -171,7 +171,7 @@ struct Incarnation<'a, S> {
     inputs: &'a Receiver<Input>,
     to_broker: &'a SyncSender<Input>,
     next_connection: &'a mut u64,
-    /// The drain that it was asked for, which outlives a crash.
+    /// The drain that was asked for. It outlives a crash.
     draining: &'a mut Option<Drain>,
     core: Broker<SharedJournal, S>,
     syncer: Syncer,

@@ -189,7 +189,7 @@ words! {
         /// It tries again, as often as its attempts allow.
         #[default]
         Retry = "retry",
-        /// It drops the message, as if its attempts were used up. Silence is no refusal.
+        /// It drops the message, as if its attempts were used up. A time-out is no refusal.
         GiveUp = "give-up",
     }
 }
@@ -201,7 +201,7 @@ words! {
         /// It gives the delivery back: the broker hands the position off again.
         #[default]
         Release = "release",
-        /// It goes on as if it were done, and a later commit covers it. Without a cursor none does: it is given back.
+        /// It goes on as if the message were handled, and a later commit covers it. Without a cursor, it is given back.
         Skip = "skip",
     }
 }

@@ -1,4 +1,4 @@
-//! A pipeline's settings, and what the hot loop asks for more often than is cheap to work out.
+//! A pipeline's settings, and values derived from them that the hot loop needs often.
 
 use super::bounds::{COUNT_MAX, MESSAGES_MAX, RESTARTS_MAX, TooManyMessages};
 use crate::pipeline::{

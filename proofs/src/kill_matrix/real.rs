@@ -26,7 +26,7 @@ use crate::simulation::kill_schedules::{KillSchedule, kill_schedule};
 pub const RUNS_MAX: u32 = 3;
 /// A run of a few messages takes a fraction of that, time-outs included.
 const STUCK_AFTER: Duration = Duration::from_secs(3);
-/// Sound cores come to rest: only a machine that stands still makes them late.
+/// The limit of a run of sound cores, which end long before it unless the machine is stalled.
 const SOUND_STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// What real runs of a seeded bug's kill schedule show whenever they are tried.

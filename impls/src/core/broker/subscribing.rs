@@ -30,7 +30,7 @@ pub enum Misplaced {
     },
 }
 
-/// How long a broker that is to end goes on delivering.
+/// The extent of a drain: how long the broker goes on delivering before it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Drain {
     /// Until all is delivered, however long that takes.
@@ -39,7 +39,7 @@ pub enum Drain {
     Until(Millis),
 }
 
-/// How a broker that was to end did.
+/// The way in which a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrainEnd {
     /// No producer is connected, and all that it took in is confirmed and delivered.

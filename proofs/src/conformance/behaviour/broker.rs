@@ -17,7 +17,7 @@ fn repeats(pipeline: &Pipeline) -> bool {
     is_leased(pipeline) && pipeline.broker.delivers == Delivers::UntilSettled
 }
 
-/// A delivery may be lost, or outlived: then a lease must end.
+/// Whether a delivery may be lost, or a lease may end before its delivery is settled: then leases must end.
 fn ends_leases(pipeline: &Pipeline) -> bool {
     [Fault::DeliveryLost, Fault::LeaseExpiry].iter().any(|fault| pipeline.faults.of(*fault) > 0)
 }

@@ -2,7 +2,7 @@
 //! about.
 //!
 //! A simulation may never come to a certain exchange; here each is made on purpose. What the settings do not promise is
-//! not asked. Of groups that follow a cursor ([`Commits::Prefix`] and the like) only what concerns publishing is asked.
+//! not asked. Of groups that follow a cursor (`commits = "prefix"` and the like) only what concerns publishing is asked.
 
 mod broker;
 mod consumer;

@@ -164,7 +164,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
         knows_how
     }
 
-    /// The handler of the delivery that the consumer is about to get fails.
+    /// Makes the handler fail on the delivery that the consumer gets next.
     pub(super) fn fail_handler(&mut self, consumer: u8, message: MessageId) -> bool {
         let knows_how = self.consumers[usize::from(consumer)].party().suffer(Hardship::HandlerFails(message));
         if knows_how {
