@@ -118,6 +118,20 @@ pub struct FaultBudget {
     pub each: [u32; Fault::ALL.len()],
 }
 
+impl Pipeline {
+    /// Whether a message can become a dead letter: after too many deliveries, or because its handler failed.
+    pub fn sets_aside(&self) -> bool {
+        self.broker.max_deliveries > 0 || self.consumer.on_failure == OnFailure::DeadLetter
+    }
+}
+
+impl Acks {
+    /// Whether a confirmation says what became of the attempt: it waits for the disk.
+    pub fn wait_for_disk(self) -> bool {
+        matches!(self, Acks::AfterSync | Acks::Replicated)
+    }
+}
+
 impl Consumer {
     /// Whether the consumer follows a cursor: it commits more than single positions, or stores its positions itself.
     pub fn follows_cursor(&self) -> bool {

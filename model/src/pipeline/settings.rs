@@ -7,8 +7,9 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    Acks, Attempts, Commits, Dedup, DedupOnRestart, Delivers, Identity, Leases, OnFailure, OnRefusal, OnRestart,
-    Pipeline, RecordsSettles, Remembers, Semantics, Settles,
+    Acks, AnswersDuplicates, Attempts, Commits, DeadLettering, Dedup, DedupOnRestart, Delivers, ForgottenProducers,
+    HandsOff, Identity, Leases, NewGroup, OnDuplicate, OnFailure, OnRefusal, OnRestart, OutboxRead, Overflow, Pipeline,
+    RecordsSettles, RelayCommits, Remembers, Semantics, Settles,
 };
 use crate::document::{Cursor, Location, Mistake, Value, quoted};
 use crate::words::Explained;
@@ -25,6 +26,12 @@ pub const DEDUP_WINDOW_LIMIT: u32 = 1_000_000;
 pub const MAX_DELIVERIES_LIMIT: u32 = 1000;
 /// The most workers, each of which is a thread in a real run.
 pub const WORKERS_LIMIT: u32 = 64;
+/// The largest capacity of a queue: the model's log is short.
+pub const CAPACITY_LIMIT: u32 = 3;
+/// The most deliveries that are handled as one.
+pub const BATCH_LIMIT: u32 = 3;
+/// The most deliveries that wait in the consumer's buffer.
+pub const PREFETCH_LIMIT: u32 = 2;
 /// The largest budget of a kind of fault, and of all together.
 pub const FAULTS_LIMIT: u32 = 1_000_000;
 
@@ -147,6 +154,10 @@ section! {
         "What becomes of unfinished messages when the producer restarts."
     "on-refusal" on_refusal: OnRefusal;
         "What the producer does when the broker refuses an attempt."
+    "outbox" outbox: OutboxRead;
+        "How the producer finds in its outbox what is to be sent, where it keeps one (`on-restart` is not \"forgets\")."
+    "relay-commits" relay_commits: RelayCommits;
+        "When a producer that reads its outbox by position stores the position."
     "in-flight" in_flight: u32 = 1, in 1..=IN_FLIGHT_LIMIT;
         "How many messages may be unresolved at once."
 }
@@ -162,8 +173,18 @@ section! {
         "How many of the latest records the recognition covers; 0: all."
     "dedup-on-restart" dedup_on_restart: DedupOnRestart;
         "What the broker's restart does to its memory of seen messages."
+    "answers-duplicates" answers_duplicates: AnswersDuplicates;
+        "What the broker answers to an attempt that it takes for a duplicate."
+    "forgotten-producers" forgotten_producers: ForgottenProducers;
+        "What the broker does with a number in the middle of a session that it does not know (`dedup = \"sequence\"`)."
     "fencing" fencing: bool = true;
         "The broker refuses attempts of older producer epochs, where messages carry an epoch (`identity = \"sequence\"`)."
+    "capacity" capacity: u32 = 0, in 0..=CAPACITY_LIMIT;
+        "How many records that are not settled the queue holds; 0: any number."
+    "overflow" overflow: Overflow;
+        "What the broker does with a publish that finds the queue full."
+    "hands-off" hands_off: HandsOff;
+        "From when on the broker hands off a record."
     "delivers" delivers: Delivers;
         "How often the broker hands a position off."
     "records-settles" records_settles: RecordsSettles;
@@ -172,6 +193,10 @@ section! {
         "Whether only the current delivery may settle."
     "max-deliveries" max_deliveries: u32 = 0, in 0..=MAX_DELIVERIES_LIMIT;
         "After so many deliveries without a settle, a position is set aside as a dead letter; 0: never."
+    "dead-lettering" dead_lettering: DeadLettering;
+        "How a dead letter is put into its own queue."
+    "new-group" new_group: NewGroup;
+        "Where a group begins that has no position."
 }
 
 section! {
@@ -185,6 +210,12 @@ section! {
         "Where the consumer remembers what it has seen: by identity, or by position where there is none."
     "on-failure" on_failure: OnFailure;
         "What the consumer does with a delivery whose handler failed."
+    "on-duplicate" on_duplicate: OnDuplicate;
+        "What the consumer does with a delivery of a message that it remembers."
+    "batch" batch: u32 = 1, in 1..=BATCH_LIMIT;
+        "How many deliveries are handled and settled as one; where one fails, all of them have failed."
+    "prefetch" prefetch: u32 = 0, in 0..=PREFETCH_LIMIT;
+        "How many deliveries the consumer receives ahead of its workers, each with its lease."
     "workers" workers: u32 = 1, in 1..=WORKERS_LIMIT;
         "How many deliveries the consumer works on at once."
 }

@@ -89,6 +89,8 @@ words! {
         /// Once the record is durable.
         #[default]
         AfterSync = "after-sync",
+        /// Once the record is durable and a follower has it.
+        Replicated = "replicated",
     }
 }
 
@@ -165,6 +167,8 @@ words! {
         AfterEffect = "after-effect",
         /// Its position is stored in the effect's transaction, and it resumes from there.
         WithEffect = "with-effect",
+        /// At any moment after the delivery, whatever becomes of the effect.
+        InBackground = "in-background",
     }
 }
 
@@ -191,6 +195,8 @@ words! {
         Retry = "retry",
         /// It drops the message, as if its attempts were used up. A time-out is no refusal.
         GiveUp = "give-up",
+        /// It starts over in a new epoch, and sends all that is unfinished again under a fresh identity.
+        NewEpoch = "new-epoch",
     }
 }
 
@@ -203,6 +209,120 @@ words! {
         Release = "release",
         /// It goes on as if the message were handled, and a later commit covers it. Without a cursor, it is given back.
         Skip = "skip",
+        /// It is set aside as a dead letter.
+        DeadLetter = "dead-letter",
+        /// It is published again at the end of the log, then settled.
+        Requeue = "requeue",
+    }
+}
+
+words! {
+    /// What the consumer does with a delivery of a message that it remembers.
+    #[derive(Default)]
+    OnDuplicate {
+        /// It settles it, without another effect.
+        #[default]
+        Settle = "settle",
+        /// It does nothing more: the delivery is given back, or, of a cursor, passed over.
+        Ignore = "ignore",
+    }
+}
+
+words! {
+    /// How the producer finds in its outbox what is to be sent.
+    #[derive(Default)]
+    OutboxRead {
+        /// Row by row: what is not finished is sent.
+        #[default]
+        Rows = "rows",
+        /// By position: what comes after the last position that was read.
+        Cursor = "cursor",
+    }
+}
+
+words! {
+    /// When a producer that reads its outbox by position stores the position.
+    #[derive(Default)]
+    RelayCommits {
+        /// Once the message is acked.
+        #[default]
+        AfterAck = "after-ack",
+        /// Before the message is published.
+        BeforePublish = "before-publish",
+    }
+}
+
+words! {
+    /// What the broker answers to an attempt that it takes for a duplicate.
+    #[derive(Default)]
+    AnswersDuplicates {
+        /// An ack, once the record is durable.
+        #[default]
+        Ack = "ack",
+        /// A refusal.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// What the broker does with a sequence number in the middle of a session that it does not know.
+    #[derive(Default)]
+    ForgottenProducers {
+        /// It takes it as the session's first.
+        #[default]
+        Accept = "accept",
+        /// It refuses it, as a gap.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// From when on the broker hands off a record.
+    #[derive(Default)]
+    HandsOff {
+        /// Once it is durable.
+        #[default]
+        Synced = "synced",
+        /// Once it is appended, durable or not.
+        Appended = "appended",
+    }
+}
+
+words! {
+    /// How a dead letter is put into its own queue.
+    #[derive(Default)]
+    DeadLettering {
+        /// In one durable step with the settle.
+        #[default]
+        WithSettle = "with-settle",
+        /// It is published, then settled: it may be lost.
+        AtMostOnce = "at-most-once",
+        /// It is published until that is confirmed, then settled: it may come twice.
+        AtLeastOnce = "at-least-once",
+    }
+}
+
+words! {
+    /// What the broker does with a publish that finds the queue full.
+    #[derive(Default)]
+    Overflow {
+        /// It refuses it.
+        #[default]
+        Refuse = "refuse",
+        /// It drops the oldest record that is not settled.
+        DropOldest = "drop-oldest",
+    }
+}
+
+words! {
+    /// Where a group begins that has no position.
+    #[derive(Default)]
+    NewGroup {
+        /// At the first record.
+        #[default]
+        Earliest = "earliest",
+        /// Behind the last record.
+        Latest = "latest",
     }
 }
 

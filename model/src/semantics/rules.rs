@@ -77,9 +77,9 @@ impl From<&Pipeline> for Rules {
         let settle = match (pipeline.promises, pipeline.consumer.settles) {
             (Some(promise), _) => SettleRule::needed_by(promise),
             (None, Settles::BeforeEffect) => SettleRule::BeforeEffect,
-            (None, Settles::AfterEffect | Settles::WithEffect) => SettleRule::AfterEffect,
+            (None, Settles::AfterEffect | Settles::WithEffect | Settles::InBackground) => SettleRule::AfterEffect,
         };
-        let sets_aside = pipeline.broker.max_deliveries > 0;
+        let sets_aside = pipeline.sets_aside();
         Rules {
             level: pipeline.level,
             obligation: pipeline.obligation,

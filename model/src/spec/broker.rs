@@ -65,7 +65,7 @@ pub(super) fn receive(settings: &Settings, state: &mut State, message: MessageId
     state.phases[message] = match settings.broker.acks {
         Acks::Never => Phase::Silent,
         Acks::OnReceipt => Phase::AckOnWire,
-        Acks::AfterSync => Phase::Received,
+        Acks::AfterSync | Acks::Replicated => Phase::Received,
     };
 }
 
@@ -88,8 +88,8 @@ pub(super) fn append(settings: &Settings, state: &mut State) {
     }
     let message = transmission.record.message();
     match (settings.broker.acks, decision) {
-        (Acks::AfterSync, Decision::Refuse) => state.phases[message] = Phase::RefusalOnWire,
-        (Acks::AfterSync, _) => state.phases[message] = Phase::AckOwed,
+        (Acks::AfterSync | Acks::Replicated, Decision::Refuse) => state.phases[message] = Phase::RefusalOnWire,
+        (Acks::AfterSync | Acks::Replicated, _) => state.phases[message] = Phase::AckOwed,
         (Acks::OnReceipt | Acks::Never, _) => {}
     }
 }

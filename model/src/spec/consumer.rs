@@ -154,7 +154,7 @@ pub(super) fn remember(settings: &Settings, state: &mut State, hand: DeliveryRef
 /// Handling is over: what is left is the settle, where it comes last.
 fn finish(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     match settings.consumer.settles {
-        Settles::AfterEffect => state.set_stage(hand, Stage::ToSettle),
+        Settles::AfterEffect | Settles::InBackground => state.set_stage(hand, Stage::ToSettle),
         Settles::BeforeEffect | Settles::WithEffect => state.set_holding(hand, None),
     }
 }

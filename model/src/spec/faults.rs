@@ -7,7 +7,7 @@ use super::broker::slide_dedup_window;
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, consumer, producer};
-use crate::pipeline::{Acks, Dedup, OnRestart, Remembers};
+use crate::pipeline::{Dedup, OnRestart, Remembers};
 use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, SettleOutcome, Strike};
 
 pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut(Strike)) {
@@ -42,7 +42,15 @@ pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bo
         | Fault::DedupForgotten
         | Fault::HandlerFails
         | Fault::Poison
-        | Fault::Rewind => true,
+        | Fault::Rewind
+        | Fault::HandlerCrashes
+        | Fault::DeadLetterLost
+        | Fault::Redrive
+        | Fault::CommitReordered
+        | Fault::Failover
+        | Fault::RecordExpired
+        | Fault::GroupForgotten
+        | Fault::Rebalance => true,
     };
     fits && is_in_budget(settings, state, fault)
 }
@@ -110,6 +118,14 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             let back = (0..usize::from(state.synced)).filter(marked);
             back.for_each(|position| found(Strike::Rewind { position: Position(position as u64) }));
         }
+        Fault::HandlerCrashes
+        | Fault::DeadLetterLost
+        | Fault::Redrive
+        | Fault::CommitReordered
+        | Fault::Failover
+        | Fault::RecordExpired
+        | Fault::GroupForgotten
+        | Fault::Rebalance => {}
     }
 }
 
@@ -178,12 +194,20 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::HandlerFails { hand } => consumer::fail(settings, state, hand),
         Strike::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
         Strike::Rewind { position } => rewind(settings, state, position, events),
+        Strike::HandlerCrashes { .. } => {}
+        Strike::DeadLetterLost { .. } => {}
+        Strike::Redrive { .. } => {}
+        Strike::CommitReordered { .. } => {}
+        Strike::Failover { .. } => {}
+        Strike::RecordExpired { .. } => {}
+        Strike::GroupForgotten => {}
+        Strike::Rebalance => {}
     }
 }
 
 fn refuse(settings: &Settings, state: &mut State, message: MessageId) {
     state.slot = None;
-    if settings.broker.acks == Acks::AfterSync {
+    if settings.broker.acks.wait_for_disk() {
         state.phases[index(message)] = Phase::RefusalOnWire;
     }
 }

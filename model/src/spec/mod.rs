@@ -193,6 +193,8 @@ impl Spec {
             ReceiveLate { message } => broker::receive_late(state, message),
             Append { .. } => broker::append(settings, state),
             Sync => broker::sync(state),
+            SyncSettles => {}
+            Requeue { .. } => {}
             Ack { message } => broker::ack(state, message),
             HandOff { position } => broker::hand_off(settings, state, position),
             DeadLetter { position } => broker::dead_letter(state, position, events),

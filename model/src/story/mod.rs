@@ -128,6 +128,7 @@ fn row((before, after): (&State, &State), decided: Option<Decision>, step: Step,
         Move::ReceiveLate { message } => (Broker, Broker, format!("receives a late copy of {message}")),
         Move::Append { message } => (Broker, Broker, format!("{} {message}", decision(before, decided))),
         Move::Sync => (Broker, Broker, "syncs".to_owned()),
+        Move::SyncSettles => (Broker, Broker, "syncs its settles".to_owned()),
         Move::Ack { message } => (Broker, OrderService, format!("ack {message}")),
         Move::TakeReply { message } => (OrderService, OrderService, format!("{} {message}", reply(events))),
         Move::TimeOut { message } => (OrderService, OrderService, format!("hears nothing of {message}")),
@@ -138,6 +139,7 @@ fn row((before, after): (&State, &State), decided: Option<Decision>, step: Step,
         Move::Remember { hand } => {
             (InventoryService, InventoryService, format!("notes {} as seen, in memory", message(before, hand)))
         }
+        Move::Requeue { hand } => (InventoryService, Broker, format!("publish {} again", message(before, hand))),
         Move::Settle { hand } => settle(before, after, hand),
         Move::RecordSettle { hand } => (Broker, Broker, recorded(hand, events)),
     };
@@ -168,6 +170,18 @@ fn fault_row(before: &State, strike: Strike) -> Row {
         Strike::DedupForgotten => (Broker, "forgets what it has seen".to_owned()),
         Strike::HandlerFails { hand } => (InventoryService, format!("the handler fails on {}", message(before, hand))),
         Strike::Poison { message } => (InventoryService, format!("order {message} will fail its handler every time")),
+        Strike::HandlerCrashes { message } => {
+            (InventoryService, format!("order {message} will kill its consumer every time"))
+        }
+        Strike::DeadLetterLost { position } => (Broker, format!("the dead letter of position {position} is lost")),
+        Strike::Redrive { position } => (Broker, format!("the dead letter of position {position} is put back")),
+        Strike::CommitReordered { message } => {
+            (OrderService, format!("order {message} takes its row's position, and commits later"))
+        }
+        Strike::Failover { keeps } => (Broker, failover(before, keeps)),
+        Strike::RecordExpired { position } => (Broker, format!("position {position} expires")),
+        Strike::GroupForgotten => (Broker, "forgets the group's position".to_owned()),
+        Strike::Rebalance => (InventoryService, "the partition passes to the other consumer".to_owned()),
         Strike::Rewind { position } => (InventoryService, format!("is rewound to position {position}")),
     };
     Row { from: lane, to: lane, text, fault: true }
@@ -228,6 +242,14 @@ fn recorded(hand: DeliveryRef, events: &[EventKind]) -> String {
     let refused = |event: &EventKind| matches!(event, EventKind::Settle { outcome: SettleOutcome::Refused, .. });
     let verb = if events.iter().any(refused) { "refuses the stale settle of" } else { "records as settled:" };
     format!("{verb} position {}", hand.position)
+}
+
+fn failover(before: &State, keeps: u64) -> String {
+    match before.log().count() as u64 - keeps {
+        0 => "fails; its follower has every record and takes over".to_owned(),
+        1 => "fails; its follower lacks the last record and takes over".to_owned(),
+        lost => format!("fails; its follower lacks the last {lost} records and takes over"),
+    }
 }
 
 fn crash(before: &State, keeps: u64) -> String {

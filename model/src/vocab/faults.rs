@@ -52,7 +52,7 @@ impl Strikes {
 }
 
 const PUBLISHING: &[StepWord] = &[Submit, Attempt, Receive, ReceiveLate, Append, Sync, Ack, TakeReply, TimeOut];
-const CONSUMING: &[StepWord] = &[HandOff, Deliver, Handle, Remember, Settle, RecordSettle];
+const CONSUMING: &[StepWord] = &[HandOff, Deliver, Handle, Remember, Requeue, Settle, RecordSettle];
 const ANY: &[StepWord] = &StepWord::ALL;
 
 macro_rules! faults {
@@ -160,12 +160,37 @@ faults! {
     /// The handler fails once; the next handling may succeed.
     HandlerFails { hand: DeliveryRef } = "handler-fails"
         { code: "hf", strikes: Instead &[Handle], in_real_runs: true, budget: 0 };
+    /// One message kills its consumer each time it is handled.
+    HandlerCrashes { message: MessageId } = "handler-crashes"
+        { code: "hc", strikes: Before &[Submit], in_real_runs: false, budget: 0 };
     /// One message makes its handler fail every time.
     Poison { message: MessageId } = "poison"
         { code: "ps", strikes: Before &[Submit], in_real_runs: false, budget: 0 };
     /// The consumer is reset to an earlier position.
     Rewind { position: Position } = "rewind"
         { code: "rw", strikes: After ANY, in_real_runs: false, budget: 0 };
+    /// A dead letter vanishes on its way into its own queue.
+    DeadLetterLost { position: Position } = "dead-letter-lost"
+        { code: "xl", strikes: Instead &[DeadLetter], in_real_runs: false, budget: 0 };
+    /// A dead letter is put back as a new record.
+    Redrive { position: Position } = "redrive"
+        { code: "rd", strikes: After ANY, in_real_runs: false, budget: 0 };
+    /// An outbox row becomes visible after the next one, although its position comes first.
+    CommitReordered { message: MessageId } = "commit-reordered"
+        { code: "co", strikes: Before &[Submit], in_real_runs: false, budget: 0 };
+    /// A follower takes over: records that it does not have are lost, synced or not.
+    /// The first `keeps` records survive.
+    Failover { keeps: u64 } = "failover"
+        { code: "fo", strikes: After ANY, in_real_runs: false, budget: 0 };
+    /// A record is dropped by age before it was settled.
+    RecordExpired { position: Position } = "record-expired"
+        { code: "re", strikes: After ANY, in_real_runs: false, budget: 0 };
+    /// The group's position is lost.
+    GroupForgotten = "group-forgotten"
+        { code: "gf", strikes: After ANY, in_real_runs: false, budget: 0 };
+    /// A cursor passes to the other consumer while its owner has work in hand.
+    Rebalance = "rebalance"
+        { code: "rb", strikes: After CONSUMING, in_real_runs: false, budget: 0 };
 }
 
 impl Fault {

@@ -66,8 +66,10 @@ moves! {
     ReceiveLate { message: MessageId } = "receive-late", "late receipt";
     /// The broker decides about what it received: append it, recognise it as a duplicate, or refuse it.
     Append { message: MessageId } = "append", "append";
-    /// The broker's log, and settles recorded lazily, reach the disk.
+    /// The broker's log reaches the disk.
     Sync = "sync", "sync";
+    /// Settles that the broker recorded lazily reach the disk.
+    SyncSettles = "sync-settles", "sync of the settles";
     /// The broker confirms the message to its producer.
     /// With `acks = "on-receipt"` the ack that goes out with the receipt counts as this step.
     Ack { message: MessageId } = "ack", "ack";
@@ -83,6 +85,8 @@ moves! {
     Handle { hand: DeliveryRef } = "handle", "handling";
     /// The consumer notes in memory that it has seen the message.
     Remember { hand: DeliveryRef } = "remember", "remembering";
+    /// The consumer publishes a message again whose handler failed.
+    Requeue { hand: DeliveryRef } = "requeue", "requeueing";
     /// The consumer tells the broker that it is done.
     Settle { hand: DeliveryRef } = "settle", "settle";
     /// The broker records (or refuses) the settle, and the consumer learns of it.
@@ -108,19 +112,21 @@ impl StepWord {
         use StepWord::*;
         match self {
             Submit | Attempt | TakeReply | TimeOut => Party::Producer,
-            Receive | ReceiveLate | Append | Sync | Ack | HandOff | RecordSettle | DeadLetter => Party::Broker,
-            Deliver | Handle | Remember | Settle => Party::Consumer,
+            Receive | ReceiveLate | Append | Sync | SyncSettles | Ack | HandOff | RecordSettle | DeadLetter => {
+                Party::Broker
+            }
+            Deliver | Handle | Remember | Requeue | Settle => Party::Consumer,
         }
     }
 
     /// Whether the move is about one message. A sync is about all of them.
     pub fn has_message(self) -> bool {
-        self != StepWord::Sync
+        !matches!(self, StepWord::Sync | StepWord::SyncSettles)
     }
 
     /// Whether the move follows from a hand-off, and so comes after its message is stored.
     pub fn is_of_delivery(self) -> bool {
         use StepWord::*;
-        matches!(self, HandOff | Deliver | Handle | Remember | Settle | RecordSettle | DeadLetter)
+        matches!(self, HandOff | Deliver | Handle | Remember | Requeue | Settle | RecordSettle | DeadLetter)
     }
 }

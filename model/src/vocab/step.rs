@@ -139,6 +139,7 @@ impl fmt::Display for Move {
             ReceiveLate { message } => write!(f, "broker receives a late copy of message {message}"),
             Append { message } => write!(f, "broker decides about message {message}"),
             Sync => write!(f, "broker syncs"),
+            SyncSettles => write!(f, "broker syncs its settles"),
             Ack { message } => write!(f, "broker acks message {message}"),
             TakeReply { message } => write!(f, "order service takes the reply about message {message}"),
             TimeOut { message } => write!(f, "order service stops waiting for message {message}"),
@@ -147,6 +148,7 @@ impl fmt::Display for Move {
             Deliver { hand } => write!(f, "inventory service receives {hand}"),
             Handle { hand } => write!(f, "inventory service handles {hand}"),
             Remember { hand } => write!(f, "inventory service notes {hand} as seen"),
+            Requeue { hand } => write!(f, "inventory service publishes {hand} again"),
             Settle { hand } => write!(f, "inventory service settles {hand}"),
             RecordSettle { hand } => write!(f, "broker records the settle of {hand}"),
         }

@@ -24,20 +24,37 @@ fn name() -> impl Strategy<Value = String> {
 
 fn producer() -> impl Strategy<Value = Producer> {
     let attempts = prop_oneof![Just(Attempts::UntilAcked), (1..=1000u32).prop_map(Attempts::AtMost)];
-    (attempts, word(), word(), word(), 1..=64u32).prop_map(|(attempts, identity, on_restart, on_refusal, in_flight)| {
-        Producer { attempts, identity, on_restart, on_refusal, in_flight }
-    })
+    let restarts = (word(), word(), word(), word());
+    (attempts, word(), restarts, 1..=64u32).prop_map(
+        |(attempts, identity, (on_restart, on_refusal, outbox, relay_commits), in_flight)| Producer {
+            attempts,
+            identity,
+            on_restart,
+            on_refusal,
+            outbox,
+            relay_commits,
+            in_flight,
+        },
+    )
 }
 
 fn broker() -> impl Strategy<Value = Broker> {
-    let dedup = (word(), 0..=1_000_000u32, word(), any::<bool>());
+    let dedup = (word(), 0..=1_000_000u32, word(), any::<bool>(), word(), word());
+    let queue = (0..=3u32, word(), word(), word(), word());
     let deliveries = (word(), word(), word(), 0..=1000u32);
-    (word(), dedup, deliveries).prop_map(|(acks, dedup, deliveries)| Broker {
+    (word(), dedup, queue, deliveries).prop_map(|(acks, dedup, queue, deliveries)| Broker {
         acks,
         dedup: dedup.0,
         dedup_window: dedup.1,
         dedup_on_restart: dedup.2,
         fencing: dedup.3,
+        answers_duplicates: dedup.4,
+        forgotten_producers: dedup.5,
+        capacity: queue.0,
+        overflow: queue.1,
+        hands_off: queue.2,
+        dead_lettering: queue.3,
+        new_group: queue.4,
         delivers: deliveries.0,
         records_settles: deliveries.1,
         leases: deliveries.2,
@@ -46,9 +63,19 @@ fn broker() -> impl Strategy<Value = Broker> {
 }
 
 fn consumer() -> impl Strategy<Value = Consumer> {
-    (word(), word(), word(), word(), 1..=64u32).prop_map(|(settles, commits, remembers, on_failure, workers)| {
-        Consumer { settles, commits, remembers, on_failure, workers }
-    })
+    let at_once = (1..=64u32, 1..=3u32, 0..=2u32);
+    (word(), word(), word(), word(), word(), at_once).prop_map(
+        |(settles, commits, remembers, on_failure, on_duplicate, (workers, batch, prefetch))| Consumer {
+            settles,
+            commits,
+            remembers,
+            on_failure,
+            on_duplicate,
+            workers,
+            batch,
+            prefetch,
+        },
+    )
 }
 
 fn faults() -> impl Strategy<Value = FaultBudget> {

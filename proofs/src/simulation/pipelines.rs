@@ -48,7 +48,7 @@ fn confirmed() -> impl Strategy<Value = (Attempts, Acks, Obligation)> {
     (attempts, word(), word()).prop_map(|(attempts, acks, obligation)| match (acks, attempts) {
         (Acks::Never, Attempts::UntilAcked) => (Attempts::AtMost(2), acks, Obligation::Submitted),
         (Acks::Never, Attempts::AtMost(_)) => (attempts, acks, Obligation::Submitted),
-        (Acks::OnReceipt | Acks::AfterSync, _) => (attempts, acks, obligation),
+        (Acks::OnReceipt | Acks::AfterSync | Acks::Replicated, _) => (attempts, acks, obligation),
     })
 }
 
@@ -88,6 +88,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
         remembers,
         on_failure,
         workers,
+        ..Consumer::default()
     })
 }
 

@@ -41,7 +41,7 @@ pub type AttemptKey = (ProducerId, Epoch, MessageId, Identity);
 /// attempt has a reply of its own.
 pub fn attempt_key(settings: &pipeline::Broker, publish: &Publish) -> Option<AttemptKey> {
     let Record { producer, epoch, message, identity, .. } = publish.record;
-    let joins = settings.dedup != Dedup::None && settings.acks == Acks::AfterSync && identity != Identity::None;
+    let joins = settings.dedup != Dedup::None && settings.acks.wait_for_disk() && identity != Identity::None;
     joins.then_some((producer, epoch, message, identity))
 }
 
@@ -206,7 +206,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// Notes that a confirmation is due when the record is durable, if anybody waits for one. Who waits already for one of
     /// the same message gets it then too.
     fn owe(&mut self, waiting: Waiting, publish: &Publish, stored: Stored, is_duplicate: bool) {
-        if self.settings.acks != Acks::AfterSync || waiting.is_empty() {
+        if !self.settings.acks.wait_for_disk() || waiting.is_empty() {
             return;
         }
         let (submission, identity) = (publish.record.submission(), publish.record.identity);
@@ -221,7 +221,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// Replies at once, unless the broker acked on receipt.
     fn answer(&mut self, waiting: &Waiting, publish: &Publish, verdict: Verdict) {
-        if self.settings.acks == Acks::AfterSync {
+        if self.settings.acks.wait_for_disk() {
             self.reply(waiting, publish.record.message, verdict);
         }
     }

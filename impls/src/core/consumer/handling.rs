@@ -167,7 +167,7 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     fn finish_handling(&mut self, hand: DeliveryId) {
         match self.settles() {
-            Settles::AfterEffect => self.set_task(hand, Task::Settle),
+            Settles::AfterEffect | Settles::InBackground => self.set_task(hand, Task::Settle),
             Settles::BeforeEffect | Settles::WithEffect => self.give_up(hand),
         }
     }

@@ -82,14 +82,17 @@ pub fn class(step: &Step) -> u8 {
         Receive { .. } => RECEIVE,
         ReceiveLate { .. } => RECEIVE_LATE,
         Append { .. } => APPEND,
-        Sync => SYNC,
+        Sync | SyncSettles => SYNC,
         Ack { message } => ACK + of_message(message),
         TakeReply { message } | TimeOut { message } => LEARN + of_message(message),
         Attempt { message } => ATTEMPT + of_message(message),
         HandOff { position } | DeadLetter { position } => HAND_OFF + of_position(position),
-        Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
-            HAND + of_hand(hand)
-        }
+        Deliver { hand }
+        | Handle { hand }
+        | Remember { hand }
+        | Requeue { hand }
+        | Settle { hand }
+        | RecordSettle { hand } => HAND + of_hand(hand),
     }
 }
 

@@ -6,7 +6,7 @@
 use super::inspection::{Happened, Inspection};
 use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, holds};
-use crate::pipeline::{Acks, Pipeline};
+use crate::pipeline::Pipeline;
 use crate::vocab::{MessageId, Move, Step};
 
 /// The property.
@@ -18,7 +18,7 @@ impl Inspection for AckHonesty {
     type Note = ();
 
     fn is_claimed_by(pipeline: &Pipeline) -> bool {
-        pipeline.broker.acks == Acks::AfterSync
+        pipeline.broker.acks.wait_for_disk()
     }
 
     fn concerns(_: &WhiteboxRules, step: Step) -> bool {

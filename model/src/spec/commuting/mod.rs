@@ -64,6 +64,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
             ReceiveLate { .. } => false,
             Append { .. } => self.append_commutes(),
             Sync => self.sync_commutes(),
+            SyncSettles | Requeue { .. } => false,
             Ack { message } => self.ack_commutes(index(message)),
             TakeReply { message } => self.take_reply_commutes(index(message)),
             TimeOut { message } => self.time_out_commutes(index(message)),

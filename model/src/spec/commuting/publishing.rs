@@ -2,7 +2,7 @@
 
 use super::Outlook;
 use crate::party_state::Decision;
-use crate::pipeline::{Acks, OnRefusal, OnRestart};
+use crate::pipeline::{OnRefusal, OnRestart};
 use crate::spec::bounds::LOG_MAX;
 use crate::spec::broker::decide;
 use crate::spec::state::{Phase, Record};
@@ -36,7 +36,7 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     pub(super) fn append_commutes(&self) -> bool {
         let Some(received) = self.state.slot else { return false };
         let decision = decide(self.settings, self.state, received);
-        let is_told = self.settings.broker.acks == Acks::AfterSync && !received.straggler;
+        let is_told = self.settings.broker.acks.wait_for_disk() && !received.straggler;
         decision != Decision::Refuse
             && !(received.straggler && self.is_ack_owed(received.record))
             && usize::from(self.state.log_len) < LOG_MAX

@@ -1,6 +1,6 @@
 //! What a broker's settings promise.
 
-use delivery_model::pipeline::{self, Acks, Dedup, DedupOnRestart, Delivers, Leases, Pipeline, RecordsSettles};
+use delivery_model::pipeline::{self, Dedup, DedupOnRestart, Delivers, Leases, Pipeline, RecordsSettles};
 use delivery_model::semantics::PropertyId;
 use delivery_model::vocab::{Fault, SettleOutcome};
 
@@ -37,7 +37,7 @@ fn behaviours<'a, B: Broker>() -> Vec<Behaviour<Subject<'a, B>>> {
         Behaviour::new(
             "what was acked outlives a crash",
             AckHonesty,
-            |it| repeats(it) && it.broker.acks == Acks::AfterSync,
+            |it| repeats(it) && it.broker.acks.wait_for_disk(),
             Subject::acked_outlives_a_crash,
         ),
         Behaviour::new("a retry is stored once", DedupCompleteness, recognises, Subject::retry_is_stored_once),

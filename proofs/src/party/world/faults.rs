@@ -22,6 +22,15 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
             Fault::DedupForgotten => self.forget_seen(),
             // They come before their points, and decide what becomes of them; a rewind is left out.
             Fault::PublishRefused | Fault::HandlerFails | Fault::Poison | Fault::Rewind => false,
+            // A party says nothing of these, and its world has no second disk.
+            Fault::HandlerCrashes
+            | Fault::DeadLetterLost
+            | Fault::Redrive
+            | Fault::CommitReordered
+            | Fault::Failover
+            | Fault::RecordExpired
+            | Fault::GroupForgotten
+            | Fault::Rebalance => false,
         }
     }
 

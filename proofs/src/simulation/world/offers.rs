@@ -45,6 +45,7 @@ impl World {
             }
             Append { message } => (self.to_append() == Some(message), "the broker has not received it"),
             Sync => (self.broker.needs_sync(), "everything is durable"),
+            SyncSettles => (false, "every settle is durable"),
             Ack { message } => (self.broker.due().any(|due| due == submission(message)), "no confirmation is due"),
             TakeReply { message } => (self.replies.contains_key(&message), "no reply is on its way"),
             TimeOut { message } => (
@@ -58,6 +59,7 @@ impl World {
             Deliver { hand } => (self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
             Handle { hand } => (self.is_to_do(hand, Task::Handle), "it is not to be handled"),
             Remember { hand } => (self.is_to_do(hand, Task::Remember), "it is not to be remembered"),
+            Requeue { .. } => (false, "it is not to be published again"),
             Settle { hand } => (self.is_to_do(hand, Task::Settle), "it is not to be settled"),
             RecordSettle { hand } => (self.is_to_do(hand, Task::AwaitSettled), "no settle is on its way"),
         };

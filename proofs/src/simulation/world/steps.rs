@@ -40,6 +40,7 @@ impl World {
                 });
             }
             Move::Remember { hand } => self.remember(hand),
+            Move::SyncSettles | Move::Requeue { .. } => unreachable!("it is not offered"),
             Move::Settle { hand } => self.settle(hand),
             Move::RecordSettle { hand } => self.record_settle(hand),
         }
