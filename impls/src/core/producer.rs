@@ -47,7 +47,8 @@ pub enum SubmitError {
 
 /// One incarnation of a producer.
 ///
-/// Calling contract: [`open`](Producer::open) it, register its [`epoch`](Producer::epoch) with the broker, then
+/// Calling contract: [`open`](Producer::open) it, register its [`epoch`](Producer::epoch) with the broker (again, over a new
+/// connection, whenever a reply has changed it), then
 /// [`submit`](Producer::submit) while it [`wants_more`](Producer::wants_more); [`transmit`](Producer::transmit) while it gives attempts and send those
 /// in order; pass in what comes back with [`handle_reply`](Producer::handle_reply), the end of a connection with
 /// [`handle_disconnected`](Producer::handle_disconnected), and, once all that came before it is passed in, the time with
@@ -61,6 +62,8 @@ pub struct Producer<O, S = Sound> {
     steps: S,
     id: ProducerId,
     epoch: Epoch,
+    /// The epoch in which a refusal made it start over; 0 if none did.
+    renewed: Epoch,
     next_number: u64,
     outbox: Outbox,
     store: O,
@@ -85,15 +88,16 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         mut store: O,
         steps: S,
     ) -> Result<Self, RecoverError> {
-        let OutboxContents { epoch, next_number, rows } = store.recover()?;
+        let OutboxContents { epoch, session, next_number, rows } = store.recover()?;
         let epoch = steps.next_epoch(epoch);
         store.begin(epoch)?;
         let settings = pipeline.producer.clone();
         let keeps_session = settings.on_restart == OnRestart::Outbox;
         let next_number = if keeps_session { steps.first_number(next_number) } else { 0 };
+        let renewed = if keeps_session { session } else { Epoch(0) };
         let (outbox, stops_by, reports) = Default::default();
         let mut producer =
-            Producer { settings, tuning, steps, id, epoch, next_number, outbox, store, stops_by, reports };
+            Producer { settings, tuning, steps, id, epoch, renewed, next_number, outbox, store, stops_by, reports };
         rows.into_iter().for_each(|row| producer.take_up(row));
         Ok(producer)
     }
@@ -154,10 +158,10 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
 
     /// Writes the row that a restart will find, where it is to find one.
     fn keep(&mut self, message: MessageId, payload: &[u8], identity: Identity) -> Result<(), StoreError> {
-        let number = match (self.settings.on_restart, identity) {
-            (OnRestart::Forgets, _) => return Ok(()),
-            (OnRestart::Outbox, Identity::Sequence { number, .. }) => Some(number),
-            (OnRestart::Outbox | OnRestart::Resubmits, _) => None,
+        let number = match self.settings.on_restart {
+            OnRestart::Forgets => return Ok(()),
+            OnRestart::Outbox => identity.number(),
+            OnRestart::Resubmits => None,
         };
         self.steps.row_of_submitted(&mut self.store, message, payload, number)
     }
@@ -211,8 +215,32 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         let is_awaited = matches!(unfinished.waits, Waits::ForReply(_)) && unfinished.attempts == reply.attempt.0;
         match self.steps.verdict(reply.verdict) {
             Verdict::Acked(position) => self.confirm(reply, position),
-            Verdict::Refused if is_awaited => self.fail(now, reply.message, Outcome::Refused),
+            Verdict::Refused if is_awaited => {
+                self.fail(now, reply.message, Outcome::Refused)?;
+                let renews = self.settings.on_refusal == OnRefusal::NewEpoch
+                    && self.settings.identity != pipeline::Identity::None;
+                if renews && self.outbox.of(reply.message).is_some() { self.start_over(now) } else { Ok(()) }
+            }
             Verdict::Refused => Ok(()),
+        }
+    }
+
+    /// Goes on in the next epoch, in a session of its own. No reply will come to what is in flight, and all that is
+    /// unfinished gets a fresh identity. Who comes after this incarnation keeps the session, if it keeps any.
+    fn start_over(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.handle_disconnected(now)?;
+        self.epoch = self.steps.next_epoch(Some(self.epoch));
+        (self.renewed, self.next_number) = (self.epoch, 0);
+        let mut numbers = Vec::new();
+        for message in self.outbox.iter().map(|(message, _)| message).collect::<Vec<_>>() {
+            let identity = self.next_identity(message);
+            let unfinished = self.outbox.take(message).expect("it is unfinished");
+            self.outbox.put(message, Unfinished { identity, ..unfinished });
+            numbers.extend(identity.number().map(|number| (message, number)));
+        }
+        match self.settings.on_restart {
+            OnRestart::Outbox => self.store.renew(self.epoch, &numbers),
+            OnRestart::Forgets | OnRestart::Resubmits => self.store.begin(self.epoch),
         }
     }
 
@@ -347,10 +375,10 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     }
 
     /// An outbox keeps the session over restarts. Without one, numbers start again in a session of their own; an id of
-    /// the application's is the same in any session, unless it is submitted anew on purpose.
+    /// the application's is the same in any session, unless it is submitted anew on purpose. A refusal may begin one.
     fn session(&self) -> Epoch {
         match (self.settings.on_restart, self.settings.identity) {
-            (OnRestart::Outbox, _) | (OnRestart::Forgets, pipeline::Identity::MessageId) => Epoch(0),
+            (OnRestart::Outbox, _) | (OnRestart::Forgets, pipeline::Identity::MessageId) => self.renewed,
             (OnRestart::Forgets | OnRestart::Resubmits, _) => self.epoch,
         }
     }

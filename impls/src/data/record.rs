@@ -195,6 +195,14 @@ impl Record {
 }
 
 impl Identity {
+    /// Its sequence number, if it has one.
+    pub fn number(&self) -> Option<u64> {
+        match *self {
+            Identity::Sequence { number, .. } => Some(number),
+            Identity::None | Identity::Message { .. } => None,
+        }
+    }
+
     /// Appends the encoding of the identity.
     pub fn encode(&self, bytes: &mut Vec<u8>) {
         let (tag, session, number) = match *self {

@@ -181,7 +181,15 @@ impl<'a, S: Steps> Incarnation<'a, S> {
                 Vec::new()
             }
         };
-        said.into_iter().try_for_each(|said| self.hear(now, said))?;
+        for said in said {
+            let epoch = self.core.epoch();
+            self.hear(now, said)?;
+            if self.core.epoch() != epoch {
+                // The new epoch is registered over a new connection: what comes over this one is nobody's any more.
+                self.connection.take().iter().for_each(|connection| connection.link.cut());
+                break;
+            }
+        }
         self.step(|core| core.handle_timeout(now))
     }
 

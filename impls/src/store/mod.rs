@@ -119,6 +119,8 @@ pub struct OutboxRow {
 pub struct OutboxContents {
     /// The epoch of the last incarnation; none before the first.
     pub epoch: Option<Epoch>,
+    /// The epoch in which the session of the rows' numbers began; 0 before any was begun anew.
+    pub session: Epoch,
     /// The next sequence number.
     pub next_number: u64,
     /// The rows, lowest message id first.
@@ -132,6 +134,10 @@ pub trait OutboxStore {
 
     /// Stores the epoch of the incarnation that starts now.
     fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError>;
+
+    /// Stores the epoch with which the producer goes on, as the session that begins with it. Its numbers begin again with 0:
+    /// these rows have these numbers, and the others have none.
+    fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) -> Result<(), StoreError>;
 
     /// Inserts a row. If it has a number, the next number is the one after it.
     fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError>;

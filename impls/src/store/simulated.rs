@@ -144,6 +144,7 @@ impl Journal for SimulatedJournal {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimulatedOutbox {
     epoch: Option<Epoch>,
+    session: Epoch,
     next_number: u64,
     rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
     /// Whether the next insert is refused.
@@ -159,6 +160,7 @@ impl OutboxStore for SimulatedOutbox {
         };
         Ok(OutboxContents {
             epoch: self.epoch,
+            session: self.session,
             next_number: self.next_number,
             rows: self.rows.iter().map(row).collect(),
         })
@@ -166,6 +168,18 @@ impl OutboxStore for SimulatedOutbox {
 
     fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError> {
         self.epoch = Some(epoch);
+        Ok(())
+    }
+
+    fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) -> Result<(), StoreError> {
+        (self.epoch, self.session) = (Some(epoch), epoch);
+        self.rows.values_mut().for_each(|(_, number)| *number = None);
+        for (message, number) in numbers {
+            if let Some(row) = self.rows.get_mut(message) {
+                row.1 = Some(*number);
+            }
+        }
+        self.next_number = numbers.iter().map(|(_, number)| number + 1).max().unwrap_or(0);
         Ok(())
     }
 

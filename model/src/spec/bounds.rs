@@ -16,7 +16,7 @@ use crate::vocab::Fault;
 pub const MESSAGES_MAX: usize = 4;
 /// At most so many records in the log: marks of positions are bits of a byte.
 pub const LOG_MAX: usize = 8;
-/// At most so many restarts of the producer: epochs are three bits.
+/// At most so many new epochs of the producer, by restarts or refusals: epochs are three bits.
 pub const RESTARTS_MAX: u32 = 7;
 /// At most so many stragglers (late copies and zombies) on the way at once.
 pub const STRAGGLERS_MAX: usize = 4;
@@ -38,11 +38,13 @@ pub enum Bound {
     Log = 1,
     /// A lease ends under one hand-off more than can be told apart.
     LateHands = 2,
+    /// The producer starts over in an epoch more than can be told apart.
+    Epochs = 3,
 }
 
 impl Bound {
     /// Every such bound.
-    pub const ALL: [Bound; 2] = [Bound::Log, Bound::LateHands];
+    pub const ALL: [Bound; 3] = [Bound::Log, Bound::LateHands, Bound::Epochs];
 
     /// What a run asked for beyond it, and what to change.
     pub fn cut(self) -> BoundCut {
@@ -58,6 +60,12 @@ impl Bound {
                 format!("{}", LATE_MAX + 1),
                 LATE_MAX as u64,
                 "fewer workers, or smaller budgets of lease-expiry, broker-crash and rewind",
+            ),
+            Bound::Epochs => (
+                "new epochs of the producer",
+                format!("{}", RESTARTS_MAX + 1),
+                RESTARTS_MAX.into(),
+                "smaller budgets of the faults that lead to a refusal, or another `producer.on-refusal`",
             ),
         };
         BoundCut { bound: bound.to_owned(), asked, limit, change: change.to_owned() }

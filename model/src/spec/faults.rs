@@ -25,7 +25,8 @@ pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut
 /// it leaves behind.
 pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bool {
     let has_room = || state.stragglers.contains(&None);
-    let may_restart = || settings.may_restart(state.epoch);
+    // Where refusals bring new epochs too, no budget says how many there are: the run is cut instead.
+    let may_restart = || settings.has_next_epoch(state.epoch) || settings.renews;
     let fits = match fault {
         Fault::PublishDuplicated => has_room(),
         Fault::ProducerCrash => may_restart(),
@@ -148,8 +149,7 @@ fn on_hands(state: &State, stage: Stage, found: impl FnMut(DeliveryRef)) {
 /// There is unfinished work, and the broker has answered what it received: it serves requests in their order, so the
 /// successor's registration comes after them.
 fn can_producer_crash(state: &State) -> bool {
-    state.phases.iter().any(|phase| phase.is_unresolved())
-        && state.slot.is_none_or(|transmission| transmission.straggler)
+    state.phases.iter().any(|phase| phase.is_unresolved()) && !state.slot_is_awaited()
 }
 
 fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
@@ -219,8 +219,12 @@ fn leave_straggler(state: &mut State, message: MessageId) {
 }
 
 fn crash_producer(settings: &Settings, state: &mut State) {
-    state.wire = Default::default();
-    state.epoch += 1;
+    if !producer::begin_epoch(settings, state) {
+        return;
+    }
+    if settings.renews {
+        state.session = settings.session(state.epoch, state.session);
+    }
     if settings.producer.on_restart != OnRestart::Outbox {
         state.sequence_next = 0;
     }

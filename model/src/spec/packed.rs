@@ -60,6 +60,7 @@ fn producer_and_slot<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) 
     bits.byte(&mut state.submitted, 3, 3);
     bits.byte(&mut state.sequence_next, 3, layout.sequence_next);
     bits.byte(&mut state.epoch, EPOCH, layout.epoch);
+    bits.byte(&mut state.session, EPOCH, layout.session);
     layout.transmission(&mut state.slot, true, bits);
     bits.byte(&mut state.owner, 1, layout.owner);
     let poisoned = bits.code(MessageIndex::to_byte(state.poisoned).into(), 3, ones(layout.poison));
@@ -169,6 +170,7 @@ pub(super) struct Layout {
     record: u32,
     sequence_next: u32,
     epoch: u32,
+    session: u32,
     attempts: u32,
     owner: u32,
     poison: u32,
@@ -197,7 +199,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(settings: &Settings) -> Self {
         let strikes = |fault| settings.budget_of(fault) > 0;
-        let restart = strikes(Fault::ProducerCrash) || strikes(Fault::ProducerZombie);
+        let has_epochs = settings.epochs() > 0;
         let counted = settings.deliveries_max > 0 || settings.delivers_once;
         let lazily = settings.settles_lazily && settings.consumer.settles != Settles::WithEffect;
         let remembers = settings.consumer.remembers != Remembers::Nothing;
@@ -207,9 +209,10 @@ impl Layout {
         let (count, fired) = counters(settings);
         Layout {
             messages,
-            record: record(settings, restart),
+            record: record(settings),
             sequence_next: used(3, settings.producer.identity == Identity::Sequence),
-            epoch: used(if settings.restarts() < 4 { 2 } else { EPOCH }, restart),
+            epoch: used(if settings.epochs() < 4 { 2 } else { EPOCH }, has_epochs),
+            session: used(EPOCH, settings.renews),
             attempts: used(messages, settings.attempts_max > 0),
             owner: used(1, both),
             poison: used(3, strikes(Fault::Poison)),
@@ -271,11 +274,13 @@ impl Layout {
 }
 
 /// The bits of a record.
-fn record(settings: &Settings, restart: bool) -> u32 {
-    let sessions =
-        restart && settings.producer.identity != Identity::None && settings.producer.on_restart != OnRestart::Outbox;
+fn record(settings: &Settings) -> u32 {
+    let sessions = settings.renews
+        || settings.epochs() > 0
+            && settings.producer.identity != Identity::None
+            && settings.producer.on_restart != OnRestart::Outbox;
     match (sessions, settings.producer.identity) {
-        (true, _) if settings.restarts() < 4 => RECORD_OF_FEW,
+        (true, _) if settings.epochs() < 4 => RECORD_OF_FEW,
         (true, _) => RECORD,
         (false, Identity::Sequence) => 4,
         (false, _) => 2,

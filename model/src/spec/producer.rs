@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::bounds::Bound;
 use super::settings::Settings;
 use super::state::{Phase, Record, State, id, index};
 use super::{PRODUCER, Witness};
@@ -24,12 +25,19 @@ pub(super) fn moves(
     }
     for (message, phase) in state.phases.iter().enumerate() {
         match phase {
+            Phase::RefusalOnWire if !may_take_refusal(settings, state) => {}
             Phase::AckOnWire | Phase::RefusalOnWire => found(Move::TakeReply { message: id(message) })?,
             Phase::Silent if !state.slot_holds(message) => found(Move::TimeOut { message: id(message) })?,
             _ => {}
         }
     }
     ControlFlow::Continue(())
+}
+
+/// A producer that starts over after a refusal registers its new epoch. The broker serves requests in their order, so it
+/// has then decided about what it received.
+fn may_take_refusal(settings: &Settings, state: &State) -> bool {
+    !settings.renews || !state.slot_is_awaited()
 }
 
 pub(super) fn submit(settings: &Settings, state: &mut State, message: MessageId, events: &mut impl Witness) {
@@ -40,6 +48,14 @@ pub(super) fn submit(settings: &Settings, state: &mut State, message: MessageId,
 
 /// The producer has the message and gives it the identity that its attempts will carry.
 pub(super) fn queue(settings: &Settings, state: &mut State, message: usize) {
+    state.phases[message] = Phase::Queued;
+    identify(settings, state, message);
+    state.attempts_left.set(message, settings.attempts_max);
+}
+
+/// The message gets an identity of the current session.
+fn identify(settings: &Settings, state: &mut State, message: usize) {
+    let session = if settings.renews { state.session } else { settings.session(state.epoch, 0) };
     let sequence = match settings.producer.identity {
         Identity::Sequence => {
             state.sequence_next += 1;
@@ -47,9 +63,19 @@ pub(super) fn queue(settings: &Settings, state: &mut State, message: usize) {
         }
         Identity::None | Identity::MessageId => 0,
     };
-    state.phases[message] = Phase::Queued;
-    state.identities[message] = Record::new(message, settings.session(state.epoch), sequence);
-    state.attempts_left.set(message, settings.attempts_max);
+    state.identities[message] = Record::new(message, session, sequence);
+}
+
+/// The producer goes on in its next epoch: nothing is on the wires to and from it any more. False, and the run is cut, if
+/// that epoch does not fit.
+pub(super) fn begin_epoch(settings: &Settings, state: &mut State) -> bool {
+    if !settings.has_next_epoch(state.epoch) {
+        state.cut = Some(Bound::Epochs);
+        return false;
+    }
+    state.wire = Default::default();
+    state.epoch += 1;
+    true
 }
 
 pub(super) fn attempt(settings: &Settings, state: &mut State, message: MessageId, events: &mut impl Witness) {
@@ -68,10 +94,32 @@ pub(super) fn take_reply(settings: &Settings, state: &mut State, message: Messag
         _ => Outcome::Refused,
     };
     learn(settings, state, message, outcome, events);
+    if settings.renews && outcome == Outcome::Refused && state.phases[index(message)] == Phase::Queued {
+        start_over(settings, state, events);
+    }
 }
 
 pub(super) fn time_out(settings: &Settings, state: &mut State, message: MessageId, events: &mut impl Witness) {
     learn(settings, state, message, Outcome::Unknown, events);
+}
+
+/// After a refusal, the producer starts over in a new epoch. Nobody answers what else was in flight, and all that is
+/// unfinished gets a fresh identity.
+fn start_over(settings: &Settings, state: &mut State, events: &mut impl Witness) {
+    if !begin_epoch(settings, state) {
+        return;
+    }
+    for message in 0..state.phases.len() {
+        if state.phases[message].is_outstanding() {
+            learn(settings, state, id(message), Outcome::Unknown, events);
+        }
+    }
+    (state.session, state.sequence_next) = (state.epoch, 0);
+    for message in 0..state.phases.len() {
+        if state.phases[message].is_unresolved() {
+            identify(settings, state, message);
+        }
+    }
 }
 
 fn learn(settings: &Settings, state: &mut State, message: MessageId, outcome: Outcome, events: &mut impl Witness) {

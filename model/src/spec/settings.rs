@@ -2,7 +2,7 @@
 
 use super::bounds::{COUNT_MAX, MESSAGES_MAX, RESTARTS_MAX, TooManyMessages};
 use crate::pipeline::{
-    Attempts, Broker, Consumer, DedupOnRestart, Delivers, Identity, Leases, OnRestart, Pipeline, Producer,
+    Attempts, Broker, Consumer, DedupOnRestart, Delivers, Identity, Leases, OnRefusal, OnRestart, Pipeline, Producer,
     RecordsSettles,
 };
 use crate::vocab::Fault;
@@ -14,6 +14,8 @@ pub struct Settings {
     /// 0: until acked.
     pub(super) attempts_max: u8,
     pub(super) producer: Producer,
+    /// A refusal makes the producer start over in a new epoch and session: there is an identity to renew.
+    pub(super) renews: bool,
     pub(super) broker: Broker,
     pub(super) consumer: Consumer,
     pub(super) dedup_rebuilt: bool,
@@ -43,6 +45,7 @@ impl Settings {
                 Attempts::UntilAcked => 0,
                 Attempts::AtMost(attempts) => attempts.min(COUNT_MAX) as u8,
             },
+            renews: producer.on_refusal == OnRefusal::NewEpoch && producer.identity != Identity::None,
             producer: producer.clone(),
             broker: broker.clone(),
             consumer: consumer.clone(),
@@ -77,14 +80,16 @@ impl Settings {
         self.budget_total
     }
 
-    /// A restart of the producer can still be encoded.
-    pub(super) fn may_restart(&self, epoch: u8) -> bool {
+    /// A new epoch of the producer can still be encoded.
+    pub(super) fn has_next_epoch(&self, epoch: u8) -> bool {
         u32::from(epoch) < RESTARTS_MAX
     }
 
-    /// How often the producer restarts at most, as far as budgets say.
-    pub(super) fn restarts(&self) -> u32 {
-        self.most_of(&[Fault::ProducerCrash, Fault::ProducerZombie])
+    /// How many epochs follow the producer's first one at most, as far as that can be told: restarts have budgets,
+    /// refusals have none.
+    pub(super) fn epochs(&self) -> u32 {
+        let restarts = self.most_of(&[Fault::ProducerCrash, Fault::ProducerZombie]);
+        if self.renews { RESTARTS_MAX } else { restarts }
     }
 
     /// How many copies and old attempts come late at most, as far as budgets say.
@@ -96,11 +101,13 @@ impl Settings {
         faults.iter().map(|&fault| u32::from(self.budget_of(fault))).sum::<u32>().min(self.budget_total)
     }
 
-    /// The session in which a message submitted (or resubmitted) now is identified: an outbox keeps the producer's id
-    /// over restarts, and a message id outlives them unless the message is submitted anew.
-    pub(super) fn session(&self, epoch: u8) -> u8 {
+    /// The session that a producer begins with this restart, or keeps from before it: an outbox keeps the producer's id
+    /// over restarts, and a message id outlives them unless the message is submitted anew. `kept`: the session in which a
+    /// refusal made it start over.
+    pub(super) fn session(&self, epoch: u8, kept: u8) -> u8 {
         match (self.producer.identity, self.producer.on_restart) {
-            (Identity::None, _) | (_, OnRestart::Outbox) => 0,
+            (Identity::None, _) => 0,
+            (_, OnRestart::Outbox) => kept,
             (Identity::MessageId, OnRestart::Forgets) => 0,
             (Identity::MessageId, OnRestart::Resubmits) | (Identity::Sequence, _) => epoch,
         }

@@ -229,6 +229,8 @@ pub struct State {
     pub(super) submitted: u8,
     pub(super) sequence_next: u8,
     pub(super) epoch: u8,
+    /// The session of new identities, where a refusal begins one; else it follows from the epoch, and this is 0.
+    pub(super) session: u8,
     // Wires.
     pub(super) wire: [Option<MessageIndex>; MESSAGES_MAX],
     pub(super) stragglers: [Option<Transmission>; STRAGGLERS_MAX],
@@ -525,6 +527,11 @@ impl State {
     /// The receive slot holds an attempt whose producer still waits for its outcome.
     pub(super) fn slot_holds(&self, message: usize) -> bool {
         self.slot.is_some_and(|it| !it.straggler && it.record.message() == message)
+    }
+
+    /// The receive slot holds an attempt for whose outcome the producer waits.
+    pub(super) fn slot_is_awaited(&self) -> bool {
+        self.slot.is_some_and(|it| !it.straggler)
     }
 
     /// How many leading positions are settled or set aside.

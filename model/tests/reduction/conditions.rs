@@ -64,6 +64,10 @@ fn the_conditions_hold_under_unusual_settings() {
         |it| it.faults = it.faults.with(Fault::HandlerFails, 2),
         |it| (it.producer.on_refusal, it.producer.in_flight) = (OnRefusal::GiveUp, 2),
         |it| {
+            (it.producer.on_refusal, it.producer.in_flight) = (OnRefusal::NewEpoch, 2);
+            it.faults = FaultBudget::once_each([Fault::PublishRefused, Fault::ProducerCrash, Fault::BrokerCrash]);
+        },
+        |it| {
             (it.consumer.on_failure, it.consumer.commits) = (OnFailure::Skip, Commits::Prefix);
             it.faults = it.faults.with(Fault::HandlerFails, 2);
         },

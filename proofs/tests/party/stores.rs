@@ -228,6 +228,10 @@ impl OutboxStore for CountsRows {
         self.0.begin(epoch)
     }
 
+    fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) -> Result<(), StoreError> {
+        self.0.renew(epoch, numbers)
+    }
+
     fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
         self.0.insert(message, payload, number)
     }

@@ -14,6 +14,7 @@ const ROWS: TableDefinition<u64, &[u8]> = TableDefinition::new("rows");
 const NUMBERS: TableDefinition<u64, u64> = TableDefinition::new("numbers");
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
 const EPOCH: &str = "epoch";
+const SESSION: &str = "session";
 const NEXT_NUMBER: &str = "next-number";
 
 /// An outbox in a database file. Every call is one durable transaction.
@@ -42,6 +43,7 @@ impl OutboxStore for EmbeddedOutbox {
         let counters = read.open_table(COUNTERS).map_err(failed("open the counters"))?;
         let counter = |name| counters.get(name).map_err(failed("read a counter"));
         let epoch = counter(EPOCH)?.map(|epoch| Epoch(epoch.value() as u32));
+        let session = Epoch(counter(SESSION)?.map_or(0, |session| session.value() as u32));
         let next_number = counter(NEXT_NUMBER)?.map_or(0, |number| number.value());
 
         let payloads = read.open_table(ROWS).map_err(failed("open the rows"))?;
@@ -54,12 +56,31 @@ impl OutboxStore for EmbeddedOutbox {
             rows.push(OutboxRow { message: MessageId(message.value()), payload, number });
             offset += sealed.value().len() as u64;
         }
-        Ok(OutboxContents { epoch, next_number, rows })
+        Ok(OutboxContents { epoch, session, next_number, rows })
     }
 
     fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError> {
         transact(&self.database, "note an epoch", |write| {
             write.open_table(COUNTERS)?.insert(EPOCH, u64::from(epoch.0))?;
+            Ok(())
+        })
+    }
+
+    fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) -> Result<(), StoreError> {
+        transact(&self.database, "begin a session", |write| {
+            let next_number = numbers.iter().map(|(_, number)| number + 1).max().unwrap_or(0);
+            let mut counters = write.open_table(COUNTERS)?;
+            counters.insert(EPOCH, u64::from(epoch.0))?;
+            counters.insert(SESSION, u64::from(epoch.0))?;
+            counters.insert(NEXT_NUMBER, next_number)?;
+            let rows = write.open_table(ROWS)?;
+            let mut table = write.open_table(NUMBERS)?;
+            table.retain(|_, _| false)?;
+            for (message, number) in numbers {
+                if rows.get(message.0)?.is_some() {
+                    table.insert(message.0, number)?;
+                }
+            }
             Ok(())
         })
     }

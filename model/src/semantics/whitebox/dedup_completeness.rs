@@ -4,12 +4,12 @@
 //! happen is for the tests to show.
 //!
 //! Claimed of a broker that recognises retries and whose memory is not lost, as long as the producer does not submit
-//! anew, on purpose, what it had not seen confirmed.
+//! anew, on purpose, what it had not seen confirmed (after a restart or a refusal).
 
 use super::inspection::{Happened, Inspection};
 use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, below};
-use crate::pipeline::{Dedup, DedupOnRestart, OnRestart, Pipeline};
+use crate::pipeline::{Dedup, DedupOnRestart, OnRefusal, OnRestart, Pipeline};
 use crate::vocab::{Fault, MessageId, Move, Position, Step};
 
 /// The property.
@@ -26,7 +26,9 @@ impl Inspection for DedupCompleteness {
         let forgets = faults.of(Fault::DedupForgotten) > 0
             || broker.dedup_on_restart == DedupOnRestart::Forgotten && faults.of(Fault::BrokerCrash) > 0;
         let restarts = faults.of(Fault::ProducerCrash) + faults.of(Fault::ProducerZombie) > 0;
-        let resubmits = restarts && pipeline.producer.on_restart == OnRestart::Resubmits;
+        let producer = &pipeline.producer;
+        let resubmits =
+            restarts && producer.on_restart == OnRestart::Resubmits || producer.on_refusal == OnRefusal::NewEpoch;
         broker.dedup != Dedup::None && !forgets && !resubmits
     }
 

@@ -58,6 +58,12 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     fn commutes(&self, it: Move) -> bool {
         use Move::*;
         match it {
+            // Another message's refusal may make the producer start over at any time, and abandon all of these.
+            Attempt { .. } | Receive { .. } | Append { .. } | Sync | Ack { .. } | TakeReply { .. } | TimeOut { .. }
+                if self.settings.renews =>
+            {
+                false
+            }
             Submit { .. } => self.submit_commutes(),
             Attempt { message } => self.attempt_commutes(index(message)),
             Receive { .. } => self.receive_commutes(),

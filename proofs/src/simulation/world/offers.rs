@@ -4,7 +4,8 @@ use delivery_impls::core::consumer::{Consumer, Task};
 use delivery_impls::core::deliveries::Next;
 use delivery_impls::core::delivery::DeliveryId;
 use delivery_impls::core::steps::ConsumerSteps;
-use delivery_impls::data::record::{Publish, Submission};
+use delivery_impls::data::record::{Publish, Reply, Submission, Verdict};
+use delivery_model::pipeline::{Identity, OnRefusal};
 use delivery_model::vocab::{DeliveryRef, MessageId, Move, Step};
 
 use super::{Whereabouts, World, submission};
@@ -15,7 +16,7 @@ impl World {
         let mut offer = |it| found.push(Step::Move(it));
         self.to_submit().map(|message| Move::Submit { message }).into_iter().for_each(&mut offer);
         self.to_attempt().map(|message| Move::Attempt { message }).into_iter().for_each(&mut offer);
-        self.replies.keys().map(|&message| Move::TakeReply { message }).for_each(&mut offer);
+        self.to_take_reply().map(|message| Move::TakeReply { message }).for_each(&mut offer);
         self.to_time_out().map(|message| Move::TimeOut { message }).for_each(&mut offer);
         self.to_append().map(|message| Move::Append { message }).into_iter().for_each(&mut offer);
         self.to_receive().map(|message| Move::Receive { message }).into_iter().for_each(&mut offer);
@@ -47,7 +48,10 @@ impl World {
             Sync => (self.broker.needs_sync(), "everything is durable"),
             SyncSettles => (false, "every settle is durable"),
             Ack { message } => (self.broker.due().any(|due| due == submission(message)), "no confirmation is due"),
-            TakeReply { message } => (self.replies.contains_key(&message), "no reply is on its way"),
+            TakeReply { message } => (
+                self.to_take_reply().any(|it| it == message),
+                "no reply is on its way, or it makes the producer register, and the broker is deciding",
+            ),
             TimeOut { message } => (
                 self.to_time_out().any(|silent| silent == message),
                 "no reply is awaited, or something of the attempt is left",
@@ -69,6 +73,16 @@ impl World {
     /// The message that the application submits next.
     pub(super) fn to_submit(&self) -> Option<MessageId> {
         (self.submitted < self.constants.messages).then_some(MessageId(self.submitted + 1))
+    }
+
+    /// The messages that the producer can hear of. After a refusal it may register a new epoch: the broker serves requests
+    /// in their order, and has then answered what it received.
+    fn to_take_reply(&self) -> impl Iterator<Item = MessageId> + '_ {
+        let producer = &self.constants.pipeline.producer;
+        let renews = producer.on_refusal == OnRefusal::NewEpoch && producer.identity != Identity::None;
+        let waits = renews && self.broker.received().is_some_and(|received| !received.waiting.is_empty());
+        let may_take = move |reply: &Reply| !(waits && reply.verdict == Verdict::Refused);
+        self.replies.iter().filter(move |(_, reply)| may_take(reply)).map(|(&message, _)| message)
     }
 
     fn to_attempt(&self) -> Option<MessageId> {

@@ -39,11 +39,16 @@ impl World {
         assert_eq!(registered, None, "the producer has one connection");
     }
 
-    /// The producer loses its memory and everything on the wires to and from it; its successor registers.
-    pub(super) fn restart_producer(&mut self) {
+    /// Everything on the wires to and from the producer is lost.
+    pub(super) fn cut_off_producer(&mut self) {
         self.publishes.clear();
         self.replies.clear();
         self.broker.disconnect(PEER);
+    }
+
+    /// The producer loses its memory and everything on the wires to and from it; its successor registers.
+    pub(super) fn restart_producer(&mut self) {
+        self.cut_off_producer();
         let nobody = self.constants.producer(SimulatedOutbox::default());
         let crashed = std::mem::replace(&mut self.producer, nobody);
         self.producer = self.constants.producer(crashed.into_store());

@@ -72,7 +72,12 @@ impl World {
 
     fn take_reply(&mut self, message: MessageId) {
         let reply = self.replies.remove(&message).expect("a reply is on its way");
+        let epoch = self.producer.epoch();
         self.producer.handle_reply(NOW, reply).expect(WORKS);
+        if self.producer.epoch() != epoch {
+            self.cut_off_producer();
+            self.register();
+        }
     }
 
     fn hand_off(&mut self, position: Position) {

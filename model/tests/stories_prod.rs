@@ -1,0 +1,68 @@
+//! Known ways in which a producer's settings lose or repeat a message: each goes away with one setting or fault.
+//!
+//! Every search is complete within two messages and the faults that it names.
+
+use std::collections::BTreeSet;
+
+use delivery_model::check::{Limits, Violation, explore};
+use delivery_model::pipeline::*;
+use delivery_model::presets;
+use delivery_model::semantics::PropertyId;
+use delivery_model::vocab::Fault;
+
+/// The exactly-once reference with some settings changed, under these faults, each once.
+fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
+    let mut pipeline = presets::named("exactly-once").expect("a reference");
+    pipeline.faults = FaultBudget::once_each(faults.iter().copied());
+    change(&mut pipeline);
+    pipeline
+}
+
+fn told(pipeline: &Pipeline, property: PropertyId) -> Option<Violation> {
+    let explored = explore(pipeline, Limits::default(), &|_| true).expect("two messages fit");
+    assert!(explored.is_complete(), "{}", explored.completeness);
+    assert!(explored.watched.contains(property), "{property} is not watched");
+    explored.violations.into_iter().find(|violation| violation.property == property)
+}
+
+/// The property is broken, and neither with one setting mended nor without the fault.
+fn check(property: PropertyId, broken: &Pipeline, mend: fn(&mut Pipeline), (messages, steps): (u32, usize)) {
+    let story = told(broken, property).expect("it is broken");
+    assert_eq!((story.messages, story.steps.len()), (messages, steps), "{:#?}", story.steps);
+    let struck: BTreeSet<Fault> = story.steps.iter().filter_map(|step| step.fault()).collect();
+    assert_eq!(struck, broken.faults.kinds().collect(), "the story needs its faults and no other");
+    let mut mended = broken.clone();
+    mend(&mut mended);
+    assert_eq!(told(&mended, property), None, "mended, it is broken as well");
+    assert_eq!(told(&Pipeline { faults: FaultBudget::NONE, ..broken.clone() }, property), None, "without a fault");
+}
+
+/// One of two messages in flight is refused. The producer starts over in a new epoch and sends both again, one of which
+/// was stored: the broker cannot tell. Clients of Kafka had it that bumped the epoch and renumbered what was in flight.
+#[test]
+fn a_new_epoch_after_a_refusal_stores_what_was_in_flight_again() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        &pipeline(&[Fault::PublishRefused], |it| {
+            (it.producer.on_refusal, it.producer.in_flight) = (OnRefusal::NewEpoch, 2);
+            it.consumer.remembers = Remembers::Nothing;
+        }),
+        |it| it.producer.on_refusal = OnRefusal::Retry,
+        (2, 20),
+    );
+}
+
+/// The first attempt was stored and its ack lost; that of the retry is refused for another reason. Nothing else is in flight:
+/// the refused message itself comes twice.
+#[test]
+fn a_new_epoch_renames_a_message_that_an_earlier_attempt_stored() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        &pipeline(&[Fault::PublishRefused, Fault::PublishAckLost], |it| {
+            it.producer.on_refusal = OnRefusal::NewEpoch;
+            it.consumer.remembers = Remembers::Nothing;
+        }),
+        |it| it.producer.on_refusal = OnRefusal::Retry,
+        (1, 23),
+    );
+}
