@@ -6,10 +6,11 @@
 //! Architecture Invariant: nothing is written from here. The broker writes the [`ledger`](super::ledger) first and
 //! tells this state afterwards, and a restart replays the ledger into it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use delivery_model::pipeline::{Delivers, Pipeline};
+use delivery_model::pipeline::{Delivers, OnFailure, Pipeline};
 use delivery_model::vocab::{DeliveryNumber, Position};
 
 use super::delivery::{ConsumerId, DeliveryId};
@@ -70,6 +71,14 @@ pub struct Deliveries {
     /// The part of `settled` that a crash cannot forget.
     durable: Positions,
     dead: Positions,
+    /// The part of `dead` that a crash cannot forget.
+    dead_durable: Positions,
+    /// The part of `dead` that is no dead letter which could be put back: it expired, was dropped or lost, or was put back.
+    vanished: Positions,
+    /// What its consumer asked to be set aside.
+    rejected: Positions,
+    /// Consumers may ask for that.
+    rejects: bool,
     /// What was handed off, where that may happen only once.
     handed: Positions,
     /// How often each position was handed off that is not settled yet.
@@ -92,6 +101,10 @@ impl Deliveries {
             settled: Positions::default(),
             durable: Positions::default(),
             dead: Positions::default(),
+            dead_durable: Positions::default(),
+            vanished: Positions::default(),
+            rejected: Positions::default(),
+            rejects: pipeline.consumer.on_failure == OnFailure::DeadLetter,
             handed: Positions::default(),
             counts: BTreeMap::new(),
             leases: Leases::new(incarnation),
@@ -109,9 +122,15 @@ impl Deliveries {
             Entry::Settled(start, end) => self.settle_run(start, end),
             Entry::HandedOff(position) => self.count(position),
             Entry::DeadLettered(position) => {
-                self.dead.insert(position);
+                self.set_aside(position);
+                self.dead_durable.insert(position);
                 self.counts.remove(&position);
             }
+            Entry::Dropped(position) => {
+                self.apply(Entry::DeadLettered(position));
+                self.vanished.insert(position);
+            }
+            Entry::PutBack(position) => drop(self.vanished.insert(position)),
             Entry::Rewound(to) => self.rewind(to),
             Entry::Owned(consumer, generation) => (self.owner, self.generation) = (consumer, generation),
             Entry::Counted(position, times) => drop(self.counts.insert(position, times.min(self.counts_max))),
@@ -122,8 +141,10 @@ impl Deliveries {
     /// What a ledger must have to amount to this, as far as it was recorded there.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = runs(&self.durable);
-        let dead = self.dead.runs().flat_map(|(start, end)| start.0..end.0);
-        entries.extend(dead.map(|position| Entry::DeadLettered(Position(position))));
+        entries.extend(each(&self.dead_durable).map(|position| match self.vanished.contains(position) {
+            true => Entry::Dropped(position),
+            false => Entry::DeadLettered(position),
+        }));
         if self.must_record_hand_off() {
             entries.extend(self.handed.runs().map(|(start, end)| Entry::HandedOffOnce(start, end)));
             entries.extend(self.counts.iter().map(|(&position, &times)| Entry::Counted(position, times)));
@@ -137,7 +158,56 @@ impl Deliveries {
     /// The first position, from this one on, that may have to be handed off (again) after a restart. `elsewhere`: what
     /// consumers who keep their own positions have finished for good.
     pub fn first_open(&self, from: Position, elsewhere: &Positions) -> Position {
-        Positions::first_in_none(from, [&self.durable, &self.dead, &self.handed, elsewhere].into_iter())
+        let handed = self.done_when_handed();
+        Positions::first_in_none(from, [&self.durable, &self.dead, &handed, elsewhere].into_iter())
+    }
+
+    /// What was handed off, is not to be handed off again, and will not be set aside either, as far as can be told.
+    fn done_when_handed(&self) -> Cow<'_, Positions> {
+        if !self.rejects {
+            return Cow::Borrowed(&self.handed);
+        }
+        let mut open = self.rejected.clone();
+        for hand in self.leases.live() {
+            open.insert(hand.position);
+        }
+        Cow::Owned(self.handed.minus(&open))
+    }
+
+    /// The position is set aside, for as long as the broker does not crash.
+    pub fn set_aside(&mut self, position: Position) {
+        self.dead.insert(position);
+        self.forget_rejected(position, Position(position.0 + 1));
+    }
+
+    /// Its consumer asks for a position to be set aside that is neither settled nor set aside.
+    pub fn reject(&mut self, position: Position) {
+        if !self.settled.contains(position) && !self.dead.contains(position) {
+            self.rejected.insert(position);
+        }
+    }
+
+    /// What consumers asked to be set aside, and is not yet.
+    pub fn rejected(&self) -> &Positions {
+        &self.rejected
+    }
+
+    /// What consumers have stored, or have at work, is not to be set aside (any more).
+    pub fn forget_rejected_of(&mut self, positions: &Positions) {
+        if !self.rejected.is_empty() {
+            self.rejected = self.rejected.minus(positions);
+        }
+    }
+
+    fn forget_rejected(&mut self, start: Position, end: Position) {
+        let mut gone = Positions::default();
+        gone.insert_run(start.0, end.0);
+        self.forget_rejected_of(&gone);
+    }
+
+    /// The part of [`dead`](Deliveries::dead) that is no dead letter which could be put back.
+    pub fn vanished(&self) -> &Positions {
+        &self.vanished
     }
 
     /// The first position, from this one on, that is neither settled nor set aside, nor done with when it was handed off.
@@ -153,6 +223,7 @@ impl Deliveries {
     fn settle_run(&mut self, start: Position, end: Position) {
         self.durable.insert_run(start.0, end.0);
         self.settled.insert_run(start.0, end.0);
+        self.forget_rejected(start, end);
         let later = self.counts.split_off(&end);
         let covered = self.counts.split_off(&start);
         covered.into_keys().for_each(|position| self.leases.forget(position));
@@ -160,7 +231,7 @@ impl Deliveries {
     }
 
     fn rewind(&mut self, to: Position) {
-        for marks in [&mut self.settled, &mut self.durable, &mut self.handed] {
+        for marks in [&mut self.settled, &mut self.durable, &mut self.handed, &mut self.rejected] {
             marks.truncate(to);
         }
         drop(self.counts.split_off(&to));
@@ -186,16 +257,19 @@ impl Deliveries {
         let mut covered = Positions::default();
         covers.mark(&mut covered);
         self.settled.extend(&covered.minus(&self.dead));
+        self.forget_rejected_of(&covered);
     }
 
-    /// The runs that are settled in memory only, lowest first.
+    /// What is settled or set aside in memory only.
     pub fn unsynced(&self) -> Vec<Entry> {
-        runs(&self.settled.minus(&self.durable))
+        let mut entries = runs(&self.settled.minus(&self.durable));
+        entries.extend(each(&self.dead.minus(&self.dead_durable)).map(Entry::DeadLettered));
+        entries
     }
 
-    /// Something is settled that a crash would forget.
+    /// Something is settled or set aside that a crash would forget.
     pub fn has_unsynced(&self) -> bool {
-        self.settled != self.durable
+        self.settled != self.durable || self.dead != self.dead_durable
     }
 
     /// The lowest of the positions that this consumer may have and does not have, and what to do about it.
@@ -208,7 +282,7 @@ impl Deliveries {
         if position >= of.end {
             return None;
         }
-        let is_used_up = self.is_used_up(position, *deliveries_max);
+        let is_used_up = self.is_used_up(position, *deliveries_max) || self.rejected.contains(position);
         Some(if is_used_up { Next::DeadLetter(position) } else { Next::HandOff(position) })
     }
 
@@ -225,7 +299,11 @@ impl Deliveries {
 
     /// The first position from here on that nothing speaks against; it may lie beyond the log.
     fn first_eligible(&self, from: Position, has: &[&Positions]) -> Position {
-        let own = [&self.settled, &self.dead, &self.handed];
+        let handed = match self.rejected.is_empty() {
+            true => Cow::Borrowed(&self.handed),
+            false => Cow::Owned(self.handed.minus(&self.rejected)),
+        };
+        let own = [&self.settled, &self.dead, &*handed];
         let mut position = from;
         loop {
             let later = Positions::first_in_none(position, own.into_iter().chain(has.iter().copied()));
@@ -312,6 +390,10 @@ impl Deliveries {
     pub fn subscription(&self) -> Subscription {
         self.subscription
     }
+}
+
+fn each(positions: &Positions) -> impl Iterator<Item = Position> + '_ {
+    positions.runs().flat_map(|(start, end)| start.0..end.0).map(Position)
 }
 
 fn runs(positions: &Positions) -> Vec<Entry> {

@@ -79,4 +79,9 @@ pub enum ConsumerOutput {
     Settle(SettleRequest),
     /// It is over with this hand-off and does not settle it (now): the lease may end.
     Release(DeliveryId),
+    /// Its handler failed, and its position is to be set aside; the lease may end.
+    Reject(DeliveryId),
+    /// Its handler failed, and its message is to be published again at the end of the log, durably, before anything that the
+    /// consumer says later is done.
+    Requeue(Record),
 }

@@ -35,6 +35,11 @@ pub enum Entry {
     Counted(Position, u32),
     /// The positions from the first to before the second were handed off, and must not be handed off again.
     HandedOffOnce(Position, Position),
+    /// The position was set aside, and its record is gone: it expired, was dropped from a full queue, or was lost on its way
+    /// into the queue of dead letters.
+    Dropped(Position),
+    /// The dead letter of the position was put back as a new record.
+    PutBack(Position),
 }
 
 impl Entry {
@@ -52,6 +57,8 @@ impl Entry {
             Entry::Owned(consumer, generation) => (7, consumer.0.into(), generation.0.into()),
             Entry::Counted(position, times) => (8, position.0, times.into()),
             Entry::HandedOffOnce(start, end) => (9, start.0, end.0),
+            Entry::Dropped(position) => (10, position.0, 0),
+            Entry::PutBack(position) => (11, position.0, 0),
         };
         let mut bytes = [tag; Entry::BYTES];
         bytes[1..9].copy_from_slice(&u64::to_le_bytes(first));
@@ -88,6 +95,8 @@ impl Entry {
             7 => Entry::Owned(ConsumerId(first as u8), Generation(second as u32)),
             8 => Entry::Counted(Position(first), second as u32),
             9 => Entry::HandedOffOnce(Position(first), Position(second)),
+            10 => Entry::Dropped(Position(first)),
+            11 => Entry::PutBack(Position(first)),
             found => return Err(DecodeError::Tag { of: "ledger entry", offset, found }),
         })
     }

@@ -264,6 +264,11 @@ pub enum ToBroker {
     Settle(SettleRequest),
     /// A consumer ends a delivery without settling it.
     Release(DeliveryId),
+    /// A consumer ends a delivery whose handler failed, and whose position is to be set aside.
+    Reject(DeliveryId),
+    /// A consumer publishes the message of a delivery again, at the end of the log. It is durable before anything is done that
+    /// the consumer says later.
+    Requeue(Record),
     /// A consumer will end: it wants no more deliveries.
     Leave,
     /// A consumer that stores its positions with its effects has durably finished every position below this one: the
@@ -321,6 +326,8 @@ impl ToBroker {
             ToBroker::Has(_) => "has",
             ToBroker::Settle(_) => "settle",
             ToBroker::Release(_) => "release",
+            ToBroker::Reject(_) => "reject",
+            ToBroker::Requeue(_) => "requeue",
             ToBroker::Leave => "leave",
             ToBroker::Finished(_) => "finished",
             ToBroker::Rewind(_) => "rewind",
@@ -363,6 +370,14 @@ impl ToBroker {
                 body.push(5);
                 encode_delivery(hand, &mut body);
             }
+            ToBroker::Reject(hand) => {
+                body.push(12);
+                encode_delivery(hand, &mut body);
+            }
+            ToBroker::Requeue(record) => {
+                body.push(13);
+                body.extend(record.encode());
+            }
             ToBroker::Has(positions) => {
                 body.push(6);
                 encode_positions(positions, &mut body);
@@ -397,11 +412,7 @@ impl ToBroker {
             1 => ToBroker::Register { producer: ProducerId(reader.u32()?), epoch: Epoch(reader.u32()?) },
             2 => {
                 let attempt = AttemptNumber(reader.u32()?);
-                let record = Record::decode(reader.rest())?;
-                if record.payload.len() > PAYLOAD_MAX {
-                    return Err(WireError::PayloadTooLong { found: record.payload.len() });
-                }
-                ToBroker::Publish(Publish { attempt, record })
+                ToBroker::Publish(Publish { attempt, record: decode_record(&mut reader)? })
             }
             3 => {
                 let (consumer, workers) = (ConsumerId(reader.u8()?), reader.u32()?);
@@ -420,6 +431,8 @@ impl ToBroker {
                 ToBroker::Settle(SettleRequest { hand, covers, finishes: flag(&mut reader)? })
             }
             5 => ToBroker::Release(decode_delivery(&mut reader)?),
+            12 => ToBroker::Reject(decode_delivery(&mut reader)?),
+            13 => ToBroker::Requeue(decode_record(&mut reader)?),
             6 => ToBroker::Has(decode_positions(&mut reader)?),
             7 => ToBroker::Hello(Secret::new(reader.rest())),
             8 => ToBroker::Leave,
@@ -548,6 +561,14 @@ fn encode_delivery(hand: &DeliveryId, body: &mut Vec<u8>) {
     body.extend(hand.position.0.to_le_bytes());
     body.extend(hand.lease.incarnation.to_le_bytes());
     body.extend(hand.lease.number.to_le_bytes());
+}
+
+fn decode_record(reader: &mut Reader<'_>) -> Result<Record, WireError> {
+    let record = Record::decode(reader.rest())?;
+    match record.payload.len() {
+        found if found > PAYLOAD_MAX => Err(WireError::PayloadTooLong { found }),
+        _ => Ok(record),
+    }
 }
 
 fn decode_delivery(reader: &mut Reader<'_>) -> Result<DeliveryId, DecodeError> {

@@ -138,6 +138,12 @@ impl Consumer {
         self.commits != Commits::Each || self.settles == Settles::WithEffect
     }
 
+    /// Whether a message whose handler failed is published again. Where positions are stored with effects, there is no settle
+    /// that could follow it, and the delivery is given back.
+    pub fn requeues_failures(&self) -> bool {
+        self.on_failure == OnFailure::Requeue && self.settles != Settles::WithEffect
+    }
+
     /// Whether the position of a failed handler counts as finished from then on. Where the settle comes first, it has counted
     /// so before.
     pub fn skips_failures(&self) -> bool {

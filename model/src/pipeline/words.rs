@@ -211,7 +211,7 @@ words! {
         Skip = "skip",
         /// It is set aside as a dead letter.
         DeadLetter = "dead-letter",
-        /// It is published again at the end of the log, then settled.
+        /// It is published again at the end of the log, then settled. With `settles = "with-effect"`, it is given back.
         Requeue = "requeue",
     }
 }

@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
 use super::{BROKER, CONSUMERS, GROUP, Witness};
 use crate::party_state::Decision;
-use crate::pipeline::{Acks, Commits, Dedup, Settles};
+use crate::pipeline::{Acks, AnswersDuplicates, Commits, DeadLettering, Dedup, ForgottenProducers, Overflow, Settles};
 use crate::vocab::{DeliveryRef, EventKind, MessageId, Move, PartitionId, Position, SettleOutcome};
 
 pub(super) fn moves(
@@ -26,8 +26,11 @@ pub(super) fn moves(
             }
         }
     }
-    if state.log_len > state.synced || state.settled != state.settled_synced {
+    if state.log_len > state.synced {
         found(Move::Sync)?;
+    }
+    if state.has_unsynced_settles() {
+        found(Move::SyncSettles)?;
     }
     for message in 0..settings.messages.into() {
         if state.phases[message] == Phase::AckOwed && is_due(state, state.identities[message]) {
@@ -79,23 +82,85 @@ pub(super) fn receive_late(state: &mut State, message: MessageId) {
 pub(super) fn append(settings: &Settings, state: &mut State) {
     let transmission = state.slot.take().expect("something was received");
     let decision = decide(settings, state, transmission);
-    if decision == Decision::Store && !store(settings, state, transmission.record) {
-        state.cut = Some(Bound::Log);
-        return;
+    if decision == Decision::Store {
+        make_room(settings, state);
+        if !store(settings, state, transmission.record) {
+            state.cut = Some(Bound::Log);
+            return;
+        }
     }
     if transmission.straggler {
         return;
     }
     let message = transmission.record.message();
     match (settings.broker.acks, decision) {
-        (Acks::AfterSync | Acks::Replicated, Decision::Refuse) => state.phases[message] = Phase::RefusalOnWire,
+        (Acks::AfterSync | Acks::Replicated, _) if is_refused(settings, decision) => {
+            state.phases[message] = Phase::RefusalOnWire
+        }
         (Acks::AfterSync | Acks::Replicated, _) => state.phases[message] = Phase::AckOwed,
         (Acks::OnReceipt | Acks::Never, _) => {}
     }
 }
 
-/// What the broker makes of a transmission.
+/// Whether the broker answers this decision with a refusal.
+pub(super) fn is_refused(settings: &Settings, decision: Decision) -> bool {
+    match decision {
+        Decision::Refuse => true,
+        Decision::Duplicate => settings.broker.answers_duplicates == AnswersDuplicates::Refuse,
+        Decision::Store => false,
+    }
+}
+
+/// What the broker makes of a transmission. A full queue is looked at last.
 pub(super) fn decide(settings: &Settings, state: &State, transmission: Transmission) -> Decision {
+    let is_full = || settings.broker.overflow == Overflow::Refuse && is_full(settings, state);
+    match recognise(settings, state, transmission) {
+        Decision::Store if is_full() => Decision::Refuse,
+        decision => decision,
+    }
+}
+
+/// The queue holds as many records as it may. Of a cursor, all that is not committed counts.
+fn is_full(settings: &Settings, state: &State) -> bool {
+    let capacity = settings.broker.capacity;
+    let left = match settings.cursor {
+        true => u32::from(state.log_len) - state.committed() as u32,
+        false => unfinished(settings, state).count_ones(),
+    };
+    capacity > 0 && left >= capacity
+}
+
+/// The positions that are neither settled nor set aside, nor done with when they were handed off. Of a cursor, what is not
+/// committed is kept in any case.
+pub(super) fn unfinished(settings: &Settings, state: &State) -> u8 {
+    let is_done_with = |position: usize| settings.delivers_once && !settings.cursor && state.handed.at(position) > 0;
+    let handed = (0..LOG_MAX).filter(|&position| is_done_with(position));
+    let handed = handed.fold(0, |bits, position| bits | bit(position));
+    below(state.log_len.into()) & !(state.settled | state.dead | handed)
+}
+
+/// Drops the oldest record that is not finished, where the queue is full. What is dropped is durable first: its position
+/// will not come again.
+fn make_room(settings: &Settings, state: &mut State) {
+    if !is_full(settings, state) {
+        return;
+    }
+    let oldest = unfinished(settings, state).trailing_zeros() as usize;
+    state.synced = state.synced.max(oldest as u8 + 1);
+    drop_record(settings, state, oldest);
+}
+
+/// The record is gone: it will not be handed off again, and is no dead letter that anybody could find.
+pub(super) fn drop_record(settings: &Settings, state: &mut State, position: usize) {
+    state.dead |= bit(position);
+    state.dead_synced |= bit(position);
+    state.vanish(settings, position);
+    state.handed.set(position, 0);
+    state.rejected &= !bit(position);
+}
+
+/// What the memory of seen messages makes of a transmission, after fencing.
+fn recognise(settings: &Settings, state: &State, transmission: Transmission) -> Decision {
     if settings.fencing && transmission.epoch < state.epoch {
         return Decision::Refuse;
     }
@@ -113,7 +178,10 @@ pub(super) fn decide(settings: &Settings, state: &State, transmission: Transmiss
                 Some(_) => Decision::Store,
                 // Where nothing was ever forgotten, a session without a record is new, and begins with its first.
                 None if !state.has_forgotten() && record.sequence() > 0 => Decision::Refuse,
-                // Otherwise it may be one that was forgotten, and so may begin anywhere.
+                // Otherwise it may be one that was forgotten, and so may begin anywhere, where that is accepted.
+                None if settings.broker.forgotten_producers == ForgottenProducers::Refuse && record.sequence() > 0 => {
+                    Decision::Refuse
+                }
                 None => Decision::Store,
             }
         }
@@ -121,7 +189,7 @@ pub(super) fn decide(settings: &Settings, state: &State, transmission: Transmiss
 }
 
 /// Appends the record and says whether there was room.
-fn store(settings: &Settings, state: &mut State, record: Record) -> bool {
+pub(super) fn store(settings: &Settings, state: &mut State, record: Record) -> bool {
     if usize::from(state.log_len) == LOG_MAX {
         return false;
     }
@@ -144,7 +212,13 @@ pub(super) fn slide_dedup_window(settings: &Settings, state: &mut State) {
 
 pub(super) fn sync(state: &mut State) {
     state.synced = state.log_len;
+}
+
+pub(super) fn sync_settles(state: &mut State) {
     state.settled_synced = state.settled;
+    let set_aside = state.dead & !state.dead_synced;
+    (0..LOG_MAX).filter(|&position| set_aside & bit(position) != 0).for_each(|position| state.handed.set(position, 0));
+    state.dead_synced = state.dead;
 }
 
 pub(super) fn ack(state: &mut State, message: MessageId) {
@@ -173,7 +247,7 @@ pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize
 fn is_eligible(settings: &Settings, state: &State, position: usize, consumer: u8) -> bool {
     (state.settled | state.dead) & bit(position) == 0
         && state.live.at(position) == 0
-        && !(settings.delivers_once && state.handed.at(position) > 0)
+        && !(settings.delivers_once && state.handed.at(position) > 0 && state.rejected & bit(position) == 0)
         && !(settings.cursor && state.done[usize::from(consumer)] & bit(position) != 0)
 }
 
@@ -191,7 +265,8 @@ fn busy(settings: &Settings, state: &State, consumer: u8) -> u32 {
 }
 
 pub(super) fn used_up(settings: &Settings, state: &State, position: usize) -> bool {
-    settings.deliveries_max > 0 && state.handed.at(position) >= settings.deliveries_max
+    let is_counted_out = settings.deliveries_max > 0 && state.handed.at(position) >= settings.deliveries_max;
+    is_counted_out || state.rejected & bit(position) != 0
 }
 
 pub(super) fn hand_off(settings: &Settings, state: &mut State, position: Position) {
@@ -203,10 +278,16 @@ pub(super) fn hand_off(settings: &Settings, state: &mut State, position: Positio
     state.set_holding(DeliveryRef::live(position), Some(Holding { stage: Stage::OnWire, consumer }));
 }
 
-pub(super) fn dead_letter(state: &mut State, position: Position, events: &mut impl Witness) {
+/// The position is set aside. Where the dead letter is published until that is confirmed, the settle of its position follows
+/// at the next sync.
+pub(super) fn dead_letter(settings: &Settings, state: &mut State, position: Position, events: &mut impl Witness) {
     let place = position.0 as usize;
     state.dead |= bit(place);
-    state.handed.set(place, 0);
+    state.rejected &= !bit(place);
+    if settings.broker.dead_lettering != DeadLettering::AtLeastOnce {
+        state.dead_synced |= bit(place);
+        state.handed.set(place, 0);
+    }
     let message = id(state.log[place].message());
     events.push(BROKER, EventKind::DeadLetter { message, group: GROUP });
 }
@@ -241,6 +322,7 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
 /// These positions are settled: durably at once, or at the next sync.
 pub(super) fn mark_settled(settings: &Settings, state: &mut State, positions: u8) {
     state.settled |= positions & !state.dead;
+    state.rejected &= !state.settled;
     if !settings.settles_lazily || settings.consumer.settles == Settles::WithEffect {
         state.settled_synced = state.settled;
         // What cannot be forgotten any more needs no note in the consumers' memory either.

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use super::broker::{covered, mark_settled};
+use super::bounds::Bound;
+use super::broker::{covered, mark_settled, store};
 use super::settings::Settings;
 use super::state::{Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
-use crate::pipeline::{Identity, Remembers, Settles};
+use crate::pipeline::{Identity, OnFailure, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
 
 pub(super) fn moves(
@@ -40,15 +41,41 @@ pub(super) fn fails(state: &State, hand: DeliveryRef) -> bool {
     state.fails(state.log[hand.position.0 as usize].message() + 1)
 }
 
-/// Ends a hand-off whose handler failed: it is released, or its position is skipped.
+/// Ends a hand-off whose handler failed: it is released, its position is skipped or set aside, or it is published again.
 pub(super) fn fail(settings: &Settings, state: &mut State, hand: DeliveryRef) {
-    if settings.consumer.skips_failures() {
-        let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
-        finished(state, hand, consumer);
-        // It may be committed already.
-        mark_settled(settings, state, 0);
+    let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
+    match settings.consumer.on_failure {
+        OnFailure::Requeue if settings.consumer.requeues_failures() => return requeue(settings, state, hand),
+        OnFailure::DeadLetter => reject(settings, state, hand),
+        OnFailure::Skip if settings.consumer.skips_failures() => {
+            finished(state, hand, consumer);
+            // It may be committed already.
+            mark_settled(settings, state, 0);
+        }
+        OnFailure::Skip | OnFailure::Requeue | OnFailure::Release => {}
     }
     state.set_holding(hand, None);
+}
+
+/// The broker is asked to set the position aside. Like a settle, that is refused once the lease has ended; a position that
+/// is handed off only once is not kept for anybody whose lease has ended.
+fn reject(settings: &Settings, state: &mut State, hand: DeliveryRef) {
+    let is_refused = hand.is_late() && (settings.leases_checked || settings.delivers_once);
+    let place = bit(hand.position.0 as usize);
+    if !is_refused && (state.settled | state.dead) & place == 0 {
+        state.rejected |= place;
+    }
+}
+
+/// The message is published again, and its consumer waits until the copy is durable. Then it is settled as if it were handled.
+fn requeue(settings: &Settings, state: &mut State, hand: DeliveryRef) {
+    let record = state.log[hand.position.0 as usize];
+    if !store(settings, state, record) {
+        state.cut = Some(Bound::Log);
+        return;
+    }
+    state.synced = state.log_len;
+    finish(settings, state, hand);
 }
 
 pub(super) fn deliver(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {

@@ -3,11 +3,11 @@
 //! A fault that would change nothing is not offered: it would only spend its budget.
 
 use super::bounds::LOG_MAX;
-use super::broker::slide_dedup_window;
+use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfinished, used_up};
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, consumer, producer};
-use crate::pipeline::{Dedup, OnRestart, Remembers};
+use crate::pipeline::{DeadLettering, Dedup, NewGroup, OnRestart, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, SettleOutcome, Strike};
 
 pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut(Strike)) {
@@ -46,12 +46,12 @@ pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bo
         | Fault::Rewind
         | Fault::HandlerCrashes
         | Fault::DeadLetterLost
-        | Fault::Redrive
         | Fault::CommitReordered
         | Fault::Failover
         | Fault::RecordExpired
         | Fault::GroupForgotten
         | Fault::Rebalance => true,
+        Fault::Redrive => usize::from(state.log_len) < LOG_MAX,
     };
     fits && is_in_budget(settings, state, fault)
 }
@@ -119,14 +119,22 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             let back = (0..usize::from(state.synced)).filter(marked);
             back.for_each(|position| found(Strike::Rewind { position: Position(position as u64) }));
         }
-        Fault::HandlerCrashes
-        | Fault::DeadLetterLost
-        | Fault::Redrive
-        | Fault::CommitReordered
-        | Fault::Failover
-        | Fault::RecordExpired
-        | Fault::GroupForgotten
-        | Fault::Rebalance => {}
+        Fault::DeadLetterLost => {
+            let is_next = |position: &usize| used_up(settings, state, *position);
+            let next = next_hand_off(settings, state).map(|(position, _)| position).filter(is_next);
+            let hop = next.filter(|_| settings.broker.dead_lettering == DeadLettering::AtMostOnce);
+            hop.into_iter().for_each(|place| found(Strike::DeadLetterLost { position: Position(place as u64) }));
+        }
+        Fault::Redrive => {
+            let dead_letters = state.dead & !state.vanished;
+            positions(dead_letters).for_each(|position| found(Strike::Redrive { position }));
+        }
+        Fault::RecordExpired => {
+            let owed = unfinished(settings, state) & super::state::below(state.synced.into());
+            positions(owed).for_each(|position| found(Strike::RecordExpired { position }));
+        }
+        Fault::GroupForgotten => when(group_has_something_to_lose(settings, state), Strike::GroupForgotten, found),
+        Fault::HandlerCrashes | Fault::CommitReordered | Fault::Failover | Fault::Rebalance => {}
     }
 }
 
@@ -157,7 +165,8 @@ fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
     let on_wires = |stage| matches!(stage, Stage::OnWire | Stage::Settling);
     state.slot.is_some()
         || state.log_len > state.synced
-        || state.settled != state.settled_synced
+        || state.has_unsynced_settles()
+        || state.rejected != 0
         || state.phases.iter().any(waits)
         || state.hands().any(|(hand, holding)| on_wires(holding.stage) || !settings.cursor && !hand.is_late())
         || settings.broker.dedup != Dedup::None && restart_changes_memory(settings, state)
@@ -195,12 +204,12 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
         Strike::Rewind { position } => rewind(settings, state, position, events),
         Strike::HandlerCrashes { .. } => {}
-        Strike::DeadLetterLost { .. } => {}
-        Strike::Redrive { .. } => {}
+        Strike::DeadLetterLost { position } => drop_record(settings, state, position.0 as usize),
+        Strike::Redrive { position } => redrive(settings, state, position.0 as usize),
         Strike::CommitReordered { .. } => {}
         Strike::Failover { .. } => {}
-        Strike::RecordExpired { .. } => {}
-        Strike::GroupForgotten => {}
+        Strike::RecordExpired { position } => drop_record(settings, state, position.0 as usize),
+        Strike::GroupForgotten => forget_group(settings, state),
         Strike::Rebalance => {}
     }
 }
@@ -247,6 +256,8 @@ fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
     state.log[keeps.into()..].fill(Default::default());
     (state.log_len, state.synced) = (keeps, keeps);
     state.settled = state.settled_synced;
+    state.dead = state.dead_synced;
+    state.rejected = 0;
     restart_memory(settings, state);
     state.slot = None;
     state.wire = Default::default();
@@ -325,17 +336,56 @@ fn end_lease(settings: &Settings, state: &mut State, hand: DeliveryRef) {
 /// consumers go on with them, and where leases are checked their settles are refused. A cursor goes on in a new
 /// generation.
 fn rewind(settings: &Settings, state: &mut State, position: Position, events: &mut impl Witness) {
+    reset_group(settings, state, position.0 as usize);
+    events.push(
+        CONSUMERS[usize::from(state.owner)],
+        EventKind::Rewind { group: GROUP, partition: PartitionId::default(), position },
+    );
+}
+
+/// The group's place in the log is set back: nothing from this position on is settled or leased.
+fn reset_group(settings: &Settings, state: &mut State, position: usize) {
     end_leases(state);
-    let kept = super::state::below(position.0 as usize);
+    let kept = super::state::below(position);
     match settings.cursor {
         true => (0..settings.consumers).for_each(|consumer| state.supersede(consumer)),
         false => state.done = state.done.map(|done| done & kept),
     }
     state.settled &= kept;
     state.settled_synced &= kept;
-    (position.0 as usize..8).for_each(|place| state.handed.set(place, 0));
-    events.push(
-        CONSUMERS[usize::from(state.owner)],
-        EventKind::Rewind { group: GROUP, partition: PartitionId::default(), position },
-    );
+    state.rejected &= kept;
+    (position..LOG_MAX).for_each(|place| state.handed.set(place, 0));
+}
+
+/// The group begins anew, where the settings say. Whoever keeps its positions in its own store has lost nothing.
+fn forget_group(settings: &Settings, state: &mut State) {
+    reset_group(settings, state, 0);
+    if settings.broker.new_group == NewGroup::Latest {
+        skip_to_end(state);
+    }
+}
+
+/// The group begins behind the last record that could be handed off.
+fn skip_to_end(state: &mut State) {
+    state.settled = super::state::below(state.synced.into()) & !state.dead;
+    state.settled_synced = state.settled;
+}
+
+fn group_has_something_to_lose(settings: &Settings, state: &State) -> bool {
+    let mut reset = *state;
+    forget_group(settings, &mut reset);
+    settings.consumer.settles != Settles::WithEffect && reset != *state
+}
+
+/// A dead letter is put back: its record is appended again, durably.
+fn redrive(settings: &Settings, state: &mut State, position: usize) {
+    let is_stored = store(settings, state, state.log[position]);
+    debug_assert!(is_stored, "a redrive is offered where there is room");
+    state.synced = state.log_len;
+    state.vanish(settings, position);
+}
+
+/// The positions of these bits.
+fn positions(bits: u8) -> impl Iterator<Item = Position> {
+    (0..LOG_MAX).filter(move |&position| bits & bit(position) != 0).map(|position| Position(position as u64))
 }

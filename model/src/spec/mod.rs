@@ -193,11 +193,10 @@ impl Spec {
             ReceiveLate { message } => broker::receive_late(state, message),
             Append { .. } => broker::append(settings, state),
             Sync => broker::sync(state),
-            SyncSettles => {}
-            Requeue { .. } => {}
+            SyncSettles => broker::sync_settles(state),
             Ack { message } => broker::ack(state, message),
             HandOff { position } => broker::hand_off(settings, state, position),
-            DeadLetter { position } => broker::dead_letter(state, position, events),
+            DeadLetter { position } => broker::dead_letter(settings, state, position, events),
             RecordSettle { hand } => broker::record_settle(settings, state, hand, events),
             Deliver { hand } => consumer::deliver(state, hand, events),
             Handle { hand } => consumer::handle(settings, state, hand, events),

@@ -11,11 +11,11 @@ use super::bounds::{LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
 use super::state::{FAULT_WORDS, FAULTS_PER_WORD, LateHand, MessageIndex, Nibbles, Phase, Record, State, Transmission};
 use crate::bits::{Bits, Lanes, ones};
-use crate::pipeline::{Dedup, Identity, OnRestart, Remembers, Settles};
+use crate::pipeline::{DeadLettering, Dedup, Identity, OnFailure, OnRestart, Overflow, Remembers, Settles};
 use crate::vocab::Fault;
 
 /// The words of a state's image.
-pub const WORDS: usize = 8 + FAULT_WORDS;
+pub const WORDS: usize = 9 + FAULT_WORDS;
 
 const MESSAGES: u32 = MESSAGES_MAX as u32;
 const LOG: u32 = LOG_MAX as u32;
@@ -29,7 +29,7 @@ const LATE_BESIDE: usize = 2;
 /// Passes every field of the state to one of the words.
 #[inline(always)]
 pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; WORDS]) {
-    let [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, more @ ..] = words;
+    let [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, more @ ..] = words;
     producer_and_slot(layout, state, first);
     log(layout, state, second);
     progress(layout, state, third);
@@ -45,6 +45,7 @@ pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; 
         layout.transmission(&mut state.stragglers[place], place < layout.stragglers, ninth);
     }
     nibbles(&mut state.attempts_left, MESSAGES, layout.attempts, ninth);
+    set_aside(layout, state, tenth);
 }
 
 #[inline(always)]
@@ -96,6 +97,16 @@ fn progress<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
         state.settled_synced = state.settled ^ unsynced as u8;
         state.dedup_forgot = forgot != 0;
         state.cut = None;
+    }
+}
+
+#[inline(always)]
+fn set_aside<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    bits.byte(&mut state.rejected, 8, layout.rejected);
+    bits.byte(&mut state.vanished, 8, layout.vanished);
+    let unsynced = bits.code((state.dead ^ state.dead_synced).into(), 8, ones(layout.unsynced_dead));
+    if B::READS {
+        state.dead_synced = state.dead ^ unsynced as u8;
     }
 }
 
@@ -179,6 +190,10 @@ pub(super) struct Layout {
     /// Settles that a crash of the broker forgets.
     unsynced_settles: u32,
     dead: u32,
+    /// Dead letters that a crash of the broker forgets.
+    unsynced_dead: u32,
+    vanished: u32,
+    rejected: u32,
     handed: u32,
     /// How many hand-offs outlive their lease at once, and the bits of one.
     late: usize,
@@ -205,6 +220,9 @@ impl Layout {
         let remembers = settings.consumer.remembers != Remembers::Nothing;
         let both = settings.consumers > 1;
         let used = |bits: u32, needed: bool| if needed { bits } else { 0 };
+        let rejects = settings.consumer.on_failure == OnFailure::DeadLetter;
+        let sets_aside = settings.deliveries_max > 0 || rejects;
+        let drops = settings.broker.capacity > 0 && settings.broker.overflow == Overflow::DropOldest;
         let messages = u32::from(settings.messages);
         let (count, fired) = counters(settings);
         Layout {
@@ -219,7 +237,10 @@ impl Layout {
             dedup_floor: used(4, settings.broker.dedup != Dedup::None),
             dedup_forgot: used(1, settings.broker.dedup == Dedup::Sequence && !settings.dedup_rebuilt),
             unsynced_settles: used(8, lazily),
-            dead: used(8, settings.deliveries_max > 0),
+            dead: used(8, sets_aside || strikes(Fault::RecordExpired) || drops),
+            unsynced_dead: used(8, sets_aside && settings.broker.dead_lettering == DeadLettering::AtLeastOnce),
+            vanished: used(8, strikes(Fault::Redrive)),
+            rejected: used(8, rejects),
             handed: used(LOG, counted),
             late: late_hands(settings),
             late_hand: ones(LateHand::BITS)
@@ -293,7 +314,12 @@ fn late_hands(settings: &Settings) -> usize {
     let at_work = settings.consumer.workers.saturating_mul(settings.consumers.into());
     let (by_expiry, by_crash) = if settings.cursor { (LOG, 0) } else { (1, at_work) };
     let times = |fault, each: u32| u32::from(settings.budget_of(fault)).saturating_mul(each);
-    let late = [(Fault::LeaseExpiry, by_expiry), (Fault::BrokerCrash, by_crash), (Fault::Rewind, LOG)];
+    let late = [
+        (Fault::LeaseExpiry, by_expiry),
+        (Fault::BrokerCrash, by_crash),
+        (Fault::Rewind, LOG),
+        (Fault::GroupForgotten, LOG),
+    ];
     let most = late.iter().filter(|(fault, _)| settings.budget_of(*fault) > 0).map(|(_, each)| *each).max();
     let late = late.iter().fold(0u32, |sum, &(fault, each)| sum.saturating_add(times(fault, each)));
     let by_total = settings.budget_total().saturating_mul(most.unwrap_or(0));

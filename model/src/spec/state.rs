@@ -4,6 +4,7 @@
 //! so that situations which differ only in it are one state.
 
 use super::bounds::{Bound, LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
+use super::settings::Settings;
 use crate::vocab::{DeliveryRef, Fault, MessageId, Position};
 
 /// Where a message is between application and broker.
@@ -245,6 +246,12 @@ pub struct State {
     pub(super) settled: u8,
     pub(super) settled_synced: u8,
     pub(super) dead: u8,
+    /// The part of `dead` that a crash cannot forget.
+    pub(super) dead_synced: u8,
+    /// The part of `dead` that is no dead letter which could be put back. Kept only where one may be.
+    pub(super) vanished: u8,
+    /// What consumers asked to be set aside.
+    pub(super) rejected: u8,
     pub(super) handed: Nibbles,
     // Hand-offs, by position.
     pub(super) live: Nibbles,
@@ -532,6 +539,18 @@ impl State {
     /// The receive slot holds an attempt for whose outcome the producer waits.
     pub(super) fn slot_is_awaited(&self) -> bool {
         self.slot.is_some_and(|it| !it.straggler)
+    }
+
+    /// The broker has settles, or dead letters, that a crash would forget.
+    pub(super) fn has_unsynced_settles(&self) -> bool {
+        self.settled != self.settled_synced || self.dead != self.dead_synced
+    }
+
+    /// The position's dead letter cannot be put back (any more).
+    pub(super) fn vanish(&mut self, settings: &Settings, position: usize) {
+        if settings.budget_of(Fault::Redrive) > 0 {
+            self.vanished |= bit(position);
+        }
     }
 
     /// How many leading positions are settled or set aside.

@@ -139,7 +139,6 @@ fn row((before, after): (&State, &State), decided: Option<Decision>, step: Step,
         Move::Remember { hand } => {
             (InventoryService, InventoryService, format!("notes {} as seen, in memory", message(before, hand)))
         }
-        Move::Requeue { hand } => (InventoryService, Broker, format!("publish {} again", message(before, hand))),
         Move::Settle { hand } => settle(before, after, hand),
         Move::RecordSettle { hand } => (Broker, Broker, recorded(hand, events)),
     };

@@ -52,7 +52,7 @@ impl Strikes {
 }
 
 const PUBLISHING: &[StepWord] = &[Submit, Attempt, Receive, ReceiveLate, Append, Sync, Ack, TakeReply, TimeOut];
-const CONSUMING: &[StepWord] = &[HandOff, Deliver, Handle, Remember, Requeue, Settle, RecordSettle];
+const CONSUMING: &[StepWord] = &[HandOff, Deliver, Handle, Remember, Settle, RecordSettle];
 const ANY: &[StepWord] = &StepWord::ALL;
 
 macro_rules! faults {

@@ -85,8 +85,6 @@ moves! {
     Handle { hand: DeliveryRef } = "handle", "handling";
     /// The consumer notes in memory that it has seen the message.
     Remember { hand: DeliveryRef } = "remember", "remembering";
-    /// The consumer publishes a message again whose handler failed.
-    Requeue { hand: DeliveryRef } = "requeue", "requeueing";
     /// The consumer tells the broker that it is done.
     Settle { hand: DeliveryRef } = "settle", "settle";
     /// The broker records (or refuses) the settle, and the consumer learns of it.
@@ -115,7 +113,7 @@ impl StepWord {
             Receive | ReceiveLate | Append | Sync | SyncSettles | Ack | HandOff | RecordSettle | DeadLetter => {
                 Party::Broker
             }
-            Deliver | Handle | Remember | Requeue | Settle => Party::Consumer,
+            Deliver | Handle | Remember | Settle => Party::Consumer,
         }
     }
 
@@ -127,6 +125,6 @@ impl StepWord {
     /// Whether the move follows from a hand-off, and so comes after its message is stored.
     pub fn is_of_delivery(self) -> bool {
         use StepWord::*;
-        matches!(self, HandOff | Deliver | Handle | Remember | Requeue | Settle | RecordSettle | DeadLetter)
+        matches!(self, HandOff | Deliver | Handle | Remember | Settle | RecordSettle | DeadLetter)
     }
 }

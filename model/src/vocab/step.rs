@@ -148,7 +148,6 @@ impl fmt::Display for Move {
             Deliver { hand } => write!(f, "inventory service receives {hand}"),
             Handle { hand } => write!(f, "inventory service handles {hand}"),
             Remember { hand } => write!(f, "inventory service notes {hand} as seen"),
-            Requeue { hand } => write!(f, "inventory service publishes {hand} again"),
             Settle { hand } => write!(f, "inventory service settles {hand}"),
             RecordSettle { hand } => write!(f, "broker records the settle of {hand}"),
         }

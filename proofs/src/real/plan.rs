@@ -122,7 +122,7 @@ fn comes_once(pipeline: &Pipeline, step: StepWord) -> bool {
         Ack | TakeReply => pipeline.broker.acks != Acks::Never,
         Settle | RecordSettle => pipeline.consumer.settles != Settles::WithEffect,
         Remember => pipeline.consumer.remembers == Remembers::InMemory,
-        Sync | SyncSettles | ReceiveLate | TimeOut | DeadLetter | Requeue => false,
+        Sync | SyncSettles | ReceiveLate | TimeOut | DeadLetter => false,
     }
 }
 #[cfg(test)]

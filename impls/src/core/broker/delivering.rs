@@ -1,6 +1,6 @@
 //! The broker's delivering side: hands positions off, records settles, and dead-letters what was delivered too often.
 
-use delivery_model::pipeline::{self, RecordsSettles, Settles};
+use delivery_model::pipeline::{self, DeadLettering, NewGroup, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 
 use super::{Broker, RewindError};
@@ -12,6 +12,7 @@ use crate::core::report::Report;
 use crate::core::steps::BrokerSteps;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
+use crate::data::record::Record;
 use crate::store::{Generation, Journal, StoreError};
 
 impl<J: Journal, S: BrokerSteps> Broker<J, S> {
@@ -69,11 +70,57 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// If the position is not in the log.
     pub fn dead_letter(&mut self, position: Position) -> Result<(), StoreError> {
         let message = self.log.at(position).expect("a position in the log").message;
-        self.note(&[Entry::DeadLettered(position)])?;
+        match self.settings.dead_lettering {
+            DeadLettering::WithSettle | DeadLettering::AtMostOnce => self.note(&[Entry::DeadLettered(position)])?,
+            DeadLettering::AtLeastOnce => self.deliveries.set_aside(position),
+        }
         if self.steps.tells_of_dead_letters() {
             self.reports.push_back(Report::of(EventKind::DeadLetter { message, group: GROUP }));
         }
         Ok(())
+    }
+
+    /// A record is gone, and will not be handed off (again): it expired, or its dead letter was lost on the way.
+    pub fn drop_record(&mut self, position: Position) -> Result<(), StoreError> {
+        self.note(&[Entry::Dropped(position)])
+    }
+
+    /// A dead letter is put back: its record is appended again, durably.
+    ///
+    /// # Panics
+    /// If the position is not in the log.
+    pub fn redrive(&mut self, position: Position) -> Result<(), StoreError> {
+        let record = self.log.at(position).expect("a dead letter is kept").clone();
+        self.republish(record)?;
+        self.note(&[Entry::PutBack(position)])
+    }
+
+    /// Appends a record again, durably. It is not compared with what was stored: whoever puts it there means it.
+    pub fn republish(&mut self, record: Record) -> Result<(), StoreError> {
+        let identity = record.identity;
+        let position = self.log.append(record)?;
+        self.steps.remember_stored(&mut self.memory, position, identity);
+        self.log.sync()
+    }
+
+    /// The consumer of a delivery asks for its position to be set aside. Like a settle, that is refused once the lease has
+    /// ended; a position that is handed off only once is not kept for anybody whose lease has ended.
+    pub fn reject(&mut self, hand: DeliveryId) {
+        let is_checked =
+            self.settings.leases == pipeline::Leases::Checked || self.settings.delivers == pipeline::Delivers::Once;
+        if !is_checked || self.deliveries.leases().is_live(hand) {
+            self.deliveries.reject(hand.position);
+        }
+        self.release(hand);
+    }
+
+    /// The group's place in the log is lost, and it begins anew, as the settings say. Every lease ends.
+    pub fn forget_group(&mut self) -> Result<Generation, StoreError> {
+        let latest = match self.settings.new_group {
+            NewGroup::Earliest => Position(0),
+            NewGroup::Latest => self.log.synced(),
+        };
+        self.reset_group(Position(0), latest)
     }
 
     /// Records a settle that arrived at this instant; refuses it if its lease had ended by then. If the settle finishes the
@@ -138,14 +185,23 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if to < start || to > end {
             return Err(RewindError::NotInLog { to, start, end });
         }
+        Ok(self.reset_group(to, to)?)
+    }
+
+    /// Nothing from `to` on is settled or leased any more, but for what comes before `from`: that is passed over.
+    fn reset_group(&mut self, to: Position, from: Position) -> Result<Generation, StoreError> {
         let (owner, Generation(generation)) = self.deliveries.owner();
         let incarnation = self.steps.incarnation_after_rewind(self.deliveries.leases().incarnation());
-        let renewed = Entry::Started(incarnation);
-        let entries = match self.deliveries.subscription() {
-            Subscription::Cursor => &[renewed, Entry::Owned(owner, Generation(generation + 1)), Entry::Rewound(to)][..],
-            Subscription::Leased => &[renewed, Entry::Rewound(to)],
-        };
-        self.note(entries)?;
+        let mut entries = vec![Entry::Started(incarnation)];
+        if self.deliveries.subscription() == Subscription::Cursor {
+            entries.push(Entry::Owned(owner, Generation(generation + 1)));
+        }
+        entries.push(Entry::Rewound(to));
+        if to < from {
+            let passed = Positions::below(from).minus(&Positions::below(to)).minus(self.deliveries.dead());
+            entries.extend(passed.runs().map(|(start, end)| Entry::Settled(start, end)));
+        }
+        self.note(&entries)?;
         *self.deliveries.leases_mut() = Leases::new(incarnation);
         Ok(self.deliveries.owner().1)
     }

@@ -173,8 +173,13 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// Makes durable what was appended, what was settled in memory only, and a start that found no room.
     pub fn sync(&mut self) -> Result<(), StoreError> {
-        self.log.sync()?;
+        self.sync_log()?;
         self.sync_settles()
+    }
+
+    /// Makes durable what was appended.
+    pub fn sync_log(&mut self) -> Result<(), StoreError> {
+        self.log.sync()
     }
 
     /// Takes in that a separate syncer has made the log durable up to this position. Returns whether that is new. If it is,
@@ -190,7 +195,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
     }
 
-    fn sync_settles(&mut self) -> Result<(), StoreError> {
+    /// Makes durable what was settled or set aside in memory only, and a start that found no room.
+    pub fn sync_settles(&mut self) -> Result<(), StoreError> {
         self.record_start()?;
         self.note(&self.deliveries.unsynced())
     }

@@ -9,12 +9,14 @@
 
 use std::collections::BTreeMap;
 
-use delivery_model::pipeline::{self, Acks, Dedup};
+use delivery_model::pipeline::{self, Acks, AnswersDuplicates, Dedup, Overflow};
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 
 use super::Broker;
+use crate::core::deliveries::Subscription;
 use crate::core::ledger::Entry;
 use crate::core::steps::BrokerSteps;
+use crate::data::positions::Positions;
 use crate::data::record::{Identity, ProducerId, Publish, Record, Reply, Submission, Verdict};
 use crate::store::{Journal, StoreError};
 
@@ -146,6 +148,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
                 Err(error) if error.is_definite() => self.answer_to_failed_store(&waiting, &publish),
                 Err(error) => return Err(error),
             },
+            PublishDecision::Duplicate if self.settings.answers_duplicates == AnswersDuplicates::Refuse => {
+                self.answer(&waiting, &publish, Verdict::Refused);
+            }
             PublishDecision::Duplicate => {
                 let stored = self.whereabouts(&publish);
                 self.owe(waiting, &publish, stored, true);
@@ -180,11 +185,49 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if has_epoch && self.settings.fencing && self.steps.is_fenced(record.epoch, newest) {
             return PublishDecision::Refuse;
         }
-        self.steps.decide(self.memory.judge(record.identity))
+        let decision = self.steps.decide(self.memory.judge(record.identity));
+        match decision {
+            PublishDecision::Store if self.settings.overflow == Overflow::Refuse && self.is_full() => {
+                PublishDecision::Refuse
+            }
+            decision => decision,
+        }
+    }
+
+    /// The queue holds as many records as it may. Of a cursor, all that is not committed counts.
+    fn is_full(&self) -> bool {
+        let capacity = u64::from(self.settings.capacity);
+        capacity > 0 && self.unfinished().take(self.settings.capacity as usize).count() as u64 == capacity
+    }
+
+    /// The positions that the queue still holds, oldest first.
+    fn unfinished(&self) -> impl Iterator<Item = Position> + '_ {
+        let is_cursor = self.deliveries.subscription() == Subscription::Cursor;
+        let committed = if is_cursor { self.first_uncommitted() } else { self.log.start() };
+        let is_finished = |position: &Position| self.deliveries.first_unfinished(*position) > *position;
+        let all = (committed.0..self.log.end().0).map(Position);
+        all.filter(move |position| is_cursor || !is_finished(position))
+    }
+
+    fn first_uncommitted(&self) -> Position {
+        let elsewhere = self.finished_elsewhere();
+        let of = [self.deliveries.settled(), self.deliveries.dead(), &elsewhere];
+        Positions::first_in_none(Position(0), of.into_iter())
+    }
+
+    /// Drops the oldest record of a full queue. What is dropped is durable first: its position will not come again.
+    fn make_room(&mut self) -> Result<(), StoreError> {
+        let oldest = if self.is_full() { self.unfinished().next() } else { None };
+        let Some(oldest) = oldest else { return Ok(()) };
+        if oldest >= self.log.synced() {
+            self.log.sync()?;
+        }
+        self.drop_record(oldest)
     }
 
     fn store(&mut self, publish: &Publish) -> Result<Position, StoreError> {
         let record = &publish.record;
+        self.make_room()?;
         let position = self.log.append(record.clone())?;
         self.steps.remember_stored(&mut self.memory, position, record.identity);
         // A confirmation that is owed for the same message now waits for this record too.

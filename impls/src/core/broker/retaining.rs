@@ -49,7 +49,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// ([`sync`](Broker::sync)). After a definite error everything is as it was, and the next batch is waited for.
     pub fn drop_below(&mut self, start: Position) -> Result<(), StoreError> {
         let deliveries = &self.deliveries;
-        let dropped = self.log.drop_below(start, |position| deliveries.dead().contains(position));
+        let dropped = self.log.drop_below(start, |position| {
+            deliveries.dead().contains(position) && !deliveries.vanished().contains(position)
+        });
         dropped.inspect_err(|_| self.drops_from = start)?;
         self.deliveries.forget_counts_below(start);
         Ok(())

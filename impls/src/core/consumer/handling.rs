@@ -4,11 +4,11 @@
 //! job, [`Job::run`] runs it, and [`end`](Consumer::end) takes in its result. The worker records the reports of the job before
 //! `end`, so that the effect is recorded before any other party can act on it.
 
-use delivery_model::pipeline::{Commits, Leases, Remembers, Settles};
+use delivery_model::pipeline::{Commits, Leases, OnFailure, Remembers, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, SettleOutcome};
 
 use super::{Consumer, Task};
-use crate::core::delivery::{DeliveryId, GROUP, HandOff};
+use crate::core::delivery::{ConsumerOutput, DeliveryId, GROUP, HandOff};
 use crate::core::inbox::covers;
 use crate::core::report::Report;
 use crate::core::steps::ConsumerSteps;
@@ -157,12 +157,26 @@ impl<S: ConsumerSteps> Consumer<S> {
         Ok(())
     }
 
-    /// Ends a delivery whose handler failed: it is released, or its position is skipped.
+    /// Ends a delivery whose handler failed: it is released, its position is skipped or set aside, or it is published again.
     fn end_failed(&mut self, hand: DeliveryId) {
-        if self.settings.skips_failures() {
-            self.finish(hand);
+        match self.settings.on_failure {
+            OnFailure::Skip if self.settings.skips_failures() => {
+                self.finish(hand);
+                self.give_up(hand);
+            }
+            OnFailure::Requeue if self.settings.requeues_failures() => {
+                let record = self.record(hand).expect("the consumer has the hand-off").clone();
+                self.outputs.push_back(ConsumerOutput::Requeue(record));
+                self.finish_handling(hand);
+            }
+            OnFailure::Skip | OnFailure::Requeue | OnFailure::Release => self.give_up(hand),
+            // What is committed by its own store is not to be set aside any more.
+            OnFailure::DeadLetter if self.stored.contains(hand.position) => self.give_up(hand),
+            OnFailure::DeadLetter => {
+                self.hands.remove(&hand);
+                self.outputs.push_back(ConsumerOutput::Reject(hand));
+            }
         }
-        self.give_up(hand);
     }
 
     fn finish_handling(&mut self, hand: DeliveryId) {

@@ -40,15 +40,16 @@ fn read_highest(reader: &mut Reader<'_>, covered: Range<u64>) -> Result<Highest,
 }
 
 impl BySequence {
-    /// `is_whole`: nothing was ever forgotten, so a session without an entry has no record.
-    pub(super) fn judge(&self, identity: Identity, is_whole: bool) -> Familiarity {
+    /// `from_first`: a session without an entry begins with its first number. Either nothing was ever forgotten, so that it
+    /// has no record, or sessions that were forgotten are refused.
+    pub(super) fn judge(&self, identity: Identity, from_first: bool) -> Familiarity {
         let Identity::Sequence { session, number } = identity else {
             return Familiarity::New;
         };
         match self.sessions.get(&session).and_then(|highest| highest.front()) {
             Some(&(last, _)) if number <= last => Familiarity::Duplicate,
             Some(&(last, _)) if number > last + 1 => Familiarity::Gap,
-            None if is_whole && number > 0 => Familiarity::Gap,
+            None if from_first && number > 0 => Familiarity::Gap,
             Some(_) | None => Familiarity::New,
         }
     }

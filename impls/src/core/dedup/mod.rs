@@ -8,7 +8,7 @@
 mod by_id;
 mod by_sequence;
 
-use delivery_model::pipeline::{self, Dedup};
+use delivery_model::pipeline::{self, Dedup, ForgottenProducers};
 use delivery_model::vocab::Position;
 
 use self::by_id::ById;
@@ -42,6 +42,8 @@ pub struct Memory {
     end: u64,
     /// Whether a restart lost its contents: sessions that it does not know may have begun, even if the log is empty.
     forgot: bool,
+    /// Whether a session that it does not know may begin anywhere, once something was forgotten.
+    accepts_forgotten: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +72,15 @@ impl Memory {
             Dedup::MessageId => Table::ById(ById::default()),
             Dedup::Sequence => Table::BySequence(BySequence::default()),
         };
-        Memory { table, window: settings.dedup_window.into(), floor: end.0, end: end.0, forgot: false }
+        let accepts_forgotten = settings.forgotten_producers == ForgottenProducers::Accept;
+        Memory {
+            table,
+            window: settings.dedup_window.into(),
+            floor: end.0,
+            end: end.0,
+            forgot: false,
+            accepts_forgotten,
+        }
     }
 
     /// An empty memory before the first record after `end`, whose contents a restart lost.
@@ -88,7 +98,7 @@ impl Memory {
         match &self.table {
             Table::Nothing => Familiarity::New,
             Table::ById(table) => table.judge(identity),
-            Table::BySequence(table) => table.judge(identity, self.is_whole()),
+            Table::BySequence(table) => table.judge(identity, self.is_whole() || !self.accepts_forgotten),
         }
     }
 

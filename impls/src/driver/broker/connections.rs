@@ -118,8 +118,9 @@ impl Connection {
                 (is_its_own, "`publish` in the name of the producer that it registered")
             }
             Standing::Consumer => {
-                let is_of_consumer = matches!(said, Has(_) | Settle(_) | Release(_) | Leave | Finished(_));
-                (is_of_consumer, "`has`, `settle`, `release`, `leave` or `finished`")
+                let is_of_consumer =
+                    matches!(said, Has(_) | Settle(_) | Release(_) | Reject(_) | Requeue(_) | Leave | Finished(_));
+                (is_of_consumer, "`has`, `settle`, `release`, `reject`, `requeue`, `leave` or `finished`")
             }
         };
         if is_fine { Ok(()) } else { Err(Reason::OutOfTurn { found: said.name(), expected }) }

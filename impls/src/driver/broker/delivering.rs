@@ -37,6 +37,8 @@ impl<S: Steps> Incarnation<'_, S> {
         match said {
             ToBroker::Settle(request) => return self.take_settle(connection, at, request),
             ToBroker::Release(hand) => self.core.release(hand),
+            ToBroker::Reject(hand) => self.core.reject(hand),
+            ToBroker::Requeue(record) => self.core.republish(record).map_err(failed)?,
             ToBroker::Has(positions) => self.core.handle_has(consumer, positions),
             ToBroker::Finished(end) => {
                 if let Err(misplaced) = self.core.handle_finished(consumer, end) {

@@ -221,6 +221,8 @@ fn word_of(output: ConsumerOutput) -> ToBroker {
         ConsumerOutput::Finished(end) => ToBroker::Finished(end),
         ConsumerOutput::Settle(request) => ToBroker::Settle(request),
         ConsumerOutput::Release(hand) => ToBroker::Release(hand),
+        ConsumerOutput::Reject(hand) => ToBroker::Reject(hand),
+        ConsumerOutput::Requeue(record) => ToBroker::Requeue(record),
         ConsumerOutput::Leave => ToBroker::Leave,
     }
 }

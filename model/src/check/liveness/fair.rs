@@ -87,12 +87,9 @@ pub fn class(step: &Step) -> u8 {
         TakeReply { message } | TimeOut { message } => LEARN + of_message(message),
         Attempt { message } => ATTEMPT + of_message(message),
         HandOff { position } | DeadLetter { position } => HAND_OFF + of_position(position),
-        Deliver { hand }
-        | Handle { hand }
-        | Remember { hand }
-        | Requeue { hand }
-        | Settle { hand }
-        | RecordSettle { hand } => HAND + of_hand(hand),
+        Deliver { hand } | Handle { hand } | Remember { hand } | Settle { hand } | RecordSettle { hand } => {
+            HAND + of_hand(hand)
+        }
     }
 }
 

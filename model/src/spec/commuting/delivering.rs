@@ -6,9 +6,9 @@ use crate::spec::state::{Holding, Stage};
 use crate::vocab::{DeliveryRef, Fault};
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
-    /// The consumer is one worker, whose steps come one after the other.
+    /// The consumer is one worker, whose steps come one after the other, and makes no room in a queue that may be full.
     pub(super) fn has_one_worker(&self) -> bool {
-        self.settings.consumers == 1 && self.settings.consumer.workers == 1
+        self.settings.consumers == 1 && self.settings.consumer.workers == 1 && self.settings.broker.capacity == 0
     }
 
     /// Nothing else ends the hand-off, or gives it another name. A rewind ends leases.

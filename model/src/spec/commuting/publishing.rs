@@ -4,7 +4,7 @@ use super::Outlook;
 use crate::party_state::Decision;
 use crate::pipeline::{OnRefusal, OnRestart};
 use crate::spec::bounds::LOG_MAX;
-use crate::spec::broker::decide;
+use crate::spec::broker::{decide, is_refused};
 use crate::spec::state::{Phase, Record};
 use crate::vocab::Fault;
 
@@ -37,7 +37,8 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
         let Some(received) = self.state.slot else { return false };
         let decision = decide(self.settings, self.state, received);
         let is_told = self.settings.broker.acks.wait_for_disk() && !received.straggler;
-        decision != Decision::Refuse
+        !is_refused(self.settings, decision)
+            && self.settings.broker.capacity == 0
             && !(received.straggler && self.is_ack_owed(received.record))
             && usize::from(self.state.log_len) < LOG_MAX
             && self.state.log_len == self.state.synced

@@ -1,12 +1,15 @@
 //! What may go wrong, and what it does to wires, disks and cores. A fault that would change nothing is not possible.
 
+use crate::mutants::Mutant;
+use delivery_impls::core::broker::Broker;
 use delivery_impls::core::consumer::{Consumer, HandlerFailed, Task};
 use delivery_impls::core::delivery::ConsumerId;
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::Verdict;
 use delivery_impls::store::EffectStore;
-use delivery_model::pipeline::Delivers;
-use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Position, Strike, Target};
+use delivery_impls::store::simulated::SimulatedJournal;
+use delivery_model::pipeline::{DeadLettering, Delivers, Settles};
+use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Strike, Target};
 
 use super::offers::message;
 use super::{Whereabouts, World};
@@ -52,12 +55,12 @@ impl World {
             ),
             Rewind { position } => require(self.can_rewind(position), "nothing was delivered from there"),
             HandlerCrashes { .. } => Err("not yet"),
-            DeadLetterLost { .. } => Err("not yet"),
-            Redrive { .. } => Err("not yet"),
+            DeadLetterLost { position } => require(self.can_lose_dead_letter(position), "no dead letter is on its way"),
+            Redrive { position } => require(self.is_dead_letter(position), "it is no dead letter"),
             CommitReordered { .. } => Err("not yet"),
             Failover { .. } => Err("not yet"),
-            RecordExpired { .. } => Err("not yet"),
-            GroupForgotten => Err("not yet"),
+            RecordExpired { position } => require(self.can_expire_record(position), "nobody is owed it"),
+            GroupForgotten => require(self.group_can_lose(), "the group has no position to lose"),
             Rebalance => Err("not yet"),
         }
     }
@@ -83,12 +86,13 @@ impl World {
             Strike::Poison { message } => self.poisoned = Some(message),
             Strike::Rewind { position } => self.rewind(position),
             Strike::HandlerCrashes { .. } => {}
-            Strike::DeadLetterLost { .. } => {}
-            Strike::Redrive { .. } => {}
+            Strike::DeadLetterLost { position } | Strike::RecordExpired { position } => {
+                self.broker.drop_record(position).expect("the disk works");
+            }
+            Strike::Redrive { position } => self.broker.redrive(position).expect("the disk works"),
             Strike::CommitReordered { .. } => {}
             Strike::Failover { .. } => {}
-            Strike::RecordExpired { .. } => {}
-            Strike::GroupForgotten => {}
+            Strike::GroupForgotten => self.forget_group(),
             Strike::Rebalance => {}
         }
     }
@@ -143,6 +147,7 @@ impl World {
         self.broker.received().is_some()
             || self.broker.needs_sync()
             || self.broker.owes_any()
+            || !self.broker.deliveries().rejected().is_empty()
             || !(self.publishes.is_empty() && self.replies.is_empty())
             || !(self.hand_offs.is_empty() && self.settles.is_empty())
             || !self.follows_cursor() && has_hand_to_lose()
@@ -183,6 +188,55 @@ impl World {
         let is_repeated = is_marked && !deliveries.dead().contains(to);
         let log = self.broker.log();
         is_repeated && (log.start()..log.synced()).contains(&to)
+    }
+
+    fn can_lose_dead_letter(&self, position: Position) -> bool {
+        let is_next = self.check_move(Move::DeadLetter { position }).is_ok();
+        is_next && self.constants.pipeline.broker.dead_lettering == DeadLettering::AtMostOnce
+    }
+
+    fn is_dead_letter(&self, position: Position) -> bool {
+        let deliveries = self.broker.deliveries();
+        deliveries.dead().contains(position) && !deliveries.vanished().contains(position)
+    }
+
+    /// The record is durable, and neither settled nor set aside, nor done with when it was handed off.
+    fn can_expire_record(&self, position: Position) -> bool {
+        let deliveries = self.broker.deliveries();
+        let is_done_with = deliveries.settled().contains(position)
+            || deliveries.dead().contains(position)
+            || self.inventory.finished_positions().contains(position)
+            || !self.follows_cursor() && deliveries.handed().contains(position);
+        position < self.broker.log().synced() && !is_done_with
+    }
+
+    /// The group has a place in the broker's ledger that it would lose. Whoever keeps its positions itself has none there.
+    fn group_can_lose(&self) -> bool {
+        if self.constants.pipeline.consumer.settles == Settles::WithEffect {
+            return false;
+        }
+        let mut forgetful = self.broker.clone();
+        forgetful.forget_group().expect("the disk works");
+        let place = |broker: &Broker<SimulatedJournal, Mutant>| {
+            let deliveries = broker.deliveries();
+            let counted: Vec<bool> =
+                (0..broker.log().end().0).map(|position| deliveries.was_handed_off(Position(position))).collect();
+            (deliveries.settled().clone(), deliveries.durable().clone(), deliveries.rejected().clone(), counted)
+        };
+        let has_leases = self.broker.deliveries().leases().live().next().is_some();
+        let has_done = self.consumers.iter().any(|consumer| !consumer.inbox().done().is_empty());
+        let has_current = self.consumers.iter().any(|consumer| {
+            let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
+            on_wire.into_iter().any(|hand_off| hand_off.generation >= consumer.generation())
+                || consumer.hands().any(|(hand, _)| consumer.is_current(hand))
+        });
+        has_leases || has_done || self.follows_cursor() && has_current || place(&forgetful) != place(&self.broker)
+    }
+
+    fn forget_group(&mut self) {
+        let generation = self.broker.forget_group().expect("the disk works");
+        self.inventory.fence(generation).expect("the disk works");
+        self.consumers.iter_mut().for_each(|consumer| consumer.handle_rewound(generation));
     }
 
     fn leave_straggler(&mut self, wanted: MessageId) {

@@ -110,7 +110,8 @@ impl World {
     /// Its events carry a message's payload as one of [`names`](World::names).
     pub fn new(pipeline: &Pipeline, messages: u32, mutant: Mutant) -> World {
         let drops_all = Retention { records: 0, batch: 1 };
-        let retention = (pipeline.faults.of(Fault::Rewind) == 0).then_some(drops_all);
+        let may_go_back = [Fault::Rewind, Fault::GroupForgotten].map(|fault| pipeline.faults.of(fault) > 0);
+        let retention = (may_go_back == [false; 2]).then_some(drops_all);
         let tuning = Tuning { numbers_max: NUMBERS_MAX, retention, ..Tuning::default() };
         let constants = Constants { pipeline: pipeline.clone(), messages: messages.into(), tuning, mutant };
         let consumers = if pipeline.faults.of(Fault::LeaseExpiry) > 0 { 2 } else { 1 };
@@ -300,6 +301,13 @@ impl World {
             }
             self.broker.handle_has(consumer.id(), has);
         }
+        if self.constants.pipeline.consumer.settles == Settles::WithEffect {
+            let mut finished = self.inventory.finished_positions().clone();
+            finished.extend(self.broker.deliveries().dead());
+            let (owner, _) = self.broker.deliveries().owner();
+            let end = finished.first_missing(Position(0)).min(self.broker.log().end());
+            self.broker.handle_finished(owner, end).expect("it is within the log");
+        }
     }
 
     /// Moves what the cores put out onto the wires, and what they report into the events.
@@ -323,6 +331,8 @@ impl World {
                         self.settles.insert(request.hand, request);
                     }
                     ConsumerOutput::Release(hand) => self.broker.release(hand),
+                    ConsumerOutput::Reject(hand) => self.broker.reject(hand),
+                    ConsumerOutput::Requeue(record) => self.broker.republish(record).expect("the disk works"),
                     // The broker hears what each consumer has after every step (`tell_broker`), and drops what the store
                     // has: there is no wire on which these words could be late.
                     ConsumerOutput::Has(_) | ConsumerOutput::Finished(_) => {}

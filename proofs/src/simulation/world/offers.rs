@@ -21,7 +21,8 @@ impl World {
         self.to_append().map(|message| Move::Append { message }).into_iter().for_each(&mut offer);
         self.to_receive().map(|message| Move::Receive { message }).into_iter().for_each(&mut offer);
         self.to_receive_late().map(|message| Move::ReceiveLate { message }).for_each(&mut offer);
-        self.broker.needs_sync().then_some(Move::Sync).into_iter().for_each(&mut offer);
+        self.log_needs_sync().then_some(Move::Sync).into_iter().for_each(&mut offer);
+        self.settles_need_sync().then_some(Move::SyncSettles).into_iter().for_each(&mut offer);
         self.broker.due().map(|Submission { message, .. }| Move::Ack { message }).for_each(&mut offer);
         self.to_hand_off().into_iter().for_each(&mut offer);
         self.hand_offs.keys().map(|&id| Move::Deliver { hand: self.hand(id) }).for_each(&mut offer);
@@ -45,8 +46,8 @@ impl World {
                 (self.to_receive_late().any(|late| late == message), "there is no such straggler, or the slot is full")
             }
             Append { message } => (self.to_append() == Some(message), "the broker has not received it"),
-            Sync => (self.broker.needs_sync(), "everything is durable"),
-            SyncSettles => (false, "every settle is durable"),
+            Sync => (self.log_needs_sync(), "every record is durable"),
+            SyncSettles => (self.settles_need_sync(), "every settle is durable"),
             Ack { message } => (self.broker.due().any(|due| due == submission(message)), "no confirmation is due"),
             TakeReply { message } => (
                 self.to_take_reply().any(|it| it == message),
@@ -63,7 +64,6 @@ impl World {
             Deliver { hand } => (self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
             Handle { hand } => (self.is_to_do(hand, Task::Handle), "it is not to be handled"),
             Remember { hand } => (self.is_to_do(hand, Task::Remember), "it is not to be remembered"),
-            Requeue { .. } => (false, "it is not to be published again"),
             Settle { hand } => (self.is_to_do(hand, Task::Settle), "it is not to be settled"),
             RecordSettle { hand } => (self.is_to_do(hand, Task::AwaitSettled), "no settle is on its way"),
         };
@@ -83,6 +83,14 @@ impl World {
         let waits = renews && self.broker.received().is_some_and(|received| !received.waiting.is_empty());
         let may_take = move |reply: &Reply| !(waits && reply.verdict == Verdict::Refused);
         self.replies.iter().filter(move |(_, reply)| may_take(reply)).map(|(&message, _)| message)
+    }
+
+    fn log_needs_sync(&self) -> bool {
+        self.broker.log().synced() < self.broker.log().end()
+    }
+
+    fn settles_need_sync(&self) -> bool {
+        self.broker.deliveries().has_unsynced()
     }
 
     fn to_attempt(&self) -> Option<MessageId> {

@@ -23,7 +23,7 @@ impl World {
             Move::Append { .. } => {
                 assert!(self.broker.append_next().expect(WORKS), "something was received")
             }
-            Move::Sync => self.broker.sync().expect(WORKS),
+            Move::Sync => self.broker.sync_log().expect(WORKS),
             Move::Ack { message } => {
                 assert!(self.broker.confirm(submission(message)), "the confirmation is due")
             }
@@ -40,7 +40,7 @@ impl World {
                 });
             }
             Move::Remember { hand } => self.remember(hand),
-            Move::SyncSettles | Move::Requeue { .. } => unreachable!("it is not offered"),
+            Move::SyncSettles => self.broker.sync_settles().expect(WORKS),
             Move::Settle { hand } => self.settle(hand),
             Move::RecordSettle { hand } => self.record_settle(hand),
         }

@@ -1,0 +1,119 @@
+//! Spec and cores in lockstep: full queues, records that go, dead letters in all their ways, and groups that begin anew.
+
+use delivery_model::pipeline::{
+    Commits, DeadLettering, Delivers, FaultBudget, HandsOff, Leases, NewGroup, OnFailure, Overflow, Pipeline,
+    RecordsSettles, Settles,
+};
+use delivery_model::presets;
+use delivery_model::vocab::Fault;
+use delivery_proofs::lockstep::walk;
+use delivery_proofs::mutants::Mutant;
+
+const STATES_MAX: usize = 4_000;
+
+fn exactly_once() -> Pipeline {
+    presets::named("exactly-once").expect("it is shipped")
+}
+
+/// Walks both together, and says how often this fault struck.
+#[track_caller]
+fn check(pipeline: &Pipeline, fault: Fault) -> usize {
+    let walked = walk(pipeline, 2, Mutant::None, &mut |states, _| states < STATES_MAX).expect("two messages fit");
+    let usual = exactly_once().to_toml();
+    let settings = pipeline.to_toml();
+    let settings: Vec<&str> = settings.lines().filter(|line| !usual.lines().any(|other| other == *line)).collect();
+    assert!(walked.parted.is_none(), "{}\nwith {settings:#?}", walked.parted.expect("they parted"));
+    walked.struck.get(&fault).copied().unwrap_or_default()
+}
+
+/// Every way to settle and to follow the log.
+fn groups() -> impl Iterator<Item = (Settles, Commits, Delivers)> {
+    let settles = Settles::ALL
+        .iter()
+        .filter(|it| **it != Settles::InBackground)
+        .flat_map(|settles| Commits::ALL.iter().map(move |commits| (*settles, *commits)));
+    settles.flat_map(|(settles, commits)| Delivers::ALL.iter().map(move |delivers| (settles, commits, *delivers)))
+}
+
+fn of(group: (Settles, Commits, Delivers)) -> Pipeline {
+    let mut pipeline = exactly_once();
+    (pipeline.consumer.settles, pipeline.consumer.commits, pipeline.broker.delivers) = group;
+    pipeline
+}
+
+fn under(pipeline: Pipeline, faults: &[Fault]) -> Pipeline {
+    let faults = FaultBudget::once_each(faults.iter().copied()).capped(2);
+    Pipeline { faults, ..pipeline }
+}
+
+#[test]
+fn a_queue_that_is_full_walks_in_lockstep() {
+    for group in groups() {
+        for overflow in Overflow::ALL {
+            let mut pipeline = of(group);
+            (pipeline.broker.capacity, pipeline.broker.overflow) = (1, overflow);
+            pipeline.producer.in_flight = 2;
+            let faults = [Fault::BrokerCrash, Fault::ConsumerCrash, Fault::SettleLost, Fault::LeaseExpiry];
+            assert!(check(&under(pipeline, &faults), Fault::BrokerCrash) > 0, "{group:?}");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_expires_walks_in_lockstep() {
+    for group in groups() {
+        let faults = [Fault::RecordExpired, Fault::ConsumerCrash, Fault::BrokerCrash, Fault::LeaseExpiry];
+        assert!(check(&under(of(group), &faults), Fault::RecordExpired) > 0, "{group:?}");
+    }
+}
+
+#[test]
+fn a_group_that_begins_anew_walks_in_lockstep() {
+    for (group, new_group) in groups().flat_map(|group| NewGroup::ALL.iter().map(move |it| (group, *it))) {
+        let mut pipeline = of(group);
+        pipeline.broker.new_group = new_group;
+        (pipeline.consumer.workers, pipeline.producer.in_flight) = (2, 2);
+        let faults =
+            [Fault::GroupForgotten, Fault::ConsumerCrash, Fault::BrokerCrash, Fault::LeaseExpiry, Fault::Rewind];
+        let struck = check(&under(pipeline, &faults), Fault::GroupForgotten) > 0;
+        assert_eq!(struck, group.0 != Settles::WithEffect, "{group:?}");
+    }
+}
+
+#[test]
+fn a_dead_letter_walks_in_lockstep_however_it_is_published() {
+    for (group, dead_lettering) in groups().flat_map(|group| DeadLettering::ALL.iter().map(move |it| (group, *it))) {
+        for on_failure in [OnFailure::Release, OnFailure::DeadLetter] {
+            let mut pipeline = of(group);
+            (pipeline.broker.dead_lettering, pipeline.broker.max_deliveries) = (dead_lettering, 2);
+            pipeline.consumer.on_failure = on_failure;
+            let faults = [Fault::Poison, Fault::DeadLetterLost, Fault::Redrive, Fault::BrokerCrash, Fault::LeaseExpiry];
+            let mut pipeline = under(pipeline, &faults);
+            pipeline.faults = pipeline.faults.capped(3);
+            check(&pipeline, Fault::DeadLetterLost);
+        }
+    }
+}
+
+#[test]
+fn a_failed_message_that_is_set_aside_or_published_again_walks_in_lockstep() {
+    for (group, leases) in groups().flat_map(|group| Leases::ALL.iter().map(move |it| (group, *it))) {
+        for on_failure in [OnFailure::DeadLetter, OnFailure::Requeue] {
+            let mut pipeline = of(group);
+            (pipeline.consumer.on_failure, pipeline.broker.leases) = (on_failure, leases);
+            pipeline.consumer.workers = 2;
+            let faults = [Fault::HandlerFails, Fault::ConsumerCrash, Fault::BrokerCrash, Fault::LeaseExpiry];
+            assert!(check(&under(pipeline, &faults), Fault::HandlerFails) > 0, "{group:?}");
+        }
+    }
+}
+
+#[test]
+fn settles_that_are_synced_apart_from_the_log_walk_in_lockstep() {
+    for (group, hands_off) in groups().flat_map(|group| HandsOff::ALL.iter().map(move |it| (group, *it))) {
+        let mut pipeline = of(group);
+        (pipeline.broker.records_settles, pipeline.broker.hands_off) = (RecordsSettles::Lazily, hands_off);
+        let faults = [Fault::BrokerCrash, Fault::ConsumerCrash, Fault::LeaseExpiry, Fault::SettleLost];
+        assert!(check(&under(pipeline, &faults), Fault::BrokerCrash) > 0, "{group:?}");
+    }
+}
