@@ -1,8 +1,8 @@
 //! Spec and cores in lockstep: full queues, records that go, dead letters in all their ways, and groups that begin anew.
 
 use delivery_model::pipeline::{
-    Commits, DeadLettering, Delivers, FaultBudget, HandsOff, Leases, NewGroup, OnFailure, Overflow, Pipeline,
-    RecordsSettles, Settles,
+    Acks, Commits, DeadLettering, Dedup, Delivers, FaultBudget, HandsOff, Identity, Leases, NewGroup, OnFailure,
+    Overflow, Pipeline, RecordsSettles, Settles,
 };
 use delivery_model::presets;
 use delivery_model::vocab::Fault;
@@ -104,6 +104,30 @@ fn a_failed_message_that_is_set_aside_or_published_again_walks_in_lockstep() {
             pipeline.consumer.workers = 2;
             let faults = [Fault::HandlerFails, Fault::ConsumerCrash, Fault::BrokerCrash, Fault::LeaseExpiry];
             assert!(check(&under(pipeline, &faults), Fault::HandlerFails) > 0, "{group:?}");
+        }
+    }
+}
+
+/// Whatever the log loses is still in hand, and remembered.
+#[test]
+fn records_that_are_lost_after_they_were_handed_off_walk_in_lockstep() {
+    for (group, acks) in groups().flat_map(|group| [Acks::AfterSync, Acks::Replicated].map(|acks| (group, acks))) {
+        for (hands_off, identity) in [
+            (HandsOff::Appended, Identity::Sequence),
+            (HandsOff::Appended, Identity::None),
+            (HandsOff::Synced, Identity::MessageId),
+        ] {
+            let mut pipeline = of(group);
+            (pipeline.broker.hands_off, pipeline.broker.acks) = (hands_off, acks);
+            (pipeline.producer.identity, pipeline.consumer.workers) = (identity, 2);
+            if identity != Identity::Sequence {
+                pipeline.broker.dedup = Dedup::None;
+            }
+            let lost = if hands_off == HandsOff::Appended { Fault::BrokerCrash } else { Fault::Failover };
+            for other in [Fault::LeaseExpiry, Fault::ConsumerCrash, lost] {
+                let faults = FaultBudget::NONE.with(other, 1).with(lost, 1 + u32::from(other == lost));
+                assert!(check(&Pipeline { faults, ..pipeline.clone() }, lost) > 0, "{group:?}");
+            }
         }
     }
 }

@@ -130,7 +130,15 @@ impl Deliveries {
                 self.apply(Entry::DeadLettered(position));
                 self.vanished.insert(position);
             }
-            Entry::PutBack(position) => drop(self.vanished.insert(position)),
+            Entry::PutBack(position) => {
+                self.vanished.insert(position);
+            }
+            Entry::Truncated(end) => {
+                self.rewind(end);
+                for marks in [&mut self.dead, &mut self.dead_durable, &mut self.vanished] {
+                    marks.truncate(end);
+                }
+            }
             Entry::Rewound(to) => self.rewind(to),
             Entry::Owned(consumer, generation) => (self.owner, self.generation) = (consumer, generation),
             Entry::Counted(position, times) => drop(self.counts.insert(position, times.min(self.counts_max))),

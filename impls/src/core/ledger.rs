@@ -40,6 +40,8 @@ pub enum Entry {
     Dropped(Position),
     /// The dead letter of the position was put back as a new record.
     PutBack(Position),
+    /// A follower took over whose log ends here: what was recorded of later positions is void.
+    Truncated(Position),
 }
 
 impl Entry {
@@ -59,6 +61,7 @@ impl Entry {
             Entry::HandedOffOnce(start, end) => (9, start.0, end.0),
             Entry::Dropped(position) => (10, position.0, 0),
             Entry::PutBack(position) => (11, position.0, 0),
+            Entry::Truncated(end) => (12, end.0, 0),
         };
         let mut bytes = [tag; Entry::BYTES];
         bytes[1..9].copy_from_slice(&u64::to_le_bytes(first));
@@ -97,6 +100,7 @@ impl Entry {
             9 => Entry::HandedOffOnce(Position(first), Position(second)),
             10 => Entry::Dropped(Position(first)),
             11 => Entry::PutBack(Position(first)),
+            12 => Entry::Truncated(Position(first)),
             found => return Err(DecodeError::Tag { of: "ledger entry", offset, found }),
         })
     }

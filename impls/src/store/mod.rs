@@ -167,6 +167,14 @@ pub enum Covers {
 }
 
 impl Covers {
+    /// One past the last position that it covers.
+    pub fn end(self) -> Position {
+        match self {
+            Covers::One(position) => Position(position.0.saturating_add(1)),
+            Covers::Below(end) => end,
+        }
+    }
+
     /// Adds these positions to a set.
     pub fn mark(self, positions: &mut Positions) {
         match self {

@@ -70,6 +70,15 @@ impl SimulatedJournal {
         self.unsynced_ends.clear();
     }
 
+    /// Simulates that a copy takes its place which has the first `records` records only, all of them durable.
+    pub fn cut_to(&mut self, records: usize) {
+        let kept = self.recover().expect("nothing is corrupt");
+        self.bytes.clear();
+        kept.iter().take(records).for_each(|record| frame::write(&mut self.bytes, record));
+        self.synced_bytes = self.bytes.len();
+        self.unsynced_ends.clear();
+    }
+
     /// Records that a sync made the oldest `records` of the unsynced records durable, and not yet the others.
     pub fn synced_more(&mut self, records: usize) {
         let count = records.min(self.unsynced_ends.len());

@@ -125,6 +125,14 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    /// Whether the log can lose records that were handed off, so that their positions come again: by a crash, where what is not
+    /// synced is handed off, or by a failover.
+    pub fn positions_come_again(&self) -> bool {
+        self.broker.hands_off == HandsOff::Appended || self.faults.of(Fault::Failover) > 0
+    }
+}
+
 impl Acks {
     /// Whether a confirmation says what became of the attempt: it waits for the disk.
     pub fn wait_for_disk(self) -> bool {

@@ -22,6 +22,8 @@ pub const RESTARTS_MAX: u32 = 7;
 pub const STRAGGLERS_MAX: usize = 4;
 /// At most so many hand-offs that have outlived their lease at once.
 pub const LATE_MAX: usize = 8;
+/// At most so many records that the log has lost are remembered by consumers.
+pub const SEEN_LOST_MAX: usize = 4;
 /// Counters of faults, attempts and deliveries stop here.
 pub const COUNT_MAX: u32 = 15;
 
@@ -40,11 +42,13 @@ pub enum Bound {
     LateHands = 2,
     /// The producer starts over in an epoch more than can be told apart.
     Epochs = 3,
+    /// Consumers remember one record more that the log has lost.
+    SeenLost = 4,
 }
 
 impl Bound {
     /// Every such bound.
-    pub const ALL: [Bound; 3] = [Bound::Log, Bound::LateHands, Bound::Epochs];
+    pub const ALL: [Bound; 4] = [Bound::Log, Bound::LateHands, Bound::Epochs, Bound::SeenLost];
 
     /// What a run asked for beyond it, and what to change.
     pub fn cut(self) -> BoundCut {
@@ -60,6 +64,12 @@ impl Bound {
                 format!("{}", LATE_MAX + 1),
                 LATE_MAX as u64,
                 "fewer workers, or smaller budgets of lease-expiry, broker-crash and rewind",
+            ),
+            Bound::SeenLost => (
+                "remembered records that the log has lost",
+                format!("{}", SEEN_LOST_MAX + 1),
+                SEEN_LOST_MAX as u64,
+                "smaller budgets of broker-crash and failover",
             ),
             Bound::Epochs => (
                 "new epochs of the producer",

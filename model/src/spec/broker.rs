@@ -7,7 +7,9 @@ use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
 use super::{BROKER, CONSUMERS, GROUP, Witness};
 use crate::party_state::Decision;
-use crate::pipeline::{Acks, AnswersDuplicates, Commits, DeadLettering, Dedup, ForgottenProducers, Overflow, Settles};
+use crate::pipeline::{
+    Acks, AnswersDuplicates, Commits, DeadLettering, Dedup, ForgottenProducers, HandsOff, Overflow, Settles,
+};
 use crate::vocab::{DeliveryRef, EventKind, MessageId, Move, PartitionId, Position, SettleOutcome};
 
 pub(super) fn moves(
@@ -124,7 +126,7 @@ pub(super) fn decide(settings: &Settings, state: &State, transmission: Transmiss
 fn is_full(settings: &Settings, state: &State) -> bool {
     let capacity = settings.broker.capacity;
     let left = match settings.cursor {
-        true => u32::from(state.log_len) - state.committed() as u32,
+        true => u32::from(state.log_len).saturating_sub(state.committed() as u32),
         false => unfinished(settings, state).count_ones(),
     };
     capacity > 0 && left >= capacity
@@ -233,7 +235,7 @@ pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize
     } else {
         (0..settings.consumers).find(first_free)?
     };
-    let mut unsettled = below(state.synced.into()) & !(state.settled | state.dead);
+    let mut unsettled = below(handed_off_below(settings, state)) & !(state.settled | state.dead);
     while unsettled != 0 {
         let position = unsettled.trailing_zeros() as usize;
         if is_eligible(settings, state, position, consumer) {
@@ -242,6 +244,14 @@ pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize
         unsettled &= unsettled - 1;
     }
     None
+}
+
+/// Up to where the log may be handed off.
+fn handed_off_below(settings: &Settings, state: &State) -> usize {
+    match settings.broker.hands_off {
+        HandsOff::Synced => state.synced.into(),
+        HandsOff::Appended => state.log_len.into(),
+    }
 }
 
 fn is_eligible(settings: &Settings, state: &State, position: usize, consumer: u8) -> bool {
@@ -253,7 +263,7 @@ fn is_eligible(settings: &Settings, state: &State, position: usize, consumer: u8
 
 /// The position waits for a hand-off, whether a worker is free or not and whatever comes before it.
 pub(super) fn is_waiting(settings: &Settings, state: &State, position: usize) -> bool {
-    position < state.synced.into() && is_eligible(settings, state, position, state.owner)
+    position < handed_off_below(settings, state) && is_eligible(settings, state, position, state.owner)
 }
 
 /// How many workers of a consumer have something to do.
@@ -295,7 +305,9 @@ pub(super) fn dead_letter(settings: &Settings, state: &mut State, position: Posi
 pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let place = hand.position.0 as usize;
     let holding = state.holding(hand).expect("the settle is on the wire");
-    let refused = hand.is_late() && settings.leases_checked;
+    // What the log has lost cannot be settled, until another record takes its position.
+    let end = if settings.cursor { state.upto(hand).into() } else { place + 1 };
+    let refused = hand.is_late() && settings.leases_checked || end > state.log_len.into();
     let outcome = if refused { SettleOutcome::Refused } else { SettleOutcome::Ok };
     if !refused {
         let covered = if settings.cursor { below(state.upto(hand).into()) } else { bit(place) };
@@ -304,7 +316,7 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
     events.push(
         CONSUMERS[usize::from(holding.consumer)],
         EventKind::Settle {
-            message: id(state.log[place].message()),
+            message: id(state.message_of(hand)),
             group: GROUP,
             partition: PartitionId::default(),
             position: Some(hand.position),

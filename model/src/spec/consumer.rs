@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::bounds::Bound;
 use super::broker::{covered, mark_settled, store};
 use super::settings::Settings;
-use super::state::{Stage, State, bit, id};
+use super::state::{Record, Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
 use crate::pipeline::{Identity, OnFailure, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
@@ -38,7 +38,7 @@ pub(super) fn next(settings: &Settings, hand: DeliveryRef, stage: Stage) -> Move
 
 /// The message at this position fails its handler every time.
 pub(super) fn fails(state: &State, hand: DeliveryRef) -> bool {
-    state.fails(state.log[hand.position.0 as usize].message() + 1)
+    state.fails(state.message_of(hand) + 1)
 }
 
 /// Ends a hand-off whose handler failed: it is released, its position is skipped or set aside, or it is published again.
@@ -62,14 +62,15 @@ pub(super) fn fail(settings: &Settings, state: &mut State, hand: DeliveryRef) {
 fn reject(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     let is_refused = hand.is_late() && (settings.leases_checked || settings.delivers_once);
     let place = bit(hand.position.0 as usize);
-    if !is_refused && (state.settled | state.dead) & place == 0 {
+    let is_lost = hand.position.0 >= state.log_len.into();
+    if !is_refused && !is_lost && (state.settled | state.dead) & place == 0 {
         state.rejected |= place;
     }
 }
 
 /// The message is published again, and its consumer waits until the copy is durable. Then it is settled as if it were handled.
 fn requeue(settings: &Settings, state: &mut State, hand: DeliveryRef) {
-    let record = state.log[hand.position.0 as usize];
+    let record = state.record_of(hand);
     if !store(settings, state, record) {
         state.cut = Some(Bound::Log);
         return;
@@ -79,13 +80,12 @@ fn requeue(settings: &Settings, state: &mut State, hand: DeliveryRef) {
 }
 
 pub(super) fn deliver(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
-    let place = hand.position.0 as usize;
     let holding = state.holding(hand).expect("the hand-off is on the wire");
     state.set_stage(hand, Stage::AtWork);
     events.push(
         CONSUMERS[usize::from(holding.consumer)],
         EventKind::Deliver {
-            message: id(state.log[place].message()),
+            message: id(state.message_of(hand)),
             group: GROUP,
             partition: PartitionId::default(),
             position: Some(hand.position),
@@ -96,9 +96,8 @@ pub(super) fn deliver(state: &mut State, hand: DeliveryRef, events: &mut impl Wi
 }
 
 pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
-    let place = hand.position.0 as usize;
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
-    let message = state.log[place].message();
+    let message = state.message_of(hand);
     let fenced = settings.consumer.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
     if fails(state, hand) {
         return fail(settings, state, hand);
@@ -106,11 +105,11 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
     if fenced {
         return state.set_holding(hand, None);
     }
-    let is_new = !has_seen(settings, state, consumer, place);
+    let is_new = !has_seen(settings, state, consumer, hand.position.0 as usize, state.record_of(hand));
     if is_new {
         events.push(CONSUMERS[consumer], EventKind::Effect { message: id(message), group: GROUP, payload: None });
         if settings.consumer.remembers == Remembers::WithEffect {
-            state.seen[0] |= bit(place);
+            note_seen(settings, state, hand, 0);
         }
     }
     if settings.consumer.settles == Settles::WithEffect {
@@ -123,17 +122,28 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
     }
 }
 
-/// The consumer's memory knows this message: by identity, or by position where there is none.
-pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, place: usize) -> bool {
-    let seen = match settings.consumer.remembers {
+/// The consumer's memory takes in the message of a hand-off.
+fn note_seen(settings: &Settings, state: &mut State, hand: DeliveryRef, consumer: usize) {
+    if settings.producer.identity != Identity::None && state.is_of_lost(hand) {
+        state.remember_lost(state.record_of(hand), bit(consumer));
+    } else {
+        state.seen[consumer] |= bit(hand.position.0 as usize);
+    }
+}
+
+/// The consumer's memory knows the message of this record at this position: by identity, or by position where there is none.
+pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, place: usize, record: Record) -> bool {
+    let consumer = match settings.consumer.remembers {
         Remembers::Nothing => return false,
-        Remembers::InMemory => state.seen[consumer],
-        Remembers::WithEffect => state.seen[0],
+        Remembers::InMemory => consumer,
+        Remembers::WithEffect => 0,
     };
+    let seen = state.seen[consumer];
     match settings.producer.identity {
         Identity::None => seen & bit(place) != 0,
         Identity::MessageId | Identity::Sequence => {
-            (0..state.log_len.into()).any(|other| seen & bit(other) != 0 && state.log[other] == state.log[place])
+            state.has_seen_lost(record, consumer)
+                || (0..state.log_len.into()).any(|other| seen & bit(other) != 0 && state.log[other] == record)
         }
     }
 }
@@ -162,7 +172,7 @@ fn store_position(
     events.push(
         CONSUMERS[consumer],
         EventKind::Settle {
-            message: id(state.log[place].message()),
+            message: id(state.message_of(hand)),
             group: GROUP,
             partition: PartitionId::default(),
             position: Some(hand.position),
@@ -174,7 +184,7 @@ fn store_position(
 
 pub(super) fn remember(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
-    state.seen[consumer] |= bit(hand.position.0 as usize);
+    note_seen(settings, state, hand, consumer);
     finish(settings, state, hand);
 }
 
@@ -195,6 +205,10 @@ pub(super) fn settle(settings: &Settings, state: &mut State, hand: DeliveryRef) 
         return state.set_stage(hand, Stage::Settling);
     }
     let done = finished(state, hand, consumer);
+    if settings.loses_records {
+        // What is committed already needs no note. Elsewhere such a note means nothing.
+        mark_settled(settings, state, 0);
+    }
     let upto = covered(settings, state, done).expect("a cursor covers a prefix");
     if upto > state.committed() || settings.consumer.settles == Settles::BeforeEffect {
         state.set_stage(hand, Stage::Settling);

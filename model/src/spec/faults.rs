@@ -7,7 +7,7 @@ use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfin
 use super::settings::Settings;
 use super::state::{Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, consumer, producer};
-use crate::pipeline::{DeadLettering, Dedup, NewGroup, OnRestart, Remembers, Settles};
+use crate::pipeline::{Acks, DeadLettering, Dedup, Identity, NewGroup, OnRestart, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, SettleOutcome, Strike};
 
 pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut(Strike)) {
@@ -134,7 +134,14 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             positions(owed).for_each(|position| found(Strike::RecordExpired { position }));
         }
         Fault::GroupForgotten => when(group_has_something_to_lose(settings, state), Strike::GroupForgotten, found),
-        Fault::HandlerCrashes | Fault::CommitReordered | Fault::Failover | Fault::Rebalance => {}
+        Fault::Failover => {
+            let replicated = if settings.broker.acks == Acks::Replicated { state.synced } else { 0 };
+            let survive = replicated..=state.log_len;
+            let survive =
+                survive.filter(|&keeps| keeps < state.log_len || broker_has_something_to_lose(settings, state));
+            survive.for_each(|keeps| found(Strike::Failover { keeps: keeps.into() }));
+        }
+        Fault::HandlerCrashes | Fault::CommitReordered | Fault::Rebalance => {}
     }
 }
 
@@ -177,7 +184,8 @@ fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: 
     let durable = state.settled_synced | state.dead;
     state.hands().any(|(_, holding)| holding.consumer == consumer)
         || state.done[place] & !durable != 0
-        || settings.consumer.remembers == Remembers::InMemory && state.seen[place] != 0
+        || settings.consumer.remembers == Remembers::InMemory
+            && (state.seen[place] != 0 || state.seen_lost.iter().any(|seen| seen.by & bit(place) != 0))
 }
 
 pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, events: &mut impl Witness) {
@@ -207,7 +215,7 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::DeadLetterLost { position } => drop_record(settings, state, position.0 as usize),
         Strike::Redrive { position } => redrive(settings, state, position.0 as usize),
         Strike::CommitReordered { .. } => {}
-        Strike::Failover { .. } => {}
+        Strike::Failover { keeps } => fail_over(settings, state, keeps as u8),
         Strike::RecordExpired { position } => drop_record(settings, state, position.0 as usize),
         Strike::GroupForgotten => forget_group(settings, state),
         Strike::Rebalance => {}
@@ -253,8 +261,9 @@ fn crash_producer(settings: &Settings, state: &mut State) {
 }
 
 fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
-    state.log[keeps.into()..].fill(Default::default());
-    (state.log_len, state.synced) = (keeps, keeps);
+    state.end_hands(|holding| matches!(holding.stage, Stage::OnWire | Stage::Settling));
+    lose_records(settings, state, keeps.into());
+    state.synced = keeps;
     state.settled = state.settled_synced;
     state.dead = state.dead_synced;
     state.rejected = 0;
@@ -264,10 +273,39 @@ fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
     for phase in state.phases.iter_mut().filter(|phase| phase.is_outstanding()) {
         *phase = Phase::Silent;
     }
-    state.end_hands(|holding| matches!(holding.stage, Stage::OnWire | Stage::Settling));
     if !settings.cursor {
         end_leases(state);
     }
+}
+
+/// The log loses its records from here on. What consumers remember of them by identity they go on remembering.
+fn lose_records(settings: &Settings, state: &mut State, keeps: usize) {
+    if settings.producer.identity != Identity::None {
+        let lost = super::state::below(state.log_len.into()) & !super::state::below(keeps);
+        let seen = (state.seen[0] | state.seen[1]) & lost;
+        for position in (0..LOG_MAX).filter(|&position| seen & bit(position) != 0) {
+            let by = (0..2).filter(|&consumer| state.seen[consumer] & bit(position) != 0);
+            let by = by.fold(0, |consumers, consumer| consumers | bit(consumer));
+            state.remember_lost(state.log[position], by);
+        }
+        state.seen = state.seen.map(|seen| seen & !lost);
+    }
+    state.lose_records(keeps);
+}
+
+/// A follower takes over, with the first records of the log and of the ledger. Of what consumers keep in their own store it
+/// knows nothing.
+fn fail_over(settings: &Settings, state: &mut State, keeps: u8) {
+    crash_broker(settings, state, keeps);
+    let kept = super::state::below(keeps.into());
+    if settings.consumer.settles != Settles::WithEffect {
+        state.settled &= kept;
+    }
+    state.settled_synced = state.settled;
+    for marks in [&mut state.dead, &mut state.dead_synced, &mut state.vanished] {
+        *marks &= kept;
+    }
+    (keeps.into()..LOG_MAX).for_each(|place| state.handed.set(place, 0));
 }
 
 /// No lease is known any more: whatever is in hand comes late.
@@ -300,11 +338,12 @@ fn restart_changes_memory(settings: &Settings, state: &State) -> bool {
 
 fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let consumer = usize::from(state.holding(hand).expect("the settle is on the wire").consumer);
+    let message = id(state.message_of(hand));
     state.set_holding(hand, None);
     events.push(
         CONSUMERS[consumer],
         EventKind::Settle {
-            message: id(state.log[hand.position.0 as usize].message()),
+            message,
             group: GROUP,
             partition: PartitionId::default(),
             position: Some(hand.position),
@@ -319,6 +358,7 @@ fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
     state.done[usize::from(consumer)] = 0;
     if settings.consumer.remembers == Remembers::InMemory {
         state.seen[usize::from(consumer)] = 0;
+        state.forget_lost(bit(consumer.into()));
     }
 }
 

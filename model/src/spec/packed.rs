@@ -9,13 +9,15 @@
 
 use super::bounds::{LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
-use super::state::{FAULT_WORDS, FAULTS_PER_WORD, LateHand, MessageIndex, Nibbles, Phase, Record, State, Transmission};
+use super::state::{
+    FAULT_WORDS, FAULTS_PER_WORD, LateHand, Lost, MessageIndex, Nibbles, Phase, Record, State, Transmission,
+};
 use crate::bits::{Bits, Lanes, ones};
 use crate::pipeline::{DeadLettering, Dedup, Identity, OnFailure, OnRestart, Overflow, Remembers, Settles};
 use crate::vocab::Fault;
 
 /// The words of a state's image.
-pub const WORDS: usize = 9 + FAULT_WORDS;
+pub const WORDS: usize = 12 + FAULT_WORDS;
 
 const MESSAGES: u32 = MESSAGES_MAX as u32;
 const LOG: u32 = LOG_MAX as u32;
@@ -29,7 +31,22 @@ const LATE_BESIDE: usize = 2;
 /// Passes every field of the state to one of the words.
 #[inline(always)]
 pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; WORDS]) {
-    let [first, second, third, fourth, fifth, sixth, seventh, eighth, ninth, tenth, more @ ..] = words;
+    let [
+        first,
+        second,
+        third,
+        fourth,
+        fifth,
+        sixth,
+        seventh,
+        eighth,
+        ninth,
+        tenth,
+        live_lost,
+        late_lost,
+        seen_lost,
+        more @ ..,
+    ] = words;
     producer_and_slot(layout, state, first);
     log(layout, state, second);
     progress(layout, state, third);
@@ -46,6 +63,9 @@ pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; 
     }
     nibbles(&mut state.attempts_left, MESSAGES, layout.attempts, ninth);
     set_aside(layout, state, tenth);
+    lost(layout, &mut state.live_lost, live_lost);
+    lost(layout, &mut state.late_lost, late_lost);
+    self::seen_lost(layout, state, seen_lost);
 }
 
 #[inline(always)]
@@ -107,6 +127,27 @@ fn set_aside<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
     let unsynced = bits.code((state.dead ^ state.dead_synced).into(), 8, ones(layout.unsynced_dead));
     if B::READS {
         state.dead_synced = state.dead ^ unsynced as u8;
+    }
+}
+
+/// The records of hand-offs that the log has lost.
+#[inline(always)]
+fn lost<B: Bits>(layout: &Layout, records: &mut [Lost; LOG_MAX], bits: &mut B) {
+    let found = records.map(|record| bits.code(record.to_byte().into(), Lost::BITS, ones(layout.lost)));
+    if B::READS {
+        *records = found.map(|byte| Lost::from_byte(byte as u8));
+    }
+}
+
+#[inline(always)]
+fn seen_lost<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    let (record, by) = if layout.lost > 0 { (layout.lost, layout.seen_lost) } else { (0, 0) };
+    for seen in &mut state.seen_lost {
+        let found = bits.code(seen.record.to_byte().into(), Lost::BITS, ones(record));
+        bits.byte(&mut seen.by, 2, by);
+        if B::READS {
+            seen.record = Lost::from_byte(found as u8);
+        }
     }
 }
 
@@ -190,6 +231,9 @@ pub(super) struct Layout {
     /// Settles that a crash of the broker forgets.
     unsynced_settles: u32,
     dead: u32,
+    /// The bits of a record that the log has lost, and who remembers one.
+    lost: u32,
+    seen_lost: u32,
     /// Dead letters that a crash of the broker forgets.
     unsynced_dead: u32,
     vanished: u32,
@@ -239,6 +283,8 @@ impl Layout {
             unsynced_settles: used(8, lazily),
             dead: used(8, sets_aside || strikes(Fault::RecordExpired) || drops),
             unsynced_dead: used(8, sets_aside && settings.broker.dead_lettering == DeadLettering::AtLeastOnce),
+            lost: used(Lost::BITS, settings.loses_records),
+            seen_lost: used(2, remembers),
             vanished: used(8, strikes(Fault::Redrive)),
             rejected: used(8, rejects),
             handed: used(LOG, counted),
@@ -317,6 +363,7 @@ fn late_hands(settings: &Settings) -> usize {
     let late = [
         (Fault::LeaseExpiry, by_expiry),
         (Fault::BrokerCrash, by_crash),
+        (Fault::Failover, by_crash),
         (Fault::Rewind, LOG),
         (Fault::GroupForgotten, LOG),
     ];

@@ -28,6 +28,8 @@ pub struct Settings {
     pub(super) consumers: u8,
     /// The consumer follows a position of its own instead of holding one lease a position.
     pub(super) cursor: bool,
+    /// The log can lose records that were handed off.
+    pub(super) loses_records: bool,
     budget: [u8; Fault::ALL.len()],
     budget_total: u32,
 }
@@ -57,6 +59,7 @@ impl Settings {
             deliveries_max: broker.max_deliveries.min(COUNT_MAX) as u8,
             consumers: if budget[Fault::LeaseExpiry as usize] > 0 { 2 } else { 1 },
             cursor: consumer.follows_cursor(),
+            loses_records: pipeline.positions_come_again(),
             budget,
             budget_total: if pipeline.faults.total == 0 { u32::MAX } else { pipeline.faults.total },
         })

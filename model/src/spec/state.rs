@@ -3,7 +3,7 @@
 //! Messages are counted from 0 in here (and from 1 in steps and events). Anything that can no longer matter is cleared,
 //! so that situations which differ only in it are one state.
 
-use super::bounds::{Bound, LATE_MAX, LOG_MAX, MESSAGES_MAX, STRAGGLERS_MAX};
+use super::bounds::{Bound, LATE_MAX, LOG_MAX, MESSAGES_MAX, SEEN_LOST_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
 use crate::vocab::{DeliveryRef, Fault, MessageId, Position};
 
@@ -182,6 +182,37 @@ impl Record {
     }
 }
 
+/// The record of a hand-off that the log has lost; or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Lost(u8);
+
+impl Lost {
+    pub(super) const BITS: u32 = 8;
+
+    fn new(record: Record) -> Self {
+        Lost(record.to_byte() + 1)
+    }
+
+    fn record(self) -> Option<Record> {
+        self.0.checked_sub(1).map(Record)
+    }
+
+    pub(super) fn to_byte(self) -> u8 {
+        self.0
+    }
+
+    pub(super) fn from_byte(byte: u8) -> Self {
+        Lost(byte)
+    }
+}
+
+/// A record that the log has lost, and which consumers remember it, as two bits; or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct SeenLost {
+    pub(super) record: Lost,
+    pub(super) by: u8,
+}
+
 /// A transmission in the broker's hands or late on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Transmission {
@@ -258,8 +289,13 @@ pub struct State {
     pub(super) live_upto: Nibbles,
     /// By position, and of one position in the order in which their leases ended; the rest is empty.
     pub(super) late: [LateHand; LATE_MAX],
+    /// What live and late hand-offs are of, where the log has lost that record: positions come again.
+    pub(super) live_lost: [Lost; LOG_MAX],
+    pub(super) late_lost: [Lost; LATE_MAX],
     // Consumers.
     pub(super) seen: [u8; 2],
+    /// What consumers remember of records that the log has lost, where they go by identity.
+    pub(super) seen_lost: [SeenLost; SEEN_LOST_MAX],
     pub(super) done: [u8; 2],
     pub(super) owner: u8,
     // Faults.
@@ -420,6 +456,73 @@ impl State {
         self.live != Nibbles::default() || self.has_late_hands()
     }
 
+    /// The record that a hand-off is of.
+    pub(super) fn record_of(&self, hand: DeliveryRef) -> Record {
+        let place = hand.position.0 as usize;
+        let lost = match hand.late {
+            0 => self.live_lost[place],
+            _ => self.late_place(hand).map_or(Lost::default(), |late| self.late_lost[late]),
+        };
+        lost.record().unwrap_or(self.log[place])
+    }
+
+    /// The log has lost the record that the hand-off is of.
+    pub(super) fn is_of_lost(&self, hand: DeliveryRef) -> bool {
+        match hand.late {
+            0 => self.live_lost[hand.position.0 as usize] != Lost::default(),
+            _ => self.late_place(hand).is_some_and(|late| self.late_lost[late] != Lost::default()),
+        }
+    }
+
+    /// The log loses its records from here on. Hand-offs of them stay what they were.
+    pub(super) fn lose_records(&mut self, keeps: usize) {
+        for position in keeps..self.log_len.into() {
+            let record = Lost::new(self.log[position]);
+            if self.live.at(position) != 0 && self.live_lost[position] == Lost::default() {
+                self.live_lost[position] = record;
+            }
+            for (late, lost) in self.late.iter().zip(&mut self.late_lost) {
+                if !late.is_none() && late.position() == position && *lost == Lost::default() {
+                    *lost = record;
+                }
+            }
+        }
+        self.log[keeps..].fill(Record::default());
+        self.log_len = keeps as u8;
+        self.synced = self.synced.min(self.log_len);
+    }
+
+    /// A consumer remembers a record that the log has lost.
+    pub(super) fn remember_lost(&mut self, record: Record, consumers: u8) {
+        let record = Lost::new(record);
+        let is_its = |seen: &SeenLost| seen.record == record || seen.by == 0;
+        let known = self.seen_lost.iter().position(|seen| seen.record == record);
+        match known.or_else(|| self.seen_lost.iter().position(is_its)) {
+            Some(place) => {
+                self.seen_lost[place].record = record;
+                self.seen_lost[place].by |= consumers;
+                self.seen_lost.sort_unstable_by_key(|seen| (seen.by == 0, seen.record.0));
+            }
+            None => self.cut = Some(Bound::SeenLost),
+        }
+    }
+
+    /// These consumers lose what they remember of lost records.
+    pub(super) fn forget_lost(&mut self, consumers: u8) {
+        for seen in &mut self.seen_lost {
+            seen.by &= !consumers;
+            if seen.by == 0 {
+                *seen = SeenLost::default();
+            }
+        }
+        self.seen_lost.sort_unstable_by_key(|seen| (seen.by == 0, seen.record.0));
+    }
+
+    /// A consumer remembers this record, which the log has lost.
+    pub(super) fn has_seen_lost(&self, record: Record, consumer: usize) -> bool {
+        self.seen_lost.iter().any(|seen| seen.by & bit(consumer) != 0 && seen.record == Lost::new(record))
+    }
+
     pub(super) fn set_stage(&mut self, hand: DeliveryRef, stage: Stage) {
         let holding = self.holding(hand).expect("the hand-off exists");
         self.set_holding(hand, Some(Holding { stage, ..holding }));
@@ -433,6 +536,9 @@ impl State {
         let upto = if self.is_superseded(hand) { SUPERSEDED } else { upto };
         match (self.late_place(hand), holding) {
             (None, _) => {
+                if holding.is_none() {
+                    self.live_lost[position] = Lost::default();
+                }
                 self.live.set(position, holding.map_or(0, Holding::encode));
                 self.live_upto.set(position, upto);
             }
@@ -444,6 +550,8 @@ impl State {
     fn remove_late(&mut self, place: usize) {
         self.late.copy_within(place + 1.., place);
         self.late[LATE_MAX - 1] = LateHand::default();
+        self.late_lost.copy_within(place + 1.., place);
+        self.late_lost[LATE_MAX - 1] = Lost::default();
     }
 
     /// How many leading positions the settle on the wire covers; 0: its own position alone.
@@ -489,6 +597,7 @@ impl State {
     pub(super) fn make_late(&mut self, position: Position) {
         let hand = DeliveryRef::live(position);
         let (holding, upto) = (self.holding(hand).expect("the hand-off exists"), self.upto(hand));
+        let lost = self.live_lost[position.0 as usize];
         self.set_holding(hand, None);
         let position = position.0 as usize;
         if !self.late[LATE_MAX - 1].is_none() {
@@ -499,6 +608,8 @@ impl State {
         let place = place.expect("there is room");
         self.late.copy_within(place..LATE_MAX - 1, place + 1);
         self.late[place] = LateHand::new(position, holding, upto);
+        self.late_lost.copy_within(place..LATE_MAX - 1, place + 1);
+        self.late_lost[place] = lost;
     }
 
     /// Ends every hand-off of which this is true.
@@ -577,6 +688,11 @@ impl State {
 
 /// What the tellers of stories ask.
 impl State {
+    /// The message of a hand-off, counted from 0.
+    pub fn message_of(&self, hand: DeliveryRef) -> usize {
+        self.record_of(hand).message()
+    }
+
     /// What the broker holds in memory is already in its log.
     pub fn stored_like_slot(&self) -> bool {
         self.slot.is_some_and(|transmission| self.last_record(transmission.record).is_some())

@@ -84,7 +84,8 @@ impl PartyState for StateView<'_> {
     }
 
     fn is_remembered(&self, position: Position) -> bool {
-        has_seen(self.settings, self.state, self.state.owner.into(), position.0 as usize)
+        let place = position.0 as usize;
+        has_seen(self.settings, self.state, self.state.owner.into(), place, self.state.log[place])
     }
 
     fn was_rewound(&self) -> bool {

@@ -205,8 +205,7 @@ fn reply(events: &[EventKind]) -> &'static str {
 }
 
 fn message(state: &State, hand: DeliveryRef) -> usize {
-    let (message, _) = state.log().nth(hand.position.0 as usize).expect("a hand-off is of a record in the log");
-    message + 1
+    state.message_of(hand) + 1
 }
 
 fn handed(state: &State, position: u64) -> String {

@@ -65,12 +65,12 @@ fn producer() -> impl Strategy<Value = Producer> {
 fn broker() -> impl Strategy<Value = Broker> {
     let remembers = (0..=2u32, word(), any::<bool>());
     let answers = (word(), word());
-    let queue = (0..=3u32, word(), word(), word());
+    let queue = (0..=3u32, word(), word(), word(), word());
     let delivers = (word(), word(), word(), 0..=2u32);
     (remembers, answers, queue, delivers).prop_map(|(remembers, answers, queue, delivers)| {
         let (dedup_window, dedup_on_restart, fencing) = remembers;
         let (answers_duplicates, forgotten_producers) = answers;
-        let (capacity, overflow, dead_lettering, new_group) = queue;
+        let (capacity, overflow, hands_off, dead_lettering, new_group) = queue;
         let (delivers, records_settles, leases, max_deliveries) = delivers;
         Broker {
             dedup_window,
@@ -80,6 +80,7 @@ fn broker() -> impl Strategy<Value = Broker> {
             forgotten_producers,
             capacity,
             overflow,
+            hands_off,
             dead_lettering,
             new_group,
             delivers,

@@ -1,6 +1,6 @@
 //! The broker's delivering side: hands positions off, records settles, and dead-letters what was delivered too often.
 
-use delivery_model::pipeline::{self, DeadLettering, NewGroup, RecordsSettles, Settles};
+use delivery_model::pipeline::{self, DeadLettering, HandsOff, NewGroup, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, Position, SettleOutcome};
 
 use super::{Broker, RewindError};
@@ -32,7 +32,11 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if self.start.is_some() {
             return None;
         }
-        let of = self.log.start()..self.steps.hands_off_below(&self.log);
+        let end = match self.settings.hands_off {
+            HandsOff::Synced => self.steps.hands_off_below(&self.log),
+            HandsOff::Appended => self.log.end(),
+        };
+        let of = self.log.start()..end;
         let deliveries_max = self.steps.deliveries_max(self.settings.max_deliveries);
         self.steps.next(&self.deliveries, &Candidates { consumer, has, of, deliveries_max })
     }
@@ -108,10 +112,16 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     pub fn reject(&mut self, hand: DeliveryId) {
         let is_checked =
             self.settings.leases == pipeline::Leases::Checked || self.settings.delivers == pipeline::Delivers::Once;
-        if !is_checked || self.deliveries.leases().is_live(hand) {
+        let is_there = hand.position < self.log.end();
+        if is_there && (!is_checked || self.deliveries.leases().is_live(hand)) {
             self.deliveries.reject(hand.position);
         }
         self.release(hand);
+    }
+
+    /// A follower takes over with its log, and with what of the ledger is about that: later positions come again.
+    pub fn take_over(&mut self) -> Result<(), StoreError> {
+        self.note(&[Entry::Truncated(self.log.end())])
     }
 
     /// The group's place in the log is lost, and it begins anew, as the settings say. Every lease ends.
@@ -135,6 +145,11 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if self.deliveries.leases().ends(request.hand).is_some_and(|ends| self.steps.is_over(ends, at)) {
             self.deliveries.leases_mut().end(request.hand.position);
             self.subscribers.free(request.hand);
+        }
+        if request.covers.end() > self.log.end() {
+            // The log has lost it, and no other record has taken its position.
+            self.deliveries.leases_mut().give_back(request.hand);
+            return Ok(SettleOutcome::Refused);
         }
         let is_checked = self.settings.leases == pipeline::Leases::Checked;
         if is_checked && !self.steps.admits_settle(&self.deliveries, request.hand) {

@@ -62,6 +62,8 @@ pub struct Broker<J, S = Sound> {
     settings: pipeline::Broker,
     /// Positions that the group stores by itself need no record here.
     settles: Settles,
+    /// The log can lose records that were handed off.
+    positions_come_again: bool,
     tuning: Tuning,
     steps: S,
     log: Log<J>,
@@ -127,6 +129,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         });
         let mut broker = Broker {
             settles: pipeline.consumer.settles,
+            positions_come_again: pipeline.positions_come_again(),
             tuning,
             memory: steps.memory_at_start(&settings, &log, incarnation),
             steps,

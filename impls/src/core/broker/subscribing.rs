@@ -59,8 +59,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         has: Positions,
     ) {
         self.unsubscribe(consumer);
-        let end = self.log.end();
-        let at_work = at_work.into_iter().filter(|delivery| delivery.position < end).collect();
+        let at_work = at_work.into_iter().filter(|delivery| self.can_be_at_work(*delivery)).collect();
         self.subscribers.insert(consumer, Subscriber { workers, at_work, has, ..Subscriber::default() });
     }
 
@@ -73,10 +72,16 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// Renews the lease of a delivery that a cursor's consumer was working on before it connected. Without a cursor, or for a
     /// position that is not in the log, no lease is granted.
     pub fn resume(&mut self, now: Millis, delivery: DeliveryId, consumer: ConsumerId) {
-        if self.deliveries.subscription() == Subscription::Cursor && delivery.position < self.log.end() {
+        if self.deliveries.subscription() == Subscription::Cursor && self.can_be_at_work(delivery) {
             let ends = now + self.tuning.lease;
             self.deliveries.leases_mut().resume(delivery, consumer, ends);
         }
+    }
+
+    /// Whether a consumer can have this delivery from an earlier connection: its record is in the log, or may have been and was
+    /// lost since.
+    fn can_be_at_work(&self, delivery: DeliveryId) -> bool {
+        self.positions_come_again || delivery.position < self.log.end()
     }
 
     /// Frees the worker of a delivery. The consumer's settle or release of it is passed in afterwards.
@@ -86,7 +91,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// A consumer that follows a cursor has these positions behind it, or at work.
     pub fn handle_has(&mut self, consumer: ConsumerId, has: Positions) {
-        if self.is_settled_elsewhere() {
+        if self.is_settled_elsewhere() && self.deliveries.owner().0 == consumer {
             self.deliveries.forget_rejected_of(&has);
         }
         if let Some(subscriber) = self.subscribers.of_mut(consumer) {
@@ -107,10 +112,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// Whether a settle is of positions that there are and that its lease is of.
     pub fn check_settle(&self, request: &SettleRequest) -> Result<(), Misplaced> {
         let leased = request.hand.position;
-        self.within_log(match request.covers {
-            Covers::One(position) => Position(position.0.saturating_add(1)),
-            Covers::Below(end) => end,
-        })?;
+        if !self.positions_come_again {
+            self.within_log(request.covers.end())?;
+        }
         let is_its_own =
             self.deliveries.subscription() == Subscription::Cursor || request.covers == Covers::One(leased);
         if is_its_own { Ok(()) } else { Err(Misplaced::NotItsOwn { leased }) }

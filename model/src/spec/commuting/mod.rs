@@ -95,7 +95,9 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     fn is_rearranged(&self) -> bool {
         let faults =
             [Fault::DeadLetterLost, Fault::Redrive, Fault::Failover, Fault::RecordExpired, Fault::GroupForgotten];
-        !self.is_safe_from(&faults) || self.settings.consumer.on_failure == OnFailure::Requeue
+        !self.is_safe_from(&faults)
+            || self.settings.loses_records
+            || self.settings.consumer.on_failure == OnFailure::Requeue
     }
 
     /// None of these faults will strike any more.

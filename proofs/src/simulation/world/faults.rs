@@ -8,7 +8,7 @@ use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::Verdict;
 use delivery_impls::store::EffectStore;
 use delivery_impls::store::simulated::SimulatedJournal;
-use delivery_model::pipeline::{DeadLettering, Delivers, Settles};
+use delivery_model::pipeline::{Acks, DeadLettering, Delivers, Settles};
 use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Strike, Target};
 
 use super::offers::message;
@@ -46,7 +46,7 @@ impl World {
             LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease"),
             DedupForgotten => require(self.broker.memory().covers() > 0, "nothing is remembered"),
             HandlerFails { hand } => require(
-                self.is_to_do(hand, Task::Handle) && self.message_at(hand.position) != self.poisoned,
+                self.is_to_do(hand, Task::Handle) && self.message_of_hand(hand) != self.poisoned,
                 "it is not to be handled, or its handler fails in any case",
             ),
             Poison { message } => require(
@@ -58,7 +58,7 @@ impl World {
             DeadLetterLost { position } => require(self.can_lose_dead_letter(position), "no dead letter is on its way"),
             Redrive { position } => require(self.is_dead_letter(position), "it is no dead letter"),
             CommitReordered { .. } => Err("not yet"),
-            Failover { .. } => Err("not yet"),
+            Failover { keeps } => require(self.can_fail_over(keeps), "nothing is to be lost, or not in this way"),
             RecordExpired { position } => require(self.can_expire_record(position), "nobody is owed it"),
             GroupForgotten => require(self.group_can_lose(), "the group has no position to lose"),
             Rebalance => Err("not yet"),
@@ -91,7 +91,10 @@ impl World {
             }
             Strike::Redrive { position } => self.broker.redrive(position).expect("the disk works"),
             Strike::CommitReordered { .. } => {}
-            Strike::Failover { .. } => {}
+            Strike::Failover { keeps } => {
+                self.fail_over(keeps);
+                self.broker.take_over().expect("the disk works");
+            }
             Strike::GroupForgotten => self.forget_group(),
             Strike::Rebalance => {}
         }
@@ -152,6 +155,15 @@ impl World {
             || !(self.hand_offs.is_empty() && self.settles.is_empty())
             || !self.follows_cursor() && has_hand_to_lose()
             || self.broker.restart_changes_memory()
+    }
+
+    fn can_fail_over(&self, keeps: u64) -> bool {
+        let log = self.broker.log();
+        let replicated = match self.constants.pipeline.broker.acks {
+            Acks::Replicated => log.synced().0,
+            Acks::Never | Acks::OnReceipt | Acks::AfterSync => 0,
+        };
+        (replicated..=log.end().0).contains(&keeps) && (keeps < log.end().0 || self.broker_can_lose())
     }
 
     fn consumer_can_lose(&self, consumer: u8) -> bool {

@@ -110,8 +110,9 @@ impl World {
     /// Its events carry a message's payload as one of [`names`](World::names).
     pub fn new(pipeline: &Pipeline, messages: u32, mutant: Mutant) -> World {
         let drops_all = Retention { records: 0, batch: 1 };
-        let may_go_back = [Fault::Rewind, Fault::GroupForgotten].map(|fault| pipeline.faults.of(fault) > 0);
-        let retention = (may_go_back == [false; 2]).then_some(drops_all);
+        let may_go_back =
+            [Fault::Rewind, Fault::GroupForgotten, Fault::Failover].map(|fault| pipeline.faults.of(fault) > 0);
+        let retention = (may_go_back == [false; 3]).then_some(drops_all);
         let tuning = Tuning { numbers_max: NUMBERS_MAX, retention, ..Tuning::default() };
         let constants = Constants { pipeline: pipeline.clone(), messages: messages.into(), tuning, mutant };
         let consumers = if pipeline.faults.of(Fault::LeaseExpiry) > 0 { 2 } else { 1 };
@@ -201,9 +202,19 @@ impl World {
         match step.target() {
             Target::Message(message) => Some(message),
             Target::Position(position) => self.message_at(position),
-            Target::Delivery(hand) => self.message_at(hand.position),
+            Target::Delivery(hand) => self.message_of_hand(hand),
             Target::Nothing | Target::Consumer(_) | Target::Records(_) => None,
         }
+    }
+
+    /// The message of a hand-off, whether or not the log still has its record.
+    fn message_of_hand(&self, hand: DeliveryRef) -> Option<MessageId> {
+        let (id, place) = self.find(hand)?;
+        let record = match place {
+            Whereabouts::OnWire => self.hand_offs.get(&id).map(|hand_off| &hand_off.record),
+            Whereabouts::With(consumer, _) => self.consumers[usize::from(consumer.0)].record(id),
+        };
+        record.map(|record| record.message)
     }
 
     /// The message at a position of the log.

@@ -58,6 +58,19 @@ impl World {
     /// The broker loses its memory, everything on the wires, and of its log what was not synced beyond `keeps` records
     /// in all. What consumers were working on goes on without a lease, unless they follow a cursor of their own.
     pub(super) fn restart_broker(&mut self, keeps: u64) {
+        let lucky = (keeps - self.broker.log().synced().0) as usize;
+        self.restart_broker_on(|journals| journals.log.crash(lucky, Tear::Torn));
+    }
+
+    /// A follower takes over, with the first `keeps` records of the log.
+    pub(super) fn fail_over(&mut self, keeps: u64) {
+        self.restart_broker_on(|journals| {
+            journals.log.crash(journals.log.unsynced(), Tear::Clean);
+            journals.log.cut_to(keeps as usize);
+        });
+    }
+
+    fn restart_broker_on(&mut self, lose: impl FnOnce(&mut Journals<SimulatedJournal>)) {
         let at_work: Vec<(DeliveryId, ConsumerId)> = self.at_work().filter(|(hand, _)| !self.is_late(*hand)).collect();
         self.publishes.clear();
         self.replies.clear();
@@ -65,10 +78,9 @@ impl World {
         for hand in std::mem::take(&mut self.settles).into_keys() {
             self.consumers.iter_mut().for_each(|consumer| consumer.drop_hand(hand));
         }
-        let lucky = (keeps - self.broker.log().synced().0) as usize;
         let nobody = self.constants.broker(Journals::default());
         let mut journals = std::mem::replace(&mut self.broker, nobody).into_journals();
-        journals.log.crash(lucky, Tear::Torn);
+        lose(&mut journals);
         journals.ledger.crash(0, Tear::Torn);
         self.broker = self.constants.broker(journals);
         self.subscribe_all();
