@@ -62,7 +62,7 @@ pub struct SettleRequest {
 pub enum ConsumerOutput {
     /// It is there, and goes on with what it has.
     Subscribe {
-        /// How many hand-offs it works on at once.
+        /// How many hand-offs it takes at once.
         workers: u32,
         /// The hand-offs that it has.
         hands: Vec<DeliveryId>,

@@ -123,6 +123,13 @@ impl Pipeline {
     pub fn sets_aside(&self) -> bool {
         self.broker.max_deliveries > 0 || self.consumer.on_failure == OnFailure::DeadLetter
     }
+
+    /// How many consumers the group has in a model and in the simulation: a second one only where a lease or the cursor can be
+    /// taken from the first.
+    pub fn consumers(&self) -> u8 {
+        let passes_on = self.consumer.follows_cursor() && self.faults.of(Fault::Rebalance) > 0;
+        if passes_on || self.faults.of(Fault::LeaseExpiry) > 0 { 2 } else { 1 }
+    }
 }
 
 impl Pipeline {
@@ -155,7 +162,21 @@ impl Consumer {
     /// Whether the position of a failed handler counts as finished from then on. Where the settle comes first, it has counted
     /// so before.
     pub fn skips_failures(&self) -> bool {
-        self.on_failure == OnFailure::Skip && self.follows_cursor() && self.settles != Settles::BeforeEffect
+        self.on_failure == OnFailure::Skip && self.counts_what_it_passes_over()
+    }
+
+    /// Whether the position of a duplicate that is ignored counts as finished from then on, as one that is skipped does.
+    pub fn skips_duplicates(&self) -> bool {
+        self.on_duplicate == OnDuplicate::Ignore && self.counts_what_it_passes_over()
+    }
+
+    fn counts_what_it_passes_over(&self) -> bool {
+        self.follows_cursor() && self.settles != Settles::BeforeEffect
+    }
+
+    /// How many deliveries it holds at once: those at work and those received ahead of the workers.
+    pub fn capacity(&self) -> u32 {
+        self.workers.saturating_add(self.prefetch)
     }
 }
 

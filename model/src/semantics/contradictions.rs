@@ -129,8 +129,12 @@ struct Seen {
 /// A fault by which a hand-off that the broker began is never received, or is received late.
 fn swallows(kind: &EventKind) -> bool {
     use Fault::*;
-    matches!(kind, EventKind::Fault { fault: DeliveryLost | ConsumerCrash | BrokerCrash | LeaseExpiry | Rewind })
-        || matches!(kind, EventKind::Rewind { .. })
+    matches!(
+        kind,
+        EventKind::Fault {
+            fault: DeliveryLost | ConsumerCrash | HandlerCrashes | BrokerCrash | LeaseExpiry | Rebalance | Rewind
+        }
+    ) || matches!(kind, EventKind::Rewind { .. })
 }
 
 impl Contradictions {

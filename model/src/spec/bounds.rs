@@ -63,7 +63,7 @@ impl Bound {
                 "deliveries at once that have outlived their lease",
                 format!("{}", LATE_MAX + 1),
                 LATE_MAX as u64,
-                "fewer workers, or smaller budgets of lease-expiry, broker-crash and rewind",
+                "fewer workers, or smaller budgets of lease-expiry, rebalance, broker-crash and rewind",
             ),
             Bound::SeenLost => (
                 "remembered records that the log has lost",

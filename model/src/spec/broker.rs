@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::bounds::{Bound, LOG_MAX, STRAGGLERS_MAX};
+use super::consumer::is_at_work;
 use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
 use super::{BROKER, CONSUMERS, GROUP, Witness};
@@ -229,7 +230,7 @@ pub(super) fn ack(state: &mut State, message: MessageId) {
 
 /// The lowest eligible position and the consumer with a free worker that it would go to.
 pub(super) fn next_hand_off(settings: &Settings, state: &State) -> Option<(usize, u8)> {
-    let first_free = |consumer: &u8| busy(settings, state, *consumer) < settings.consumer.workers;
+    let first_free = |consumer: &u8| busy(settings, state, *consumer) < settings.consumer.capacity();
     let consumer = if settings.cursor {
         Some(state.owner).filter(first_free)?
     } else {
@@ -266,11 +267,11 @@ pub(super) fn is_waiting(settings: &Settings, state: &State, position: usize) ->
     position < handed_off_below(settings, state) && is_eligible(settings, state, position, state.owner)
 }
 
-/// How many workers of a consumer have something to do.
+/// How many deliveries a consumer has, or will receive, for its workers to do.
 fn busy(settings: &Settings, state: &State, consumer: u8) -> u32 {
-    let waits_for_settle = settings.consumer.settles == Settles::BeforeEffect;
-    let is_busy =
-        |holding: &Holding| holding.consumer == consumer && (holding.stage != Stage::Settling || waits_for_settle);
+    let is_busy = |holding: &Holding| {
+        holding.consumer == consumer && (holding.stage == Stage::OnWire || is_at_work(settings, holding.stage))
+    };
     state.hands().filter(|(_, holding)| is_busy(holding)).count() as u32
 }
 

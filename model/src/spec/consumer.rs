@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use super::bounds::Bound;
 use super::broker::{covered, mark_settled, store};
+use super::faults::crash_consumer as crash;
 use super::settings::Settings;
 use super::state::{Record, Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
-use crate::pipeline::{Identity, OnFailure, Remembers, Settles};
+use crate::pipeline::{Identity, OnDuplicate, OnFailure, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
 
 pub(super) fn moves(
@@ -19,7 +20,9 @@ pub(super) fn moves(
         return ControlFlow::Continue(());
     }
     for (hand, holding) in state.hands() {
-        found(next(settings, hand, holding.stage))?;
+        if holding.stage != Stage::AtWork || has_worker(settings, state, hand, holding.consumer) {
+            found(next(settings, hand, holding.stage))?;
+        }
     }
     ControlFlow::Continue(())
 }
@@ -36,23 +39,54 @@ pub(super) fn next(settings: &Settings, hand: DeliveryRef, stage: Stage) -> Move
     }
 }
 
+/// A worker is free for a delivery that was received: of several that wait for one, the lowest positions come first.
+pub(super) fn has_worker(settings: &Settings, state: &State, hand: DeliveryRef, consumer: u8) -> bool {
+    if settings.consumer.prefetch == 0 {
+        return true;
+    }
+    let of_consumer = || state.hands().filter(move |(_, holding)| holding.consumer == consumer);
+    let begun = of_consumer().filter(|(_, it)| it.stage != Stage::AtWork && is_at_work(settings, it.stage)).count();
+    let received = of_consumer().filter(|(_, holding)| holding.stage == Stage::AtWork);
+    let free = (settings.consumer.workers as usize).saturating_sub(begun);
+    received.take(free).any(|(other, _)| other == hand)
+}
+
+/// A delivery that has come so far keeps a worker: where the settle comes first, waiting for its confirmation is work too.
+pub(super) fn is_at_work(settings: &Settings, stage: Stage) -> bool {
+    match stage {
+        Stage::OnWire => false,
+        Stage::Settling => settings.consumer.settles == Settles::BeforeEffect,
+        Stage::AtWork | Stage::ToRemember | Stage::ToSettle | Stage::Confirmed => true,
+    }
+}
+
 /// The message at this position fails its handler every time.
 pub(super) fn fails(state: &State, hand: DeliveryRef) -> bool {
     state.fails(state.message_of(hand) + 1)
 }
 
+/// The message at this position crashes its consumer each time it is handled.
+pub(super) fn crashes(state: &State, hand: DeliveryRef) -> bool {
+    state.kills(state.message_of(hand) + 1)
+}
+
 /// Ends a hand-off whose handler failed: it is released, its position is skipped or set aside, or it is published again.
 pub(super) fn fail(settings: &Settings, state: &mut State, hand: DeliveryRef) {
-    let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     match settings.consumer.on_failure {
         OnFailure::Requeue if settings.consumer.requeues_failures() => return requeue(settings, state, hand),
         OnFailure::DeadLetter => reject(settings, state, hand),
-        OnFailure::Skip if settings.consumer.skips_failures() => {
-            finished(state, hand, consumer);
-            // It may be committed already.
-            mark_settled(settings, state, 0);
-        }
         OnFailure::Skip | OnFailure::Requeue | OnFailure::Release => {}
+    }
+    pass_over(settings, state, hand, settings.consumer.skips_failures());
+}
+
+/// Ends a hand-off without a settle of its own: its position counts as finished, or is given back.
+fn pass_over(settings: &Settings, state: &mut State, hand: DeliveryRef, counts_as_finished: bool) {
+    if counts_as_finished {
+        let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
+        finished(state, hand, consumer);
+        // It may be committed already.
+        mark_settled(settings, state, 0);
     }
     state.set_holding(hand, None);
 }
@@ -98,14 +132,20 @@ pub(super) fn deliver(state: &mut State, hand: DeliveryRef, events: &mut impl Wi
 pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
     let message = state.message_of(hand);
+    if crashes(state, hand) {
+        return crash(settings, state, consumer as u8);
+    }
     let fenced = settings.consumer.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
     if fails(state, hand) {
         return fail(settings, state, hand);
     }
+    let is_new = !has_seen(settings, state, consumer, hand.position.0 as usize, state.record_of(hand));
+    if !is_new && settings.consumer.on_duplicate == OnDuplicate::Ignore {
+        return pass_over(settings, state, hand, settings.consumer.skips_duplicates());
+    }
     if fenced {
         return state.set_holding(hand, None);
     }
-    let is_new = !has_seen(settings, state, consumer, hand.position.0 as usize, state.record_of(hand));
     if is_new {
         events.push(CONSUMERS[consumer], EventKind::Effect { message: id(message), group: GROUP, payload: None });
         if settings.consumer.remembers == Remembers::WithEffect {

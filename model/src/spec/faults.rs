@@ -4,8 +4,9 @@
 
 use super::bounds::LOG_MAX;
 use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfinished, used_up};
+use super::consumer::has_worker;
 use super::settings::Settings;
-use super::state::{Phase, Stage, State, Transmission, bit, id, index};
+use super::state::{Holding, MessageIndex, Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, consumer, producer};
 use crate::pipeline::{Acks, DeadLettering, Dedup, Identity, NewGroup, OnRestart, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, SettleOutcome, Strike};
@@ -141,14 +142,30 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
                 survive.filter(|&keeps| keeps < state.log_len || broker_has_something_to_lose(settings, state));
             survive.for_each(|keeps| found(Strike::Failover { keeps: keeps.into() }));
         }
-        Fault::HandlerCrashes | Fault::CommitReordered | Fault::Rebalance => {}
+        Fault::CommitReordered => {}
+        Fault::HandlerCrashes => {
+            let message = id(state.submitted.into());
+            let is_first = state.crashing.is_none() && state.submitted < settings.messages;
+            when(is_first, Strike::HandlerCrashes { message }, found);
+        }
+        Fault::Rebalance => {
+            let can_pass = settings.cursor && !settings.delivers_once;
+            when(can_pass && owner_has_something(state), Strike::Rebalance, found);
+        }
     }
+}
+
+/// The owner of a cursor has a delivery in hand, or has finished one and not committed it.
+fn owner_has_something(state: &State) -> bool {
+    let durable = state.settled_synced | state.dead;
+    state.hands().any(|(hand, _)| !hand.is_late()) || state.done[usize::from(state.owner)] & !durable != 0
 }
 
 /// A worker may handle it next, and its handler would not fail in any case.
 fn is_to_handle(settings: &Settings, state: &State, hand: DeliveryRef) -> bool {
-    let next = state.holding(hand).map(|holding| consumer::next(settings, hand, holding.stage));
-    next == Some(Move::Handle { hand }) && !consumer::fails(state, hand)
+    let has_worker = |it: &Holding| it.stage != Stage::AtWork || has_worker(settings, state, hand, it.consumer);
+    let next = state.holding(hand).filter(has_worker).map(|holding| consumer::next(settings, hand, holding.stage));
+    next == Some(Move::Handle { hand }) && !consumer::fails(state, hand) && !consumer::crashes(state, hand)
 }
 
 fn when(changes_something: bool, strike: Strike, found: &mut impl FnMut(Strike)) {
@@ -206,19 +223,19 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::DeliveryLost { hand } => state.set_holding(hand, None),
         Strike::SettleLost { hand } => lose_settle(state, hand, events),
         Strike::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
-        Strike::LeaseExpiry { hand } => end_lease(settings, state, hand),
+        Strike::LeaseExpiry { hand } if !settings.cursor => state.make_late(hand.position),
+        Strike::LeaseExpiry { .. } | Strike::Rebalance => pass_cursor(state),
         Strike::DedupForgotten => state.forget_below(state.log_len),
         Strike::HandlerFails { hand } => consumer::fail(settings, state, hand),
-        Strike::Poison { message } => state.poisoned = Some(super::state::MessageIndex::new(index(message))),
+        Strike::Poison { message } => state.poisoned = Some(MessageIndex::new(index(message))),
         Strike::Rewind { position } => rewind(settings, state, position, events),
-        Strike::HandlerCrashes { .. } => {}
+        Strike::HandlerCrashes { message } => state.crashing = Some(MessageIndex::new(index(message))),
         Strike::DeadLetterLost { position } => drop_record(settings, state, position.0 as usize),
         Strike::Redrive { position } => redrive(settings, state, position.0 as usize),
         Strike::CommitReordered { .. } => {}
         Strike::Failover { keeps } => fail_over(settings, state, keeps as u8),
         Strike::RecordExpired { position } => drop_record(settings, state, position.0 as usize),
         Strike::GroupForgotten => forget_group(settings, state),
-        Strike::Rebalance => {}
     }
 }
 
@@ -353,7 +370,8 @@ fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) 
     );
 }
 
-fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
+/// The consumer loses all that it has in hand, and its memory.
+pub(super) fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
     state.end_hands(|holding| holding.consumer == consumer);
     state.done[usize::from(consumer)] = 0;
     if settings.consumer.remembers == Remembers::InMemory {
@@ -362,11 +380,8 @@ fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
     }
 }
 
-fn end_lease(settings: &Settings, state: &mut State, hand: DeliveryRef) {
-    if !settings.cursor {
-        return state.make_late(hand.position);
-    }
-    // The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
+/// The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
+fn pass_cursor(state: &mut State) {
     end_leases(state);
     state.owner = 1 - state.owner;
     state.supersede(state.owner);

@@ -85,8 +85,10 @@ fn producer_and_slot<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) 
     layout.transmission(&mut state.slot, true, bits);
     bits.byte(&mut state.owner, 1, layout.owner);
     let poisoned = bits.code(MessageIndex::to_byte(state.poisoned).into(), 3, ones(layout.poison));
+    let crashing = bits.code(MessageIndex::to_byte(state.crashing).into(), 3, ones(layout.crashing));
     if B::READS {
         state.poisoned = MessageIndex::from_byte(poisoned as u8);
+        state.crashing = MessageIndex::from_byte(crashing as u8);
     }
 }
 
@@ -226,6 +228,7 @@ pub(super) struct Layout {
     attempts: u32,
     owner: u32,
     poison: u32,
+    crashing: u32,
     dedup_floor: u32,
     dedup_forgot: u32,
     /// Settles that a crash of the broker forgets.
@@ -278,6 +281,7 @@ impl Layout {
             attempts: used(messages, settings.attempts_max > 0),
             owner: used(1, both),
             poison: used(3, strikes(Fault::Poison)),
+            crashing: used(3, strikes(Fault::HandlerCrashes)),
             dedup_floor: used(4, settings.broker.dedup != Dedup::None),
             dedup_forgot: used(1, settings.broker.dedup == Dedup::Sequence && !settings.dedup_rebuilt),
             unsynced_settles: used(8, lazily),
@@ -357,11 +361,12 @@ fn record(settings: &Settings) -> u32 {
 /// How many hand-offs can have outlived their lease at once: each end of a lease makes one more, or, of a cursor, as many
 /// as its owner has; a crash of the broker as many as are at work, of leases only; a rewind as many as are in hand.
 fn late_hands(settings: &Settings) -> usize {
-    let at_work = settings.consumer.workers.saturating_mul(settings.consumers.into());
+    let at_work = settings.consumer.capacity().saturating_mul(settings.consumers.into());
     let (by_expiry, by_crash) = if settings.cursor { (LOG, 0) } else { (1, at_work) };
     let times = |fault, each: u32| u32::from(settings.budget_of(fault)).saturating_mul(each);
     let late = [
         (Fault::LeaseExpiry, by_expiry),
+        (Fault::Rebalance, if settings.cursor { LOG } else { 0 }),
         (Fault::BrokerCrash, by_crash),
         (Fault::Failover, by_crash),
         (Fault::Rewind, LOG),

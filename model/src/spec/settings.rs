@@ -24,7 +24,7 @@ pub struct Settings {
     pub(super) settles_lazily: bool,
     pub(super) leases_checked: bool,
     pub(super) deliveries_max: u8,
-    /// A second consumer of the group exists only where a lease can end under the first.
+    /// A second consumer of the group exists only where a lease or the cursor can be taken from the first.
     pub(super) consumers: u8,
     /// The consumer follows a position of its own instead of holding one lease a position.
     pub(super) cursor: bool,
@@ -57,7 +57,7 @@ impl Settings {
             settles_lazily: broker.records_settles == RecordsSettles::Lazily,
             leases_checked: broker.leases == Leases::Checked,
             deliveries_max: broker.max_deliveries.min(COUNT_MAX) as u8,
-            consumers: if budget[Fault::LeaseExpiry as usize] > 0 { 2 } else { 1 },
+            consumers: pipeline.consumers(),
             cursor: consumer.follows_cursor(),
             loses_records: pipeline.positions_come_again(),
             budget,

@@ -301,6 +301,7 @@ pub struct State {
     // Faults.
     pub(super) fired: [u64; FAULT_WORDS],
     pub(super) poisoned: Option<MessageIndex>,
+    pub(super) crashing: Option<MessageIndex>,
     pub(super) cut: Option<Bound>,
 }
 
@@ -701,5 +702,10 @@ impl State {
     /// The handler fails on this message, counted from 1.
     pub fn fails(&self, message: usize) -> bool {
         self.poisoned.is_some_and(|poisoned| poisoned.index() + 1 == message)
+    }
+
+    /// Whoever handles this message, counted from 1, crashes.
+    pub fn kills(&self, message: usize) -> bool {
+        self.crashing.is_some_and(|crashing| crashing.index() + 1 == message)
     }
 }

@@ -221,6 +221,7 @@ fn handled(before: &State, hand: DeliveryRef, events: &[EventKind]) -> String {
         (true, true) => format!("reserves stock for {message} and stores its position"),
         (true, false) => format!("reserves stock for {message}"),
         (false, true) => format!("has seen {message}: stores its position only"),
+        (false, false) if before.kills(message) => format!("crashes on {message}, and restarts"),
         (false, false) if before.fails(message) => format!("fails to handle {message}"),
         (false, false) => format!("has seen {message}: nothing to do"),
     }

@@ -3,7 +3,7 @@
 use delivery_model::check::audit;
 use delivery_model::check::graph::{Checks, Walk};
 use delivery_model::pipeline::{
-    Commits, FaultBudget, Identity, OnFailure, OnRefusal, OnRestart, Pipeline, Remembers, Settles,
+    Commits, FaultBudget, Identity, OnDuplicate, OnFailure, OnRefusal, OnRestart, Pipeline, Remembers, Settles,
 };
 use delivery_model::vocab::Fault;
 
@@ -63,6 +63,11 @@ fn the_conditions_hold_under_unusual_settings() {
         |it| it.faults = it.faults.with(Fault::LeaseExpiry, 1).with(Fault::DedupForgotten, 1),
         |it| it.faults = it.faults.with(Fault::HandlerFails, 2),
         |it| (it.producer.on_refusal, it.producer.in_flight) = (OnRefusal::GiveUp, 2),
+        |it| it.consumer.on_duplicate = OnDuplicate::Ignore,
+        |it| (it.consumer.on_duplicate, it.consumer.commits) = (OnDuplicate::Ignore, Commits::Prefix),
+        |it| it.consumer.prefetch = 1,
+        |it| (it.broker.max_deliveries, it.faults) = (2, it.faults.with(Fault::HandlerCrashes, 1)),
+        |it| (it.consumer.commits, it.faults) = (Commits::Prefix, it.faults.with(Fault::Rebalance, 1)),
         |it| {
             (it.producer.on_refusal, it.producer.in_flight) = (OnRefusal::NewEpoch, 2);
             it.faults = FaultBudget::once_each([Fault::PublishRefused, Fault::ProducerCrash, Fault::BrokerCrash]);

@@ -93,12 +93,15 @@ fn broker() -> impl Strategy<Value = Broker> {
 }
 
 fn consumer() -> impl Strategy<Value = Consumer> {
-    let settings = (word(), word(), word(), word(), 1..=3u32);
-    settings.prop_map(|(settles, commits, remembers, on_failure, workers)| Consumer {
+    let words = (word(), word(), word(), word(), word());
+    let settings = (words, 1..=3u32, 0..=2u32);
+    settings.prop_map(|((settles, commits, remembers, on_failure, on_duplicate), workers, prefetch)| Consumer {
         settles,
         commits,
         remembers,
         on_failure,
+        on_duplicate,
+        prefetch,
         workers,
         ..Consumer::default()
     })

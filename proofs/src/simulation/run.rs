@@ -269,12 +269,12 @@ pub(super) fn world_of(schedule: &Schedule, mutant: Mutant) -> World {
 }
 
 /// The schedule's pipeline, with all that its faults need, whatever the budgets say: a second consumer where a lease
-/// expires, and records to go back to where the group is rewound.
+/// expires or a cursor passes on, and records to go back to where the group is rewound.
 fn with_room(schedule: &Schedule) -> Pipeline {
     let mut pipeline = schedule.pipeline.clone();
     let planned = schedule.faults.iter().map(|planned| planned.fault);
     for fault in planned.chain(schedule.interleaving.faults()) {
-        if matches!(fault, Fault::LeaseExpiry | Fault::Rewind) {
+        if matches!(fault, Fault::LeaseExpiry | Fault::Rebalance | Fault::Rewind) {
             pipeline.faults = pipeline.faults.with(fault, pipeline.faults.of(fault).max(1));
         }
     }

@@ -4,7 +4,7 @@
 //! job, [`Job::run`] runs it, and [`end`](Consumer::end) takes in its result. The worker records the reports of the job before
 //! `end`, so that the effect is recorded before any other party can act on it.
 
-use delivery_model::pipeline::{Commits, Leases, OnFailure, Remembers, Settles};
+use delivery_model::pipeline::{Commits, Leases, OnDuplicate, OnFailure, Remembers, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, SettleOutcome};
 
 use super::{Consumer, Task};
@@ -27,6 +27,7 @@ pub struct Job<S> {
     hand_off: HandOff,
     key: Key,
     remembers: Remembers,
+    on_duplicate: OnDuplicate,
     /// Whether the message is known, where memory alone says so.
     is_in_memory: bool,
     own_positions: Option<OwnPositions>,
@@ -56,6 +57,8 @@ enum Outcome {
     Refused,
     /// Nothing took effect: the handler failed.
     Failed,
+    /// Nothing took effect: the message is known, and is ignored.
+    Ignored,
     /// Nothing took effect, and the delivery counts as handled. Only a seeded bug does so.
     PassedOver,
     Committed {
@@ -108,6 +111,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         Job {
             is_in_memory: self.inbox.has_seen(&key),
             remembers: self.settings.remembers,
+            on_duplicate: self.settings.on_duplicate,
             steps: self.steps.clone(),
             hand_off,
             key,
@@ -126,6 +130,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             Outcome::PassedOver => (false, None),
             Outcome::Refused => return self.give_up(hand),
             Outcome::Failed => return self.end_failed(hand),
+            Outcome::Ignored => return self.pass_over(hand, self.settings.skips_duplicates()),
         };
         if let Some(finished) = finished {
             self.inbox.forget_done(&finished);
@@ -160,16 +165,13 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// Ends a delivery whose handler failed: it is released, its position is skipped or set aside, or it is published again.
     fn end_failed(&mut self, hand: DeliveryId) {
         match self.settings.on_failure {
-            OnFailure::Skip if self.settings.skips_failures() => {
-                self.finish(hand);
-                self.give_up(hand);
-            }
+            OnFailure::Skip => self.pass_over(hand, self.settings.skips_failures()),
             OnFailure::Requeue if self.settings.requeues_failures() => {
                 let record = self.record(hand).expect("the consumer has the hand-off").clone();
                 self.outputs.push_back(ConsumerOutput::Requeue(record));
                 self.finish_handling(hand);
             }
-            OnFailure::Skip | OnFailure::Requeue | OnFailure::Release => self.give_up(hand),
+            OnFailure::Requeue | OnFailure::Release => self.give_up(hand),
             // What is committed by its own store is not to be set aside any more.
             OnFailure::DeadLetter if self.stored.contains(hand.position) => self.give_up(hand),
             OnFailure::DeadLetter => {
@@ -177,6 +179,14 @@ impl<S: ConsumerSteps> Consumer<S> {
                 self.outputs.push_back(ConsumerOutput::Reject(hand));
             }
         }
+    }
+
+    /// Ends a delivery without a settle of its own: its position counts as finished, or is given back.
+    fn pass_over(&mut self, hand: DeliveryId, counts_as_finished: bool) {
+        if counts_as_finished {
+            self.finish(hand);
+        }
+        self.give_up(hand);
     }
 
     fn finish_handling(&mut self, hand: DeliveryId) {
@@ -202,6 +212,9 @@ impl<S: ConsumerSteps> Job<S> {
             return Ok(Handled { outcome, reports: Vec::new() });
         };
         let is_new = !self.steps.was_handled(store, hand.position, || self.has_seen(store))?;
+        if !is_new && self.on_duplicate == OnDuplicate::Ignore {
+            return Ok(Handled { outcome: Outcome::Ignored, reports: Vec::new() });
+        }
         let (mut change, later) = match is_new {
             true => transactions(&self.steps, self.remembers, effect, self.key),
             false => Default::default(),

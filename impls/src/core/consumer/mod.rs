@@ -147,11 +147,18 @@ impl<S: ConsumerSteps> Consumer<S> {
         self.settings.workers
     }
 
+    /// How many deliveries it takes at once: those at work and those received ahead of the workers.
+    pub fn capacity(&self) -> u32 {
+        self.settings.capacity()
+    }
+
     /// How many of them have something to do. With settles before effects, waiting for a confirmation is work.
     pub fn busy(&self) -> u32 {
-        let waits_at_work = self.settles() == Settles::BeforeEffect;
-        let is_busy = |work: &&Work| work.task != Task::AwaitSettled || waits_at_work;
-        self.hands.values().filter(is_busy).count() as u32
+        self.hands.values().filter(|work| self.is_busy(work)).count() as u32
+    }
+
+    fn is_busy(&self, work: &Work) -> bool {
+        work.task != Task::AwaitSettled || self.settles() == Settles::BeforeEffect
     }
 
     /// Takes in a hand-off, or declines it: a consumer that follows a cursor takes a position once in a generation. The broker
@@ -211,14 +218,27 @@ impl<S: ConsumerSteps> Consumer<S> {
     }
 
     /// The deliveries that a worker could work on now, by position, with their tasks. A delivery that has not begun waits
-    /// while it lies too far ahead of the lowest position that is not finished ([`Tuning::room`]).
+    /// while it lies too far ahead of the lowest position that is not finished ([`Tuning::room`]), and, where deliveries are
+    /// received ahead of the workers, until one of these is free.
     pub fn ready(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
         let room_ends = self.room_ends();
+        let mut free = self.free_workers();
         let is_ready = move |(hand, work): &(&DeliveryId, &Work)| {
-            let has_room = work.task != self.first_task() || hand.position < room_ends;
-            work.task != Task::AwaitSettled && !work.is_taken && has_room && !self.is_held_up(work)
+            let has_begun = self.has_begun(work);
+            let has_room = has_begun || hand.position < room_ends;
+            let is_ready = work.task != Task::AwaitSettled && !work.is_taken && has_room && !self.is_held_up(work);
+            is_ready && (has_begun || free.checked_sub(1).map(|left| free = left).is_some())
         };
         self.hands.iter().filter(is_ready).map(|(&hand, work)| (hand, work.task))
+    }
+
+    /// How many workers could begin with another delivery.
+    fn free_workers(&self) -> u32 {
+        if self.settings.prefetch == 0 {
+            return u32::MAX;
+        }
+        let begun = self.hands.values().filter(|work| (self.has_begun(work) || work.is_taken) && self.is_busy(work));
+        self.settings.workers.saturating_sub(begun.count() as u32)
     }
 
     /// Gives a worker what is ready, the lowest position first. It is that worker's until [`go_on`](Consumer::go_on) gives no
@@ -279,6 +299,10 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// The latest known generation of the group.
     pub fn generation(&self) -> Generation {
         self.generation
+    }
+
+    fn has_begun(&self, work: &Work) -> bool {
+        work.task != self.first_task()
     }
 
     /// What is to be done first with a hand-off.

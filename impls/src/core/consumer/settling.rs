@@ -41,7 +41,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// # Panics
     /// If the consumer does not have the hand-off.
     pub fn settle_finished(&mut self, now: Millis, hand: DeliveryId) {
-        let finishes = self.settles() == Settles::AfterEffect;
+        let finishes = matches!(self.settles(), Settles::AfterEffect | Settles::InBackground);
         let covers = match self.subscription {
             Subscription::Leased => Covers::One(hand.position),
             Subscription::Cursor => {

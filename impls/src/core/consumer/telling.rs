@@ -36,7 +36,7 @@ enum Leaving {
 impl<S: ConsumerSteps> Consumer<S> {
     /// A connection to the broker stands: the consumer subscribes, with what it still has.
     pub fn handle_connected(&mut self) {
-        let (workers, hands) = (self.workers(), self.hands.keys().copied().collect());
+        let (workers, hands) = (self.capacity(), self.hands.keys().copied().collect());
         let has = match self.subscription {
             Subscription::Cursor => self.has(),
             Subscription::Leased => Positions::default(),

@@ -68,7 +68,9 @@ impl Claim {
                 pipeline.promises != Some(Semantics::AtMostOnce)
                     && (pipeline.obligation == Obligation::Submitted || pipeline.broker.acks != Acks::Never)
             }
-            Claim::PoisonBlocksNone => pipeline.faults.of(Fault::Poison) > 0,
+            Claim::PoisonBlocksNone => {
+                [Fault::Poison, Fault::HandlerCrashes].iter().any(|&fault| pipeline.faults.of(fault) > 0)
+            }
         }
     }
 
@@ -95,7 +97,10 @@ impl Claim {
 
     /// The moment makes the promise.
     pub(super) fn is_made(self, protocol: &Protocol, moment: &Moment, subject: Subject) -> bool {
-        let poison = || (1..=protocol.spec.settings().messages() as usize).find(|&id| moment.state.fails(id));
+        let poison = || {
+            (1..=protocol.spec.settings().messages() as usize)
+                .find(|&id| moment.state.fails(id) || moment.state.kills(id))
+        };
         let applies = match self {
             Claim::Resolves | Claim::Arrives => true,
             Claim::HandsOff => poison().is_none(),

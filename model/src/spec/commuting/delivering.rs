@@ -1,14 +1,20 @@
 //! Rules for the steps from the broker's disk to the settle.
 
 use super::Outlook;
+use crate::pipeline::OnDuplicate;
 use crate::spec::consumer;
 use crate::spec::state::{Holding, Stage};
 use crate::vocab::{DeliveryRef, Fault};
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
-    /// The consumer is one worker, whose steps come one after the other, and makes no room in a queue that may be full.
+    /// The consumer is one worker, whose steps come one after the other, none of which is a crash or makes room in a
+    /// queue that may be full.
     pub(super) fn has_one_worker(&self) -> bool {
-        self.settings.consumers == 1 && self.settings.consumer.workers == 1 && self.settings.broker.capacity == 0
+        self.settings.consumers == 1
+            && self.settings.consumer.capacity() == 1
+            && self.settings.broker.capacity == 0
+            && self.state.crashing.is_none()
+            && self.is_safe_from(&[Fault::HandlerCrashes])
     }
 
     /// Nothing else ends the hand-off, or gives it another name. A rewind ends leases.
@@ -47,10 +53,12 @@ impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
         self.is_only_one_of(hand) && self.is_safe_from(&[Fault::DeliveryLost, Fault::ConsumerCrash, Fault::BrokerCrash])
     }
 
-    /// What fails will be handed off for ever.
+    /// What fails, or is ignored, will be handed off for ever.
     pub(super) fn handle_commutes(&self, hand: DeliveryRef) -> bool {
         let strikes = [Fault::ConsumerCrash, Fault::BrokerCrash, Fault::HandlerFails];
-        !consumer::fails(self.state, hand) && self.is_safe_from(&strikes)
+        self.settings.consumer.on_duplicate == OnDuplicate::Settle
+            && !consumer::fails(self.state, hand)
+            && self.is_safe_from(&strikes)
     }
 
     pub(super) fn record_commutes(&self, hand: DeliveryRef) -> bool {

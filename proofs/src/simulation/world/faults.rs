@@ -46,22 +46,25 @@ impl World {
             LeaseExpiry { hand } => require(self.can_expire(hand), "it has no lease"),
             DedupForgotten => require(self.broker.memory().covers() > 0, "nothing is remembered"),
             HandlerFails { hand } => require(
-                self.is_to_do(hand, Task::Handle) && self.message_of_hand(hand) != self.poisoned,
-                "it is not to be handled, or its handler fails in any case",
+                self.is_to_do(hand, Task::Handle) && self.message_of_hand(hand) != self.poisoned && !self.crashes(hand),
+                "it is not to be handled, or its handler fails or crashes in any case",
             ),
             Poison { message } => require(
                 self.poisoned.is_none() && self.to_submit() == Some(message),
                 "it is not the next message, or another is poisoned",
             ),
             Rewind { position } => require(self.can_rewind(position), "nothing was delivered from there"),
-            HandlerCrashes { .. } => Err("not yet"),
+            HandlerCrashes { message } => require(
+                self.crashing.is_none() && self.to_submit() == Some(message),
+                "it is not the next message, or another kills its consumers",
+            ),
             DeadLetterLost { position } => require(self.can_lose_dead_letter(position), "no dead letter is on its way"),
             Redrive { position } => require(self.is_dead_letter(position), "it is no dead letter"),
             CommitReordered { .. } => Err("not yet"),
             Failover { keeps } => require(self.can_fail_over(keeps), "nothing is to be lost, or not in this way"),
             RecordExpired { position } => require(self.can_expire_record(position), "nobody is owed it"),
             GroupForgotten => require(self.group_can_lose(), "the group has no position to lose"),
-            Rebalance => Err("not yet"),
+            Rebalance => require(self.can_pass_on(), "no cursor can pass on, or its owner has nothing to lose"),
         }
     }
 
@@ -80,12 +83,13 @@ impl World {
             Strike::DeliveryLost { hand } => self.lose_delivery(hand),
             Strike::SettleLost { hand } => self.lose_settle(hand),
             Strike::ConsumerCrash { consumer } => self.restart_consumer(ConsumerId(consumer)),
-            Strike::LeaseExpiry { hand } => self.expire(hand.position),
+            Strike::LeaseExpiry { hand } if !self.follows_cursor() => self.broker.end_lease(hand.position),
+            Strike::LeaseExpiry { .. } | Strike::Rebalance => self.pass_cursor(),
             Strike::DedupForgotten => self.broker.forget_seen(),
             Strike::HandlerFails { hand } => self.handle(hand, |_| Err(HandlerFailed)),
             Strike::Poison { message } => self.poisoned = Some(message),
             Strike::Rewind { position } => self.rewind(position),
-            Strike::HandlerCrashes { .. } => {}
+            Strike::HandlerCrashes { message } => self.crashing = Some(message),
             Strike::DeadLetterLost { position } | Strike::RecordExpired { position } => {
                 self.broker.drop_record(position).expect("the disk works");
             }
@@ -96,7 +100,6 @@ impl World {
                 self.broker.take_over().expect("the disk works");
             }
             Strike::GroupForgotten => self.forget_group(),
-            Strike::Rebalance => {}
         }
     }
 
@@ -188,6 +191,17 @@ impl World {
         !hand.is_late() && self.find(hand).is_some() && has_heir && repeats
     }
 
+    /// The group follows a cursor, whose owner has a delivery in hand, or has finished one and not committed it.
+    fn can_pass_on(&self) -> bool {
+        let has_heir = self.follows_cursor() && self.consumers.len() > 1;
+        let repeats = self.constants.pipeline.broker.delivers == Delivers::UntilSettled;
+        let in_hand =
+            self.hand_offs.keys().copied().chain(self.consumers.iter().flat_map(Consumer::hands).map(|it| it.0));
+        let (owner, _) = self.broker.deliveries().owner();
+        let has_finished = || !self.consumers[usize::from(owner.0)].inbox().done().minus(&self.safe()).is_empty();
+        has_heir && repeats && (in_hand.into_iter().any(|hand| !self.is_late(hand)) || has_finished())
+    }
+
     fn can_rewind(&self, to: Position) -> bool {
         let deliveries = self.broker.deliveries();
         let (owner, _) = deliveries.owner();
@@ -268,18 +282,14 @@ impl World {
         self.consumer_mut(consumer).time_out(id);
     }
 
-    /// A lease ends under its holder. Of a cursor it is the ownership that ends: the other consumer takes over.
-    fn expire(&mut self, position: Position) {
-        if self.follows_cursor() {
-            let (owner, _) = self.broker.deliveries().owner();
-            let heir = ConsumerId(1 - owner.0);
-            let generation = self.broker.pass_to(heir).expect("the disk works");
-            self.inventory.fence(generation).expect("the disk works");
-            self.consumer_mut(heir).take_over(generation);
-            self.take_up_stored();
-        } else {
-            self.broker.end_lease(position);
-        }
+    /// The ownership of a cursor ends: the other consumer takes over.
+    fn pass_cursor(&mut self) {
+        let (owner, _) = self.broker.deliveries().owner();
+        let heir = ConsumerId(1 - owner.0);
+        let generation = self.broker.pass_to(heir).expect("the disk works");
+        self.inventory.fence(generation).expect("the disk works");
+        self.consumer_mut(heir).take_over(generation);
+        self.take_up_stored();
     }
 
     fn rewind(&mut self, to: Position) {

@@ -94,6 +94,7 @@ pub struct World {
     consumers: Vec<Consumer<Mutant>>,
     inventory: SimulatedInventory,
     poisoned: Option<MessageId>,
+    crashing: Option<MessageId>,
 }
 
 /// Where a hand-off is.
@@ -105,7 +106,7 @@ enum Whereabouts {
 
 impl World {
     /// The pipeline before the first of `messages` submissions, on empty disks. A second consumer exists only where
-    /// leases may expire.
+    /// a lease or the cursor can be taken from the first.
     ///
     /// Its events carry a message's payload as one of [`names`](World::names).
     pub fn new(pipeline: &Pipeline, messages: u32, mutant: Mutant) -> World {
@@ -115,7 +116,6 @@ impl World {
         let retention = (may_go_back == [false; 3]).then_some(drops_all);
         let tuning = Tuning { numbers_max: NUMBERS_MAX, retention, ..Tuning::default() };
         let constants = Constants { pipeline: pipeline.clone(), messages: messages.into(), tuning, mutant };
-        let consumers = if pipeline.faults.of(Fault::LeaseExpiry) > 0 { 2 } else { 1 };
         let inventory = SimulatedInventory::default();
         let mut world = World {
             submitted: 0,
@@ -127,9 +127,10 @@ impl World {
             dropped: Vec::new(),
             hand_offs: BTreeMap::new(),
             settles: BTreeMap::new(),
-            consumers: (0..consumers).map(|id| constants.consumer(ConsumerId(id), &inventory)).collect(),
+            consumers: (0..pipeline.consumers()).map(|id| constants.consumer(ConsumerId(id), &inventory)).collect(),
             inventory,
             poisoned: None,
+            crashing: None,
             constants: Arc::new(constants),
         };
         world.register();

@@ -91,7 +91,7 @@ impl World {
     pub(super) fn subscribe_all(&mut self) {
         for consumer in &self.consumers {
             let at_work = consumer.hands().map(|(hand, _)| hand);
-            self.broker.subscribe(consumer.id(), consumer.workers(), at_work, Positions::default());
+            self.broker.subscribe(consumer.id(), consumer.capacity(), at_work, Positions::default());
         }
     }
 
@@ -105,6 +105,15 @@ impl World {
         hands.filter(|(_, task, _)| *task != Task::AwaitSettled).map(|(hand, _, consumer)| (hand, consumer))
     }
 
+    /// Nothing will be left of what a consumer has: its leases are used again. So a message that kills its consumer over and
+    /// over leads back to where it was, and leases do not count up for ever.
+    pub(super) fn give_back_all_of(&mut self, id: ConsumerId) {
+        let on_wire = self.hand_offs.iter().filter(|(_, hand_off)| hand_off.consumer == id).map(|(hand, _)| *hand);
+        let held = self.consumers[usize::from(id.0)].hands().map(|(hand, _)| hand);
+        let hands: Vec<DeliveryId> = on_wire.chain(held).collect();
+        hands.into_iter().for_each(|hand| self.broker.release(hand));
+    }
+
     /// A consumer loses its memory and everything on the wires to and from it.
     pub(super) fn restart_consumer(&mut self, id: ConsumerId) {
         self.hand_offs.retain(|_, hand_off| hand_off.consumer != id);
@@ -113,6 +122,6 @@ impl World {
             self.settles.remove(&hand);
         }
         *self.consumer_mut(id) = self.constants.consumer(id, &self.inventory);
-        self.broker.subscribe(id, self.constants.pipeline.consumer.workers, [], Positions::default());
+        self.broker.subscribe(id, self.constants.pipeline.consumer.capacity(), [], Positions::default());
     }
 }

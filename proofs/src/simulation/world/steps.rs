@@ -32,6 +32,11 @@ impl World {
             Move::HandOff { position } => self.hand_off(position),
             Move::DeadLetter { position } => self.broker.dead_letter(position).expect(WORKS),
             Move::Deliver { hand } => self.deliver(hand),
+            Move::Handle { hand } if self.crashes(hand) => {
+                let (_, consumer) = self.held(hand);
+                self.give_back_all_of(consumer);
+                self.restart_consumer(consumer);
+            }
             Move::Handle { hand } => {
                 let poisoned = self.poisoned;
                 self.handle(hand, |record| match poisoned == Some(record.message) {
@@ -96,6 +101,11 @@ impl World {
         let (id, consumer) = self.held(hand);
         let consumer = &mut self.consumers[usize::from(consumer.0)];
         consumer.handle(id, &mut self.inventory, handler).expect(WORKS);
+    }
+
+    /// Whoever handles it crashes.
+    pub(super) fn crashes(&self, hand: DeliveryRef) -> bool {
+        self.crashing.is_some() && self.message_of_hand(hand) == self.crashing
     }
 
     fn remember(&mut self, hand: DeliveryRef) {
