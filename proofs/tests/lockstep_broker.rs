@@ -108,6 +108,16 @@ fn a_failed_message_that_is_set_aside_or_published_again_walks_in_lockstep() {
     }
 }
 
+#[test]
+fn a_consumer_that_joins_a_group_without_a_position_walks_in_lockstep() {
+    for group in groups() {
+        let mut pipeline = of(group);
+        pipeline.broker.new_group = NewGroup::Latest;
+        let faults = [Fault::ConsumerCrash, Fault::LeaseExpiry, Fault::Rewind, Fault::BrokerCrash];
+        assert!(check(&under(pipeline, &faults), Fault::ConsumerCrash) > 0, "{group:?}");
+    }
+}
+
 /// Whatever the log loses is still in hand, and remembered.
 #[test]
 fn records_that_are_lost_after_they_were_handed_off_walk_in_lockstep() {

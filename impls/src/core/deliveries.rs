@@ -81,6 +81,8 @@ pub struct Deliveries {
     rejects: bool,
     /// What was handed off, where that may happen only once.
     handed: Positions,
+    /// The group was set to a position.
+    was_rewound: bool,
     /// How often each position was handed off that is not settled yet.
     counts: BTreeMap<Position, u32>,
     leases: Leases,
@@ -106,6 +108,7 @@ impl Deliveries {
             rejected: Positions::default(),
             rejects: pipeline.consumer.on_failure == OnFailure::DeadLetter,
             handed: Positions::default(),
+            was_rewound: false,
             counts: BTreeMap::new(),
             leases: Leases::new(incarnation),
             owner: ConsumerId::default(),
@@ -139,7 +142,10 @@ impl Deliveries {
                     marks.truncate(end);
                 }
             }
-            Entry::Rewound(to) => self.rewind(to),
+            Entry::Rewound(to) => {
+                self.rewind(to);
+                self.was_rewound = true;
+            }
             Entry::Owned(consumer, generation) => (self.owner, self.generation) = (consumer, generation),
             Entry::Counted(position, times) => drop(self.counts.insert(position, times.min(self.counts_max))),
             Entry::HandedOffOnce(start, end) => self.handed.insert_run(start.0, end.0),
@@ -148,7 +154,11 @@ impl Deliveries {
 
     /// What a ledger must have to amount to this, as far as it was recorded there.
     pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = runs(&self.durable);
+        let mut entries = Vec::new();
+        if self.was_rewound {
+            entries.push(Entry::Rewound(Position(0)));
+        }
+        entries.extend(runs(&self.durable));
         entries.extend(each(&self.dead_durable).map(|position| match self.vanished.contains(position) {
             true => Entry::Dropped(position),
             false => Entry::DeadLettered(position),
@@ -251,6 +261,11 @@ impl Deliveries {
         }
         let count = self.counts.entry(position).or_default();
         *count = count.saturating_add(1).min(self.counts_max);
+    }
+
+    /// Whether the group has a position: something is settled or set aside, or it was rewound.
+    pub fn is_placed(&self) -> bool {
+        self.was_rewound || !self.settled.is_empty() || !self.dead.is_empty()
     }
 
     /// The runs that a settle of these positions adds to what cannot be forgotten, lowest first.

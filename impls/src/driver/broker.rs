@@ -179,6 +179,8 @@ struct Incarnation<'a, S> {
     connections: BTreeMap<u64, Connection>,
     /// The consumer that is connected, and its connection.
     subscriber: Option<(u64, ConsumerId)>,
+    /// A consumer has subscribed before: whoever comes now joins a group that is there.
+    was_subscribed: bool,
 }
 
 impl<'a, S: Steps> Incarnation<'a, S> {
@@ -212,6 +214,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             entrance: Entrance::new(&run.pipeline.broker),
             connections: BTreeMap::new(),
             subscriber: None,
+            was_subscribed: false,
         })
     }
 

@@ -138,6 +138,14 @@ impl Pipeline {
     pub fn positions_come_again(&self) -> bool {
         self.broker.hands_off == HandsOff::Appended || self.faults.of(Fault::Failover) > 0
     }
+
+    /// Whether what is recorded of positions can be lost or come to stand for other records: then no promise about a position
+    /// is one about a message.
+    pub fn group_may_lose_its_place(&self) -> bool {
+        self.positions_come_again()
+            || self.faults.of(Fault::GroupForgotten) > 0
+            || self.broker.new_group == NewGroup::Latest
+    }
 }
 
 impl Acks {

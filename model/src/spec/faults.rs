@@ -199,7 +199,8 @@ fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
 fn consumer_has_something_to_lose(settings: &Settings, state: &State, consumer: u8) -> bool {
     let place = usize::from(consumer);
     let durable = state.settled_synced | state.dead;
-    state.hands().any(|(_, holding)| holding.consumer == consumer)
+    state.owner == consumer && state.synced > 0 && would_skip(settings, state)
+        || state.hands().any(|(_, holding)| holding.consumer == consumer)
         || state.done[place] & !durable != 0
         || settings.consumer.remembers == Remembers::InMemory
             && (state.seen[place] != 0 || state.seen_lost.iter().any(|seen| seen.by & bit(place) != 0))
@@ -378,6 +379,9 @@ pub(super) fn crash_consumer(settings: &Settings, state: &mut State, consumer: u
         state.seen[usize::from(consumer)] = 0;
         state.forget_lost(bit(consumer.into()));
     }
+    if state.owner == consumer {
+        place_group(settings, state);
+    }
 }
 
 /// The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
@@ -385,6 +389,7 @@ fn pass_cursor(state: &mut State) {
     end_leases(state);
     state.owner = 1 - state.owner;
     state.supersede(state.owner);
+    place_group(settings, state);
 }
 
 /// The group is reset. Deliveries in hand lose their lease and come late, as those of a cursor's former owner do: their
@@ -418,6 +423,20 @@ fn forget_group(settings: &Settings, state: &mut State) {
     if settings.broker.new_group == NewGroup::Latest {
         skip_to_end(state);
     }
+}
+
+/// A consumer joins a group that follows a cursor. Without a position, it begins where the settings say; a rewound group has
+/// one. Whoever keeps its positions in its own store begins there.
+fn place_group(settings: &Settings, state: &mut State) {
+    if would_skip(settings, state) {
+        skip_to_end(state);
+    }
+}
+
+fn would_skip(settings: &Settings, state: &State) -> bool {
+    let is_placed = state.settled | state.dead != 0 || state.fired(Fault::Rewind) > 0;
+    let is_at_broker = settings.cursor && settings.consumer.settles != Settles::WithEffect;
+    is_at_broker && settings.broker.new_group == NewGroup::Latest && !is_placed
 }
 
 /// The group begins behind the last record that could be handed off.

@@ -203,6 +203,22 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         Ok(self.reset_group(to, to)?)
     }
 
+    /// A consumer joins a group that follows a cursor. A group without a position begins where the settings say.
+    pub fn place_group(&mut self) -> Result<(), StoreError> {
+        if self.would_skip() {
+            self.note(&[Entry::Settled(Position(0), self.log.synced())])?;
+        }
+        Ok(())
+    }
+
+    /// Whether a consumer that joins now would pass over what is in the log.
+    pub fn would_skip(&self) -> bool {
+        let is_at_broker = self.deliveries.subscription() == Subscription::Cursor && !self.is_settled_elsewhere();
+        let is_there_something = self.log.synced() > Position(0);
+        let is_latest = self.settings.new_group == NewGroup::Latest;
+        is_at_broker && is_latest && is_there_something && !self.deliveries.is_placed()
+    }
+
     /// Nothing from `to` on is settled or leased any more, but for what comes before `from`: that is passed over.
     fn reset_group(&mut self, to: Position, from: Position) -> Result<Generation, StoreError> {
         let (owner, Generation(generation)) = self.deliveries.owner();

@@ -24,6 +24,9 @@ impl<S: Steps> Incarnation<'_, S> {
     pub(super) fn hear_consumer(&mut self, connection: u64, at: Millis, said: ToBroker) -> Result<(), Interrupt> {
         if let ToBroker::Subscribe { consumer, workers, hands, has } = said {
             self.send_away(&Reason::Replaced);
+            if std::mem::replace(&mut self.was_subscribed, true) {
+                self.core.place_group().map_err(failed)?;
+            }
             self.core.subscribe(consumer, workers.min(WORKERS), hands.iter().copied(), has);
             hands.into_iter().for_each(|hand| self.core.resume(at, hand, consumer));
             self.becomes(connection, Standing::Consumer);

@@ -27,6 +27,8 @@ impl Inspection for CumulativeCommit {
             && pipeline.consumer.settles != Settles::BeforeEffect
             && pipeline.broker.leases == Leases::Checked
             && !pipeline.consumer.skips_failures()
+            && !pipeline.consumer.requeues_failures()
+            && !pipeline.group_may_lose_its_place()
     }
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {

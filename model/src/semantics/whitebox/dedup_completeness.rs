@@ -24,7 +24,8 @@ impl Inspection for DedupCompleteness {
     fn is_claimed_by(pipeline: &Pipeline) -> bool {
         let (broker, faults) = (&pipeline.broker, &pipeline.faults);
         let forgets = faults.of(Fault::DedupForgotten) > 0
-            || broker.dedup_on_restart == DedupOnRestart::Forgotten && faults.of(Fault::BrokerCrash) > 0;
+            || broker.dedup_on_restart == DedupOnRestart::Forgotten
+                && faults.of(Fault::BrokerCrash) + faults.of(Fault::Failover) > 0;
         let restarts = faults.of(Fault::ProducerCrash) + faults.of(Fault::ProducerZombie) > 0;
         let producer = &pipeline.producer;
         let resubmits =

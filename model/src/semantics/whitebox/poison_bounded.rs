@@ -22,7 +22,7 @@ impl Inspection for PoisonBounded {
 
     fn is_claimed_by(pipeline: &Pipeline) -> bool {
         let terms = WhiteboxRules::from(pipeline);
-        terms.deliveries_max > 0 || terms.is_owed
+        (terms.deliveries_max > 0 || terms.is_owed) && !pipeline.group_may_lose_its_place()
     }
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {

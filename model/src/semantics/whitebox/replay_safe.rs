@@ -35,6 +35,7 @@ impl Inspection for ReplaySafe {
         consumer.remembers == Remembers::WithEffect
             && consumer.settles != Settles::BeforeEffect
             && consumer.commits != Commits::Highest
+            && !pipeline.group_may_lose_its_place()
     }
 
     fn concerns(terms: &WhiteboxRules, step: Step) -> bool {

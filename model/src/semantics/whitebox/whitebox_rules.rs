@@ -33,7 +33,8 @@ impl From<&Pipeline> for WhiteboxRules {
             is_cumulative: consumer.commits != Commits::Each,
             is_owed: broker.delivers == Delivers::UntilSettled
                 && consumer.settles != Settles::BeforeEffect
-                && !consumer.skips_failures(),
+                && !consumer.skips_failures()
+                && !consumer.requeues_failures(),
             rewinds: pipeline.faults.of(Fault::Rewind) > 0,
         }
     }

@@ -173,6 +173,9 @@ impl World {
         let Some(consumer) = self.consumers.get(usize::from(consumer)) else {
             return false;
         };
+        if self.broker.deliveries().owner().0 == consumer.id() && self.broker.would_skip() {
+            return true;
+        }
         let is_for_it = self.hand_offs.values().any(|hand_off| hand_off.consumer == consumer.id());
         is_for_it || consumer.hands().next().is_some() || !consumer.inbox().is_needless(&self.safe())
     }
@@ -289,6 +292,7 @@ impl World {
         let generation = self.broker.pass_to(heir).expect("the disk works");
         self.inventory.fence(generation).expect("the disk works");
         self.consumer_mut(heir).take_over(generation);
+        self.broker.place_group().expect("the disk works");
         self.take_up_stored();
     }
 

@@ -122,6 +122,9 @@ impl World {
             self.settles.remove(&hand);
         }
         *self.consumer_mut(id) = self.constants.consumer(id, &self.inventory);
+        if self.broker.deliveries().owner().0 == id {
+            self.broker.place_group().expect(STARTS);
+        }
         self.broker.subscribe(id, self.constants.pipeline.consumer.capacity(), [], Positions::default());
     }
 }
