@@ -66,3 +66,40 @@ fn a_new_epoch_renames_a_message_that_an_earlier_attempt_stored() {
         (1, 23),
     );
 }
+
+/// An outbox row takes its position when its transaction begins, and is visible when that commits. The relay has read the
+/// row after it by then, and never looks back: the event of a business transaction that succeeded is never sent.
+#[test]
+fn a_relay_that_reads_by_position_skips_a_row_that_commits_late() {
+    let broken = pipeline(&[Fault::CommitReordered], |it| it.producer.outbox = OutboxRead::Cursor);
+    check(PropertyId::SubmittedNotLost, &broken, |it| it.producer.outbox = OutboxRead::Rows, (2, 14));
+}
+
+/// The relay notes the position and then publishes. It crashes in between, and its successor goes on behind the message.
+#[test]
+fn a_position_that_is_stored_before_the_publish_loses_what_a_crash_interrupts() {
+    let broken = pipeline(&[Fault::ProducerCrash], |it| {
+        (it.producer.outbox, it.producer.relay_commits) = (OutboxRead::Cursor, RelayCommits::BeforePublish);
+    });
+    let after_ack = |it: &mut Pipeline| it.producer.relay_commits = RelayCommits::AfterAck;
+    check(PropertyId::SubmittedNotLost, &broken, after_ack, (1, 3));
+    let rows = |it: &mut Pipeline| it.producer.outbox = OutboxRead::Rows;
+    check(PropertyId::SubmittedNotLost, &broken, rows, (1, 3));
+}
+
+/// Without an outbox there is nothing to read by position: both settings have nothing to do.
+#[test]
+fn a_producer_without_an_outbox_reads_nothing_by_position() {
+    let states = |change: fn(&mut Pipeline)| {
+        let mut forgets = pipeline(&[Fault::ProducerCrash, Fault::CommitReordered], change);
+        forgets.producer.on_restart = OnRestart::Forgets;
+        let explored = explore(&forgets, Limits::default(), &|_| true).expect("two messages fit");
+        assert_eq!(explored.never_fired, [Fault::CommitReordered], "no row can be late");
+        explored.states
+    };
+    let rows = states(|_| {});
+    let cursor = states(|it| {
+        (it.producer.outbox, it.producer.relay_commits) = (OutboxRead::Cursor, RelayCommits::BeforePublish);
+    });
+    assert_eq!(rows, cursor);
+}

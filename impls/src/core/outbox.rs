@@ -1,6 +1,7 @@
 //! The unfinished messages of a producer: those that wait for an attempt, and those that wait for a reply.
 //!
-//! The lowest message is attempted first, so first attempts go out in the order of submission.
+//! What has a number is attempted in the order of numbers, and the rest after it, the lowest message first: so first attempts
+//! go out in the order of submission, or of positions where messages are numbered only then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,24 +36,30 @@ pub struct Unfinished {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outbox {
     messages: BTreeMap<MessageId, Unfinished>,
-    /// The messages that wait for an attempt.
-    queued: BTreeSet<MessageId>,
+    /// The messages that wait for an attempt, behind their turns.
+    queued: BTreeSet<(u64, MessageId)>,
+}
+
+/// The lowest goes first.
+fn turn(unfinished: &Unfinished) -> u64 {
+    unfinished.identity.number().unwrap_or(u64::MAX)
 }
 
 impl Outbox {
     /// Inserts or replaces a message.
     pub fn put(&mut self, message: MessageId, unfinished: Unfinished) {
-        match unfinished.waits {
-            Waits::ForAttempt(_) => self.queued.insert(message),
-            Waits::ForReply(_) => self.queued.remove(&message),
-        };
+        self.take(message);
+        if let Waits::ForAttempt(_) = unfinished.waits {
+            self.queued.insert((turn(&unfinished), message));
+        }
         self.messages.insert(message, unfinished);
     }
 
     /// Removes a message: it is finished, or will be put back changed.
     pub fn take(&mut self, message: MessageId) -> Option<Unfinished> {
-        self.queued.remove(&message);
-        self.messages.remove(&message)
+        let unfinished = self.messages.remove(&message)?;
+        self.queued.remove(&(turn(&unfinished), message));
+        Some(unfinished)
     }
 
     /// The unfinished message of this id.
@@ -60,9 +67,9 @@ impl Outbox {
         self.messages.get(&message)
     }
 
-    /// The lowest message that waits for an attempt.
+    /// The message that is attempted next, of those that wait for an attempt.
     pub fn first_queued(&self) -> Option<(MessageId, &Unfinished)> {
-        let message = *self.queued.first()?;
+        let (_, message) = *self.queued.first()?;
         Some((message, &self.messages[&message]))
     }
 

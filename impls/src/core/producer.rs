@@ -3,11 +3,15 @@
 //! After the transactional outbox (a row lives from submit to confirmation) and Kafka's idempotent producer (producer
 //! id, epoch, sequence number: KIP-98). Numbers are given at submission, in the transaction that stores the row.
 //!
+//! An outbox is read row by row, or by position, as change-data-capture and polling relays do (Debezium, Kafka Connect's
+//! JDBC source). By position, a message's id is its row's position, and what becomes visible behind a row that was read is
+//! never read. Such a producer numbers messages when it reads them.
+//!
 //! Left out: batching, and a bound on what waits, which is the store's capacity to set.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use delivery_model::pipeline::{self, Attempts, OnRefusal, OnRestart, Pipeline};
+use delivery_model::pipeline::{self, Attempts, OnRefusal, OnRestart, OutboxRead, Pipeline, RelayCommits};
 use delivery_model::vocab::{AttemptNumber, Epoch, EventKind, MessageId, Outcome, PartitionId, Position};
 
 use super::outbox::{Outbox, Unfinished, Waits};
@@ -65,6 +69,10 @@ pub struct Producer<O, S = Sound> {
     /// The epoch in which a refusal made it start over; 0 if none did.
     renewed: Epoch,
     next_number: u64,
+    /// It has read the rows below this position, where it reads by position.
+    read_to: MessageId,
+    /// What is finished, while something before it is not, where it reads by position and stores that after acks.
+    finished: BTreeSet<MessageId>,
     outbox: Outbox,
     store: O,
     /// When a producer that was asked to stop does, whatever is left.
@@ -88,17 +96,30 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         mut store: O,
         steps: S,
     ) -> Result<Self, RecoverError> {
-        let OutboxContents { epoch, session, next_number, rows } = store.recover()?;
+        let OutboxContents { epoch, session, next_number, position, rows } = store.recover()?;
         let epoch = steps.next_epoch(epoch);
         store.begin(epoch)?;
         let settings = pipeline.producer.clone();
         let keeps_session = settings.on_restart == OnRestart::Outbox;
         let next_number = if keeps_session { steps.first_number(next_number) } else { 0 };
         let renewed = if keeps_session { session } else { Epoch(0) };
-        let (outbox, stops_by, reports) = Default::default();
-        let mut producer =
-            Producer { settings, tuning, steps, id, epoch, renewed, next_number, outbox, store, stops_by, reports };
-        rows.into_iter().for_each(|row| producer.take_up(row));
+        let (finished, outbox, stops_by, reports) = Default::default();
+        let mut producer = Producer {
+            settings,
+            tuning,
+            steps,
+            id,
+            epoch,
+            renewed,
+            next_number,
+            read_to: position,
+            finished,
+            outbox,
+            store,
+            stops_by,
+            reports,
+        };
+        rows.into_iter().filter(|row| row.message >= position).for_each(|row| producer.take_up(row));
         Ok(producer)
     }
 
@@ -106,7 +127,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     fn take_up(&mut self, row: OutboxRow) {
         let identity = match self.steps.number_of_row(row.number) {
             Some(number) => self.identity(row.message, number),
-            None => self.next_identity(row.message),
+            None => self.first_identity(row.message),
         };
         self.queue(row.message, row.payload, identity);
     }
@@ -146,13 +167,16 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
             return Err(SubmitError::TooLong { message, found: payload.len() });
         }
         let before = self.next_number;
-        let identity = self.next_identity(message);
+        let identity = self.first_identity(message);
         if let Err(why) = self.keep(message, &payload, identity) {
             self.next_number = before;
             return Err(SubmitError::Store { message, why });
         }
         self.reports.push_back(Report::with(EventKind::Submit { message, payload: None }, &payload));
-        self.queue(message, payload, identity);
+        // What becomes visible behind the position of a reader is not seen by it.
+        if message >= self.read_to {
+            self.queue(message, payload, identity);
+        }
         Ok(())
     }
 
@@ -194,6 +218,9 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
             let latest = self.outbox.iter().last().map(|(_, other)| &other.payload);
             unfinished.payload = steps.payload_of_retry(unfinished.payload, latest);
         }
+        if self.reads_by_position() {
+            self.read(message, &mut unfinished)?;
+        }
         self.steps.row_of_transmitted(&mut self.store, message)?;
         unfinished.attempts = unfinished.attempts.saturating_add(1).min(self.attempts_counted());
         let attempt = self.number(unfinished.attempts);
@@ -205,6 +232,36 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         let publish = Publish { record, attempt: AttemptNumber(unfinished.attempts) };
         self.outbox.put(message, unfinished);
         Ok(Some(publish))
+    }
+
+    /// Takes note that this row is about to be transmitted, perhaps for the first time.
+    fn read(&mut self, message: MessageId, unfinished: &mut Unfinished) -> Result<(), StoreError> {
+        if self.numbers_when_read() && unfinished.identity == Identity::None {
+            unfinished.identity = self.next_identity(message);
+            if self.settings.on_restart == OnRestart::Outbox {
+                self.store.insert(message, &unfinished.payload, unfinished.identity.number())?;
+            }
+        }
+        if message >= self.read_to {
+            self.read_to = MessageId(message.0 + 1);
+            if self.settings.relay_commits == RelayCommits::BeforePublish {
+                self.store.advance(self.read_to)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reads_by_position(&self) -> bool {
+        self.settings.outbox == OutboxRead::Cursor && self.settings.on_restart != OnRestart::Forgets
+    }
+
+    fn numbers_when_read(&self) -> bool {
+        self.reads_by_position() && self.settings.identity == pipeline::Identity::Sequence
+    }
+
+    /// The identity of a message that is not read yet; none, if it gets its number then.
+    fn first_identity(&mut self, message: MessageId) -> Identity {
+        if self.numbers_when_read() { Identity::None } else { self.next_identity(message) }
     }
 
     /// What the broker said. A confirmation counts whichever attempt it is for; a refusal only for the last one.
@@ -233,7 +290,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         (self.renewed, self.next_number) = (self.epoch, 0);
         let mut numbers = Vec::new();
         for message in self.outbox.iter().map(|(message, _)| message).collect::<Vec<_>>() {
-            let identity = self.next_identity(message);
+            let identity = self.first_identity(message);
             let unfinished = self.outbox.take(message).expect("it is unfinished");
             self.outbox.put(message, Unfinished { identity, ..unfinished });
             numbers.extend(identity.number().map(|number| (message, number)));
@@ -337,10 +394,25 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     /// Nothing is left to do for the message: its row goes.
     fn finish(&mut self, message: MessageId) -> Result<(), StoreError> {
         self.outbox.take(message);
+        if self.reads_by_position() && self.settings.relay_commits == RelayCommits::AfterAck {
+            return self.go_past(message);
+        }
         match self.settings.on_restart {
             OnRestart::Forgets => Ok(()),
             OnRestart::Outbox | OnRestart::Resubmits => self.steps.row_of_finished(&mut self.store, message),
         }
+    }
+
+    /// The position that is stored follows what is finished, up to the first row that is not.
+    fn go_past(&mut self, message: MessageId) -> Result<(), StoreError> {
+        self.finished.insert(message);
+        let unfinished = self.outbox.iter().next().map_or(MessageId(u64::MAX), |(first, _)| first);
+        let behind = self.finished.split_off(&unfinished);
+        let passed = std::mem::replace(&mut self.finished, behind);
+        if let Some(last) = passed.last() {
+            self.store.advance(MessageId(last.0 + 1))?;
+        }
+        passed.into_iter().try_for_each(|message| self.steps.row_of_finished(&mut self.store, message))
     }
 
     /// The number of an attempt; none where the count stopped and several share it.

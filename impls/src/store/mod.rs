@@ -123,6 +123,8 @@ pub struct OutboxContents {
     pub session: Epoch,
     /// The next sequence number.
     pub next_number: u64,
+    /// Where a producer goes on that reads by position: it does not read rows of lower ids. 0 before it stored any.
+    pub position: MessageId,
     /// The rows, lowest message id first.
     pub rows: Vec<OutboxRow>,
 }
@@ -139,7 +141,10 @@ pub trait OutboxStore {
     /// these rows have these numbers, and the others have none.
     fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) -> Result<(), StoreError>;
 
-    /// Inserts a row. If it has a number, the next number is the one after it.
+    /// Stores the position at which a producer goes on that reads by position.
+    fn advance(&mut self, position: MessageId) -> Result<(), StoreError>;
+
+    /// Inserts a row, or replaces it. If it has a number, the next number is the one after it.
     fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError>;
 
     /// Deletes a row; without such a row nothing happens.

@@ -155,6 +155,7 @@ pub struct SimulatedOutbox {
     epoch: Option<Epoch>,
     session: Epoch,
     next_number: u64,
+    position: MessageId,
     rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
     /// Whether the next insert is refused.
     pub refuse_next: bool,
@@ -171,6 +172,7 @@ impl OutboxStore for SimulatedOutbox {
             epoch: self.epoch,
             session: self.session,
             next_number: self.next_number,
+            position: self.position,
             rows: self.rows.iter().map(row).collect(),
         })
     }
@@ -189,6 +191,11 @@ impl OutboxStore for SimulatedOutbox {
             }
         }
         self.next_number = numbers.iter().map(|(_, number)| number + 1).max().unwrap_or(0);
+        Ok(())
+    }
+
+    fn advance(&mut self, position: MessageId) -> Result<(), StoreError> {
+        self.position = position;
         Ok(())
     }
 

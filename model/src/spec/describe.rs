@@ -32,6 +32,7 @@ fn phase_said(phase: Phase) -> &'static str {
         Phase::Acked => "acked",
         Phase::GivenUp => "given up",
         Phase::Forgotten => "forgotten in a crash",
+        Phase::Skipped => "skipped in the outbox",
     }
 }
 

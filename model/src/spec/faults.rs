@@ -113,6 +113,15 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             let is_first = state.poisoned.is_none() && state.submitted < settings.messages;
             when(is_first, Strike::Poison { message }, found);
         }
+        Fault::CommitReordered => {
+            let is_followed = state.submitted + 1 < settings.messages;
+            let message = id(state.submitted.into());
+            when(
+                settings.reorders && state.delayed.is_none() && is_followed,
+                Strike::CommitReordered { message },
+                found,
+            );
+        }
         Fault::Rewind => {
             let passed = state.settled | state.done[usize::from(state.owner)] & !state.dead;
             let was_handed_off = |position: usize| state.handed.at(position) > 0 || state.live.at(position) != 0;
@@ -142,7 +151,6 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
                 survive.filter(|&keeps| keeps < state.log_len || broker_has_something_to_lose(settings, state));
             survive.for_each(|keeps| found(Strike::Failover { keeps: keeps.into() }));
         }
-        Fault::CommitReordered => {}
         Fault::HandlerCrashes => {
             let message = id(state.submitted.into());
             let is_first = state.crashing.is_none() && state.submitted < settings.messages;
@@ -233,7 +241,10 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::HandlerCrashes { message } => state.crashing = Some(MessageIndex::new(index(message))),
         Strike::DeadLetterLost { position } => drop_record(settings, state, position.0 as usize),
         Strike::Redrive { position } => redrive(settings, state, position.0 as usize),
-        Strike::CommitReordered { .. } => {}
+        Strike::CommitReordered { message } => {
+            state.delayed = Some(super::state::MessageIndex::new(index(message)));
+            state.submitted += 1;
+        }
         Strike::Failover { keeps } => fail_over(settings, state, keeps as u8),
         Strike::RecordExpired { position } => drop_record(settings, state, position.0 as usize),
         Strike::GroupForgotten => forget_group(settings, state),
@@ -263,12 +274,15 @@ fn crash_producer(settings: &Settings, state: &mut State) {
     if settings.producer.on_restart != OnRestart::Outbox {
         state.sequence_next = 0;
     }
+    if settings.reads_by_position {
+        return producer::take_up_by_position(settings, state);
+    }
     for message in 0..state.phases.len() {
         if !state.phases[message].is_unresolved() {
             continue;
         }
         match settings.producer.on_restart {
-            OnRestart::Forgets => producer::resolve(state, message, Phase::Forgotten),
+            OnRestart::Forgets => producer::resolve(settings, state, message, Phase::Forgotten),
             OnRestart::Resubmits => producer::queue(settings, state, message),
             OnRestart::Outbox => {
                 state.phases[message] = Phase::Queued;

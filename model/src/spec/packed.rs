@@ -58,6 +58,7 @@ pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; 
     faults(layout, state, 0, seventh);
     more.into_iter().zip(1..).for_each(|(bits, word)| faults(layout, state, word, bits));
     late(layout, state, 2 * LATE_BESIDE..LATE_MAX, eighth);
+    outbox(layout, state, eighth);
     for place in 0..STRAGGLERS_MAX {
         layout.transmission(&mut state.stragglers[place], place < layout.stragglers, ninth);
     }
@@ -90,6 +91,17 @@ fn producer_and_slot<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) 
         state.poisoned = MessageIndex::from_byte(poisoned as u8);
         state.crashing = MessageIndex::from_byte(crashing as u8);
     }
+}
+
+/// How far a producer is that goes by its outbox's positions.
+#[inline(always)]
+fn outbox<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    let delayed = bits.code(MessageIndex::to_byte(state.delayed).into(), 3, ones(layout.delayed));
+    if B::READS {
+        state.delayed = MessageIndex::from_byte(delayed as u8);
+    }
+    bits.byte(&mut state.read, 3, layout.read);
+    bits.byte(&mut state.numbered, MESSAGES, layout.numbered);
 }
 
 #[inline(always)]
@@ -225,6 +237,9 @@ pub(super) struct Layout {
     sequence_next: u32,
     epoch: u32,
     session: u32,
+    delayed: u32,
+    read: u32,
+    numbered: u32,
     attempts: u32,
     owner: u32,
     poison: u32,
@@ -277,6 +292,9 @@ impl Layout {
             record: record(settings),
             sequence_next: used(3, settings.producer.identity == Identity::Sequence),
             epoch: used(if settings.epochs() < 4 { 2 } else { EPOCH }, has_epochs),
+            delayed: used(3, settings.reorders),
+            read: used(3, settings.commits_before || settings.reads_by_position && settings.reorders),
+            numbered: used(messages, settings.numbers_when_read()),
             session: used(EPOCH, settings.renews),
             attempts: used(messages, settings.attempts_max > 0),
             owner: used(1, both),

@@ -2,8 +2,8 @@
 
 use super::bounds::{COUNT_MAX, MESSAGES_MAX, RESTARTS_MAX, TooManyMessages};
 use crate::pipeline::{
-    Attempts, Broker, Consumer, DedupOnRestart, Delivers, Identity, Leases, OnRefusal, OnRestart, Pipeline, Producer,
-    RecordsSettles,
+    Attempts, Broker, Consumer, DedupOnRestart, Delivers, Identity, Leases, OnRefusal, OnRestart, OutboxRead, Pipeline,
+    Producer, RecordsSettles, RelayCommits,
 };
 use crate::vocab::Fault;
 
@@ -16,6 +16,12 @@ pub struct Settings {
     pub(super) producer: Producer,
     /// A refusal makes the producer start over in a new epoch and session: there is an identity to renew.
     pub(super) renews: bool,
+    /// The producer finds what is to be sent by its position in an outbox.
+    pub(super) reads_by_position: bool,
+    /// It stores that position before it publishes.
+    pub(super) commits_before: bool,
+    /// Rows of its outbox may become visible in another order than their positions.
+    pub(super) reorders: bool,
     pub(super) broker: Broker,
     pub(super) consumer: Consumer,
     pub(super) dedup_rebuilt: bool,
@@ -41,6 +47,8 @@ impl Settings {
         }
         let (producer, broker, consumer) = (&pipeline.producer, &pipeline.broker, &pipeline.consumer);
         let budget = pipeline.faults.each.map(|times| times.min(COUNT_MAX) as u8);
+        let keeps_outbox = producer.on_restart != OnRestart::Forgets;
+        let reads_by_position = keeps_outbox && producer.outbox == OutboxRead::Cursor;
         Ok(Settings {
             messages: messages as u8,
             attempts_max: match producer.attempts {
@@ -48,6 +56,9 @@ impl Settings {
                 Attempts::AtMost(attempts) => attempts.min(COUNT_MAX) as u8,
             },
             renews: producer.on_refusal == OnRefusal::NewEpoch && producer.identity != Identity::None,
+            reads_by_position,
+            commits_before: reads_by_position && producer.relay_commits == RelayCommits::BeforePublish,
+            reorders: keeps_outbox && budget[Fault::CommitReordered as usize] > 0,
             producer: producer.clone(),
             broker: broker.clone(),
             consumer: consumer.clone(),
@@ -93,6 +104,16 @@ impl Settings {
     pub(super) fn epochs(&self) -> u32 {
         let restarts = self.most_of(&[Fault::ProducerCrash, Fault::ProducerZombie]);
         if self.renews { RESTARTS_MAX } else { restarts }
+    }
+
+    /// Messages get their numbers when they are read, not when they are submitted.
+    pub(super) fn numbers_when_read(&self) -> bool {
+        self.reads_by_position && self.producer.identity == Identity::Sequence
+    }
+
+    /// A restart sends again what was acked behind something that was not, and under the same number.
+    pub(super) fn keeps_numbers(&self) -> bool {
+        self.numbers_when_read() && !self.commits_before && self.producer.on_restart == OnRestart::Outbox
     }
 
     /// How many copies and old attempts come late at most, as far as budgets say.

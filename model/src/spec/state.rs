@@ -34,13 +34,15 @@ pub enum Phase {
     GivenUp,
     /// Lost in a crash of the producer.
     Forgotten,
+    /// Its row became visible behind the position of a producer that goes by positions.
+    Skipped,
 }
 
 impl Phase {
     #[rustfmt::skip]
-    pub(super) const ALL: [Phase; 11] = {
+    pub(super) const ALL: [Phase; 12] = {
         use Phase::*;
-        [Unsubmitted, Queued, OnWire, Received, AckOwed, AckOnWire, RefusalOnWire, Silent, Acked, GivenUp, Forgotten]
+        [Unsubmitted, Queued, OnWire, Received, AckOwed, AckOnWire, RefusalOnWire, Silent, Acked, GivenUp, Forgotten, Skipped]
     };
 
     /// An attempt was made and its outcome is not known yet.
@@ -263,6 +265,13 @@ pub struct State {
     pub(super) epoch: u8,
     /// The session of new identities, where a refusal begins one; else it follows from the epoch, and this is 0.
     pub(super) session: u8,
+    /// The message whose row has its position, and is not committed yet.
+    pub(super) delayed: Option<MessageIndex>,
+    /// The producer has read its outbox up to here, and no row before it will be read that becomes visible later. 0 where
+    /// that makes no difference.
+    pub(super) read: u8,
+    /// The messages that have a number, as bits, where they get it when they are read.
+    pub(super) numbered: u8,
     // Wires.
     pub(super) wire: [Option<MessageIndex>; MESSAGES_MAX],
     pub(super) stragglers: [Option<Transmission>; STRAGGLERS_MAX],
@@ -384,6 +393,11 @@ impl State {
     /// Where the message is between application and broker; `message` counts from 0.
     pub fn phase(&self, message: usize) -> Phase {
         self.phases[message]
+    }
+
+    /// The producer's epoch.
+    pub fn epoch(&self) -> u8 {
+        self.epoch
     }
 
     /// The broker's log: message, counted from 0, and whether the record is durable.
@@ -641,6 +655,12 @@ impl State {
         let place = self.wire().position(|other| other == message).expect("the attempt is on the wire");
         self.wire.copy_within(place + 1.., place);
         self.wire[MESSAGES_MAX - 1] = None;
+    }
+
+    /// The producer keeps nothing of the message's identity.
+    pub(super) fn forget_identity(&mut self, message: usize) {
+        self.identities[message] = Record::default();
+        self.numbered &= !bit(message);
     }
 
     /// The receive slot holds an attempt whose producer still waits for its outcome.

@@ -130,7 +130,9 @@ fn row((before, after): (&State, &State), decided: Option<Decision>, step: Step,
         Move::Sync => (Broker, Broker, "syncs".to_owned()),
         Move::SyncSettles => (Broker, Broker, "syncs its settles".to_owned()),
         Move::Ack { message } => (Broker, OrderService, format!("ack {message}")),
-        Move::TakeReply { message } => (OrderService, OrderService, format!("{} {message}", reply(events))),
+        Move::TakeReply { message } => {
+            (OrderService, OrderService, format!("{} {message}{}", reply(events), new_epoch(before, after)))
+        }
         Move::TimeOut { message } => (OrderService, OrderService, format!("hears nothing of {message}")),
         Move::HandOff { position } => (Broker, InventoryService, handed(before, position.0)),
         Move::DeadLetter { position } => (Broker, Broker, format!("sets position {position} aside (dead letter)")),
@@ -198,10 +200,14 @@ fn decision(before: &State, decided: Option<Decision>) -> &'static str {
 fn reply(events: &[EventKind]) -> &'static str {
     use crate::vocab::Outcome::*;
     match events {
-        [EventKind::Outcome { outcome: Acked, .. }] => "learns: acked",
-        [EventKind::Outcome { outcome: Refused, .. }] => "learns: refused",
+        [EventKind::Outcome { outcome: Acked, .. }, ..] => "learns: acked",
+        [EventKind::Outcome { outcome: Refused, .. }, ..] => "learns: refused",
         _ => "learns nothing of",
     }
+}
+
+fn new_epoch(before: &State, after: &State) -> &'static str {
+    if before.epoch() == after.epoch() { "" } else { ", and starts over in a new epoch" }
 }
 
 fn message(state: &State, hand: DeliveryRef) -> usize {

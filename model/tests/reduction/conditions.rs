@@ -3,7 +3,8 @@
 use delivery_model::check::audit;
 use delivery_model::check::graph::{Checks, Walk};
 use delivery_model::pipeline::{
-    Commits, FaultBudget, Identity, OnDuplicate, OnFailure, OnRefusal, OnRestart, Pipeline, Remembers, Settles,
+    Commits, FaultBudget, Identity, OnDuplicate, OnFailure, OnRefusal, OnRestart, OutboxRead, Pipeline, RelayCommits,
+    Remembers, Settles,
 };
 use delivery_model::vocab::Fault;
 
@@ -71,6 +72,15 @@ fn the_conditions_hold_under_unusual_settings() {
         |it| {
             (it.producer.on_refusal, it.producer.in_flight) = (OnRefusal::NewEpoch, 2);
             it.faults = FaultBudget::once_each([Fault::PublishRefused, Fault::ProducerCrash, Fault::BrokerCrash]);
+        },
+        |it| it.faults = FaultBudget::once_each([Fault::CommitReordered, Fault::ProducerCrash]),
+        |it| {
+            (it.producer.outbox, it.producer.in_flight) = (OutboxRead::Cursor, 2);
+            it.faults = FaultBudget::once_each([Fault::CommitReordered, Fault::ProducerCrash, Fault::PublishRefused]);
+        },
+        |it| {
+            (it.producer.outbox, it.producer.relay_commits) = (OutboxRead::Cursor, RelayCommits::BeforePublish);
+            it.faults = FaultBudget::once_each([Fault::CommitReordered, Fault::ProducerCrash, Fault::PublishLost]);
         },
         |it| {
             (it.consumer.on_failure, it.consumer.commits) = (OnFailure::Skip, Commits::Prefix);

@@ -53,10 +53,12 @@ fn confirmed() -> impl Strategy<Value = (Attempts, Acks, Obligation)> {
 }
 
 fn producer() -> impl Strategy<Value = Producer> {
-    let settings = (word(), word(), 1..=3u32);
-    settings.prop_map(|(on_restart, on_refusal, in_flight)| Producer {
+    let settings = (word(), word(), (word(), word()), 1..=3u32);
+    settings.prop_map(|(on_restart, on_refusal, (outbox, relay_commits), in_flight)| Producer {
         on_restart,
         on_refusal,
+        outbox,
+        relay_commits,
         in_flight,
         ..Producer::default()
     })

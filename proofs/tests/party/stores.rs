@@ -232,6 +232,10 @@ impl OutboxStore for CountsRows {
         self.0.renew(epoch, numbers)
     }
 
+    fn advance(&mut self, position: MessageId) -> Result<(), StoreError> {
+        self.0.advance(position)
+    }
+
     fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
         self.0.insert(message, payload, number)
     }

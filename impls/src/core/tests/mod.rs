@@ -6,6 +6,7 @@ mod cursors;
 mod delivering;
 mod joining;
 mod publishing;
+mod relaying;
 mod restarts;
 mod retaining;
 mod subscribing;

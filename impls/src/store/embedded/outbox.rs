@@ -15,6 +15,7 @@ const NUMBERS: TableDefinition<u64, u64> = TableDefinition::new("numbers");
 const COUNTERS: TableDefinition<&str, u64> = TableDefinition::new("counters");
 const EPOCH: &str = "epoch";
 const SESSION: &str = "session";
+const POSITION: &str = "position";
 const NEXT_NUMBER: &str = "next-number";
 
 /// An outbox in a database file. Every call is one durable transaction.
@@ -45,6 +46,7 @@ impl OutboxStore for EmbeddedOutbox {
         let epoch = counter(EPOCH)?.map(|epoch| Epoch(epoch.value() as u32));
         let session = Epoch(counter(SESSION)?.map_or(0, |session| session.value() as u32));
         let next_number = counter(NEXT_NUMBER)?.map_or(0, |number| number.value());
+        let position = MessageId(counter(POSITION)?.map_or(0, |position| position.value()));
 
         let payloads = read.open_table(ROWS).map_err(failed("open the rows"))?;
         let numbers = read.open_table(NUMBERS).map_err(failed("open the numbers"))?;
@@ -56,7 +58,7 @@ impl OutboxStore for EmbeddedOutbox {
             rows.push(OutboxRow { message: MessageId(message.value()), payload, number });
             offset += sealed.value().len() as u64;
         }
-        Ok(OutboxContents { epoch, session, next_number, rows })
+        Ok(OutboxContents { epoch, session, next_number, position, rows })
     }
 
     fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError> {
@@ -81,6 +83,13 @@ impl OutboxStore for EmbeddedOutbox {
                     table.insert(message.0, number)?;
                 }
             }
+            Ok(())
+        })
+    }
+
+    fn advance(&mut self, position: MessageId) -> Result<(), StoreError> {
+        transact(&self.database, "store a position", |write| {
+            write.open_table(COUNTERS)?.insert(POSITION, position.0)?;
             Ok(())
         })
     }

@@ -114,7 +114,7 @@ impl Claim {
         match subject {
             Subject::Message(message) if self == Claim::Resolves => {
                 let phase = moment.state.phase(message.0 as usize - 1);
-                matches!(phase, Phase::Unsubmitted | Phase::Acked | Phase::GivenUp | Phase::Forgotten)
+                matches!(phase, Phase::Unsubmitted | Phase::Acked | Phase::GivenUp | Phase::Forgotten | Phase::Skipped)
             }
             Subject::Message(message) => !protocol.monitor.is_owed(&moment.observed, message),
             Subject::Position(position) => !protocol.spec.is_waiting(&moment.state, position),

@@ -11,16 +11,26 @@ use crate::vocab::Fault;
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// Later messages are submitted under later numbers and wait behind it. A crash of the producer makes no difference
     /// where the successor has all that was submitted: it takes this message up as if it were submitted to it. Only what
-    /// is not submitted yet can be poisoned, or be one that kills its consumer.
+    /// is not submitted yet can be poisoned, or be one that kills its consumer, or have
+    /// its row delayed.
     pub(super) fn submit_commutes(&self) -> bool {
-        self.is_safe_from(&[Fault::Poison, Fault::HandlerCrashes])
+        self.is_safe_from(&[Fault::Poison, Fault::HandlerCrashes, Fault::CommitReordered])
+            && self.state.delayed.is_none()
             && (self.settings.producer.on_restart != OnRestart::Forgets || self.producer_stays())
     }
 
     /// No lower one will come back to wait, and be sent before it.
     pub(super) fn attempt_commutes(&self, message: usize) -> bool {
         let lower = &self.state.phases[..message];
-        !lower.iter().any(|phase| phase.is_unresolved()) && self.producer_stays() && self.broker_stays()
+        !lower.iter().any(|phase| phase.is_unresolved())
+            && self.rows_are_in_order()
+            && self.producer_stays()
+            && self.broker_stays()
+    }
+
+    /// No row has become visible before one of a lower position, nor will one.
+    fn rows_are_in_order(&self) -> bool {
+        self.state.fired(Fault::CommitReordered) == 0 && self.is_safe_from(&[Fault::CommitReordered])
     }
 
     /// A crash of the broker loses the same whether the attempt was on the wire or received.

@@ -12,6 +12,7 @@ use super::{Nonconforming, Place, run, same};
 #[derive(Clone, Debug)]
 enum Operation {
     Begin(u32),
+    Advance(u64),
     Renew(u32, BTreeMap<u64, u64>),
     Insert(u64, Vec<u8>, Option<u64>),
     Delete(u64),
@@ -26,6 +27,7 @@ pub fn outbox<P: Place<Store: OutboxStore>>(cases: u32, place: impl Fn() -> P) -
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         1 => any::<u32>().prop_map(Operation::Begin),
+        1 => any::<u64>().prop_map(Operation::Advance),
         1 => (any::<u32>(), btree_map(0..6u64, 0..100u64, 0..4))
             .prop_map(|(epoch, numbers)| Operation::Renew(epoch, numbers)),
         6 => (0..6u64, vec(any::<u8>(), 0..9), proptest::option::of(0..100u64))
@@ -45,6 +47,10 @@ fn check<P: Place<Store: OutboxStore>>(mut place: P, operations: &[Operation]) -
             Operation::Begin(epoch) => {
                 same("a begin", outbox.begin(Epoch(epoch)), Ok(()))?;
                 expected.epoch = Some(Epoch(epoch));
+            }
+            Operation::Advance(position) => {
+                same("a new position", outbox.advance(MessageId(position)), Ok(()))?;
+                expected.position = MessageId(position);
             }
             Operation::Renew(epoch, numbers) => {
                 let given: Vec<_> = numbers.iter().map(|(&message, &number)| (MessageId(message), number)).collect();

@@ -8,7 +8,7 @@ use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::Verdict;
 use delivery_impls::store::EffectStore;
 use delivery_impls::store::simulated::SimulatedJournal;
-use delivery_model::pipeline::{Acks, DeadLettering, Delivers, Settles};
+use delivery_model::pipeline::{Acks, DeadLettering, Delivers, OnRestart, Settles};
 use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Strike, Target};
 
 use super::offers::message;
@@ -60,7 +60,13 @@ impl World {
             ),
             DeadLetterLost { position } => require(self.can_lose_dead_letter(position), "no dead letter is on its way"),
             Redrive { position } => require(self.is_dead_letter(position), "it is no dead letter"),
-            CommitReordered { .. } => Err("not yet"),
+            CommitReordered { message } => require(
+                self.delayed.is_none()
+                    && self.to_submit() == Some(message)
+                    && message.0 < self.constants.messages
+                    && self.constants.pipeline.producer.on_restart != OnRestart::Forgets,
+                "it is not the next message of an outbox, or none follows it",
+            ),
             Failover { keeps } => require(self.can_fail_over(keeps), "nothing is to be lost, or not in this way"),
             RecordExpired { position } => require(self.can_expire_record(position), "nobody is owed it"),
             GroupForgotten => require(self.group_can_lose(), "the group has no position to lose"),
@@ -94,7 +100,10 @@ impl World {
                 self.broker.drop_record(position).expect("the disk works");
             }
             Strike::Redrive { position } => self.broker.redrive(position).expect("the disk works"),
-            Strike::CommitReordered { .. } => {}
+            Strike::CommitReordered { message } => {
+                self.delayed = Some(message);
+                self.submitted = message.0;
+            }
             Strike::Failover { keeps } => {
                 self.fail_over(keeps);
                 self.broker.take_over().expect("the disk works");

@@ -81,7 +81,10 @@ struct Constants {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     constants: Arc<Constants>,
+    /// How many messages were submitted, or have at least the position of their row.
     submitted: u64,
+    /// The message whose row has its position, and is not committed yet.
+    delayed: Option<MessageId>,
     producer: Producer<SimulatedOutbox, Mutant>,
     publishes: VecDeque<Publish>,
     stragglers: Vec<Publish>,
@@ -119,6 +122,7 @@ impl World {
         let inventory = SimulatedInventory::default();
         let mut world = World {
             submitted: 0,
+            delayed: None,
             producer: constants.producer(SimulatedOutbox::default()),
             publishes: VecDeque::new(),
             stragglers: Vec::new(),

@@ -14,7 +14,8 @@ impl World {
     /// Every move that is possible now. Each kind has one query, which [`check_move`](World::check_move) asks too.
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
         let mut offer = |it| found.push(Step::Move(it));
-        self.to_submit().map(|message| Move::Submit { message }).into_iter().for_each(&mut offer);
+        let submitted = self.to_submit().into_iter().chain(self.to_submit_late());
+        submitted.map(|message| Move::Submit { message }).for_each(&mut offer);
         self.to_attempt().map(|message| Move::Attempt { message }).into_iter().for_each(&mut offer);
         self.to_take_reply().map(|message| Move::TakeReply { message }).for_each(&mut offer);
         self.to_time_out().map(|message| Move::TimeOut { message }).for_each(&mut offer);
@@ -35,7 +36,9 @@ impl World {
     pub(super) fn check_move(&self, it: Move) -> Result<(), &'static str> {
         use Move::*;
         let (is_possible, why) = match it {
-            Submit { message } => (self.to_submit() == Some(message), "messages are submitted in order"),
+            Submit { message } => {
+                ([self.to_submit(), self.to_submit_late()].contains(&Some(message)), "messages are submitted in order")
+            }
             Attempt { message } => {
                 (self.to_attempt() == Some(message), "the producer attempts another message next, or none")
             }
@@ -73,6 +76,11 @@ impl World {
     /// The message that the application submits next.
     pub(super) fn to_submit(&self) -> Option<MessageId> {
         (self.submitted < self.constants.messages).then_some(MessageId(self.submitted + 1))
+    }
+
+    /// The message whose row was delayed, once the row after it is visible.
+    fn to_submit_late(&self) -> Option<MessageId> {
+        self.delayed.filter(|delayed| self.submitted > delayed.0)
     }
 
     /// The messages that the producer can hear of. After a refusal it may register a new epoch: the broker serves requests

@@ -52,7 +52,10 @@ impl World {
     }
 
     fn submit(&mut self, message: MessageId) {
-        self.submitted = message.0;
+        match self.delayed {
+            Some(delayed) if delayed == message => self.delayed = None,
+            _ => self.submitted = message.0,
+        }
         self.producer.submit(message, orders::payload_of(message)).expect(WORKS);
     }
 
