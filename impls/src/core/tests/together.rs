@@ -117,6 +117,7 @@ impl Parties {
                 // The broker is asked with what the consumer has.
                 ConsumerOutput::Subscribe { .. } | ConsumerOutput::Has(_) | ConsumerOutput::Finished(_) => {}
                 ConsumerOutput::Leave => unreachable!("nobody asks it to leave"),
+                ConsumerOutput::Reject(_) | ConsumerOutput::Requeue(_) => unreachable!("no handler fails"),
                 ConsumerOutput::Settle(request) => {
                     let outcome = self.broker.settle(NOW, request).unwrap();
                     self.consumer.handle_settled(request.hand, outcome);
