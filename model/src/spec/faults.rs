@@ -242,7 +242,7 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::DeadLetterLost { position } => drop_record(settings, state, position.0 as usize),
         Strike::Redrive { position } => redrive(settings, state, position.0 as usize),
         Strike::CommitReordered { message } => {
-            state.delayed = Some(super::state::MessageIndex::new(index(message)));
+            state.delayed = Some(MessageIndex::new(index(message)));
             state.submitted += 1;
         }
         Strike::Failover { keeps } => fail_over(settings, state, keeps as u8),
