@@ -233,7 +233,7 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         Strike::SettleLost { hand } => lose_settle(state, hand, events),
         Strike::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
         Strike::LeaseExpiry { hand } if !settings.cursor => state.make_late(hand.position),
-        Strike::LeaseExpiry { .. } | Strike::Rebalance => pass_cursor(state),
+        Strike::LeaseExpiry { .. } | Strike::Rebalance => pass_cursor(settings, state),
         Strike::DedupForgotten => state.forget_below(state.log_len),
         Strike::HandlerFails { hand } => consumer::fail(settings, state, hand),
         Strike::Poison { message } => state.poisoned = Some(MessageIndex::new(index(message))),
@@ -399,7 +399,7 @@ pub(super) fn crash_consumer(settings: &Settings, state: &mut State, consumer: u
 }
 
 /// The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
-fn pass_cursor(state: &mut State) {
+fn pass_cursor(settings: &Settings, state: &mut State) {
     end_leases(state);
     state.owner = 1 - state.owner;
     state.supersede(state.owner);
