@@ -249,5 +249,6 @@ impl OutboxStore for CountsRows {
 fn an_outbox_that_forgets_its_numbers_is_found() {
     let survives_all = |_: &mut CountsRows| {};
     let found = stores::outbox(256, || InMemory::new(survives_all)).expect_err("it is found");
-    assert_eq!(found.operations.len(), 2, "{found}");
+    // An insert and a delete, or an insert between which and the next one the numbers begin anew.
+    assert!((2..=3).contains(&found.operations.len()), "{found}");
 }
