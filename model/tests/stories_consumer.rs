@@ -52,6 +52,28 @@ fn a_duplicate_that_is_ignored_becomes_a_dead_letter_although_it_has_its_effect(
     );
 }
 
+/// What was received is committed by itself, and the consumer crashes before it has made the effect.
+#[test]
+fn a_settle_in_the_background_loses_what_was_not_handled_yet() {
+    check(
+        PropertyId::SubmittedNotLost,
+        &pipeline(&[Fault::ConsumerCrash], |it| it.consumer.commits = Commits::Prefix),
+        |it| it.consumer.settles = Settles::InBackground,
+        (1, 12),
+    );
+}
+
+/// The handler fails once. Its delivery is given back, but its position has been committed by itself.
+#[test]
+fn a_failure_does_not_call_back_a_settle_in_the_background() {
+    check(
+        PropertyId::SubmittedNotLost,
+        &pipeline(&[Fault::HandlerFails], |_| {}),
+        |it| it.consumer.settles = Settles::InBackground,
+        (1, 12),
+    );
+}
+
 /// The partition moves while its owner is at work, and both have their effect: nothing fences the old owner off.
 #[test]
 fn a_rebalance_without_a_fence_repeats_an_effect() {

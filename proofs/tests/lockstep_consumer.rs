@@ -54,6 +54,28 @@ fn a_duplicate_that_is_ignored_walks_in_lockstep() {
 }
 
 #[test]
+fn settles_in_the_background_walk_in_lockstep() {
+    let faults = [Fault::SettleLost, Fault::LeaseExpiry, Fault::ConsumerCrash, Fault::BrokerCrash, Fault::HandlerFails];
+    for commits in Commits::ALL {
+        for (remembers, leases) in [(Remembers::InMemory, Leases::Checked), (Remembers::WithEffect, Leases::Unchecked)]
+        {
+            for (on_failure, on_duplicate) in OnFailure::ALL.into_iter().zip(OnDuplicate::ALL.into_iter().cycle()) {
+                for (prefetch, workers) in [(0, 1), (1, 1), (0, 2)] {
+                    let pipeline = pipeline(&faults, |it| {
+                        it.consumer.settles = Settles::InBackground;
+                        (it.consumer.commits, it.consumer.remembers) = (commits, remembers);
+                        (it.consumer.on_failure, it.consumer.on_duplicate) = (on_failure, on_duplicate);
+                        (it.consumer.prefetch, it.consumer.workers) = (prefetch, workers);
+                        (it.broker.leases, it.broker.max_deliveries) = (leases, 2);
+                    });
+                    check(4_000, &pipeline);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn deliveries_ahead_of_the_workers_walk_in_lockstep() {
     for (settles, commits) in settling() {
         for (prefetch, workers) in [(1, 1), (2, 1), (1, 2)] {

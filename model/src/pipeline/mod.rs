@@ -155,6 +155,13 @@ impl Acks {
     }
 }
 
+impl Settles {
+    /// Whether nothing is settled before it has its effect.
+    pub fn follow_effects(self) -> bool {
+        matches!(self, Settles::AfterEffect | Settles::WithEffect)
+    }
+}
+
 impl Consumer {
     /// Whether the consumer follows a cursor: it commits more than single positions, or stores its positions itself.
     pub fn follows_cursor(&self) -> bool {

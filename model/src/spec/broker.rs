@@ -325,7 +325,8 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
             outcome,
         },
     );
-    if settings.consumer.settles == Settles::BeforeEffect && !refused {
+    let is_at_work = holding.stage == Stage::SettlingAtWork;
+    if is_at_work || settings.consumer.settles == Settles::BeforeEffect && !refused {
         state.set_stage(hand, Stage::Confirmed);
     } else {
         state.set_holding(hand, None);

@@ -6,7 +6,7 @@ use super::bounds::Bound;
 use super::broker::{covered, mark_settled, store};
 use super::faults::crash_consumer as crash;
 use super::settings::Settings;
-use super::state::{Record, Stage, State, bit, id};
+use super::state::{Holding, Record, Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness};
 use crate::pipeline::{Identity, OnDuplicate, OnFailure, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
@@ -20,8 +20,13 @@ pub(super) fn moves(
         return ControlFlow::Continue(());
     }
     for (hand, holding) in state.hands() {
-        if holding.stage != Stage::AtWork || has_worker(settings, state, hand, holding.consumer) {
+        if !waits(settings, holding.stage) || has_worker(settings, state, hand, holding.consumer) {
             found(next(settings, hand, holding.stage))?;
+        }
+        match holding.stage {
+            Stage::AtWork if settings.consumer.settles == Settles::InBackground => found(Move::Settle { hand })?,
+            Stage::SettlingAtWork => found(Move::RecordSettle { hand })?,
+            _ => {}
         }
     }
     ControlFlow::Continue(())
@@ -32,7 +37,7 @@ pub(super) fn next(settings: &Settings, hand: DeliveryRef, stage: Stage) -> Move
     match stage {
         Stage::OnWire => Move::Deliver { hand },
         Stage::AtWork if settings.consumer.settles == Settles::BeforeEffect => Move::Settle { hand },
-        Stage::AtWork | Stage::Confirmed => Move::Handle { hand },
+        Stage::AtWork | Stage::SettlingAtWork | Stage::Confirmed => Move::Handle { hand },
         Stage::ToRemember => Move::Remember { hand },
         Stage::ToSettle => Move::Settle { hand },
         Stage::Settling => Move::RecordSettle { hand },
@@ -45,18 +50,29 @@ pub(super) fn has_worker(settings: &Settings, state: &State, hand: DeliveryRef, 
         return true;
     }
     let of_consumer = || state.hands().filter(move |(_, holding)| holding.consumer == consumer);
-    let begun = of_consumer().filter(|(_, it)| it.stage != Stage::AtWork && is_at_work(settings, it.stage)).count();
-    let received = of_consumer().filter(|(_, holding)| holding.stage == Stage::AtWork);
+    let has_begun = |stage| !waits(settings, stage) && is_at_work(settings, stage);
+    let begun = of_consumer().filter(|(_, holding)| has_begun(holding.stage)).count();
+    let received = of_consumer().filter(|(_, holding)| waits(settings, holding.stage));
     let free = (settings.consumer.workers as usize).saturating_sub(begun);
     received.take(free).any(|(other, _)| other == hand)
 }
 
-/// A delivery that has come so far keeps a worker: where the settle comes first, waiting for its confirmation is work too.
+/// A delivery that has come so far was received, and no worker has begun with it.
+pub(super) fn waits(settings: &Settings, stage: Stage) -> bool {
+    match stage {
+        Stage::AtWork | Stage::SettlingAtWork => true,
+        Stage::Confirmed => settings.consumer.settles == Settles::InBackground,
+        Stage::OnWire | Stage::ToRemember | Stage::ToSettle | Stage::Settling => false,
+    }
+}
+
+/// A delivery that has come so far keeps a worker: where the settle does not come last, waiting for its confirmation is work
+/// too.
 pub(super) fn is_at_work(settings: &Settings, stage: Stage) -> bool {
     match stage {
         Stage::OnWire => false,
-        Stage::Settling => settings.consumer.settles == Settles::BeforeEffect,
-        Stage::AtWork | Stage::ToRemember | Stage::ToSettle | Stage::Confirmed => true,
+        Stage::Settling => matches!(settings.consumer.settles, Settles::BeforeEffect | Settles::InBackground),
+        Stage::AtWork | Stage::SettlingAtWork | Stage::ToRemember | Stage::ToSettle | Stage::Confirmed => true,
     }
 }
 
@@ -72,12 +88,29 @@ pub(super) fn crashes(state: &State, hand: DeliveryRef) -> bool {
 
 /// Ends a hand-off whose handler failed: it is released, its position is skipped or set aside, or it is published again.
 pub(super) fn fail(settings: &Settings, state: &mut State, hand: DeliveryRef) {
+    if is_settled_ahead(settings, state, hand) {
+        return end_settled_ahead(state, hand);
+    }
     match settings.consumer.on_failure {
         OnFailure::Requeue if settings.consumer.requeues_failures() => return requeue(settings, state, hand),
         OnFailure::DeadLetter => reject(settings, state, hand),
         OnFailure::Skip | OnFailure::Requeue | OnFailure::Release => {}
     }
     pass_over(settings, state, hand, settings.consumer.skips_failures());
+}
+
+/// Its settle has gone out in the background, whatever came of it: nothing follows on its handling.
+fn is_settled_ahead(settings: &Settings, state: &State, hand: DeliveryRef) -> bool {
+    let is_ahead = |stage| matches!(stage, Stage::SettlingAtWork | Stage::Confirmed);
+    settings.consumer.settles == Settles::InBackground && state.holding(hand).is_some_and(|it| is_ahead(it.stage))
+}
+
+/// Ends the handling of such a hand-off: what is left is the settle, where it is still on the wire.
+fn end_settled_ahead(state: &mut State, hand: DeliveryRef) {
+    match state.holding(hand).map(|holding| holding.stage) {
+        Some(Stage::SettlingAtWork) => state.set_stage(hand, Stage::Settling),
+        _ => state.set_holding(hand, None),
+    }
 }
 
 /// Ends a hand-off without a settle of its own: its position counts as finished, or is given back.
@@ -140,7 +173,7 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
         return fail(settings, state, hand);
     }
     let is_new = !has_seen(settings, state, consumer, hand.position.0 as usize, state.record_of(hand));
-    if !is_new && settings.consumer.on_duplicate == OnDuplicate::Ignore {
+    if !is_new && settings.consumer.on_duplicate == OnDuplicate::Ignore && !is_settled_ahead(settings, state, hand) {
         return pass_over(settings, state, hand, settings.consumer.skips_duplicates());
     }
     if fenced {
@@ -155,10 +188,12 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
     if settings.consumer.settles == Settles::WithEffect {
         store_position(settings, state, hand, consumer, events);
     }
-    if is_new && settings.consumer.remembers == Remembers::InMemory {
-        state.set_stage(hand, Stage::ToRemember);
-    } else {
-        finish(settings, state, hand);
+    match is_new && settings.consumer.remembers == Remembers::InMemory {
+        // It is noted in the same step where nothing else follows. That loses no run: a crash between the two would lose the
+        // note as well as one after them.
+        true if is_settled_ahead(settings, state, hand) => remember(settings, state, hand),
+        true => state.set_stage(hand, Stage::ToRemember),
+        false => finish(settings, state, hand),
     }
 }
 
@@ -231,6 +266,7 @@ pub(super) fn remember(settings: &Settings, state: &mut State, hand: DeliveryRef
 /// Handling is over: what is left is the settle, where it comes last.
 fn finish(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     match settings.consumer.settles {
+        Settles::InBackground if is_settled_ahead(settings, state, hand) => end_settled_ahead(state, hand),
         Settles::AfterEffect | Settles::InBackground => state.set_stage(hand, Stage::ToSettle),
         Settles::BeforeEffect | Settles::WithEffect => state.set_holding(hand, None),
     }
@@ -238,11 +274,15 @@ fn finish(settings: &Settings, state: &mut State, hand: DeliveryRef) {
 
 /// The settle goes on the wire. Where it follows the effect, a prefix that did not grow is not told again. Where it comes
 /// first it is sent in any case: the handler waits for the confirmation of this very settle, and a commit that somebody
-/// else made is none.
+/// else made is none. In the background, the position counts as finished from now on; where that is no news, a later commit
+/// covers it, and nothing but the handling is left.
 pub(super) fn settle(settings: &Settings, state: &mut State, hand: DeliveryRef) {
-    let consumer = usize::from(state.holding(hand).expect("a worker has it").consumer);
+    let Holding { stage, consumer } = state.holding(hand).expect("a worker has it");
+    let consumer = usize::from(consumer);
+    let is_ahead = stage == Stage::AtWork && settings.consumer.settles == Settles::InBackground;
+    let settling = if is_ahead { Stage::SettlingAtWork } else { Stage::Settling };
     if !settings.cursor {
-        return state.set_stage(hand, Stage::Settling);
+        return state.set_stage(hand, settling);
     }
     let done = finished(state, hand, consumer);
     if settings.loses_records {
@@ -251,8 +291,10 @@ pub(super) fn settle(settings: &Settings, state: &mut State, hand: DeliveryRef) 
     }
     let upto = covered(settings, state, done).expect("a cursor covers a prefix");
     if upto > state.committed() || settings.consumer.settles == Settles::BeforeEffect {
-        state.set_stage(hand, Stage::Settling);
+        state.set_stage(hand, settling);
         state.set_upto(hand, upto as u8);
+    } else if is_ahead {
+        state.set_stage(hand, Stage::Confirmed);
     } else {
         state.set_holding(hand, None);
     }

@@ -43,6 +43,7 @@ fn stage_said(stage: Stage) -> &'static str {
         Stage::ToRemember => "effect made, to be remembered",
         Stage::ToSettle => "handled, to be settled",
         Stage::Settling => "its settle is on the way",
+        Stage::SettlingAtWork => "at work, and its settle is on the way",
         Stage::Confirmed => "settled, its effect to come",
     }
 }

@@ -4,7 +4,7 @@
 
 use super::bounds::LOG_MAX;
 use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfinished, used_up};
-use super::consumer::has_worker;
+use super::consumer::{has_worker, waits};
 use super::settings::Settings;
 use super::state::{Holding, MessageIndex, Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, consumer, producer};
@@ -92,7 +92,10 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             survive.for_each(|keeps| found(Strike::BrokerCrash { keeps: keeps.into() }));
         }
         Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Strike::DeliveryLost { hand })),
-        Fault::SettleLost => on_hands(state, Stage::Settling, |hand| found(Strike::SettleLost { hand })),
+        Fault::SettleLost => {
+            let sent = state.hands().filter(|(_, holding)| holding.stage.is_settling());
+            sent.for_each(|(hand, _)| found(Strike::SettleLost { hand }));
+        }
         Fault::ConsumerCrash => (0..settings.consumers)
             .filter(|&consumer| consumer_has_something_to_lose(settings, state, consumer))
             .for_each(|consumer| found(Strike::ConsumerCrash { consumer })),
@@ -171,7 +174,7 @@ fn owner_has_something(state: &State) -> bool {
 
 /// A worker may handle it next, and its handler would not fail in any case.
 fn is_to_handle(settings: &Settings, state: &State, hand: DeliveryRef) -> bool {
-    let has_worker = |it: &Holding| it.stage != Stage::AtWork || has_worker(settings, state, hand, it.consumer);
+    let has_worker = |it: &Holding| !waits(settings, it.stage) || has_worker(settings, state, hand, it.consumer);
     let next = state.holding(hand).filter(has_worker).map(|holding| consumer::next(settings, hand, holding.stage));
     next == Some(Move::Handle { hand }) && !consumer::fails(state, hand) && !consumer::crashes(state, hand)
 }
@@ -194,7 +197,7 @@ fn can_producer_crash(state: &State) -> bool {
 
 fn broker_has_something_to_lose(settings: &Settings, state: &State) -> bool {
     let waits = |phase: &Phase| phase.is_outstanding() && *phase != Phase::Silent;
-    let on_wires = |stage| matches!(stage, Stage::OnWire | Stage::Settling);
+    let on_wires = |stage: Stage| stage == Stage::OnWire || stage.is_settling();
     state.slot.is_some()
         || state.log_len > state.synced
         || state.has_unsynced_settles()
@@ -293,6 +296,11 @@ fn crash_producer(settings: &Settings, state: &mut State) {
 }
 
 fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
+    // What is sent in the background is lost; the work goes on.
+    let sent = |state: &State| state.hands().find(|(_, it)| it.stage == Stage::SettlingAtWork).map(|(hand, _)| hand);
+    while let Some(hand) = sent(state) {
+        state.set_stage(hand, Stage::Confirmed);
+    }
     state.end_hands(|holding| matches!(holding.stage, Stage::OnWire | Stage::Settling));
     lose_records(settings, state, keeps.into());
     state.synced = keeps;
@@ -369,11 +377,14 @@ fn restart_changes_memory(settings: &Settings, state: &State) -> bool {
 }
 
 fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
-    let consumer = usize::from(state.holding(hand).expect("the settle is on the wire").consumer);
+    let Holding { stage, consumer } = state.holding(hand).expect("the settle is on the wire");
     let message = id(state.message_of(hand));
-    state.set_holding(hand, None);
+    match stage {
+        Stage::SettlingAtWork => state.set_stage(hand, Stage::Confirmed),
+        _ => state.set_holding(hand, None),
+    }
     events.push(
-        CONSUMERS[consumer],
+        CONSUMERS[usize::from(consumer)],
         EventKind::Settle {
             message,
             group: GROUP,

@@ -73,11 +73,20 @@ pub enum Stage {
     Settling = 5,
     /// Its settle was confirmed and its effect is still to come.
     Confirmed = 6,
+    /// A worker has it, or will, and its settle is on the wire in the background.
+    SettlingAtWork = 7,
 }
 
 impl Stage {
-    const ALL: [Stage; 6] =
-        [Stage::OnWire, Stage::AtWork, Stage::ToRemember, Stage::ToSettle, Stage::Settling, Stage::Confirmed];
+    const ALL: [Stage; 7] = {
+        use Stage::*;
+        [OnWire, AtWork, ToRemember, ToSettle, Settling, Confirmed, SettlingAtWork]
+    };
+
+    /// Its settle is on the wire.
+    pub fn is_settling(self) -> bool {
+        matches!(self, Stage::Settling | Stage::SettlingAtWork)
+    }
 }
 
 /// A hand-off: how far it is, and whose it is.
@@ -546,7 +555,7 @@ impl State {
     /// Puts or (with `None`) ends a hand-off.
     pub(super) fn set_holding(&mut self, hand: DeliveryRef, holding: Option<Holding>) {
         let position = hand.position.0 as usize;
-        let settling = holding.filter(|holding| holding.stage == Stage::Settling);
+        let settling = holding.filter(|holding| holding.stage.is_settling());
         let upto = settling.map_or(0, |_| self.upto(hand));
         let upto = if self.is_superseded(hand) { SUPERSEDED } else { upto };
         match (self.late_place(hand), holding) {
@@ -601,7 +610,7 @@ impl State {
         for late in &mut self.late {
             if let Some(holding) = late.holding()
                 && holding.consumer == consumer
-                && holding.stage != Stage::Settling
+                && !holding.stage.is_settling()
             {
                 *late = LateHand::new(late.position(), holding, SUPERSEDED);
             }

@@ -9,7 +9,6 @@ use super::consumer::has_seen;
 use super::settings::Settings;
 use super::state::{State, bit, id};
 use crate::party_state::{PartyState, Received};
-use crate::pipeline::Settles;
 use crate::vocab::{Epoch, Fault, MessageId, Position};
 
 /// One state under the settings that give it its meaning.
@@ -74,7 +73,7 @@ impl PartyState for StateView<'_> {
     }
 
     fn is_effected(&self, position: Position) -> bool {
-        let is_done = self.settings.consumer.settles != Settles::BeforeEffect
+        let is_done = self.settings.consumer.settles.follow_effects()
             && self.state.done.iter().any(|&done| self.marks(done, position));
         is_done || self.is_remembered(position)
     }

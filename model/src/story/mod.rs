@@ -234,8 +234,7 @@ fn handled(before: &State, hand: DeliveryRef, events: &[EventKind]) -> String {
 }
 
 fn settle(before: &State, after: &State, hand: DeliveryRef) -> (Lane, Lane, String) {
-    use crate::spec::Stage;
-    if after.holding(hand).is_some_and(|holding| holding.stage == Stage::Settling) {
+    if after.holding(hand).is_some_and(|holding| holding.stage.is_settling()) {
         (Lane::InventoryService, Lane::Broker, format!("settle position {}", hand.position))
     } else {
         let text = format!("notes {} as done", message(before, hand));

@@ -7,7 +7,7 @@
 use delivery_model::pipeline::{Commits, Leases, OnDuplicate, OnFailure, Remembers, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, SettleOutcome};
 
-use super::{Consumer, Task};
+use super::{Ahead, Consumer, Task};
 use crate::core::delivery::{ConsumerOutput, DeliveryId, GROUP, HandOff};
 use crate::core::inbox::covers;
 use crate::core::report::Report;
@@ -130,6 +130,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             Outcome::PassedOver => (false, None),
             Outcome::Refused => return self.give_up(hand),
             Outcome::Failed => return self.end_failed(hand),
+            Outcome::Ignored if self.is_settled_ahead(hand) => return self.finish_handling(hand),
             Outcome::Ignored => return self.pass_over(hand, self.settings.skips_duplicates()),
         };
         if let Some(finished) = finished {
@@ -138,7 +139,16 @@ impl<S: ConsumerSteps> Consumer<S> {
                 self.stored.extend(&finished);
             }
         }
-        if is_to_remember { self.set_task(hand, Task::Remember) } else { self.finish_handling(hand) }
+        match is_to_remember {
+            // Nothing else follows, and a crash before the note would lose it as well as one after it.
+            true if self.is_settled_ahead(hand) && self.settings.remembers == Remembers::InMemory => {
+                let record = &self.hands[&hand].hand_off.record;
+                self.inbox.remember(self.key(record, hand.position));
+                self.finish_handling(hand);
+            }
+            true => self.set_task(hand, Task::Remember),
+            false => self.finish_handling(hand),
+        }
     }
 
     /// Notes that the message was handled.
@@ -164,6 +174,9 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     /// Ends a delivery whose handler failed: it is released, its position is skipped or set aside, or it is published again.
     fn end_failed(&mut self, hand: DeliveryId) {
+        if self.is_settled_ahead(hand) {
+            return self.finish_handling(hand);
+        }
         match self.settings.on_failure {
             OnFailure::Skip => self.pass_over(hand, self.settings.skips_failures()),
             OnFailure::Requeue if self.settings.requeues_failures() => {
@@ -190,7 +203,20 @@ impl<S: ConsumerSteps> Consumer<S> {
     }
 
     fn finish_handling(&mut self, hand: DeliveryId) {
-        match self.settles() {
+        match (self.settles(), self.hands.get(&hand).map(|work| work.ahead)) {
+            (Settles::InBackground, Some(Ahead::Sent)) => self.set_task(hand, Task::AwaitSettled),
+            (Settles::InBackground, Some(Ahead::Over)) => self.give_up(hand),
+            (settles, _) => self.settle_or_end(hand, settles),
+        }
+    }
+
+    /// The settle of this delivery has gone out in the background, whatever came of it: nothing follows on its handling.
+    fn is_settled_ahead(&self, hand: DeliveryId) -> bool {
+        self.hands.get(&hand).is_some_and(|work| work.ahead != Ahead::Unsent)
+    }
+
+    fn settle_or_end(&mut self, hand: DeliveryId, settles: Settles) {
+        match settles {
             Settles::AfterEffect | Settles::InBackground => self.set_task(hand, Task::Settle),
             Settles::BeforeEffect | Settles::WithEffect => self.give_up(hand),
         }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | after-effect | handle, remember (in memory), settle |
 //! | before-effect | settle, wait for the confirmation, handle, remember (in memory) |
+//! | in-background | settle at any moment after the delivery; handle, remember (in memory) |
 //! | with-effect | handle (the position is part of the effect's transaction), remember (in memory) |
 //!
 //! | file | what it decides |
@@ -56,6 +57,20 @@ struct Work {
     is_taken: bool,
     /// How long the answer to its settle is waited for.
     until: Millis,
+    /// How far its settle has come while the work on it goes on, where settles go out in the background.
+    ahead: Ahead,
+}
+
+/// How far a settle has come that goes out in the background.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Ahead {
+    /// It is still to be sent.
+    #[default]
+    Unsent,
+    /// Its answer is awaited.
+    Sent,
+    /// It is over with, whatever came of it.
+    Over,
 }
 
 /// One consumer process of a group.
@@ -158,7 +173,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     }
 
     fn is_busy(&self, work: &Work) -> bool {
-        work.task != Task::AwaitSettled || self.settles() == Settles::BeforeEffect
+        work.task != Task::AwaitSettled || matches!(self.settles(), Settles::BeforeEffect | Settles::InBackground)
     }
 
     /// Takes in a hand-off, or declines it: a consumer that follows a cursor takes a position once in a generation. The broker
@@ -184,7 +199,8 @@ impl<S: ConsumerSteps> Consumer<S> {
             payload: None,
         };
         self.reports.push_back(Report::with(kind, &record.payload));
-        let work = Work { hand_off, task: self.first_task(), is_taken: false, until: Millis::default() };
+        let work =
+            Work { hand_off, task: self.first_task(), is_taken: false, until: Millis::default(), ahead: Ahead::Unsent };
         self.hands.insert(hand, work);
     }
 
@@ -308,6 +324,26 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// What is to be done first with a hand-off.
     fn first_task(&self) -> Task {
         if self.settles() == Settles::BeforeEffect { Task::Settle } else { Task::Handle }
+    }
+
+    /// The settles that can be sent, or are awaited, while the work on their deliveries goes on: where they go out in the
+    /// background.
+    pub fn in_background(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
+        let can_settle = self.settles() == Settles::InBackground;
+        let waiting = self.hands.iter().filter(move |(_, work)| can_settle && work.task == Task::Handle);
+        waiting.filter_map(|(&hand, work)| match work.ahead {
+            Ahead::Unsent => Some((hand, Task::Settle)),
+            Ahead::Sent => Some((hand, Task::AwaitSettled)),
+            Ahead::Over => None,
+        })
+    }
+
+    /// The settle of this hand-off is gone with the broker, without a word. So is the hand-off, unless the work on it goes on.
+    pub fn drop_settle(&mut self, hand: DeliveryId) {
+        match self.hands.get_mut(&hand) {
+            Some(work) if work.ahead == Ahead::Sent && work.task != Task::AwaitSettled => work.ahead = Ahead::Over,
+            _ => self.drop_hand(hand),
+        }
     }
 
     /// Drops a hand-off without a word: the broker is gone, or the hand-off was taken away.

@@ -4,13 +4,20 @@ use delivery_model::pipeline::{RecordsSettles, Settles};
 use delivery_model::vocab::{Position, SettleOutcome};
 
 use super::handling::settle_of;
-use super::{Consumer, Task};
+use super::{Ahead, Consumer, Task, Work};
 use crate::core::deliveries::Subscription;
 use crate::core::delivery::{ConsumerOutput, DeliveryId, SettleRequest};
 use crate::core::steps::{AfterCommit, ConsumerSteps};
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::store::Covers;
+
+impl Work {
+    /// Its settle is on its way.
+    fn awaits_settled(&self) -> bool {
+        self.task == Task::AwaitSettled || self.ahead == Ahead::Sent
+    }
+}
 
 impl<S: ConsumerSteps> Consumer<S> {
     /// Workers have finished these positions: from then on they are part of what a cursor commits, as far as they are of the
@@ -41,7 +48,10 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// # Panics
     /// If the consumer does not have the hand-off.
     pub fn settle_finished(&mut self, now: Millis, hand: DeliveryId) {
-        let finishes = matches!(self.settles(), Settles::AfterEffect | Settles::InBackground);
+        let is_ahead = self.settles() == Settles::InBackground && self.task(hand) == Some(Task::Handle);
+        let is_last = self.settles() == Settles::AfterEffect || self.settles() == Settles::InBackground && !is_ahead;
+        // In the background, the consumer says by itself when it is over with a delivery.
+        let finishes = self.settles() == Settles::AfterEffect;
         let covers = match self.subscription {
             Subscription::Leased => Covers::One(hand.position),
             Subscription::Cursor => {
@@ -52,7 +62,16 @@ impl<S: ConsumerSteps> Consumer<S> {
             Covers::One(_) => true,
             Covers::Below(end) => end > self.committed.first_missing(Position(0)),
         };
-        match self.steps.after_commit(has_news, finishes) {
+        if is_ahead {
+            let work = self.hands.get_mut(&hand).expect("the consumer has the hand-off");
+            work.ahead = if has_news { Ahead::Sent } else { Ahead::Over };
+            work.until = now + self.tuning.reply_timeout;
+            if has_news {
+                self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
+            }
+            return;
+        }
+        match self.steps.after_commit(has_news, is_last) {
             AfterCommit::Send => {
                 self.set_task(hand, Task::AwaitSettled);
                 self.hands.entry(hand).and_modify(|work| work.until = now + self.tuning.reply_timeout);
@@ -65,10 +84,14 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     /// Takes in the outcome of a settle. Without an awaited settle of this delivery, nothing happens.
     pub fn handle_settled(&mut self, hand: DeliveryId, outcome: SettleOutcome) {
-        let Some(work) = self.hands.get(&hand).filter(|work| work.task == Task::AwaitSettled) else {
+        let Some(work) = self.hands.get_mut(&hand).filter(|work| work.awaits_settled()) else {
             return;
         };
         self.reports.push_back(settle_of(&work.hand_off, outcome));
+        if work.task != Task::AwaitSettled {
+            work.ahead = Ahead::Over;
+            return;
+        }
         match (self.settles(), self.steps.settled(outcome)) {
             (Settles::BeforeEffect, SettleOutcome::Ok) => self.set_task(hand, Task::Handle),
             _ => self.give_up(hand),
@@ -94,7 +117,7 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     /// The settles that are on their way, and how long they are waited for.
     pub(super) fn awaited(&self) -> impl Iterator<Item = (DeliveryId, Millis)> + '_ {
-        let awaited = self.hands.iter().filter(|(_, work)| work.task == Task::AwaitSettled);
+        let awaited = self.hands.iter().filter(|(_, work)| work.awaits_settled());
         awaited.map(|(&hand, work)| (hand, work.until))
     }
 

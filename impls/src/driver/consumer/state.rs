@@ -16,7 +16,7 @@ use super::super::run::{DriverError, Interrupt, Run};
 use super::super::wire::{FromBroker, ToBroker};
 use super::window::Window;
 use super::{ID, INCOMING, NAME};
-use crate::core::consumer::Consumer;
+use crate::core::consumer::{Consumer, Task};
 use crate::core::delivery::{ConsumerOutput, DeliveryId};
 use crate::core::steps::Steps;
 use crate::core::time::Millis;
@@ -150,6 +150,7 @@ impl<S: Steps> State<S> {
             self.core.leave();
         }
         self.core.handle_timeout(now);
+        self.settle_in_background(run)?;
         Ok(self.tell(run)?)
     }
 
@@ -175,6 +176,20 @@ impl<S: Steps> State<S> {
             }
         }
         Ok(self.tell(run)?)
+    }
+
+    /// Settles what is at work, where settles go out in the background: whenever the loop has taken something in.
+    fn settle_in_background(&mut self, run: &Run<S>) -> Result<(), Interrupt> {
+        let unsent = self.core.in_background().filter(|(_, task)| *task == Task::Settle);
+        let hands: Vec<DeliveryId> = unsent.map(|(hand, _)| hand).collect();
+        for hand in hands {
+            self.core.settle(run.now(), hand);
+            self.report(run)?;
+            let (lost, crash) = run.reached(Role::Consumer, StepWord::Settle, self.message_of(hand))?;
+            self.send(lost);
+            crash?;
+        }
+        Ok(())
     }
 
     /// Settles, and sends that: a settle that is lost is awaited like any other. A crash comes after it was sent.

@@ -10,7 +10,7 @@
 use super::inspection::{Happened, Inspection};
 use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::{PartyState, below};
-use crate::pipeline::{Commits, Leases, Pipeline, Settles};
+use crate::pipeline::{Commits, Leases, Pipeline};
 use crate::vocab::{MessageId, Move, Position, Step};
 
 /// The property.
@@ -24,7 +24,7 @@ impl Inspection for CumulativeCommit {
 
     fn is_claimed_by(pipeline: &Pipeline) -> bool {
         pipeline.consumer.commits == Commits::Prefix
-            && pipeline.consumer.settles != Settles::BeforeEffect
+            && pipeline.consumer.settles.follow_effects()
             && pipeline.broker.leases == Leases::Checked
             && !pipeline.consumer.skips_failures()
             && !pipeline.consumer.requeues_failures()

@@ -8,7 +8,7 @@
 use super::inspection::{Happened, Inspection};
 use super::whitebox_rules::WhiteboxRules;
 use crate::party_state::PartyState;
-use crate::pipeline::{Commits, Pipeline, Remembers, Settles};
+use crate::pipeline::{Commits, Pipeline, Remembers};
 use crate::vocab::{MessageId, Move, Position, Step, Strike};
 
 /// The property.
@@ -33,7 +33,7 @@ impl Inspection for ReplaySafe {
     fn is_claimed_by(pipeline: &Pipeline) -> bool {
         let consumer = &pipeline.consumer;
         consumer.remembers == Remembers::WithEffect
-            && consumer.settles != Settles::BeforeEffect
+            && consumer.settles.follow_effects()
             && consumer.commits != Commits::Highest
             && !pipeline.group_may_lose_its_place()
     }

@@ -32,7 +32,7 @@ impl From<&Pipeline> for WhiteboxRules {
             is_transactional: consumer.settles == Settles::WithEffect,
             is_cumulative: consumer.commits != Commits::Each,
             is_owed: broker.delivers == Delivers::UntilSettled
-                && consumer.settles != Settles::BeforeEffect
+                && consumer.settles.follow_effects()
                 && !consumer.skips_failures()
                 && !consumer.requeues_failures(),
             rewinds: pipeline.faults.of(Fault::Rewind) > 0,

@@ -1,18 +1,19 @@
 //! Rules for the steps from the broker's disk to the settle.
 
 use super::Outlook;
-use crate::pipeline::OnDuplicate;
+use crate::pipeline::{OnDuplicate, Settles};
 use crate::spec::consumer;
 use crate::spec::state::{Holding, Stage};
 use crate::vocab::{DeliveryRef, Fault};
 
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
-    /// The consumer is one worker, whose steps come one after the other, none of which is a crash or makes room in a
+    /// The consumer is one worker, whose steps come one after the other, in one order, none of which is a crash or makes room in a
     /// queue that may be full.
     pub(super) fn has_one_worker(&self) -> bool {
         self.settings.consumers == 1
             && self.settings.consumer.capacity() == 1
             && self.settings.broker.capacity == 0
+            && self.settings.consumer.settles != Settles::InBackground
             && self.state.crashing.is_none()
             && self.is_safe_from(&[Fault::HandlerCrashes])
     }

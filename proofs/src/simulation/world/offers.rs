@@ -167,7 +167,8 @@ impl World {
 /// a worker.
 fn to_do<S: ConsumerSteps>(consumer: &Consumer<S>) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
     let mut ready = consumer.ready().peekable();
-    consumer.hands().filter(move |it| it.1 == Task::AwaitSettled || ready.next_if_eq(it).is_some())
+    let one_by_one = consumer.hands().filter(move |it| it.1 == Task::AwaitSettled || ready.next_if_eq(it).is_some());
+    one_by_one.chain(consumer.in_background())
 }
 
 fn on_hand(hand: DeliveryRef, task: Task) -> Move {

@@ -76,7 +76,7 @@ impl World {
         self.replies.clear();
         self.hand_offs.clear();
         for hand in std::mem::take(&mut self.settles).into_keys() {
-            self.consumers.iter_mut().for_each(|consumer| consumer.drop_hand(hand));
+            self.consumers.iter_mut().for_each(|consumer| consumer.drop_settle(hand));
         }
         let nobody = self.constants.broker(Journals::default());
         let mut journals = std::mem::replace(&mut self.broker, nobody).into_journals();
