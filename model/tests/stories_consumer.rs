@@ -74,6 +74,17 @@ fn a_failure_does_not_call_back_a_settle_in_the_background() {
     );
 }
 
+/// The second message of a batch fails once. The whole batch is given back, and with it the first one, which has its effect.
+#[test]
+fn a_failure_in_a_batch_repeats_what_was_done_before_it() {
+    check(
+        PropertyId::NoDuplicateEffect,
+        &pipeline(&[Fault::HandlerFails], |it| it.consumer.remembers = Remembers::Nothing),
+        |it| it.consumer.batch = 2,
+        (2, 21),
+    );
+}
+
 /// The partition moves while its owner is at work, and both have their effect: nothing fences the old owner off.
 #[test]
 fn a_rebalance_without_a_fence_repeats_an_effect() {

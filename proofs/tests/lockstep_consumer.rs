@@ -76,6 +76,29 @@ fn settles_in_the_background_walk_in_lockstep() {
 }
 
 #[test]
+fn batches_walk_in_lockstep() {
+    let faults = [Fault::SettleLost, Fault::LeaseExpiry, Fault::ConsumerCrash, Fault::HandlerFails, Fault::Poison];
+    for (settles, commits) in settling().filter(|(settles, _)| *settles != Settles::InBackground) {
+        for (remembers, on_duplicate) in
+            [(Remembers::InMemory, OnDuplicate::Settle), (Remembers::WithEffect, OnDuplicate::Ignore)]
+        {
+            for on_failure in OnFailure::ALL {
+                let pipeline = pipeline(&faults, |it| {
+                    (it.consumer.settles, it.consumer.commits) = (settles, commits);
+                    (it.consumer.remembers, it.consumer.on_duplicate) = (remembers, on_duplicate);
+                    (it.consumer.on_failure, it.consumer.batch) = (on_failure, 2);
+                    if settles == Settles::WithEffect {
+                        it.faults = it.faults.with(Fault::SettleLost, 0);
+                    }
+                });
+                assert!(pipeline.means_something());
+                check(4_000, &pipeline);
+            }
+        }
+    }
+}
+
+#[test]
 fn deliveries_ahead_of_the_workers_walk_in_lockstep() {
     for (settles, commits) in settling() {
         for (prefetch, workers) in [(1, 1), (2, 1), (1, 2)] {

@@ -19,9 +19,9 @@ pub(crate) struct Clash {
 pub(crate) struct Side {
     /// The path of its key.
     pub path: &'static [&'static str],
-    /// The words that clash.
+    /// The words that clash; of a number, `N or more`.
     pub words: &'static [&'static str],
-    /// The word that a pipeline has there; empty where it has a number.
+    /// The word that a pipeline has there; empty where it has a number, or one that does not clash.
     pub word: fn(&Pipeline) -> &'static str,
 }
 
@@ -47,7 +47,40 @@ pub(crate) const CLASHES: &[Clash] = &[
         why: "no message is ever acked, so that the obligation would hold whatever is lost",
         allowed: "`obligation` = \"submitted\", or `broker.acks` = \"on-receipt\" or \"after-sync\"",
     },
+    Clash {
+        sides: [BATCHES, Side { path: &["consumer", "workers"], words: &["2 or more"], word: workers }],
+        why: "a batch is handled by one worker",
+        allowed: "`consumer.batch` = 1, or `consumer.workers` = 1",
+    },
+    Clash {
+        sides: [BATCHES, Side { path: &["consumer", "prefetch"], words: &["1 or more"], word: prefetch }],
+        why: "a batch is what is received ahead of the worker",
+        allowed: "`consumer.batch` = 1, or `consumer.prefetch` = 0",
+    },
+    Clash {
+        sides: [BATCHES, Side { path: &["consumer", "settles"], words: &["in-background"], word: settles }],
+        why: "a batch is settled as one",
+        allowed: "`consumer.batch` = 1, or another word of `consumer.settles`",
+    },
 ];
+
+const BATCHES: Side = Side {
+    path: &["consumer", "batch"],
+    words: &["2 or more"],
+    word: |pipeline| if pipeline.consumer.batches() { "2 or more" } else { "" },
+};
+
+fn workers(pipeline: &Pipeline) -> &'static str {
+    if pipeline.consumer.workers > 1 { "2 or more" } else { "" }
+}
+
+fn prefetch(pipeline: &Pipeline) -> &'static str {
+    if pipeline.consumer.prefetch > 0 { "1 or more" } else { "" }
+}
+
+fn settles(pipeline: &Pipeline) -> &'static str {
+    pipeline.consumer.settles.word()
+}
 
 const fn identity(words: &'static [&'static str]) -> Side {
     Side { path: &["producer", "identity"], words, word: |pipeline| pipeline.producer.identity.word() }

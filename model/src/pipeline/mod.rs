@@ -191,7 +191,12 @@ impl Consumer {
 
     /// How many deliveries it holds at once: those at work and those received ahead of the workers.
     pub fn capacity(&self) -> u32 {
-        self.workers.saturating_add(self.prefetch)
+        self.workers.saturating_mul(self.batch).saturating_add(self.prefetch)
+    }
+
+    /// Whether several deliveries are received, handled and settled as one.
+    pub fn batches(&self) -> bool {
+        self.batch > 1
     }
 }
 

@@ -223,9 +223,15 @@ fn not_both(clash: &Clash, settings: &[Described]) -> Value {
         let path = side.path.join(".");
         let setting = settings.iter().find(|setting| self::path(setting) == path).expect("a clash is of settings");
         let is_default = side.words.iter().any(|word| setting.default == Value::Text((*word).to_owned()));
-        side.path.iter().rev().fold(one_of(side.words.iter().copied()), |inner, key| has(key, inner, is_default))
+        side.path.iter().rev().fold(values(side.words), |inner, key| has(key, inner, is_default))
     });
     said(table([("not", table([("allOf", list(both))]))]), clash.why)
+}
+
+/// What a side of a clash says of its setting: one of some words, or a number that is large enough.
+fn values(words: &[&'static str]) -> Value {
+    let least = words.first().and_then(|word| word.strip_suffix(" or more")?.parse().ok());
+    least.map_or_else(|| one_of(words.iter().copied()), |least| table([("minimum", Value::Integer(least))]))
 }
 
 /// That a key has such a value; or, where that is the default, is left out.

@@ -7,7 +7,7 @@ use super::broker::{covered, mark_settled, store};
 use super::faults::crash_consumer as crash;
 use super::settings::Settings;
 use super::state::{Holding, Record, Stage, State, bit, id};
-use super::{CONSUMERS, GROUP, Witness};
+use super::{CONSUMERS, GROUP, Witness, batch};
 use crate::pipeline::{Identity, OnDuplicate, OnFailure, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
 
@@ -18,6 +18,14 @@ pub(super) fn moves(
 ) -> ControlFlow<()> {
     if !state.has_hands() {
         return ControlFlow::Continue(());
+    }
+    if settings.consumer.batches() {
+        for consumer in 0..settings.consumers {
+            batch::next(settings, state, consumer).map_or(ControlFlow::Continue(()), &mut *found)?;
+        }
+        let can_join = |holding: &Holding| holding.stage == Stage::OnWire && !batch::has_begun(state, holding.consumer);
+        let mut joining = state.hands().filter(|(_, holding)| can_join(holding));
+        return joining.try_for_each(|(hand, _)| found(Move::Deliver { hand }));
     }
     for (hand, holding) in state.hands() {
         if !waits(settings, holding.stage) || has_worker(settings, state, hand, holding.consumer) {
@@ -71,7 +79,10 @@ pub(super) fn waits(settings: &Settings, stage: Stage) -> bool {
 pub(super) fn is_at_work(settings: &Settings, stage: Stage) -> bool {
     match stage {
         Stage::OnWire => false,
-        Stage::Settling => matches!(settings.consumer.settles, Settles::BeforeEffect | Settles::InBackground),
+        Stage::Settling => {
+            let waits = matches!(settings.consumer.settles, Settles::BeforeEffect | Settles::InBackground);
+            waits || settings.consumer.batches()
+        }
         Stage::AtWork | Stage::SettlingAtWork | Stage::ToRemember | Stage::ToSettle | Stage::Confirmed => true,
     }
 }
@@ -87,7 +98,7 @@ pub(super) fn crashes(state: &State, hand: DeliveryRef) -> bool {
 }
 
 /// Ends a hand-off whose handler failed: it is released, its position is skipped or set aside, or it is published again.
-pub(super) fn fail(settings: &Settings, state: &mut State, hand: DeliveryRef) {
+pub(super) fn fail_one(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     if is_settled_ahead(settings, state, hand) {
         return end_settled_ahead(state, hand);
     }
@@ -170,7 +181,7 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
     }
     let fenced = settings.consumer.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
     if fails(state, hand) {
-        return fail(settings, state, hand);
+        return batch::fail(settings, state, hand);
     }
     let is_new = !has_seen(settings, state, consumer, hand.position.0 as usize, state.record_of(hand));
     if !is_new && settings.consumer.on_duplicate == OnDuplicate::Ignore && !is_settled_ahead(settings, state, hand) {
@@ -224,7 +235,7 @@ pub(super) fn has_seen(settings: &Settings, state: &State, consumer: usize, plac
 }
 
 /// Everything that its consumer has finished with this hand-off; which is remembered, unless it knows of a later generation.
-fn finished(state: &mut State, hand: DeliveryRef, consumer: usize) -> u8 {
+pub(super) fn finished(state: &mut State, hand: DeliveryRef, consumer: usize) -> u8 {
     let done = state.done[consumer] | bit(hand.position.0 as usize);
     if !state.is_superseded(hand) {
         state.done[consumer] = done;

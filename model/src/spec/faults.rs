@@ -7,7 +7,7 @@ use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfin
 use super::consumer::{has_worker, waits};
 use super::settings::Settings;
 use super::state::{Holding, MessageIndex, Phase, Stage, State, Transmission, bit, id, index};
-use super::{CONSUMERS, GROUP, Witness, consumer, producer};
+use super::{CONSUMERS, GROUP, Witness, batch, consumer, producer};
 use crate::pipeline::{Acks, DeadLettering, Dedup, Identity, NewGroup, OnRestart, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, SettleOutcome, Strike};
 
@@ -93,7 +93,11 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
         }
         Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Strike::DeliveryLost { hand })),
         Fault::SettleLost => {
-            let sent = state.hands().filter(|(_, holding)| holding.stage.is_settling());
+            let is_sent = |(hand, it): &(DeliveryRef, Holding)| {
+                let is_next = || batch::next(settings, state, it.consumer) == Some(Move::RecordSettle { hand: *hand });
+                it.stage.is_settling() && (!settings.consumer.batches() || is_next())
+            };
+            let sent = state.hands().filter(is_sent);
             sent.for_each(|(hand, _)| found(Strike::SettleLost { hand }));
         }
         Fault::ConsumerCrash => (0..settings.consumers)
@@ -176,7 +180,14 @@ fn owner_has_something(state: &State) -> bool {
 fn is_to_handle(settings: &Settings, state: &State, hand: DeliveryRef) -> bool {
     let has_worker = |it: &Holding| !waits(settings, it.stage) || has_worker(settings, state, hand, it.consumer);
     let next = state.holding(hand).filter(has_worker).map(|holding| consumer::next(settings, hand, holding.stage));
-    next == Some(Move::Handle { hand }) && !consumer::fails(state, hand) && !consumer::crashes(state, hand)
+    let is_next_of_batch = || {
+        let consumer = state.holding(hand).map(|holding| holding.consumer);
+        consumer.and_then(|consumer| batch::next(settings, state, consumer)) == next
+    };
+    next == Some(Move::Handle { hand })
+        && (!settings.consumer.batches() || is_next_of_batch())
+        && !consumer::fails(state, hand)
+        && !consumer::crashes(state, hand)
 }
 
 fn when(changes_something: bool, strike: Strike, found: &mut impl FnMut(Strike)) {
@@ -233,12 +244,12 @@ pub(super) fn take(settings: &Settings, state: &mut State, strike: Strike, event
         }
         Strike::BrokerCrash { keeps } => crash_broker(settings, state, keeps as u8),
         Strike::DeliveryLost { hand } => state.set_holding(hand, None),
-        Strike::SettleLost { hand } => lose_settle(state, hand, events),
+        Strike::SettleLost { hand } => batch::lose_settle(settings, state, hand, events),
         Strike::ConsumerCrash { consumer } => crash_consumer(settings, state, consumer),
         Strike::LeaseExpiry { hand } if !settings.cursor => state.make_late(hand.position),
         Strike::LeaseExpiry { .. } | Strike::Rebalance => pass_cursor(settings, state),
         Strike::DedupForgotten => state.forget_below(state.log_len),
-        Strike::HandlerFails { hand } => consumer::fail(settings, state, hand),
+        Strike::HandlerFails { hand } => batch::fail(settings, state, hand),
         Strike::Poison { message } => state.poisoned = Some(MessageIndex::new(index(message))),
         Strike::Rewind { position } => rewind(settings, state, position, events),
         Strike::HandlerCrashes { message } => state.crashing = Some(MessageIndex::new(index(message))),
@@ -376,7 +387,7 @@ fn restart_changes_memory(settings: &Settings, state: &State) -> bool {
     memory(&restarted) != memory(state)
 }
 
-fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
+pub(super) fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     let Holding { stage, consumer } = state.holding(hand).expect("the settle is on the wire");
     let message = id(state.message_of(hand));
     match stage {

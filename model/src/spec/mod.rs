@@ -18,6 +18,7 @@
 //! What is left out: time (a deadline is a step that may be taken), sizes of payloads, more than one producer, more than
 //! one group, several brokers. Bounds of the state's encoding are in [`bounds`].
 
+mod batch;
 pub mod bounds;
 mod broker;
 mod commuting;
@@ -58,10 +59,10 @@ pub struct Spec {
     layout: Layout,
 }
 
-/// The events of one step, in order. No step has more than four.
+/// The events of one step, in order. No step has more than six: an effect and a settle for each delivery of a batch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Events {
-    events: [Option<Event>; 4],
+    events: [Option<Event>; 6],
     len: usize,
 }
 
@@ -197,11 +198,11 @@ impl Spec {
             Ack { message } => broker::ack(state, message),
             HandOff { position } => broker::hand_off(settings, state, position),
             DeadLetter { position } => broker::dead_letter(settings, state, position, events),
-            RecordSettle { hand } => broker::record_settle(settings, state, hand, events),
+            RecordSettle { hand } => batch::record_settle(settings, state, hand, events),
             Deliver { hand } => consumer::deliver(state, hand, events),
-            Handle { hand } => consumer::handle(settings, state, hand, events),
+            Handle { hand } => batch::handle(settings, state, hand, events),
             Remember { hand } => consumer::remember(settings, state, hand),
-            Settle { hand } => consumer::settle(settings, state, hand),
+            Settle { hand } => batch::settle(settings, state, hand),
         }
     }
 }

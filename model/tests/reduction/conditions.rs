@@ -67,6 +67,7 @@ fn the_conditions_hold_under_unusual_settings() {
         |it| it.consumer.on_duplicate = OnDuplicate::Ignore,
         |it| (it.consumer.on_duplicate, it.consumer.commits) = (OnDuplicate::Ignore, Commits::Prefix),
         |it| it.consumer.prefetch = 1,
+        |it| it.consumer.batch = 2,
         |it| it.consumer.settles = Settles::InBackground,
         |it| (it.consumer.settles, it.consumer.commits) = (Settles::InBackground, Commits::Highest),
         |it| (it.broker.max_deliveries, it.faults) = (2, it.faults.with(Fault::HandlerCrashes, 1)),

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use delivery_model::pipeline::{
-    Acks, Attempts, Broker, Consumer, Dedup, FaultBudget, Identity, Obligation, Pipeline, Producer,
+    Acks, Attempts, Broker, Consumer, Dedup, FaultBudget, Identity, Obligation, Pipeline, Producer, Settles,
 };
 use delivery_model::vocab::Fault;
 use delivery_model::words::Word;
@@ -96,8 +96,8 @@ fn broker() -> impl Strategy<Value = Broker> {
 
 fn consumer() -> impl Strategy<Value = Consumer> {
     let words = (word(), word(), word(), word(), word());
-    let settings = (words, 1..=3u32, 0..=2u32);
-    settings.prop_map(|((settles, commits, remembers, on_failure, on_duplicate), workers, prefetch)| Consumer {
+    let settings = (words, 1..=3u32, 0..=2u32, 1..=3u32);
+    settings.prop_map(|((settles, commits, remembers, on_failure, on_duplicate), workers, prefetch, batch)| Consumer {
         settles,
         commits,
         remembers,
@@ -105,7 +105,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
         on_duplicate,
         prefetch,
         workers,
-        ..Consumer::default()
+        batch: if workers == 1 && prefetch == 0 && settles != Settles::InBackground { batch } else { 1 },
     })
 }
 

@@ -174,6 +174,16 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     /// Ends a delivery whose handler failed: it is released, its position is skipped or set aside, or it is published again.
     fn end_failed(&mut self, hand: DeliveryId) {
+        if !self.settings.batches() {
+            return self.end_failed_one(hand);
+        }
+        // One failure is the batch's.
+        let in_batch = self.hands.iter().filter(|(_, work)| work.task != Task::AwaitSettled);
+        let in_batch: Vec<DeliveryId> = in_batch.map(|(&hand, _)| hand).collect();
+        in_batch.into_iter().for_each(|hand| self.end_failed_one(hand));
+    }
+
+    fn end_failed_one(&mut self, hand: DeliveryId) {
         if self.is_settled_ahead(hand) {
             return self.finish_handling(hand);
         }

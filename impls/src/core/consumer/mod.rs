@@ -173,7 +173,8 @@ impl<S: ConsumerSteps> Consumer<S> {
     }
 
     fn is_busy(&self, work: &Work) -> bool {
-        work.task != Task::AwaitSettled || matches!(self.settles(), Settles::BeforeEffect | Settles::InBackground)
+        let waits_for_settle = matches!(self.settles(), Settles::BeforeEffect | Settles::InBackground);
+        work.task != Task::AwaitSettled || waits_for_settle || self.settings.batches()
     }
 
     /// Takes in a hand-off, or declines it: a consumer that follows a cursor takes a position once in a generation. The broker
@@ -243,9 +244,27 @@ impl<S: ConsumerSteps> Consumer<S> {
             let has_begun = self.has_begun(work);
             let has_room = has_begun || hand.position < room_ends;
             let is_ready = work.task != Task::AwaitSettled && !work.is_taken && has_room && !self.is_held_up(work);
-            is_ready && (has_begun || free.checked_sub(1).map(|left| free = left).is_some())
+            let is_its_turn = !self.settings.batches() || self.next_of_batch() == Some(**hand);
+            is_ready && is_its_turn && (has_begun || free.checked_sub(1).map(|left| free = left).is_some())
         };
         self.hands.iter().filter(is_ready).map(|(&hand, work)| (hand, work.task))
+    }
+
+    /// The delivery of the batch whose turn it is: what is to be remembered, then what is to be handled, and once all is
+    /// handled, the settle.
+    fn next_of_batch(&self) -> Option<DeliveryId> {
+        let first = |task| self.hands.iter().find(|(_, work)| work.task == task).map(|(&hand, _)| hand);
+        first(Task::Remember).or_else(|| first(Task::Handle)).or_else(|| first(Task::Settle))
+    }
+
+    /// Whether several deliveries are received, handled and settled as one.
+    pub fn is_batching(&self) -> bool {
+        self.settings.batches()
+    }
+
+    /// Whether the batch is still open: nothing of it has begun.
+    pub fn can_join(&self) -> bool {
+        !self.settings.batches() || !self.hands.values().any(|work| self.has_begun(work))
     }
 
     /// How many workers could begin with another delivery.

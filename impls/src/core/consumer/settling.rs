@@ -29,15 +29,20 @@ impl<S: ConsumerSteps> Consumer<S> {
         }
     }
 
-    /// The hand-off's position is finished: [`settle_finished`](Consumer::settle_finished) follows.
+    /// The hand-off's position is finished: [`settle_finished`](Consumer::settle_finished) follows. Of a batch, all that is to
+    /// be settled is settled with it.
     ///
     /// # Panics
     /// If the consumer does not have the hand-off.
     pub fn settle(&mut self, now: Millis, hand: DeliveryId) {
+        let all = match self.settings.batches() {
+            true => self.hands.iter().filter(|(_, work)| work.task == Task::Settle).map(|(&hand, _)| hand).collect(),
+            false => vec![hand],
+        };
         if self.subscription == Subscription::Cursor {
-            self.finish(hand);
+            all.iter().for_each(|&hand| self.finish(hand));
         }
-        self.settle_finished(now, hand);
+        all.into_iter().for_each(|hand| self.settle_finished(now, hand));
     }
 
     /// Settles a hand-off: of a single position, or of what a cursor has finished so far.
@@ -50,8 +55,8 @@ impl<S: ConsumerSteps> Consumer<S> {
     pub fn settle_finished(&mut self, now: Millis, hand: DeliveryId) {
         let is_ahead = self.settles() == Settles::InBackground && self.task(hand) == Some(Task::Handle);
         let is_last = self.settles() == Settles::AfterEffect || self.settles() == Settles::InBackground && !is_ahead;
-        // In the background, the consumer says by itself when it is over with a delivery.
-        let finishes = self.settles() == Settles::AfterEffect;
+        // Otherwise the consumer says by itself when it is over with a delivery.
+        let finishes = self.settles() == Settles::AfterEffect && !self.settings.batches();
         let covers = match self.subscription {
             Subscription::Leased => Covers::One(hand.position),
             Subscription::Cursor => {

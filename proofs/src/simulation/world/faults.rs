@@ -289,9 +289,10 @@ impl World {
     }
 
     fn lose_settle(&mut self, hand: DeliveryRef) {
-        let (id, consumer) = self.held(hand);
-        self.settles.remove(&id);
-        self.consumer_mut(consumer).time_out(id);
+        for (id, consumer) in self.settled_with(hand) {
+            self.settles.remove(&id);
+            self.consumer_mut(consumer).time_out(id);
+        }
     }
 
     /// The ownership of a cursor ends: the other consumer takes over.

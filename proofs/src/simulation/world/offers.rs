@@ -26,7 +26,8 @@ impl World {
         self.settles_need_sync().then_some(Move::SyncSettles).into_iter().for_each(&mut offer);
         self.broker.due().map(|Submission { message, .. }| Move::Ack { message }).for_each(&mut offer);
         self.to_hand_off().into_iter().for_each(&mut offer);
-        self.hand_offs.keys().map(|&id| Move::Deliver { hand: self.hand(id) }).for_each(&mut offer);
+        let joining = self.hand_offs.keys().filter(|id| self.can_join(**id));
+        joining.map(|&id| Move::Deliver { hand: self.hand(id) }).for_each(&mut offer);
         for consumer in &self.consumers {
             to_do(consumer).map(|(id, task)| on_hand(self.hand(id), task)).for_each(&mut offer);
         }
@@ -64,7 +65,11 @@ impl World {
             DeadLetter { .. } => {
                 (self.to_hand_off() == Some(it), "its hand-offs are not used up, or another position comes first")
             }
-            Deliver { hand } => (self.is_at(hand, |place| place == Whereabouts::OnWire), "it is not on its way"),
+            Deliver { hand } => {
+                let is_on_wire = self.is_at(hand, |place| place == Whereabouts::OnWire);
+                let can_join = || self.find(hand).is_some_and(|(id, _)| self.can_join(id));
+                (is_on_wire && can_join(), "it is not on its way, or its consumer is at work on a batch")
+            }
             Handle { hand } => (self.is_to_do(hand, Task::Handle), "it is not to be handled"),
             Remember { hand } => (self.is_to_do(hand, Task::Remember), "it is not to be remembered"),
             Settle { hand } => (self.is_to_do(hand, Task::Settle), "it is not to be settled"),
@@ -137,6 +142,11 @@ impl World {
         })
     }
 
+    /// Its consumer would receive it now.
+    fn can_join(&self, id: DeliveryId) -> bool {
+        self.hand_offs.get(&id).is_some_and(|hand_off| self.consumers[usize::from(hand_off.consumer.0)].can_join())
+    }
+
     /// This is what comes next for a hand-off, and its consumer can do it now.
     pub(super) fn is_to_do(&self, hand: DeliveryRef, expected: Task) -> bool {
         let Some((id, Whereabouts::With(consumer, _))) = self.find(hand) else {
@@ -167,7 +177,13 @@ impl World {
 /// a worker.
 fn to_do<S: ConsumerSteps>(consumer: &Consumer<S>) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
     let mut ready = consumer.ready().peekable();
-    let one_by_one = consumer.hands().filter(move |it| it.1 == Task::AwaitSettled || ready.next_if_eq(it).is_some());
+    // The settle of a batch is one, and is recorded as one.
+    let mut settling = if consumer.is_batching() { 1 } else { usize::MAX };
+    let mut is_next_settle = move || settling.checked_sub(1).map(|left| settling = left).is_some();
+    let one_by_one = consumer.hands().filter(move |it| match it.1 {
+        Task::AwaitSettled => is_next_settle(),
+        _ => ready.next_if_eq(it).is_some(),
+    });
     one_by_one.chain(consumer.in_background())
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Every step was checked to be possible before.
 
-use delivery_impls::core::consumer::HandlerFailed;
+use delivery_impls::core::consumer::{HandlerFailed, Task};
 use delivery_impls::core::deliveries::Subscription;
 use delivery_impls::core::delivery::{ConsumerId, DeliveryId};
 use delivery_impls::data::record::{Publish, Record};
+use delivery_model::pipeline::Settles;
 use delivery_model::vocab::{DeliveryRef, MessageId, Move, Position};
 
 use super::{NOW, PEER, Whereabouts, World, orders, submission};
@@ -32,18 +33,7 @@ impl World {
             Move::HandOff { position } => self.hand_off(position),
             Move::DeadLetter { position } => self.broker.dead_letter(position).expect(WORKS),
             Move::Deliver { hand } => self.deliver(hand),
-            Move::Handle { hand } if self.crashes(hand) => {
-                let (_, consumer) = self.held(hand);
-                self.give_back_all_of(consumer);
-                self.restart_consumer(consumer);
-            }
-            Move::Handle { hand } => {
-                let poisoned = self.poisoned;
-                self.handle(hand, |record| match poisoned == Some(record.message) {
-                    true => Err(HandlerFailed),
-                    false => Ok(()),
-                });
-            }
+            Move::Handle { hand } => self.handle_next(hand),
             Move::Remember { hand } => self.remember(hand),
             Move::SyncSettles => self.broker.sync_settles().expect(WORKS),
             Move::Settle { hand } => self.settle(hand),
@@ -100,6 +90,36 @@ impl World {
         self.consumer_mut(hand_off.consumer).deliver(hand_off);
     }
 
+    /// A delivery is handled, or, where the settle is part of the transaction, all of a batch.
+    fn handle_next(&mut self, hand: DeliveryRef) {
+        let (_, consumer) = self.held(hand);
+        let its = &self.consumers[usize::from(consumer.0)];
+        let is_whole = its.is_batching() && self.constants.pipeline.consumer.settles == Settles::WithEffect;
+        let hands: Vec<DeliveryRef> = match is_whole {
+            true => {
+                let to_handle = its.hands().filter(|(_, task)| *task == Task::Handle);
+                to_handle.map(|(id, _)| self.hand(id)).collect()
+            }
+            false => vec![hand],
+        };
+        let fails = |hand: &DeliveryRef| self.poisoned.is_some() && self.message_of_hand(*hand) == self.poisoned;
+        match hands.iter().copied().find(|hand| self.crashes(*hand) || fails(hand)) {
+            Some(hand) if self.crashes(hand) => {
+                self.give_back_all_of(consumer);
+                self.restart_consumer(consumer);
+            }
+            Some(hand) => self.handle(hand, |_| Err(HandlerFailed)),
+            // The names of later ones may change with each that ends.
+            None => {
+                let ids: Vec<DeliveryId> = hands.into_iter().map(|hand| self.held(hand).0).collect();
+                for id in ids {
+                    let consumer = &mut self.consumers[usize::from(consumer.0)];
+                    consumer.handle(id, &mut self.inventory, |_| Ok(())).expect(WORKS);
+                }
+            }
+        }
+    }
+
     pub(super) fn handle(&mut self, hand: DeliveryRef, handler: impl FnOnce(&Record) -> Result<(), HandlerFailed>) {
         let (id, consumer) = self.held(hand);
         let consumer = &mut self.consumers[usize::from(consumer.0)];
@@ -122,10 +142,19 @@ impl World {
     }
 
     fn record_settle(&mut self, hand: DeliveryRef) {
+        for (id, consumer) in self.settled_with(hand) {
+            let request = self.settles.remove(&id).expect("the settle is on the wire");
+            let outcome = self.broker.settle(NOW, request).expect(WORKS);
+            self.consumer_mut(consumer).handle_settled(id, outcome);
+        }
+    }
+
+    /// The hand-offs whose settles travel with that of this one, itself included: those of its batch.
+    pub(super) fn settled_with(&self, hand: DeliveryRef) -> Vec<(DeliveryId, ConsumerId)> {
         let (id, consumer) = self.held(hand);
-        let request = self.settles.remove(&id).expect("the settle is on the wire");
-        let outcome = self.broker.settle(NOW, request).expect(WORKS);
-        self.consumer_mut(consumer).handle_settled(id, outcome);
+        let its = &self.consumers[usize::from(consumer.0)];
+        let is_with = |it: &DeliveryId| *it == id || its.is_batching() && its.task(*it) == Some(Task::AwaitSettled);
+        self.settles.keys().copied().filter(is_with).map(|id| (id, consumer)).collect()
     }
 
     /// The broker drops what it may, where nothing is lost by it that a crash could still lose.
