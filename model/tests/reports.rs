@@ -181,6 +181,11 @@ fn a_confirm_does_not_wait_for_the_followers() {
 }
 
 #[test]
+fn a_checkpoint_ahead_of_a_truncated_log_hides_new_messages() {
+    check("kurrentdb-3972", PropertyId::AckedNotLost, &[Fault::Failover], |it| it.broker.hands_off = HandsOff::Synced);
+}
+
+#[test]
 fn an_ack_floor_ahead_of_the_stream_hides_new_messages() {
     check("nats-server-5412", PropertyId::AckedNotLost, &[Fault::BrokerCrash], |it| {
         it.broker.hands_off = HandsOff::Synced;
@@ -222,6 +227,13 @@ fn an_automatic_commit_covers_what_is_still_at_work() {
 fn a_rebalance_repeats_what_was_not_committed() {
     check("dekaf-2063", PropertyId::NoDuplicateEffect, &[Fault::Rebalance], |it| {
         it.consumer.settles = Settles::WithEffect;
+    });
+}
+
+#[test]
+fn a_failure_in_a_batch_repeats_its_neighbours() {
+    check("powertools-lambda-java-119", PropertyId::NoDuplicateEffect, &[Fault::HandlerFails], |it| {
+        it.consumer.batch = 1;
     });
 }
 
