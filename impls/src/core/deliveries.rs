@@ -136,6 +136,7 @@ impl Deliveries {
             Entry::PutBack(position) => {
                 self.vanished.insert(position);
             }
+            Entry::Forgotten => self.rewind(Position(0)),
             Entry::Truncated(end) => {
                 self.rewind(end);
                 for marks in [&mut self.dead, &mut self.dead_durable, &mut self.vanished] {
@@ -402,6 +403,11 @@ impl Deliveries {
     /// Whether the position was ever handed off since it was last settled or rewound, as far as that is counted.
     pub fn was_handed_off(&self, position: Position) -> bool {
         self.handed.contains(position) || self.max_deliveries > 0 && self.counts.contains_key(&position)
+    }
+
+    /// Whether any position was that is not set aside for good, as far as that is counted.
+    pub fn has_handed_off(&self) -> bool {
+        !self.handed.minus(&self.dead_durable).is_empty() || self.max_deliveries > 0 && !self.counts.is_empty()
     }
 
     /// Who owns a cursor, and in which generation.

@@ -42,6 +42,8 @@ pub enum Entry {
     PutBack(Position),
     /// A follower took over whose log ends here: what was recorded of later positions is void.
     Truncated(Position),
+    /// The group lost its place, and began anew.
+    Forgotten,
 }
 
 impl Entry {
@@ -62,6 +64,7 @@ impl Entry {
             Entry::Dropped(position) => (10, position.0, 0),
             Entry::PutBack(position) => (11, position.0, 0),
             Entry::Truncated(end) => (12, end.0, 0),
+            Entry::Forgotten => (13, 0, 0),
         };
         let mut bytes = [tag; Entry::BYTES];
         bytes[1..9].copy_from_slice(&u64::to_le_bytes(first));
@@ -101,6 +104,7 @@ impl Entry {
             10 => Entry::Dropped(Position(first)),
             11 => Entry::PutBack(Position(first)),
             12 => Entry::Truncated(Position(first)),
+            13 => Entry::Forgotten,
             found => return Err(DecodeError::Tag { of: "ledger entry", offset, found }),
         })
     }

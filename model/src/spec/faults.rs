@@ -132,7 +132,10 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
         Fault::Rewind => {
             let passed = state.settled | state.done[usize::from(state.owner)] & !state.dead;
             let was_handed_off = |position: usize| state.handed.at(position) > 0 || state.live.at(position) != 0;
-            let marked = |position: &usize| passed & bit(*position) != 0 || was_handed_off(*position);
+            let is_dead = |position: usize| state.dead & bit(position) != 0;
+            let marked = |position: &usize| {
+                passed & bit(*position) != 0 || was_handed_off(*position) && !is_dead(*position)
+            };
             let back = (0..usize::from(state.synced)).filter(marked);
             back.for_each(|position| found(Strike::Rewind { position: Position(position as u64) }));
         }
@@ -482,9 +485,13 @@ fn skip_to_end(state: &mut State) {
 }
 
 fn group_has_something_to_lose(settings: &Settings, state: &State) -> bool {
-    let mut reset = *state;
-    forget_group(settings, &mut reset);
-    settings.consumer.settles != Settles::WithEffect && reset != *state
+    let is_current = |(hand, holding): (DeliveryRef, Holding)| {
+        settings.cursor && !state.is_superseded(hand) && holding.stage != Stage::Settling
+    };
+    let skips = || settings.broker.new_group == NewGroup::Latest && state.synced > 0;
+    let has_place = || state.settled | state.rejected != 0 || state.handed != Default::default() || skips();
+    let has_work = || state.has_live_hands() || state.done != [0; 2] || state.hands().any(is_current);
+    settings.consumer.settles != Settles::WithEffect && (has_place() || has_work())
 }
 
 /// A dead letter is put back: its record is appended again, durably.

@@ -476,6 +476,10 @@ impl State {
         (self.settled, self.dead)
     }
 
+    pub(super) fn has_live_hands(&self) -> bool {
+        self.live != Nibbles::default()
+    }
+
     pub(super) fn has_hands(&self) -> bool {
         self.live != Nibbles::default() || self.has_late_hands()
     }

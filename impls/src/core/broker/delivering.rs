@@ -130,7 +130,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
             NewGroup::Earliest => Position(0),
             NewGroup::Latest => self.log.synced(),
         };
-        self.reset_group(Position(0), latest)
+        self.reset_group(Entry::Forgotten, Positions::below(latest))
     }
 
     /// Records a settle that arrived at this instant; refuses it if its lease had ended by then. If the settle finishes the
@@ -200,7 +200,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if to < start || to > end {
             return Err(RewindError::NotInLog { to, start, end });
         }
-        Ok(self.reset_group(to, to)?)
+        Ok(self.reset_group(Entry::Rewound(to), Positions::default())?)
     }
 
     /// A consumer joins a group that follows a cursor. A group without a position begins where the settings say.
@@ -219,19 +219,17 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         is_at_broker && is_latest && is_there_something && !self.deliveries.is_placed()
     }
 
-    /// Nothing from `to` on is settled or leased any more, but for what comes before `from`: that is passed over.
-    fn reset_group(&mut self, to: Position, from: Position) -> Result<Generation, StoreError> {
+    /// What this entry says of the group becomes true. No lease stays, and these positions are passed over.
+    fn reset_group(&mut self, reset: Entry, passed: Positions) -> Result<Generation, StoreError> {
         let (owner, Generation(generation)) = self.deliveries.owner();
         let incarnation = self.steps.incarnation_after_rewind(self.deliveries.leases().incarnation());
         let mut entries = vec![Entry::Started(incarnation)];
         if self.deliveries.subscription() == Subscription::Cursor {
             entries.push(Entry::Owned(owner, Generation(generation + 1)));
         }
-        entries.push(Entry::Rewound(to));
-        if to < from {
-            let passed = Positions::below(from).minus(&Positions::below(to)).minus(self.deliveries.dead());
-            entries.extend(passed.runs().map(|(start, end)| Entry::Settled(start, end)));
-        }
+        entries.push(reset);
+        let passed = passed.minus(self.deliveries.dead());
+        entries.extend(passed.runs().map(|(start, end)| Entry::Settled(start, end)));
         self.note(&entries)?;
         *self.deliveries.leases_mut() = Leases::new(incarnation);
         Ok(self.deliveries.owner().1)

@@ -93,12 +93,13 @@ pub fn class(step: &Step) -> u8 {
     }
 }
 
+/// Beyond the model's bounds, which only a simulation meets, several share a class.
 fn of_message(message: MessageId) -> u8 {
-    message.0 as u8 - 1
+    ((message.0 - 1) % MESSAGES_MAX as u64) as u8
 }
 
 fn of_position(position: Position) -> u8 {
-    position.0 as u8
+    (position.0 % LOG_MAX as u64) as u8
 }
 
 fn of_hand(hand: DeliveryRef) -> u8 {

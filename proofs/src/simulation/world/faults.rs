@@ -1,14 +1,11 @@
 //! What may go wrong, and what it does to wires, disks and cores. A fault that would change nothing is not possible.
 
-use crate::mutants::Mutant;
-use delivery_impls::core::broker::Broker;
 use delivery_impls::core::consumer::{Consumer, HandlerFailed, Task};
 use delivery_impls::core::delivery::ConsumerId;
 use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::Verdict;
 use delivery_impls::store::EffectStore;
-use delivery_impls::store::simulated::SimulatedJournal;
-use delivery_model::pipeline::{Acks, DeadLettering, Delivers, OnRestart, Settles};
+use delivery_model::pipeline::{Acks, DeadLettering, Delivers, NewGroup, OnRestart, Settles};
 use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Strike, Target};
 
 use super::offers::message;
@@ -253,22 +250,17 @@ impl World {
         if self.constants.pipeline.consumer.settles == Settles::WithEffect {
             return false;
         }
-        let mut forgetful = self.broker.clone();
-        forgetful.forget_group().expect("the disk works");
-        let place = |broker: &Broker<SimulatedJournal, Mutant>| {
-            let deliveries = broker.deliveries();
-            let counted: Vec<bool> =
-                (0..broker.log().end().0).map(|position| deliveries.was_handed_off(Position(position))).collect();
-            (deliveries.settled().clone(), deliveries.durable().clone(), deliveries.rejected().clone(), counted)
-        };
-        let has_leases = self.broker.deliveries().leases().live().next().is_some();
+        let (log, deliveries) = (self.broker.log(), self.broker.deliveries());
+        let skips = self.constants.pipeline.broker.new_group == NewGroup::Latest && log.synced() > Position(0);
+        let has_place = !deliveries.settled().is_empty() || !deliveries.rejected().is_empty() || deliveries.has_handed_off();
+        let has_leases = deliveries.leases().live().next().is_some();
         let has_done = self.consumers.iter().any(|consumer| !consumer.inbox().done().is_empty());
         let has_current = self.consumers.iter().any(|consumer| {
             let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
             on_wire.into_iter().any(|hand_off| hand_off.generation >= consumer.generation())
                 || consumer.hands().any(|(hand, _)| consumer.is_current(hand))
         });
-        has_leases || has_done || self.follows_cursor() && has_current || place(&forgetful) != place(&self.broker)
+        skips || has_place || has_leases || has_done || self.follows_cursor() && has_current
     }
 
     fn forget_group(&mut self) {
