@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use delivery_model::vocab::Position;
+
 use super::delivery::{ConsumerId, DeliveryId};
 use crate::data::positions::Positions;
 
@@ -30,6 +32,11 @@ pub struct Subscribers {
 }
 
 impl Subscribers {
+    /// What consumers have finished in their own stores counts up to here only.
+    pub fn go_back(&mut self, to: Position) {
+        self.by_id.values_mut().for_each(|subscriber| subscriber.finished.truncate(to));
+    }
+
     /// A consumer connects, in the place of what was known of it.
     pub fn insert(&mut self, consumer: ConsumerId, subscriber: Subscriber) {
         self.by_id.insert(consumer, subscriber);

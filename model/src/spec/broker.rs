@@ -149,7 +149,9 @@ fn make_room(settings: &Settings, state: &mut State) {
         return;
     }
     let oldest = unfinished(settings, state).trailing_zeros() as usize;
-    state.synced = state.synced.max(oldest as u8 + 1);
+    if oldest >= state.synced.into() {
+        sync(state);
+    }
     drop_record(settings, state, oldest);
 }
 
@@ -158,6 +160,7 @@ pub(super) fn drop_record(settings: &Settings, state: &mut State, position: usiz
     state.dead |= bit(position);
     state.dead_synced |= bit(position);
     state.vanish(settings, position);
+    forget_done(settings, state);
     state.handed.set(position, 0);
     state.rejected &= !bit(position);
 }
@@ -295,6 +298,7 @@ pub(super) fn dead_letter(settings: &Settings, state: &mut State, position: Posi
     let place = position.0 as usize;
     state.dead |= bit(place);
     state.rejected &= !bit(place);
+    forget_done(settings, state);
     if settings.broker.dead_lettering != DeadLettering::AtLeastOnce {
         state.dead_synced |= bit(place);
         state.handed.set(place, 0);
@@ -335,12 +339,20 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
 
 /// These positions are settled: durably at once, or at the next sync.
 pub(super) fn mark_settled(settings: &Settings, state: &mut State, positions: u8) {
-    state.settled |= positions & !state.dead;
+    // A store of the consumer's own knows nothing of what is set aside. That matters where that can be lost.
+    let knows_dead = !(settings.loses_records && settings.consumer.settles == Settles::WithEffect);
+    state.settled |= if knows_dead { positions & !state.dead } else { positions };
     state.rejected &= !state.settled;
     if !settings.settles_lazily || settings.consumer.settles == Settles::WithEffect {
         state.settled_synced = state.settled;
-        // What cannot be forgotten any more needs no note in the consumers' memory either.
-        state.done = state.done.map(|done| done & !state.settled);
+    }
+    forget_done(settings, state);
+}
+
+/// What cannot be forgotten any more, and what is set aside, needs no note in the consumers' memory either.
+fn forget_done(settings: &Settings, state: &mut State) {
+    if !settings.settles_lazily || settings.consumer.settles == Settles::WithEffect {
+        state.done = state.done.map(|done| done & !(state.settled | state.dead));
     }
 }
 

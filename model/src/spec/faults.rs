@@ -130,12 +130,11 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             );
         }
         Fault::Rewind => {
-            let passed = state.settled | state.done[usize::from(state.owner)] & !state.dead;
+            let passed = (state.settled | state.done[usize::from(state.owner)]) & !state.dead;
             let was_handed_off = |position: usize| state.handed.at(position) > 0 || state.live.at(position) != 0;
             let is_dead = |position: usize| state.dead & bit(position) != 0;
-            let marked = |position: &usize| {
-                passed & bit(*position) != 0 || was_handed_off(*position) && !is_dead(*position)
-            };
+            let marked =
+                |position: &usize| passed & bit(*position) != 0 || was_handed_off(*position) && !is_dead(*position);
             let back = (0..usize::from(state.synced)).filter(marked);
             back.for_each(|position| found(Strike::Rewind { position: Position(position as u64) }));
         }
@@ -146,7 +145,7 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             hop.into_iter().for_each(|place| found(Strike::DeadLetterLost { position: Position(place as u64) }));
         }
         Fault::Redrive => {
-            let dead_letters = state.dead & !state.vanished;
+            let dead_letters = state.dead & !state.vanished & super::state::below(state.log_len.into());
             positions(dead_letters).for_each(|position| found(Strike::Redrive { position }));
         }
         Fault::RecordExpired => {
@@ -482,15 +481,13 @@ fn would_skip(settings: &Settings, state: &State) -> bool {
 fn skip_to_end(state: &mut State) {
     state.settled = super::state::below(state.synced.into()) & !state.dead;
     state.settled_synced = state.settled;
+    state.rejected &= !state.settled;
 }
 
 fn group_has_something_to_lose(settings: &Settings, state: &State) -> bool {
-    let is_current = |(hand, holding): (DeliveryRef, Holding)| {
-        settings.cursor && !state.is_superseded(hand) && holding.stage != Stage::Settling
-    };
     let skips = || settings.broker.new_group == NewGroup::Latest && state.synced > 0;
     let has_place = || state.settled | state.rejected != 0 || state.handed != Default::default() || skips();
-    let has_work = || state.has_live_hands() || state.done != [0; 2] || state.hands().any(is_current);
+    let has_work = || state.has_live_hands() || state.done.iter().any(|done| done & !state.dead != 0);
     settings.consumer.settles != Settles::WithEffect && (has_place() || has_work())
 }
 

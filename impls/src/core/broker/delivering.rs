@@ -148,7 +148,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
         if request.covers.end() > self.log.end() {
             // The log has lost it, and no other record has taken its position.
-            self.deliveries.leases_mut().give_back(request.hand);
+            if request.finishes {
+                self.deliveries.leases_mut().give_back(request.hand);
+            }
             return Ok(SettleOutcome::Refused);
         }
         let is_checked = self.settings.leases == pipeline::Leases::Checked;
@@ -200,6 +202,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if to < start || to > end {
             return Err(RewindError::NotInLog { to, start, end });
         }
+        self.subscribers.go_back(to);
         Ok(self.reset_group(Entry::Rewound(to), Positions::default())?)
     }
 

@@ -136,7 +136,8 @@ impl<S: ConsumerSteps> Consumer<S> {
         if let Some(finished) = finished {
             self.inbox.forget_done(&finished);
             if self.is_current(hand) {
-                self.stored.extend(&finished);
+                // What is committed elsewhere is the broker's to know, and to lose.
+                self.stored.extend(&finished.minus(&self.committed));
             }
         }
         match is_to_remember {

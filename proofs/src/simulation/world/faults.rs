@@ -252,15 +252,12 @@ impl World {
         }
         let (log, deliveries) = (self.broker.log(), self.broker.deliveries());
         let skips = self.constants.pipeline.broker.new_group == NewGroup::Latest && log.synced() > Position(0);
-        let has_place = !deliveries.settled().is_empty() || !deliveries.rejected().is_empty() || deliveries.has_handed_off();
+        let has_place =
+            !deliveries.settled().is_empty() || !deliveries.rejected().is_empty() || deliveries.has_handed_off();
         let has_leases = deliveries.leases().live().next().is_some();
-        let has_done = self.consumers.iter().any(|consumer| !consumer.inbox().done().is_empty());
-        let has_current = self.consumers.iter().any(|consumer| {
-            let on_wire = self.hand_offs.values().filter(|hand_off| hand_off.consumer == consumer.id());
-            on_wire.into_iter().any(|hand_off| hand_off.generation >= consumer.generation())
-                || consumer.hands().any(|(hand, _)| consumer.is_current(hand))
-        });
-        skips || has_place || has_leases || has_done || self.follows_cursor() && has_current
+        let has_done =
+            self.consumers.iter().any(|consumer| !consumer.inbox().done().minus(deliveries.dead()).is_empty());
+        skips || has_place || has_leases || has_done
     }
 
     fn forget_group(&mut self) {
