@@ -350,7 +350,7 @@ pub(super) fn mark_settled(settings: &Settings, state: &mut State, positions: u8
 }
 
 /// What cannot be forgotten any more, and what is set aside, needs no note in the consumers' memory either.
-fn forget_done(settings: &Settings, state: &mut State) {
+pub(super) fn forget_done(settings: &Settings, state: &mut State) {
     if !settings.settles_lazily || settings.consumer.settles == Settles::WithEffect {
         state.done = state.done.map(|done| done & !(state.settled | state.dead));
     }

@@ -3,7 +3,7 @@
 //! A fault that would change nothing is not offered: it would only spend its budget.
 
 use super::bounds::LOG_MAX;
-use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfinished, used_up};
+use super::broker::{drop_record, forget_done, next_hand_off, slide_dedup_window, store, unfinished, used_up};
 use super::consumer::{has_worker, waits};
 use super::settings::Settings;
 use super::state::{Holding, MessageIndex, Phase, Stage, State, Transmission, bit, id, index};
@@ -459,7 +459,7 @@ fn reset_group(settings: &Settings, state: &mut State, position: usize) {
 fn forget_group(settings: &Settings, state: &mut State) {
     reset_group(settings, state, 0);
     if settings.broker.new_group == NewGroup::Latest {
-        skip_to_end(state);
+        skip_to_end(settings, state);
     }
 }
 
@@ -467,7 +467,7 @@ fn forget_group(settings: &Settings, state: &mut State) {
 /// one. Whoever keeps its positions in its own store begins there.
 fn place_group(settings: &Settings, state: &mut State) {
     if would_skip(settings, state) {
-        skip_to_end(state);
+        skip_to_end(settings, state);
     }
 }
 
@@ -478,10 +478,11 @@ fn would_skip(settings: &Settings, state: &State) -> bool {
 }
 
 /// The group begins behind the last record that could be handed off.
-fn skip_to_end(state: &mut State) {
+fn skip_to_end(settings: &Settings, state: &mut State) {
     state.settled = super::state::below(state.synced.into()) & !state.dead;
     state.settled_synced = state.settled;
     state.rejected &= !state.settled;
+    forget_done(settings, state);
 }
 
 fn group_has_something_to_lose(settings: &Settings, state: &State) -> bool {
