@@ -50,8 +50,16 @@ fn remembers(pipeline: &mut Pipeline) {
     pipeline.consumer.remembers = Remembers::WithEffect;
 }
 
-fn replicates(pipeline: &mut Pipeline) {
-    pipeline.broker.acks = Acks::Replicated;
+fn settles_duplicates(pipeline: &mut Pipeline) {
+    pipeline.consumer.on_duplicate = OnDuplicate::Settle;
+}
+
+fn tries_again(pipeline: &mut Pipeline) {
+    pipeline.producer.on_refusal = OnRefusal::Retry;
+}
+
+fn accepts_anyone(pipeline: &mut Pipeline) {
+    pipeline.broker.forgotten_producers = ForgottenProducers::Accept;
 }
 
 fn sets_aside(pipeline: &mut Pipeline) {
@@ -91,23 +99,17 @@ fn a_retry_that_is_published_before_the_ack_is_handled_twice() {
 
 #[test]
 fn a_refusal_for_want_of_replicas_is_not_tried_again() {
-    check("librdkafka-1421", PropertyId::SubmittedNotLost, &[Fault::PublishRefused], |it| {
-        it.producer.on_refusal = OnRefusal::Retry;
-    });
+    check("librdkafka-1421", PropertyId::SubmittedNotLost, &[Fault::PublishRefused], tries_again);
 }
 
 #[test]
 fn what_a_full_queue_refuses_is_not_tried_again() {
-    check("lavinmq-1357", PropertyId::SubmittedNotLost, &[], |it| {
-        it.producer.on_refusal = OnRefusal::Retry;
-    });
+    check("lavinmq-1357", PropertyId::SubmittedNotLost, &[], tries_again);
 }
 
 #[test]
 fn a_bumped_epoch_stores_what_was_in_flight_again() {
-    check("librdkafka-4953", PropertyId::NoDuplicateEffect, &[Fault::PublishReordered], |it| {
-        it.producer.on_refusal = OnRefusal::Retry;
-    });
+    check("librdkafka-4953", PropertyId::NoDuplicateEffect, &[Fault::PublishReordered], tries_again);
 }
 
 #[test]
@@ -126,16 +128,12 @@ fn a_position_that_is_committed_before_its_publish_loses() {
 
 #[test]
 fn a_producer_that_was_forgotten_is_refused() {
-    check("redpanda-22670", PropertyId::SubmittedNotLost, &[Fault::DedupForgotten], |it| {
-        it.broker.forgotten_producers = ForgottenProducers::Accept;
-    });
+    check("redpanda-22670", PropertyId::SubmittedNotLost, &[Fault::DedupForgotten], accepts_anyone);
 }
 
 #[test]
 fn an_unknown_producer_id_never_comes_through() {
-    check("aiokafka-510", PropertyId::SubmittedNotLost, &[Fault::DedupForgotten], |it| {
-        it.broker.forgotten_producers = ForgottenProducers::Accept;
-    });
+    check("aiokafka-510", PropertyId::SubmittedNotLost, &[Fault::DedupForgotten], accepts_anyone);
 }
 
 #[test]
@@ -172,12 +170,12 @@ fn retention_is_shorter_than_the_lag() {
 
 #[test]
 fn a_failover_loses_what_was_enqueued() {
-    check("sidekiq-3811", PropertyId::AckedNotLost, &[Fault::Failover], replicates);
+    check("sidekiq-3811", PropertyId::AckedNotLost, &[Fault::Failover], |it| it.broker.acks = Acks::Replicated);
 }
 
 #[test]
 fn a_confirm_does_not_wait_for_the_followers() {
-    check("lavinmq-2002", PropertyId::AckedNotLost, &[Fault::Failover], replicates);
+    check("lavinmq-2002", PropertyId::AckedNotLost, &[Fault::Failover], |it| it.broker.acks = Acks::Replicated);
 }
 
 #[test]
@@ -281,10 +279,13 @@ fn nobody_looks_at_the_dead_letters() {
 }
 
 #[test]
+fn a_duplicate_that_is_ignored_freezes_its_partition() {
+    check("wolverine-2639", PropertyId::AckedNotLost, &[Fault::PublishAckLost], settles_duplicates);
+}
+
+#[test]
 fn a_duplicate_that_is_ignored_becomes_a_dead_letter_and_is_put_back() {
-    check("tomodachi-2074", PropertyId::NoDuplicateEffect, &[Fault::SettleLost, Fault::Redrive], |it| {
-        it.consumer.on_duplicate = OnDuplicate::Settle;
-    });
+    check("tomodachi-2074", PropertyId::NoDuplicateEffect, &[Fault::SettleLost, Fault::Redrive], settles_duplicates);
 }
 
 #[test]
