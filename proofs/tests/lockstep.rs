@@ -55,6 +55,9 @@ fn every_preset_walks_in_lockstep() {
     assert_eq!((in_full, presets::ALL.len()), (10, 20));
 }
 
+/// A walk under one kind of fault ends after so many states, which most do not have.
+const STATES_OF_A_FAULT: usize = 8_000;
+
 /// Each kind of fault, alone and twice, with two messages.
 #[test]
 fn every_fault_walks_in_lockstep() {
@@ -66,7 +69,7 @@ fn every_fault_walks_in_lockstep() {
             if fault == Fault::PublishReordered {
                 pipeline.producer.in_flight = 2;
             }
-            if !check(&pipeline, 2).struck.contains_key(&fault) {
+            if !check_within(STATES_OF_A_FAULT, &pipeline, 2).struck.contains_key(&fault) {
                 idle.push((pipeline.name, fault));
             }
         }

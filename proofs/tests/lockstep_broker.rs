@@ -28,10 +28,7 @@ fn check(pipeline: &Pipeline, fault: Fault) -> usize {
 
 /// Every way to settle and to follow the log.
 fn groups() -> impl Iterator<Item = (Settles, Commits, Delivers)> {
-    let settles = Settles::ALL
-        .iter()
-        .filter(|it| **it != Settles::InBackground)
-        .flat_map(|settles| Commits::ALL.iter().map(move |commits| (*settles, *commits)));
+    let settles = Settles::ALL.iter().flat_map(|settles| Commits::ALL.iter().map(move |commits| (*settles, *commits)));
     settles.flat_map(|(settles, commits)| Delivers::ALL.iter().map(move |delivers| (settles, commits, *delivers)))
 }
 
