@@ -26,6 +26,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     let settle = select(&[SettleRule::AfterEffect, SettleRule::BeforeEffect]);
     let words = (select(&Level::ALL), select(&Obligation::ALL), settle);
     (words, any::<bool>(), any::<bool>()).prop_map(|((level, obligation, settle), dead_letters, ordered)| Rules {
+        requeues: false,
         sets_aside: true,
         level,
         obligation,

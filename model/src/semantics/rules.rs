@@ -4,6 +4,7 @@
 
 use super::property::{PropertyId, PropertySet};
 use crate::pipeline::{DeadLetters, Level, Obligation, Pipeline, Semantics, Settles};
+use crate::vocab::Fault;
 
 /// In which order a message's effect and the confirmation of its settle must come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,12 +32,14 @@ pub struct Rules {
     pub level: Level,
     /// Which messages must not be lost.
     pub obligation: Obligation,
-    /// Messages may be dead-lettered.
+    /// Messages may be dead-lettered, and stay so.
     pub sets_aside: bool,
     /// A dead-lettered message counts as not lost.
     pub dead_letters: bool,
     /// First deliveries in submission order are claimed.
     pub ordered: bool,
+    /// A message may be settled because it was published again.
+    pub requeues: bool,
     /// How effects and settles must follow each other.
     pub settle: SettleRule,
 }
@@ -46,7 +49,7 @@ impl Rules {
     /// are taken as allowed, since whoever recorded one has a broker that makes them.
     pub fn bare(level: Level, obligation: Obligation) -> Self {
         let settle = SettleRule::AfterEffect;
-        Rules { level, obligation, sets_aside: true, dead_letters: true, ordered: false, settle }
+        Rules { level, obligation, sets_aside: true, dead_letters: true, ordered: false, requeues: false, settle }
     }
 
     /// The same rules where this semantics is expected.
@@ -83,9 +86,11 @@ impl From<&Pipeline> for Rules {
         Rules {
             level: pipeline.level,
             obligation: pipeline.obligation,
-            sets_aside,
+            // One that is put back may well have its effect afterwards.
+            sets_aside: sets_aside && pipeline.faults.of(Fault::Redrive) == 0,
             dead_letters: sets_aside && pipeline.dead_letters == DeadLetters::Pay,
             ordered: pipeline.ordered,
+            requeues: pipeline.consumer.requeues_failures(),
             settle,
         }
     }

@@ -3,7 +3,8 @@
 //! Which of the two is the [`SettleRule`]. Only confirmed settles count: of one that was refused or is unknown nothing
 //! follows. Under [`SettleRule::AfterEffect`] any earlier effect of the message in the group state will do, since a
 //! repetition that is recognised has none of its own. Under [`SettleRule::BeforeEffect`] the settle that comes too late
-//! is the breach, so that a consumer which never settles breaks nothing; one settle covers all later effects.
+//! is the breach, so that a consumer which never settles breaks nothing; one settle covers all later effects. Not watched where
+//! a message that was published again is settled without an effect.
 
 use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite, rules::SettleRule};
 use crate::vocab::{Event, EventKind, SettleOutcome};
@@ -35,8 +36,8 @@ impl Property for SettledAfterEffect {
     type Bounded = ();
     type Unbounded = ();
 
-    fn is_watched(_: &Rules) -> bool {
-        true
+    fn is_watched(rules: &Rules) -> bool {
+        !rules.requeues
     }
 }
 
