@@ -9,6 +9,10 @@ use crate::pipeline::Pipeline;
 /// The three reference pipelines, which `check` takes when it is given none.
 pub const REFERENCES: [&str; 3] = ["at-most-once", "at-least-once", "exactly-once"];
 
+/// The first so many presets are the references and one reading of each family of products, which the README's table has. The
+/// others split families by how a product is run.
+pub const FAMILIES: usize = 20;
+
 macro_rules! presets {
     ($($name:literal),* $(,)?) => {
         /// Every preset: its name and its file.

@@ -46,7 +46,7 @@
 //! Stored positions only grow, but for a rewind.
 //!
 //! **A crash of the broker** and its restart are one step. It loses any suffix of the log beyond the last sync, settles
-//! that were recorded lazily, its memory of identities (rebuilt or forgotten), and everything on the wires: attempts, acks,
+//! that were recorded lazily and not synced since (log and settles are synced apart), its memory of identities (rebuilt or forgotten), and everything on the wires: attempts, acks,
 //! hand-offs, settles. Late copies that a network or an old incarnation holds arrive afterwards. What consumers are at
 //! work on stays in their hands: with a lease each, it is late from then on; the owner of a cursor goes on with it.
 //!
@@ -57,6 +57,38 @@
 //! **A new generation** of a cursor begins when it passes to the other consumer, and with a rewind. Its owner goes by what
 //! is committed: what it had finished but not committed is done again, and what it still has of an earlier generation is
 //! no part of what it commits from then on.
+//!
+//! **A failed handler.** `release` gives the delivery back. `dead-letter` asks the broker to set the position aside, which a
+//! broker that checks leases refuses to whoever comes late. `requeue` publishes the message again at the end of the log; its
+//! consumer waits until the copy is durable, and then settles. A crash in between leaves both.
+//!
+//! **A dead letter** is set aside in one durable step (`dead-lettering = "with-settle"`); or published and then settled, and may
+//! vanish on the way (`at-most-once`, with the fault `dead-letter-lost`); or published until that is confirmed and settled at the
+//! next sync, so that a crash in between brings it, and perhaps the message, again (`at-least-once`).
+//!
+//! **`settles = "in-background"`** lets the settle go out at any moment after the delivery. With a cursor it covers what was
+//! received. A delivery whose settle is out ends with its handling, whatever that came to.
+//!
+//! **A batch** gathers until the first of its deliveries is handled, and is over before the next delivery is received. Its effects
+//! are made one by one, in the order of positions (`with-effect`: in one transaction), and one settle goes out for all. One
+//! failure ends all of them as `on-failure` says.
+//!
+//! **`outbox = "cursor"`** takes a message's number for its row's position. A row that becomes visible behind one that was read is
+//! never sent. The stored position is one past the last finished row that has nothing unfinished before it (`after-ack`), or
+//! past every row that was read (`before-publish`). A restart goes on from there.
+//!
+//! **`on-refusal = "new-epoch"`** empties the wires to and from the producer, registers the next epoch, and sends all that is
+//! unfinished again, numbered from 0 in a new session. With `on-restart = "outbox"` a restart keeps that session.
+//!
+//! **A full queue** (`capacity`) refuses, or drops the oldest record that is not settled, whether or not it is in hand. Of a
+//! cursor, everything that is not committed counts.
+//!
+//! **Positions come again** where a crash loses what was handed off before it was durable (`hands-off = "appended"`), or where a
+//! follower takes over that lacks records (`failover`). What is in hand stays what it was, and is remembered by its identity.
+//! After a crash the ledger still has what was recorded of the lost positions; after a failover it does not.
+//!
+//! **A group without a position** begins at the first record, or behind the last durable one (`new-group`): after
+//! `group-forgotten`, and, where it follows a cursor and nothing was ever committed, whenever a consumer comes again or takes over.
 
 mod described;
 mod error;

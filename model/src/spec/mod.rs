@@ -11,12 +11,12 @@
 //!   the fault `lease-expiry`.
 //! * Everything on a wire between two parties vanishes when either crashes. A message that arrives all the same is the
 //!   run in which it arrived just before, or the fault `producer-zombie`.
-//! * Only synced records are handed off.
+//! * Only synced records are handed off, unless `hands-off` says otherwise.
 //!
 //! Architecture Invariant: nothing here knows what "exactly once" means. The spec says what happens; `semantics` judges.
 //!
 //! What is left out: time (a deadline is a step that may be taken), sizes of payloads, more than one producer, more than
-//! one group, several brokers. Bounds of the state's encoding are in [`bounds`].
+//! one group, several brokers (a follower is what a failover leaves). Bounds of the state's encoding are in [`bounds`].
 
 mod batch;
 pub mod bounds;
