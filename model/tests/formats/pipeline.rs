@@ -96,29 +96,41 @@ fn toml_spells_every_setting_out() {
         dead-letters = "pay"
 
         [producer]
-        attempts   = "until-acked"
-        identity   = "sequence"
-        on-restart = "outbox"
-        on-refusal = "retry"
-        in-flight  = 1
+        attempts      = "until-acked"
+        identity      = "sequence"
+        on-restart    = "outbox"
+        on-refusal    = "retry"
+        outbox        = "rows"
+        relay-commits = "after-ack"
+        in-flight     = 1
 
         [broker]
-        acks             = "after-sync"
-        dedup            = "sequence"
-        dedup-window     = 0
-        dedup-on-restart = "rebuilt"
-        fencing          = true
-        delivers         = "until-settled"
-        records-settles  = "after-sync"
-        leases           = "checked"
-        max-deliveries   = 0
+        acks                = "after-sync"
+        dedup               = "sequence"
+        dedup-window        = 0
+        dedup-on-restart    = "rebuilt"
+        answers-duplicates  = "ack"
+        forgotten-producers = "accept"
+        fencing             = true
+        capacity            = 0
+        overflow            = "refuse"
+        hands-off           = "synced"
+        delivers            = "until-settled"
+        records-settles     = "after-sync"
+        leases              = "checked"
+        max-deliveries      = 0
+        dead-lettering      = "with-settle"
+        new-group           = "earliest"
 
         [consumer]
-        settles    = "after-effect"
-        commits    = "each"
-        remembers  = "with-effect"
-        on-failure = "release"
-        workers    = 1
+        settles      = "after-effect"
+        commits      = "each"
+        remembers    = "with-effect"
+        on-failure   = "release"
+        on-duplicate = "settle"
+        batch        = 1
+        prefetch     = 0
+        workers      = 1
 
         [faults]
         total            = 2

@@ -36,25 +36,25 @@ fn an_unknown_key_is_refused_with_the_allowed_ones() {
     refused(
         "[producer]\nattempts = \"once\"\nin_flight = 1\n",
         expect![
-            "line 3, `producer.in_flight`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, in-flight"
+            "line 3, `producer.in_flight`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"
         ],
     );
     refused(
         "[broker]\nack = \"never\"\n",
         expect![
-            "line 2, `broker.ack`: unknown key; allowed here: acks, dedup, dedup-window, dedup-on-restart, fencing, delivers, records-settles, leases, max-deliveries"
+            "line 2, `broker.ack`: unknown key; allowed here: acks, dedup, dedup-window, dedup-on-restart, answers-duplicates, forgotten-producers, fencing, capacity, overflow, hands-off, delivers, records-settles, leases, max-deliveries, dead-lettering, new-group"
         ],
     );
     refused(
         "[consumer]\n\n\nworker = 1\n",
         expect![
-            "line 4, `consumer.worker`: unknown key; allowed here: settles, commits, remembers, on-failure, workers"
+            "line 4, `consumer.worker`: unknown key; allowed here: settles, commits, remembers, on-failure, on-duplicate, batch, prefetch, workers"
         ],
     );
     refused(
         "[faults]\nbroker-crsh = 1\n",
         expect![
-            "line 2, `faults.broker-crsh`: unknown key; allowed here: total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, handler-fails, poison, rewind"
+            "line 2, `faults.broker-crsh`: unknown key; allowed here: total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, handler-fails, handler-crashes, poison, rewind, dead-letter-lost, redrive, commit-reordered, failover, record-expired, group-forgotten, rebalance"
         ],
     );
     refused(
@@ -66,7 +66,7 @@ fn an_unknown_key_is_refused_with_the_allowed_ones() {
     refused(
         "producer.attemps = \"once\"\n",
         expect![
-            "line 1, `producer.attemps`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, in-flight"
+            "line 1, `producer.attemps`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"
         ],
     );
 }
@@ -97,7 +97,7 @@ fn an_unknown_word_is_refused_with_the_allowed_ones() {
     );
     refused(
         "[broker]\nacks = \"always\"\n",
-        expect![[r#"line 2, `broker.acks`: found "always"; allowed: "never", "on-receipt", "after-sync""#]],
+        expect![[r#"line 2, `broker.acks`: found "always"; allowed: "never", "on-receipt", "after-sync", "replicated""#]],
     );
     refused(
         "[broker]\ndedup = \"\"\n",
@@ -121,9 +121,7 @@ fn an_unknown_word_is_refused_with_the_allowed_ones() {
     );
     refused(
         "[consumer]\nsettles = \"never\"\n",
-        expect![[
-            r#"line 2, `consumer.settles`: found "never"; allowed: "before-effect", "after-effect", "with-effect""#
-        ]],
+        expect![[r#"line 2, `consumer.settles`: found "never"; allowed: "before-effect", "after-effect", "with-effect", "in-background""#]],
     );
     refused(
         "[consumer]\ncommits = \"all\"\n",
@@ -164,9 +162,7 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     );
     refused(
         "producer = \"once\"\n",
-        expect![[
-            r#"line 1, `producer`: found "once"; allowed: a table with the keys attempts, identity, on-restart, on-refusal, in-flight"#
-        ]],
+        expect![[r#"line 1, `producer`: found "once"; allowed: a table with the keys attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"#]],
     );
     refused(
         "[producer]\nattempts = true\n",
@@ -187,7 +183,7 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     refused("[broker]\nfencing = 1\n", expect!["line 2, `broker.fencing`: found 1; allowed: true, false"]);
     refused(
         "[broker]\nacks = { after = \"sync\" }\n",
-        expect![[r#"line 2, `broker.acks`: found a table; allowed: "never", "on-receipt", "after-sync""#]],
+        expect![[r#"line 2, `broker.acks`: found a table; allowed: "never", "on-receipt", "after-sync", "replicated""#]],
     );
     refused(
         "[broker]\ndedup-window = 1.0\n",
@@ -200,7 +196,7 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     refused(
         "[[faults]]\ntotal = 1\n",
         expect![
-            "line 1, `faults`: found a list; allowed: a table with the keys total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, handler-fails, poison, rewind"
+            "line 1, `faults`: found a list; allowed: a table with the keys total, publish-lost, publish-refused, publish-ack-lost, publish-duplicated, publish-reordered, producer-crash, producer-zombie, broker-crash, delivery-lost, consumer-crash, settle-lost, lease-expiry, dedup-forgotten, handler-fails, handler-crashes, poison, rewind, dead-letter-lost, redrive, commit-reordered, failover, record-expired, group-forgotten, rebalance"
         ],
     );
 }
@@ -357,7 +353,7 @@ fn json_is_refused_with_the_path_of_keys() {
     );
     refused(
         serde_json::json!({ "producer": { "atempts": 1 } }),
-        expect!["`producer.atempts`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, in-flight"],
+        expect!["`producer.atempts`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"],
     );
     refused(serde_json::json!({ "level": null }), expect![[r#"`level`: found null; allowed: "delivery", "effect""#]]);
     refused(

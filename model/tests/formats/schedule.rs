@@ -115,6 +115,8 @@ fn a_written_schedule_is_for_people_to_read() {
               "identity": "sequence",
               "on-restart": "outbox",
               "on-refusal": "retry",
+              "outbox": "rows",
+              "relay-commits": "after-ack",
               "in-flight": 1
             },
             "broker": {
@@ -122,17 +124,27 @@ fn a_written_schedule_is_for_people_to_read() {
               "dedup": "sequence",
               "dedup-window": 0,
               "dedup-on-restart": "rebuilt",
+              "answers-duplicates": "ack",
+              "forgotten-producers": "accept",
               "fencing": true,
+              "capacity": 0,
+              "overflow": "refuse",
+              "hands-off": "synced",
               "delivers": "until-settled",
               "records-settles": "after-sync",
               "leases": "checked",
-              "max-deliveries": 0
+              "max-deliveries": 0,
+              "dead-lettering": "with-settle",
+              "new-group": "earliest"
             },
             "consumer": {
               "settles": "after-effect",
               "commits": "each",
               "remembers": "with-effect",
               "on-failure": "release",
+              "on-duplicate": "settle",
+              "batch": 1,
+              "prefetch": 0,
               "workers": 1
             },
             "faults": {
@@ -209,6 +221,7 @@ fn every_step_is_written_by_its_word_and_what_it_names() {
         {"step":"receive-late","message":1} broker receives a late copy of message 1
         {"step":"append","message":1} broker decides about message 1
         {"step":"sync"} broker syncs
+        {"step":"sync-settles"} broker syncs its settles
         {"step":"ack","message":1} broker acks message 1
         {"step":"take-reply","message":1} order service takes the reply about message 1
         {"step":"time-out","message":1} order service stops waiting for message 1
@@ -233,8 +246,16 @@ fn every_step_is_written_by_its_word_and_what_it_names() {
         {"step":"lease-expiry","hand":{"position":4,"late":true}} fault lease-expiry: position 4 (lease ended)
         {"step":"dedup-forgotten"} fault dedup-forgotten
         {"step":"handler-fails","hand":{"position":4,"late":true}} fault handler-fails: position 4 (lease ended)
+        {"step":"handler-crashes","message":1} fault handler-crashes: message 1
         {"step":"poison","message":1} fault poison: message 1
         {"step":"rewind","position":3} fault rewind: to position 3
+        {"step":"dead-letter-lost","position":3} fault dead-letter-lost: to position 3
+        {"step":"redrive","position":3} fault redrive: to position 3
+        {"step":"commit-reordered","message":1} fault commit-reordered: message 1
+        {"step":"failover","keeps":2} fault failover: keeps 2 records
+        {"step":"record-expired","position":3} fault record-expired: to position 3
+        {"step":"group-forgotten"} fault group-forgotten
+        {"step":"rebalance"} fault rebalance
     "#]]
     .assert_eq(&lines.collect::<String>());
 }
