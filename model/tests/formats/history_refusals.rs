@@ -197,7 +197,9 @@ fn an_unknown_key_or_word_is_refused_with_the_allowed_ones() {
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"fault","fault":"fire"}"#,
-        expect![[r#"line 2: found `fault` "fire"; expected one of "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#]],
+        expect![[
+            r#"line 2: found `fault` "fire"; expected one of "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#
+        ]],
     );
 }
 
@@ -253,7 +255,9 @@ fn a_missing_key_is_refused_with_what_belongs_there() {
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"heal"}"#,
-        expect![[r#"line 2: found "heal" without `fault`; expected one of "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#]],
+        expect![[
+            r#"line 2: found "heal" without `fault`; expected one of "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#
+        ]],
     );
 }
 

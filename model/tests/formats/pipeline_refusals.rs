@@ -97,7 +97,9 @@ fn an_unknown_word_is_refused_with_the_allowed_ones() {
     );
     refused(
         "[broker]\nacks = \"always\"\n",
-        expect![[r#"line 2, `broker.acks`: found "always"; allowed: "never", "on-receipt", "after-sync", "replicated""#]],
+        expect![[
+            r#"line 2, `broker.acks`: found "always"; allowed: "never", "on-receipt", "after-sync", "replicated""#
+        ]],
     );
     refused(
         "[broker]\ndedup = \"\"\n",
@@ -121,7 +123,9 @@ fn an_unknown_word_is_refused_with_the_allowed_ones() {
     );
     refused(
         "[consumer]\nsettles = \"never\"\n",
-        expect![[r#"line 2, `consumer.settles`: found "never"; allowed: "before-effect", "after-effect", "with-effect", "in-background""#]],
+        expect![[
+            r#"line 2, `consumer.settles`: found "never"; allowed: "before-effect", "after-effect", "with-effect", "in-background""#
+        ]],
     );
     refused(
         "[consumer]\ncommits = \"all\"\n",
@@ -162,7 +166,9 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     );
     refused(
         "producer = \"once\"\n",
-        expect![[r#"line 1, `producer`: found "once"; allowed: a table with the keys attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"#]],
+        expect![[
+            r#"line 1, `producer`: found "once"; allowed: a table with the keys attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"#
+        ]],
     );
     refused(
         "[producer]\nattempts = true\n",
@@ -183,7 +189,9 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     refused("[broker]\nfencing = 1\n", expect!["line 2, `broker.fencing`: found 1; allowed: true, false"]);
     refused(
         "[broker]\nacks = { after = \"sync\" }\n",
-        expect![[r#"line 2, `broker.acks`: found a table; allowed: "never", "on-receipt", "after-sync", "replicated""#]],
+        expect![[
+            r#"line 2, `broker.acks`: found a table; allowed: "never", "on-receipt", "after-sync", "replicated""#
+        ]],
     );
     refused(
         "[broker]\ndedup-window = 1.0\n",
@@ -353,7 +361,9 @@ fn json_is_refused_with_the_path_of_keys() {
     );
     refused(
         serde_json::json!({ "producer": { "atempts": 1 } }),
-        expect!["`producer.atempts`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"],
+        expect![
+            "`producer.atempts`: unknown key; allowed here: attempts, identity, on-restart, on-refusal, outbox, relay-commits, in-flight"
+        ],
     );
     refused(serde_json::json!({ "level": null }), expect![[r#"`level`: found null; allowed: "delivery", "effect""#]]);
     refused(

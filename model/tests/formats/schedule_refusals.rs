@@ -67,7 +67,9 @@ fn a_members_mistake_is_refused_with_its_path() {
     );
     refused(
         r#"{"format":"delivery-schedule","version":1,"pipeline":{"broker":{"acks":"later"}},"messages":1}"#,
-        expect![[r#"`pipeline.broker.acks`: found "later"; allowed: "never", "on-receipt", "after-sync", "replicated""#]],
+        expect![[
+            r#"`pipeline.broker.acks`: found "later"; allowed: "never", "on-receipt", "after-sync", "replicated""#
+        ]],
     );
     refused(
         r#"{"format":"delivery-schedule","version":1,"pipeline":{"broker":{"acks":"never"}},"messages":1}"#,
@@ -120,11 +122,15 @@ fn a_faults_mistake_is_refused_with_what_its_kind_allows() {
     fault_refused("7", expect!["`faults[0]`: found 7; allowed: a table"]);
     fault_refused(
         "{}",
-        expect![[r#"`faults[0].fault`: missing; expected "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#]],
+        expect![[
+            r#"`faults[0].fault`: missing; expected "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#
+        ]],
     );
     fault_refused(
         r#"{"fault":"fire"}"#,
-        expect![[r#"`faults[0].fault`: found "fire"; allowed: "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#]],
+        expect![[
+            r#"`faults[0].fault`: found "fire"; allowed: "publish-lost", "publish-refused", "publish-ack-lost", "publish-duplicated", "publish-reordered", "producer-crash", "producer-zombie", "broker-crash", "delivery-lost", "consumer-crash", "settle-lost", "lease-expiry", "dedup-forgotten", "handler-fails", "handler-crashes", "poison", "rewind", "dead-letter-lost", "redrive", "commit-reordered", "failover", "record-expired", "group-forgotten", "rebalance""#
+        ]],
     );
     fault_refused(r#"{"fault":"publish-ack-lost"}"#, expect![[r#"`faults[0].of`: missing; expected "ack""#]]);
     fault_refused(
@@ -161,7 +167,9 @@ fn a_faults_mistake_is_refused_with_what_its_kind_allows() {
     );
     fault_refused(
         r#"{"fault":"broker-crash","after":"apend","message":1}"#,
-        expect![[r#"`faults[0].after`: found "apend"; allowed: "submit", "attempt", "receive", "receive-late", "append", "sync", "sync-settles", "ack", "take-reply", "time-out", "hand-off", "deliver", "handle", "remember", "settle", "record-settle", "dead-letter""#]],
+        expect![[
+            r#"`faults[0].after`: found "apend"; allowed: "submit", "attempt", "receive", "receive-late", "append", "sync", "sync-settles", "ack", "take-reply", "time-out", "hand-off", "deliver", "handle", "remember", "settle", "record-settle", "dead-letter""#
+        ]],
     );
     fault_refused(
         r#"{"fault":"broker-crash","after":"append","message":1,"keeps":-1}"#,
