@@ -244,7 +244,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         }
         if message >= self.read_to {
             self.read_to = MessageId(message.0 + 1);
-            if self.settings.relay_commits == RelayCommits::BeforePublish {
+            if self.relay_commits() == RelayCommits::BeforePublish {
                 self.store.advance(self.read_to)?;
             }
         }
@@ -252,7 +252,11 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     }
 
     fn reads_by_position(&self) -> bool {
-        self.settings.outbox == OutboxRead::Cursor && self.settings.on_restart != OnRestart::Forgets
+        self.steps.reads(self.settings.outbox) == OutboxRead::Cursor && self.settings.on_restart != OnRestart::Forgets
+    }
+
+    fn relay_commits(&self) -> RelayCommits {
+        self.steps.relay_commits(self.settings.relay_commits)
     }
 
     fn numbers_when_read(&self) -> bool {
@@ -394,7 +398,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     /// Nothing is left to do for the message: its row goes.
     fn finish(&mut self, message: MessageId) -> Result<(), StoreError> {
         self.outbox.take(message);
-        if self.reads_by_position() && self.settings.relay_commits == RelayCommits::AfterAck {
+        if self.reads_by_position() && self.relay_commits() == RelayCommits::AfterAck {
             return self.go_past(message);
         }
         match self.settings.on_restart {

@@ -73,6 +73,20 @@ impl BrokerSteps for Mutant {
         }
     }
 
+    fn answer_to_overflow(&self) -> Verdict {
+        match self {
+            Mutant::OverflowAcked => Verdict::Acked(None),
+            _ => Sound.answer_to_overflow(),
+        }
+    }
+
+    fn sync_copy<J: Journal>(&self, log: &mut Log<J>) -> Result<(), StoreError> {
+        match self {
+            Mutant::CopyUnsynced => Ok(()),
+            _ => Sound.sync_copy(log),
+        }
+    }
+
     fn may_confirm(&self, position: Position, synced: Position, is_duplicate: bool) -> bool {
         match self {
             Mutant::AckBeforeSync => true,
@@ -117,6 +131,10 @@ impl BrokerSteps for Mutant {
         let has = [candidates.has, &[&requeued]].concat();
         let never_handed_off = Candidates { has: &has, ..candidates.clone() };
         Sound.next(deliveries, &never_handed_off).or_else(|| Sound.next(deliveries, candidates))
+    }
+
+    fn is_placed(&self, deliveries: &Deliveries) -> bool {
+        *self != Mutant::PositionIgnored && Sound.is_placed(deliveries)
     }
 
     fn record_hand_off<J: Journal>(&self, ledger: &mut Ledger<J>, entry: Entry) -> Result<(), StoreError> {

@@ -105,6 +105,12 @@ mutants! {
             "Kafka, delivery.timeout.ms: a send that timed out is the application's to send again";
         WindowIgnored: "more messages are in flight than the settings allow",
             "Kafka, max.in.flight.requests.per.connection: above 1, a retry may change the order";
+        RowsReadByPosition: "the rows of the outbox are read by position, so that a row that commits behind a later one \
+            is never read",
+            "Eventuous/eventuous #222: a number given first and committed last is passed over";
+        PositionStoredOnAttempt: "a relay that reads by position stores its position when it transmits, before \
+            anything is confirmed",
+            "GoogleCloudPlatform/pubsub #174: a relay acks at its source what has not reached Kafka yet";
     }
     Broker {
         AckBeforeSync: "the confirmation goes out when the record is appended, before it is durable",
@@ -116,6 +122,8 @@ mutants! {
             "apache/pulsar #5218";
         FailedStoreAcked: "an attempt that could not be stored is confirmed",
             "rabbitmq/rabbitmq-server #1893: a publish to a crashed queue was acked";
+        OverflowAcked: "a full queue confirms the attempt that it has no room for",
+            "rabbitmq/rabbitmq-server #8966: a full queue with reject-publish drops what its transaction confirms";
         GapAccepted: "a sequence number beyond the next one is stored like any other",
             "KIP-98: such a number must be refused";
         WindowOneShort: "the memory of seen messages covers one record less than its window",
@@ -143,6 +151,12 @@ mutants! {
             "apache/pulsar #22709: acknowledgements were lost in restarts";
         SettleTakenAsCumulative: "a settle is recorded for every earlier position too",
             "RabbitMQ, consumer acknowledgements: the flag multiple";
+        CopyUnsynced: "a message that failed is published again and settled, before the copy is durable",
+            "spring-attic/spring-cloud-stream-binder-rabbit #310: a message is published again without a confirm, and \
+            acked at once";
+        PositionIgnored: "a group that has a position begins at the end of the log all the same when its consumer \
+            comes again",
+            "spring-projects/spring-kafka #110: whoever takes over what was not committed begins at the end";
         LeaseUnchecked: "a stale settle is recorded like any other",
             "nats-io/nats-server #4786";
         LeaseEndsEarly: "a lease is taken for over while its time still runs, so that the settle is refused and the \

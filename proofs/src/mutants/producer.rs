@@ -4,6 +4,7 @@ use delivery_impls::core::outbox::Outbox;
 use delivery_impls::core::steps::{ProducerSteps, Sound};
 use delivery_impls::data::record::{Identity, Payload, Verdict};
 use delivery_impls::store::{OutboxStore, StoreError};
+use delivery_model::pipeline::{OutboxRead, RelayCommits};
 use delivery_model::vocab::{Epoch, MessageId, Outcome};
 
 use super::Mutant;
@@ -27,6 +28,20 @@ impl ProducerSteps for Mutant {
         match self {
             Mutant::TakenUpUnderNewNumber => None,
             _ => Sound.number_of_row(own),
+        }
+    }
+
+    fn reads(&self, setting: OutboxRead) -> OutboxRead {
+        match self {
+            Mutant::RowsReadByPosition => OutboxRead::Cursor,
+            _ => Sound.reads(setting),
+        }
+    }
+
+    fn relay_commits(&self, setting: RelayCommits) -> RelayCommits {
+        match self {
+            Mutant::PositionStoredOnAttempt => RelayCommits::BeforePublish,
+            _ => Sound.relay_commits(setting),
         }
     }
 

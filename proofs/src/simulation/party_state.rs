@@ -129,7 +129,7 @@ impl PartyState for Seen<'_> {
         let decision = match self.world.broker().decision()? {
             PublishDecision::Store => party_state::Decision::Store,
             PublishDecision::Duplicate => party_state::Decision::Duplicate,
-            PublishDecision::Refuse => party_state::Decision::Refuse,
+            PublishDecision::Refuse | PublishDecision::Overflow => party_state::Decision::Refuse,
         };
         Some(Received { message: record.message, epoch: record.epoch, decision })
     }

@@ -104,7 +104,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         let identity = record.identity;
         let position = self.log.append(record)?;
         self.steps.remember_stored(&mut self.memory, position, identity);
-        self.log.sync()
+        self.steps.sync_copy(&mut self.log)
     }
 
     /// The consumer of a delivery asks for its position to be set aside. Like a settle, that is refused once the lease has
@@ -219,7 +219,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         let is_at_broker = self.deliveries.subscription() == Subscription::Cursor && !self.is_settled_elsewhere();
         let is_there_something = self.log.synced() > Position(0);
         let is_latest = self.settings.new_group == NewGroup::Latest;
-        is_at_broker && is_latest && is_there_something && !self.deliveries.is_placed()
+        is_at_broker && is_latest && is_there_something && !self.steps.is_placed(&self.deliveries)
     }
 
     /// What this entry says of the group becomes true. No lease stays, and these positions are passed over.

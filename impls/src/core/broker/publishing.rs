@@ -81,6 +81,8 @@ pub enum PublishDecision {
     Duplicate,
     /// It comes from an older epoch, or something before it is missing.
     Refuse,
+    /// The queue is full: refuse it.
+    Overflow,
 }
 
 impl<J: Journal, S: BrokerSteps> Broker<J, S> {
@@ -156,6 +158,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
                 self.owe(waiting, &publish, stored, true);
             }
             PublishDecision::Refuse => self.answer(&waiting, &publish, Verdict::Refused),
+            PublishDecision::Overflow => self.answer(&waiting, &publish, self.steps.answer_to_overflow()),
         }
         Ok(true)
     }
@@ -188,7 +191,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         let decision = self.steps.decide(self.memory.judge(record.identity));
         match decision {
             PublishDecision::Store if self.settings.overflow == Overflow::Refuse && self.is_full() => {
-                PublishDecision::Refuse
+                PublishDecision::Overflow
             }
             decision => decision,
         }

@@ -62,6 +62,16 @@ pub trait BrokerSteps: Value {
         Verdict::Refused
     }
 
+    /// What is said to an attempt for which a full queue has no room.
+    fn answer_to_overflow(&self) -> Verdict {
+        Verdict::Refused
+    }
+
+    /// Makes the copy of a record that was published again durable, before the record itself is settled.
+    fn sync_copy<J: Journal>(&self, log: &mut Log<J>) -> Result<(), StoreError> {
+        log.sync()
+    }
+
     /// Whether a record may be confirmed: once it is durable.
     fn may_confirm(&self, position: Position, synced: Position, is_duplicate: bool) -> bool {
         let _ = is_duplicate;
@@ -91,6 +101,11 @@ pub trait BrokerSteps: Value {
     /// What comes next for a consumer.
     fn next(&self, deliveries: &Deliveries, candidates: &Candidates<'_>) -> Option<Next> {
         deliveries.next(candidates)
+    }
+
+    /// Whether a group that follows a cursor has a position to go on from.
+    fn is_placed(&self, deliveries: &Deliveries) -> bool {
+        deliveries.is_placed()
     }
 
     /// Records a hand-off that happens only once or is counted, before it happens.

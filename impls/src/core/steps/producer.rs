@@ -1,5 +1,6 @@
 //! The producer's steps.
 
+use delivery_model::pipeline::{OutboxRead, RelayCommits};
 use delivery_model::vocab::{Epoch, MessageId, Outcome};
 
 use super::Value;
@@ -22,6 +23,16 @@ pub trait ProducerSteps: Value {
     /// Under which number a row of an earlier incarnation is transmitted, given its own; none: under a new one.
     fn number_of_row(&self, own: Option<u64>) -> Option<u64> {
         own
+    }
+
+    /// How the outbox is read, given the setting.
+    fn reads(&self, setting: OutboxRead) -> OutboxRead {
+        setting
+    }
+
+    /// When the position of a reader is stored, given the setting.
+    fn relay_commits(&self, setting: RelayCommits) -> RelayCommits {
+        setting
     }
 
     /// How many messages may wait for a reply at once, given the setting.

@@ -1,8 +1,8 @@
 //! How the broker's bugs come out that are on the side of delivering.
 
 use delivery_model::pipeline::{
-    Commits, DeadLetters, Dedup, DedupOnRestart, Delivers, Identity, Leases, Level, Pipeline, RecordsSettles,
-    Remembers, Settles,
+    Commits, DeadLetters, Dedup, DedupOnRestart, Delivers, Identity, Leases, Level, NewGroup, Obligation, OnFailure,
+    Pipeline, RecordsSettles, Remembers, Settles,
 };
 use delivery_model::schedule::StepWord;
 use delivery_model::semantics::PropertyId;
@@ -45,6 +45,19 @@ pub(super) fn story(mutant: Mutant, pipeline: &mut Pipeline) -> Option<Story> {
             pipeline.consumer.workers = 2;
             Story::new(2, &[consumer_crash(StepWord::RecordSettle, 2)], PropertyId::SubmittedNotLost)
                 .twin(|it| it.consumer.commits = Commits::Highest)
+        }
+        // Its record is settled, and the broker crashes before the copy is durable.
+        Mutant::CopyUnsynced => {
+            (pipeline.consumer.commits, pipeline.consumer.on_failure) = (Commits::Prefix, OnFailure::Requeue);
+            pipeline.obligation = Obligation::Acked;
+            let faults = [at(Fault::HandlerFails, StepWord::Handle, 1), broker_crash(StepWord::RecordSettle, 1)];
+            Story::new(1, &faults, PropertyId::AckedNotLost).twin(|it| it.consumer.on_failure = OnFailure::Skip)
+        }
+        // The first is committed and the second is in the log when the consumer crashes.
+        Mutant::PositionIgnored => {
+            (pipeline.consumer.commits, pipeline.broker.new_group) = (Commits::Prefix, NewGroup::Latest);
+            pipeline.obligation = Obligation::Acked;
+            Story::new(2, &[consumer_crash(StepWord::RecordSettle, 1)], PropertyId::AckedNotLost)
         }
         // Both consumers are told that their settle counts, and both go on to the effect.
         Mutant::LeaseUnchecked => {

@@ -128,6 +128,7 @@ mod tests {
         let inside = [
             (PropertyId::AckHonesty, Mutant::AckBeforeSync),
             (PropertyId::AckHonesty, Mutant::DuplicateAckedBeforeSync),
+            (PropertyId::AckHonesty, Mutant::OverflowAcked),
             (PropertyId::DedupHonesty, Mutant::SeenBeforeStored),
             (PropertyId::DedupHonesty, Mutant::GapAccepted),
             (PropertyId::DedupCompleteness, Mutant::DedupNotRebuilt),

@@ -1,6 +1,8 @@
 //! How the producer's bugs come out.
 
-use delivery_model::pipeline::{Acks, Attempts, Dedup, Identity, Obligation, OnRefusal, OnRestart, Pipeline};
+use delivery_model::pipeline::{
+    Acks, Attempts, Dedup, Identity, Obligation, OnRefusal, OnRestart, OutboxRead, Pipeline, RelayCommits,
+};
 use delivery_model::schedule::StepWord;
 use delivery_model::semantics::PropertyId;
 use delivery_model::vocab::Fault;
@@ -66,6 +68,16 @@ pub(super) fn story(mutant: Mutant, pipeline: &mut Pipeline) -> Option<Story> {
             pipeline.ordered = true;
             (pipeline.producer.identity, pipeline.broker.dedup) = (Identity::None, Dedup::None);
             Story::new(2, &lost, PropertyId::Order).twin(|it| it.producer.in_flight = 2)
+        }
+        // The row of the first becomes visible when the second has been read.
+        Mutant::RowsReadByPosition => {
+            let reordered = [at(Fault::CommitReordered, StepWord::Submit, 1)];
+            Story::new(2, &reordered, PropertyId::SubmittedNotLost).twin(|it| it.producer.outbox = OutboxRead::Cursor)
+        }
+        Mutant::PositionStoredOnAttempt => {
+            pipeline.producer.outbox = OutboxRead::Cursor;
+            Story::new(1, &crash(StepWord::Attempt, 1), PropertyId::SubmittedNotLost)
+                .twin(|it| it.producer.relay_commits = RelayCommits::BeforePublish)
         }
         _ => return None,
     })

@@ -1,7 +1,7 @@
 //! How the broker's bugs come out that are on the side of publishing.
 
 use delivery_model::pipeline::{
-    Acks, Dedup, DedupOnRestart, Identity, Obligation, OnRestart, Pipeline, Remembers, Settles,
+    Acks, Dedup, DedupOnRestart, Identity, Obligation, OnRestart, Overflow, Pipeline, Remembers, Settles,
 };
 use delivery_model::schedule::StepWord;
 use delivery_model::semantics::PropertyId;
@@ -31,6 +31,11 @@ pub(super) fn story(mutant: Mutant, pipeline: &mut Pipeline) -> Option<Story> {
         Mutant::FailedStoreAcked => {
             pipeline.obligation = Obligation::Acked;
             Story::new(1, &refused, PropertyId::AckedNotLost).twin(|it| it.broker.acks = Acks::OnReceipt)
+        }
+        // The second comes while the first is not settled: no fault is needed.
+        Mutant::OverflowAcked => {
+            (pipeline.broker.capacity, pipeline.obligation) = (1, Obligation::Acked);
+            Story::new(2, &[], PropertyId::AckedNotLost).twin(|it| it.broker.overflow = Overflow::DropOldest)
         }
         // The third overtakes the second, which is then taken for an old one.
         Mutant::GapAccepted => {
