@@ -45,16 +45,32 @@ impl Model for Without {
 
 /// What the protocol's own check of this fault's mark comes to, where these faults may strike and one is deleted.
 fn fired(mark: Fault, faults: &[Fault], messages: u32, deleted: Option<Fault>) -> Verdict {
-    let pipeline = reference(faults, |it| {
+    let mut pipeline = reference(faults, |it| {
         it.producer.in_flight = 2;
         it.faults = it.faults.capped(1);
     });
+    if faults == [mark] {
+        needed_by(mark, &mut pipeline);
+    }
     let model = Without { protocol: Protocol::new(&pipeline, messages).expect("they fit"), deleted };
     let properties = model.protocol.properties();
     let check = properties.iter().find(|property| property.name == mark.word()).expect("each fault has a check");
     let reached = |moment: &Moment, _: &[Step]| u64::from((check.condition)(&model.protocol, moment));
     let checks = Checks::new(vec![Check::sometimes(mark.word())], reached);
     Walk::new(&model).checks(checks).stop_when_decided().run().finding(mark.word()).expect("it was checked").verdict
+}
+
+/// What the reference lacks for the fault to strike: a cursor, or dead letters.
+fn needed_by(fault: Fault, pipeline: &mut Pipeline) {
+    match fault {
+        Fault::Rebalance => pipeline.consumer.commits = Commits::Prefix,
+        Fault::DeadLetterLost | Fault::Redrive => {
+            pipeline.consumer.on_failure = OnFailure::DeadLetter;
+            pipeline.broker.dead_lettering = DeadLettering::AtMostOnce;
+            pipeline.faults = pipeline.faults.with(Fault::Poison, 1).capped(2);
+        }
+        _ => {}
+    }
 }
 
 /// Two messages where the fault is the only one, so that it can strike; one where any other may, so that nothing else marks it.
