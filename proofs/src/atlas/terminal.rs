@@ -19,11 +19,8 @@ use super::search::Story;
 const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
 const NAME: usize = 23;
 const CLAIM: usize = 26;
-/// The width of the columns of single faults: three for each.
-const SINGLES: usize = 3 * Fault::ALL.len();
-/// The width of the columns for no fault, for the usual faults and for any faults, before and after the single
-/// faults.
-const ENDS: usize = 4 + 7 + 5;
+/// The width of the column of a single fault.
+const SINGLE: usize = 3;
 /// The column at which the lists of fault sets begin.
 const LIST: usize = 24;
 /// The width of a fault in the legend: its abbreviation, its name, a mark, and two blanks.
@@ -37,24 +34,13 @@ pub fn chart(pages: &[Page], ink: Ink, width: usize) -> String {
         let rows: String = pages.iter().map(|page| format!("{}\n", row(page))).collect();
         format!("{}\n{rows}\n", ink.strong(&head))
     };
-    let singles: String = Fault::ALL.iter().map(|&fault| format!(" {}", fault.row().code)).collect();
-    let (start, end) = (format!("{:NAME$}{:CLAIM$}NONE", "PIPELINE", "CLAIM"), "  USUAL  ANY");
-    let tables = if width >= NAME + CLAIM + SINGLES + ENDS {
-        each(format!("{start}{singles}{end}"), &|page| {
-            format!(
-                "{}{}  {}{}{}",
-                name(page),
-                claim(page, ink),
-                none(page, ink),
-                each_single(page, ink),
-                any(page, ink)
-            )
-        })
-    } else {
-        each(format!("{start}{end}"), &|page| {
-            format!("{}{}  {}{}", name(page), claim(page, ink), none(page, ink), any(page, ink))
-        }) + &each(format!("{:NAME$}{singles}", "PIPELINE"), &|page| name(page) + &each_single(page, ink))
-    };
+    let ends = format!("{:NAME$}{:CLAIM$}NONE  USUAL  ANY", "PIPELINE", "CLAIM");
+    let ends = each(ends, &|page| format!("{}{}  {}{}", name(page), claim(page, ink), none(page, ink), any(page, ink)));
+    let singles = Fault::ALL.chunks((width - NAME) / SINGLE).map(|faults| {
+        let codes: String = faults.iter().map(|fault| format!(" {}", fault.row().code)).collect();
+        each(format!("{:NAME$}{codes}", "PIPELINE"), &|page| name(page) + &each_single(page, faults, ink))
+    });
+    let tables = ends + &singles.collect::<String>();
     wrapped(&bounds(pages), "", 0, width) + "\n" + &tables + &legend(width)
 }
 
@@ -97,12 +83,12 @@ fn none(page: &Page, ink: Ink) -> String {
     survivors(page, std::iter::once(FaultSet::NONE), ink)
 }
 
-fn each_single(page: &Page, ink: Ink) -> String {
+fn each_single(page: &Page, faults: &[Fault], ink: Ink) -> String {
     let cell = |faults: FaultSet| match faults.is_within(page.strikes) {
         true => format!(" {}", survivors(page, std::iter::once(faults), ink)),
         false => "  .".to_owned(),
     };
-    FaultSet::singles().map(cell).collect()
+    faults.iter().map(|&fault| cell(FaultSet::of([fault]))).collect()
 }
 
 fn any(page: &Page, ink: Ink) -> String {
