@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use delivery_model::pipeline::{Delivers, OnFailure, Pipeline};
+use delivery_model::pipeline::{Delivers, Pipeline};
 use delivery_model::vocab::{DeliveryNumber, Position};
 
 use super::delivery::{ConsumerId, DeliveryId};
@@ -106,7 +106,7 @@ impl Deliveries {
             dead_durable: Positions::default(),
             vanished: Positions::default(),
             rejected: Positions::default(),
-            rejects: pipeline.consumer.on_failure == OnFailure::DeadLetter,
+            rejects: pipeline.consumer.rejects_failures(),
             handed: Positions::default(),
             was_rewound: false,
             counts: BTreeMap::new(),
@@ -211,8 +211,7 @@ impl Deliveries {
         &self.rejected
     }
 
-    /// What consumers have stored, or have at work, is not to be set aside (any more).
-    pub fn forget_rejected_of(&mut self, positions: &Positions) {
+    fn forget_rejected_of(&mut self, positions: &Positions) {
         if !self.rejected.is_empty() {
             self.rejected = self.rejected.minus(positions);
         }

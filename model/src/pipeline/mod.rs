@@ -153,7 +153,7 @@ pub struct FaultBudget {
 impl Pipeline {
     /// Whether a message can become a dead letter: after too many deliveries, or because its handler failed.
     pub fn sets_aside(&self) -> bool {
-        self.broker.max_deliveries > 0 || self.consumer.on_failure == OnFailure::DeadLetter
+        self.broker.max_deliveries > 0 || self.consumer.rejects_failures()
     }
 
     /// How many consumers the group has in a model and in the simulation: a second one only where a lease or the cursor can be
@@ -198,6 +198,12 @@ impl Consumer {
     /// Whether the consumer follows a cursor: it commits more than single positions, or stores its positions itself.
     pub fn follows_cursor(&self) -> bool {
         self.commits != Commits::Each || self.settles == Settles::WithEffect
+    }
+
+    /// Whether the broker is asked to set a message aside whose handler failed. Where positions are stored with effects, the
+    /// broker does not know what is settled, and the delivery is given back.
+    pub fn rejects_failures(&self) -> bool {
+        self.on_failure == OnFailure::DeadLetter && self.settles != Settles::WithEffect
     }
 
     /// Whether a message whose handler failed is published again. Where positions are stored with effects, there is no settle

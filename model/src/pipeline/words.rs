@@ -209,7 +209,7 @@ words! {
         Release = "release",
         /// It goes on as if the message were handled, and a later commit covers it. Without a cursor, it is given back.
         Skip = "skip",
-        /// It is set aside as a dead letter.
+        /// It is set aside as a dead letter. With `settles = "with-effect"`, it is given back.
         DeadLetter = "dead-letter",
         /// It is published again at the end of the log, then settled. With `settles = "with-effect"`, it is given back.
         Requeue = "requeue",

@@ -104,8 +104,8 @@ pub(super) fn fail_one(settings: &Settings, state: &mut State, hand: DeliveryRef
     }
     match settings.consumer.on_failure {
         OnFailure::Requeue if settings.consumer.requeues_failures() => return requeue(settings, state, hand),
-        OnFailure::DeadLetter => reject(settings, state, hand),
-        OnFailure::Skip | OnFailure::Requeue | OnFailure::Release => {}
+        OnFailure::DeadLetter if settings.consumer.rejects_failures() => reject(settings, state, hand),
+        OnFailure::Skip | OnFailure::Requeue | OnFailure::DeadLetter | OnFailure::Release => {}
     }
     pass_over(settings, state, hand, settings.consumer.skips_failures());
 }

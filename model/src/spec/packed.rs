@@ -13,7 +13,7 @@ use super::state::{
     FAULT_WORDS, FAULTS_PER_WORD, LateHand, Lost, MessageIndex, Nibbles, Phase, Record, State, Transmission,
 };
 use crate::bits::{Bits, Lanes, ones};
-use crate::pipeline::{DeadLettering, Dedup, Identity, OnFailure, OnRestart, Overflow, Remembers, Settles};
+use crate::pipeline::{DeadLettering, Dedup, Identity, OnRestart, Overflow, Remembers, Settles};
 use crate::vocab::Fault;
 
 /// The words of a state's image.
@@ -282,7 +282,7 @@ impl Layout {
         let remembers = settings.consumer.remembers != Remembers::Nothing;
         let both = settings.consumers > 1;
         let used = |bits: u32, needed: bool| if needed { bits } else { 0 };
-        let rejects = settings.consumer.on_failure == OnFailure::DeadLetter;
+        let rejects = settings.consumer.rejects_failures();
         let sets_aside = settings.deliveries_max > 0 || rejects;
         let drops = settings.broker.capacity > 0 && settings.broker.overflow == Overflow::DropOldest;
         let messages = u32::from(settings.messages);

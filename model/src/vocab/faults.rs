@@ -54,6 +54,11 @@ impl Strikes {
 const PUBLISHING: &[StepWord] = &[Submit, Attempt, Receive, ReceiveLate, Append, Sync, Ack, TakeReply, TimeOut];
 const CONSUMING: &[StepWord] = &[HandOff, Deliver, Handle, Remember, Settle, RecordSettle];
 const ANY: &[StepWord] = &StepWord::ALL;
+/// Its record may still be owed.
+#[rustfmt::skip]
+const BEFORE_IT_IS_SETTLED: &[StepWord] = &[
+    Submit, Attempt, Receive, ReceiveLate, Append, Sync, Ack, TakeReply, TimeOut, HandOff, Deliver, Handle, Remember, Settle,
+];
 
 macro_rules! faults {
     ($(
@@ -184,7 +189,7 @@ faults! {
         { code: "fo", strikes: After ANY, in_real_runs: false, budget: 0 };
     /// A record is dropped by age before it was settled.
     RecordExpired { position: Position } = "record-expired"
-        { code: "re", strikes: After ANY, in_real_runs: false, budget: 0 };
+        { code: "re", strikes: After BEFORE_IT_IS_SETTLED, in_real_runs: false, budget: 0 };
     /// The group's position is lost.
     GroupForgotten = "group-forgotten"
         { code: "gf", strikes: After ANY, in_real_runs: false, budget: 0 };

@@ -110,6 +110,7 @@ fn a_step_that_is_not_possible_is_named() {
 fn every_fault_strikes_at_each_of_its_points() {
     let mut pipeline = presets::named("exactly-once").unwrap();
     pipeline.producer.in_flight = 2;
+    let mut missed = Vec::new();
     for fault in Fault::ALL {
         for &step in fault.row().at {
             // What leads to the points that nothing but a fault leads to.
@@ -130,7 +131,12 @@ fn every_fault_strikes_at_each_of_its_points() {
                 Fault::Rebalance => pipeline.consumer.commits = Commits::Prefix,
                 // There is a dead letter before the last message is through.
                 Fault::Redrive => {
-                    leads = vec![at(Fault::Poison, StepWord::Submit, 1)];
+                    leads = match step {
+                        StepWord::ReceiveLate => vec![at(Fault::PublishDuplicated, StepWord::Attempt, 3)],
+                        StepWord::TimeOut => vec![at(Fault::PublishAckLost, StepWord::Ack, 3)],
+                        _ => Vec::new(),
+                    };
+                    leads.push(at(Fault::Poison, StepWord::Submit, 1));
                     message = if step == StepWord::DeadLetter { 1 } else { 3 };
                 }
                 _ => {}
@@ -150,9 +156,12 @@ fn every_fault_strikes_at_each_of_its_points() {
                 let fired = run.fired.last().copied().flatten();
                 fired.is_some_and(|step| run.steps[step].fault() == Some(fault))
             });
-            assert!(strikes, "{fault} at {}", step.word());
+            if !strikes {
+                missed.push(format!("{fault} at {}", step.word()));
+            }
         }
     }
+    assert_eq!(missed, [""; 0]);
 }
 
 #[test]

@@ -91,9 +91,6 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// A consumer that follows a cursor has these positions behind it, or at work.
     pub fn handle_has(&mut self, consumer: ConsumerId, has: Positions) {
-        if self.is_settled_elsewhere() && self.deliveries.owner().0 == consumer {
-            self.deliveries.forget_rejected_of(&has);
-        }
         if let Some(subscriber) = self.subscribers.of_mut(consumer) {
             subscriber.has = has;
         }

@@ -195,13 +195,11 @@ impl<S: ConsumerSteps> Consumer<S> {
                 self.outputs.push_back(ConsumerOutput::Requeue(record));
                 self.finish_handling(hand);
             }
-            OnFailure::Requeue | OnFailure::Release => self.give_up(hand),
-            // What is committed by its own store is not to be set aside any more.
-            OnFailure::DeadLetter if self.stored.contains(hand.position) => self.give_up(hand),
-            OnFailure::DeadLetter => {
+            OnFailure::DeadLetter if self.settings.rejects_failures() => {
                 self.hands.remove(&hand);
                 self.outputs.push_back(ConsumerOutput::Reject(hand));
             }
+            OnFailure::Requeue | OnFailure::DeadLetter | OnFailure::Release => self.give_up(hand),
         }
     }
 
