@@ -100,12 +100,15 @@ fn is_caught(pipeline: &Pipeline, fault: Fault) -> bool {
     graph.ids().any(|id| audit(&protocol, &graph.state(id), &may_strike).is_err())
 }
 
-/// Every kind that the rules ask about. Whether a lease or a cursor can be taken away they read off the settings: there is a
+/// Every kind that the rules ask about. Whether a lease or a cursor can be taken away, and whether records can, they read off the settings: there is a
 /// second consumer. And the references have no dead letters.
 #[test]
 fn a_rule_that_is_blind_to_a_fault_meets_a_moment_against_the_conditions() {
     let is_asked_about = |fault: &Fault| {
-        !matches!(fault, Fault::LeaseExpiry | Fault::Rebalance | Fault::DeadLetterLost | Fault::Redrive)
+        !matches!(
+            fault,
+            Fault::LeaseExpiry | Fault::Rebalance | Fault::Failover | Fault::DeadLetterLost | Fault::Redrive
+        )
     };
     for fault in Fault::ALL.into_iter().filter(is_asked_about) {
         let pipelined = |it: &mut Pipeline| {
