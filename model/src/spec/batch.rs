@@ -7,7 +7,7 @@
 
 use super::settings::Settings;
 use super::state::{Stage, State};
-use super::{Witness, broker, consumer, faults};
+use super::{Witness, broker, consumer, group};
 use crate::pipeline::Settles;
 use crate::vocab::{DeliveryRef, Move};
 
@@ -108,9 +108,9 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
 
 pub(super) fn lose_settle(settings: &Settings, state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
     match batch_of(settings, state, hand) {
-        None => faults::lose_settle(state, hand, events),
+        None => group::lose_settle(state, hand, events),
         Some(consumer) => {
-            each(state, consumer, Stage::Settling, |state, hand| faults::lose_settle(state, hand, events));
+            each(state, consumer, Stage::Settling, |state, hand| group::lose_settle(state, hand, events));
         }
     }
 }

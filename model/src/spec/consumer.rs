@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::bounds::Bound;
 use super::broker::{covered, mark_settled, store};
-use super::faults::crash_consumer as crash;
+use super::group::crash_consumer as crash;
 use super::settings::Settings;
 use super::state::{Holding, Record, Stage, State, bit, id};
 use super::{CONSUMERS, GROUP, Witness, batch};

@@ -3,13 +3,14 @@
 //! A fault that would change nothing is not offered: it would only spend its budget.
 
 use super::bounds::LOG_MAX;
-use super::broker::{drop_record, forget_done, next_hand_off, slide_dedup_window, store, unfinished, used_up};
+use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfinished, used_up};
 use super::consumer::{has_worker, waits};
+use super::group::{crash_consumer, place_group, skip_to_end, would_skip};
 use super::settings::Settings;
 use super::state::{Holding, MessageIndex, Phase, Stage, State, Transmission, bit, id, index};
 use super::{CONSUMERS, GROUP, Witness, batch, consumer, producer};
 use crate::pipeline::{Acks, DeadLettering, Dedup, Identity, NewGroup, OnRestart, Remembers, Settles};
-use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, SettleOutcome, Strike};
+use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, Strike};
 
 pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut(Strike)) {
     if state.fired_total() >= settings.budget_total() {
@@ -389,39 +390,6 @@ fn restart_changes_memory(settings: &Settings, state: &State) -> bool {
     memory(&restarted) != memory(state)
 }
 
-pub(super) fn lose_settle(state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
-    let Holding { stage, consumer } = state.holding(hand).expect("the settle is on the wire");
-    let message = id(state.message_of(hand));
-    match stage {
-        Stage::SettlingAtWork => state.set_stage(hand, Stage::Confirmed),
-        _ => state.set_holding(hand, None),
-    }
-    events.push(
-        CONSUMERS[usize::from(consumer)],
-        EventKind::Settle {
-            message,
-            group: GROUP,
-            partition: PartitionId::default(),
-            position: Some(hand.position),
-            delivery: None,
-            outcome: SettleOutcome::Unknown,
-        },
-    );
-}
-
-/// The consumer loses all that it has in hand, and its memory.
-pub(super) fn crash_consumer(settings: &Settings, state: &mut State, consumer: u8) {
-    state.end_hands(|holding| holding.consumer == consumer);
-    state.done[usize::from(consumer)] = 0;
-    if settings.consumer.remembers == Remembers::InMemory {
-        state.seen[usize::from(consumer)] = 0;
-        state.forget_lost(bit(consumer.into()));
-    }
-    if state.owner == consumer {
-        place_group(settings, state);
-    }
-}
-
 /// The group is rebalanced: all that the owner has comes late, and the other consumer takes over.
 fn pass_cursor(settings: &Settings, state: &mut State) {
     end_leases(state);
@@ -461,28 +429,6 @@ fn forget_group(settings: &Settings, state: &mut State) {
     if settings.broker.new_group == NewGroup::Latest {
         skip_to_end(settings, state);
     }
-}
-
-/// A consumer joins a group that follows a cursor. Without a position, it begins where the settings say; a rewound group has
-/// one. Whoever keeps its positions in its own store begins there.
-fn place_group(settings: &Settings, state: &mut State) {
-    if would_skip(settings, state) {
-        skip_to_end(settings, state);
-    }
-}
-
-fn would_skip(settings: &Settings, state: &State) -> bool {
-    let is_placed = state.settled | state.dead != 0 || state.fired(Fault::Rewind) > 0;
-    let is_at_broker = settings.cursor && settings.consumer.settles != Settles::WithEffect;
-    is_at_broker && settings.broker.new_group == NewGroup::Latest && !is_placed
-}
-
-/// The group begins behind the last record that could be handed off.
-fn skip_to_end(settings: &Settings, state: &mut State) {
-    state.settled = super::state::below(state.synced.into()) & !state.dead;
-    state.settled_synced = state.settled;
-    state.rejected &= !state.settled;
-    forget_done(settings, state);
 }
 
 fn group_has_something_to_lose(settings: &Settings, state: &State) -> bool {

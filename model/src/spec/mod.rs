@@ -25,6 +25,7 @@ mod commuting;
 mod consumer;
 mod describe;
 mod faults;
+mod group;
 mod packed;
 mod producer;
 mod settings;
