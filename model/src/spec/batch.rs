@@ -5,15 +5,47 @@
 //! other in the order of positions, with an effect each; with settles in the transaction, in one step. Where one fails, all
 //! fail. One settle goes out for all of them, and is recorded or lost as one.
 
+use std::ops::ControlFlow;
+
 use super::settings::Settings;
-use super::state::{Stage, State};
+use super::state::{Holding, Stage, State};
 use super::{Witness, broker, consumer, group};
 use crate::pipeline::Settles;
 use crate::vocab::{DeliveryRef, Move};
 
+/// Every move of the consumers.
+pub(super) fn moves(
+    settings: &Settings,
+    state: &State,
+    found: &mut impl FnMut(Move) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    if !state.has_hands() {
+        return ControlFlow::Continue(());
+    }
+    if settings.consumer.batches() {
+        for consumer in 0..settings.consumers {
+            next(settings, state, consumer).map_or(ControlFlow::Continue(()), &mut *found)?;
+        }
+        let can_join = |holding: &Holding| holding.stage == Stage::OnWire && !has_begun(state, holding.consumer);
+        let mut joining = state.hands().filter(|(_, holding)| can_join(holding));
+        return joining.try_for_each(|(hand, _)| found(Move::Deliver { hand }));
+    }
+    for (hand, holding) in state.hands() {
+        if !consumer::waits(settings, holding.stage) || consumer::has_worker(settings, state, hand, holding.consumer) {
+            found(consumer::next(settings, hand, holding.stage))?;
+        }
+        match holding.stage {
+            Stage::AtWork if settings.consumer.settles == Settles::InBackground => found(Move::Settle { hand })?,
+            Stage::SettlingAtWork => found(Move::RecordSettle { hand })?,
+            _ => {}
+        }
+    }
+    ControlFlow::Continue(())
+}
+
 /// The deliveries of a consumer that have come so far, by position.
 fn at(state: &State, consumer: u8, is_at: impl Fn(Stage) -> bool) -> impl Iterator<Item = DeliveryRef> {
-    let is_its = move |holding: &super::state::Holding| holding.consumer == consumer && is_at(holding.stage);
+    let is_its = move |holding: &Holding| holding.consumer == consumer && is_at(holding.stage);
     state.hands().filter(move |(_, holding)| is_its(holding)).map(|(hand, _)| hand)
 }
 
@@ -53,13 +85,18 @@ fn first_at(state: &State, consumer: u8, stage: Stage) -> Option<DeliveryRef> {
 }
 
 pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, events: &mut impl Witness) {
+    let fails = |state: &State, hand| !consumer::crashes(state, hand) && consumer::fails(state, hand);
     let whole = batch_of(settings, state, hand).filter(|_| settings.consumer.settles == Settles::WithEffect);
     let Some(consumer) = whole else {
-        return consumer::handle(settings, state, hand, events);
+        return match fails(state, hand) {
+            true => fail(settings, state, hand),
+            false => consumer::handle(settings, state, hand, events),
+        };
     };
     let failing = at(state, consumer, |it| it == Stage::AtWork)
         .find(|&hand| consumer::crashes(state, hand) || consumer::fails(state, hand));
     match failing {
+        Some(hand) if fails(state, hand) => fail(settings, state, hand),
         Some(hand) => consumer::handle(settings, state, hand, events),
         None => each(state, consumer, Stage::AtWork, |state, hand| consumer::handle(settings, state, hand, events)),
     }

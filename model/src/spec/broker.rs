@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use super::bounds::{Bound, LOG_MAX, STRAGGLERS_MAX};
-use super::consumer::is_at_work;
 use super::settings::Settings;
 use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
 use super::{BROKER, CONSUMERS, GROUP, Witness};
@@ -362,5 +361,18 @@ pub(super) fn covered(settings: &Settings, state: &State, done: u8) -> Option<us
         Commits::Each => None,
         Commits::Prefix => Some((state.settled | state.dead | done).trailing_ones() as usize),
         Commits::Highest => Some(8 - (state.settled | state.dead | done).leading_zeros() as usize),
+    }
+}
+
+/// A delivery that has come so far keeps a worker: where the settle does not come last, waiting for its confirmation is work
+/// too.
+pub(super) fn is_at_work(settings: &Settings, stage: Stage) -> bool {
+    match stage {
+        Stage::OnWire => false,
+        Stage::Settling => {
+            let waits = matches!(settings.consumer.settles, Settles::BeforeEffect | Settles::InBackground);
+            waits || settings.consumer.batches()
+        }
+        Stage::AtWork | Stage::SettlingAtWork | Stage::ToRemember | Stage::ToSettle | Stage::Confirmed => true,
     }
 }

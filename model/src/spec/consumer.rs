@@ -1,44 +1,13 @@
 //! The consumer's steps: receive a hand-off, handle it, remember it, settle it, in the order that the settings say.
 
-use std::ops::ControlFlow;
-
 use super::bounds::Bound;
-use super::broker::{covered, mark_settled, store};
+use super::broker::{covered, is_at_work, mark_settled, store};
 use super::group::crash_consumer as crash;
 use super::settings::Settings;
 use super::state::{Holding, Record, Stage, State, bit, id};
-use super::{CONSUMERS, GROUP, Witness, batch};
+use super::{CONSUMERS, GROUP, Witness};
 use crate::pipeline::{Identity, OnDuplicate, OnFailure, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Move, PartitionId, SettleOutcome};
-
-pub(super) fn moves(
-    settings: &Settings,
-    state: &State,
-    found: &mut impl FnMut(Move) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    if !state.has_hands() {
-        return ControlFlow::Continue(());
-    }
-    if settings.consumer.batches() {
-        for consumer in 0..settings.consumers {
-            batch::next(settings, state, consumer).map_or(ControlFlow::Continue(()), &mut *found)?;
-        }
-        let can_join = |holding: &Holding| holding.stage == Stage::OnWire && !batch::has_begun(state, holding.consumer);
-        let mut joining = state.hands().filter(|(_, holding)| can_join(holding));
-        return joining.try_for_each(|(hand, _)| found(Move::Deliver { hand }));
-    }
-    for (hand, holding) in state.hands() {
-        if !waits(settings, holding.stage) || has_worker(settings, state, hand, holding.consumer) {
-            found(next(settings, hand, holding.stage))?;
-        }
-        match holding.stage {
-            Stage::AtWork if settings.consumer.settles == Settles::InBackground => found(Move::Settle { hand })?,
-            Stage::SettlingAtWork => found(Move::RecordSettle { hand })?,
-            _ => {}
-        }
-    }
-    ControlFlow::Continue(())
-}
 
 /// What comes next for a hand-off.
 pub(super) fn next(settings: &Settings, hand: DeliveryRef, stage: Stage) -> Move {
@@ -71,19 +40,6 @@ pub(super) fn waits(settings: &Settings, stage: Stage) -> bool {
         Stage::AtWork | Stage::SettlingAtWork => true,
         Stage::Confirmed => settings.consumer.settles == Settles::InBackground,
         Stage::OnWire | Stage::ToRemember | Stage::ToSettle | Stage::Settling => false,
-    }
-}
-
-/// A delivery that has come so far keeps a worker: where the settle does not come last, waiting for its confirmation is work
-/// too.
-pub(super) fn is_at_work(settings: &Settings, stage: Stage) -> bool {
-    match stage {
-        Stage::OnWire => false,
-        Stage::Settling => {
-            let waits = matches!(settings.consumer.settles, Settles::BeforeEffect | Settles::InBackground);
-            waits || settings.consumer.batches()
-        }
-        Stage::AtWork | Stage::SettlingAtWork | Stage::ToRemember | Stage::ToSettle | Stage::Confirmed => true,
     }
 }
 
@@ -181,7 +137,7 @@ pub(super) fn handle(settings: &Settings, state: &mut State, hand: DeliveryRef, 
     }
     let fenced = settings.consumer.settles == Settles::WithEffect && settings.leases_checked && hand.is_late();
     if fails(state, hand) {
-        return batch::fail(settings, state, hand);
+        return fail_one(settings, state, hand);
     }
     let is_new = !has_seen(settings, state, consumer, hand.position.0 as usize, state.record_of(hand));
     if !is_new && settings.consumer.on_duplicate == OnDuplicate::Ignore && !is_settled_ahead(settings, state, hand) {

@@ -112,7 +112,7 @@ impl Spec {
     pub fn moves(&self, state: &State, found: &mut impl FnMut(Move) -> ControlFlow<()>) -> ControlFlow<()> {
         producer::moves(&self.settings, state, found)?;
         broker::moves(&self.settings, state, found)?;
-        consumer::moves(&self.settings, state, found)
+        batch::moves(&self.settings, state, found)
     }
 
     /// Calls `found` with every fault that may strike now.
