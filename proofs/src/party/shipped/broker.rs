@@ -73,7 +73,11 @@ impl<S: BrokerSteps> Party for ShippedBroker<S> {
                 self.outputs.push_back(FromBroker::Settled { consumer, tag: settle.tag, outcome });
             }
             ToBroker::Release { tag, .. } => self.core.release(hand(&tag)),
-            ToBroker::ConsumerGone { consumer } => self.core.unsubscribe(ConsumerId(consumer)),
+            ToBroker::ConsumerGone { consumer } => {
+                self.core.unsubscribe(ConsumerId(consumer));
+                // Whoever receives next joins the group.
+                self.core.place_group().expect(WORKS);
+            }
         }
     }
 

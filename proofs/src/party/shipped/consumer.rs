@@ -143,6 +143,9 @@ impl<E: EffectStore, S: ConsumerSteps> ShippedConsumer<E, S> {
                 FromConsumer::Settle(Settle { tag: tag(request.hand), finishes: request.finishes })
             }
             ConsumerOutput::Release(hand) => FromConsumer::Release { tag: tag(hand) },
+            ConsumerOutput::Reject(_) | ConsumerOutput::Requeue(_) => {
+                panic!("parties have no word for `on-failure` = \"dead-letter\" or \"requeue\"")
+            }
             other => unreachable!("it knows of no connection: {other:?}"),
         })
     }

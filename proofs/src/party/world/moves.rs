@@ -37,7 +37,7 @@ impl<P: Producer, B: Broker, C: Consumer> World<'_, P, B, C> {
     fn submit(&mut self) {
         let id = self.submitted + 1;
         for index in self.plan.ahead(StepWord::Submit, id) {
-            if self.poison(MessageId(id)) {
+            if self.plan.planned(index).fault == Fault::Poison && self.poison(MessageId(id)) {
                 self.plan.fire(index);
             }
         }
