@@ -1,4 +1,5 @@
-//! The consumer's steps where several deliveries are received, handled and settled as one.
+//! The consumers' moves, and their steps, of one delivery or of several that are received, handled and settled as one. What a step
+//! does to one delivery is in `consumer`, `broker` and `group`.
 //!
 //! A batch is what a consumer has received and not settled. It is open until the first of it is handled, or, with settles
 //! before effects, settled: until the whole of it is over, nothing more is received. Its deliveries are handled one after the
@@ -50,12 +51,12 @@ fn at(state: &State, consumer: u8, is_at: impl Fn(Stage) -> bool) -> impl Iterat
 }
 
 /// The batch of this consumer has begun: nothing joins it.
-pub(super) fn has_begun(state: &State, consumer: u8) -> bool {
+fn has_begun(state: &State, consumer: u8) -> bool {
     at(state, consumer, |stage| !matches!(stage, Stage::OnWire | Stage::AtWork)).next().is_some()
 }
 
 /// What comes next for the batch of a consumer.
-pub(super) fn next(settings: &Settings, state: &State, consumer: u8) -> Option<Move> {
+fn next(settings: &Settings, state: &State, consumer: u8) -> Option<Move> {
     let first = |stage| at(state, consumer, move |it| it == stage).next();
     let is_settled_first = settings.consumer.settles == Settles::BeforeEffect;
     let to_remember = first(Stage::ToRemember).map(|hand| Move::Remember { hand });

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::bounds::{Bound, LOG_MAX, STRAGGLERS_MAX};
 use super::settings::Settings;
-use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index};
+use super::state::{Holding, Phase, Record, Stage, State, Transmission, below, bit, id, index, positions};
 use super::{BROKER, CONSUMERS, GROUP, Witness};
 use crate::party_state::Decision;
 use crate::pipeline::{
@@ -86,10 +86,7 @@ pub(super) fn append(settings: &Settings, state: &mut State) {
     let decision = decide(settings, state, transmission);
     if decision == Decision::Store {
         make_room(settings, state);
-        if !store(settings, state, transmission.record) {
-            state.cut = Some(Bound::Log);
-            return;
-        }
+        store(settings, state, transmission.record);
     }
     if transmission.straggler {
         return;
@@ -193,15 +190,21 @@ fn recognise(settings: &Settings, state: &State, transmission: Transmission) -> 
     }
 }
 
-/// Appends the record and says whether there was room.
-pub(super) fn store(settings: &Settings, state: &mut State, record: Record) -> bool {
+/// Appends a copy of a record, durably.
+pub(super) fn store_copy(settings: &Settings, state: &mut State, record: Record) {
+    store(settings, state, record);
+    sync(state);
+}
+
+/// Appends the record. Where there is no room in the encoding, the run is cut.
+fn store(settings: &Settings, state: &mut State, record: Record) {
     if usize::from(state.log_len) == LOG_MAX {
-        return false;
+        state.cut = Some(Bound::Log);
+        return;
     }
     state.log[usize::from(state.log_len)] = record;
     state.log_len += 1;
     slide_dedup_window(settings, state);
-    true
 }
 
 /// Forgets what the window no longer covers.
@@ -221,8 +224,7 @@ pub(super) fn sync(state: &mut State) {
 
 pub(super) fn sync_settles(state: &mut State) {
     state.settled_synced = state.settled;
-    let set_aside = state.dead & !state.dead_synced;
-    (0..LOG_MAX).filter(|&position| set_aside & bit(position) != 0).for_each(|position| state.handed.set(position, 0));
+    positions(state.dead & !state.dead_synced).for_each(|position| state.handed.set(position, 0));
     state.dead_synced = state.dead;
 }
 

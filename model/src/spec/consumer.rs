@@ -1,7 +1,6 @@
 //! The consumer's steps: receive a hand-off, handle it, remember it, settle it, in the order that the settings say.
 
-use super::bounds::Bound;
-use super::broker::{covered, is_at_work, mark_settled, store};
+use super::broker::{covered, is_at_work, mark_settled, store_copy};
 use super::group::crash_consumer as crash;
 use super::settings::Settings;
 use super::state::{Holding, Record, Stage, State, bit, id};
@@ -105,11 +104,7 @@ fn reject(settings: &Settings, state: &mut State, hand: DeliveryRef) {
 /// The message is published again, and its consumer waits until the copy is durable. Then it is settled as if it were handled.
 fn requeue(settings: &Settings, state: &mut State, hand: DeliveryRef) {
     let record = state.record_of(hand);
-    if !store(settings, state, record) {
-        state.cut = Some(Bound::Log);
-        return;
-    }
-    state.synced = state.log_len;
+    store_copy(settings, state, record);
     finish(settings, state, hand);
 }
 

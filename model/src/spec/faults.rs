@@ -2,12 +2,13 @@
 //!
 //! A fault that would change nothing is not offered: it would only spend its budget.
 
+use std::ops::ControlFlow;
+
 use super::bounds::LOG_MAX;
-use super::broker::{drop_record, next_hand_off, slide_dedup_window, store, unfinished, used_up};
-use super::consumer::{has_worker, waits};
+use super::broker::{drop_record, next_hand_off, slide_dedup_window, store_copy, unfinished, used_up};
 use super::group::{crash_consumer, place_group, skip_to_end, would_skip};
 use super::settings::Settings;
-use super::state::{Holding, MessageIndex, Phase, Stage, State, Transmission, bit, id, index};
+use super::state::{MessageIndex, Phase, Stage, State, Transmission, below, bit, id, index, positions};
 use super::{CONSUMERS, GROUP, Witness, batch, consumer, producer};
 use crate::pipeline::{Acks, DeadLettering, Dedup, Identity, NewGroup, OnRestart, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, Strike};
@@ -48,12 +49,12 @@ pub(super) fn may_strike(settings: &Settings, state: &State, fault: Fault) -> bo
         | Fault::Rewind
         | Fault::HandlerCrashes
         | Fault::DeadLetterLost
+        | Fault::Redrive
         | Fault::CommitReordered
         | Fault::Failover
         | Fault::RecordExpired
         | Fault::GroupForgotten
         | Fault::Rebalance => true,
-        Fault::Redrive => usize::from(state.log_len) < LOG_MAX,
     };
     fits && is_in_budget(settings, state, fault)
 }
@@ -93,14 +94,10 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             survive.for_each(|keeps| found(Strike::BrokerCrash { keeps: keeps.into() }));
         }
         Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Strike::DeliveryLost { hand })),
-        Fault::SettleLost => {
-            let is_sent = |(hand, it): &(DeliveryRef, Holding)| {
-                let is_next = || batch::next(settings, state, it.consumer) == Some(Move::RecordSettle { hand: *hand });
-                it.stage.is_settling() && (!settings.consumer.batches() || is_next())
-            };
-            let sent = state.hands().filter(is_sent);
-            sent.for_each(|(hand, _)| found(Strike::SettleLost { hand }));
-        }
+        Fault::SettleLost => on_moves(settings, state, |it| match it {
+            Move::RecordSettle { hand } => found(Strike::SettleLost { hand }),
+            _ => {}
+        }),
         Fault::ConsumerCrash => (0..settings.consumers)
             .filter(|&consumer| consumer_has_something_to_lose(settings, state, consumer))
             .for_each(|consumer| found(Strike::ConsumerCrash { consumer })),
@@ -113,8 +110,11 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             when(remembers, Strike::DedupForgotten, found);
         }
         Fault::HandlerFails => {
-            let handled = state.hands().map(|(hand, _)| hand).filter(|&hand| is_to_handle(settings, state, hand));
-            handled.for_each(|hand| found(Strike::HandlerFails { hand }));
+            let fails_anyway = |hand| consumer::fails(state, hand) || consumer::crashes(state, hand);
+            on_moves(settings, state, |it| match it {
+                Move::Handle { hand } if !fails_anyway(hand) => found(Strike::HandlerFails { hand }),
+                _ => {}
+            });
         }
         Fault::Poison => {
             let message = id(state.submitted.into());
@@ -146,12 +146,12 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             hop.into_iter().for_each(|place| found(Strike::DeadLetterLost { position: Position(place as u64) }));
         }
         Fault::Redrive => {
-            let dead_letters = state.dead & !state.vanished & super::state::below(state.log_len.into());
-            positions(dead_letters).for_each(|position| found(Strike::Redrive { position }));
+            let dead_letters = state.dead & !state.vanished & below(state.log_len.into());
+            positions(dead_letters).for_each(|place| found(Strike::Redrive { position: Position(place as u64) }));
         }
         Fault::RecordExpired => {
-            let owed = unfinished(settings, state) & super::state::below(state.synced.into());
-            positions(owed).for_each(|position| found(Strike::RecordExpired { position }));
+            let owed = unfinished(settings, state) & below(state.synced.into());
+            positions(owed).for_each(|place| found(Strike::RecordExpired { position: Position(place as u64) }));
         }
         Fault::GroupForgotten => when(group_has_something_to_lose(settings, state), Strike::GroupForgotten, found),
         Fault::Failover => {
@@ -179,18 +179,12 @@ fn owner_has_something(state: &State) -> bool {
     state.hands().any(|(hand, _)| !hand.is_late()) || state.done[usize::from(state.owner)] & !durable != 0
 }
 
-/// A worker may handle it next, and its handler would not fail in any case.
-fn is_to_handle(settings: &Settings, state: &State, hand: DeliveryRef) -> bool {
-    let has_worker = |it: &Holding| !waits(settings, it.stage) || has_worker(settings, state, hand, it.consumer);
-    let next = state.holding(hand).filter(has_worker).map(|holding| consumer::next(settings, hand, holding.stage));
-    let is_next_of_batch = || {
-        let consumer = state.holding(hand).map(|holding| holding.consumer);
-        consumer.and_then(|consumer| batch::next(settings, state, consumer)) == next
-    };
-    next == Some(Move::Handle { hand })
-        && (!settings.consumer.batches() || is_next_of_batch())
-        && !consumer::fails(state, hand)
-        && !consumer::crashes(state, hand)
+/// Calls `strikes` with every move that the consumers may take next: what befalls such a move can strike now.
+fn on_moves(settings: &Settings, state: &State, mut strikes: impl FnMut(Move)) {
+    let _ = batch::moves(settings, state, &mut |it| {
+        strikes(it);
+        ControlFlow::Continue(())
+    });
 }
 
 fn when(changes_something: bool, strike: Strike, found: &mut impl FnMut(Strike)) {
@@ -335,9 +329,9 @@ fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
 /// The log loses its records from here on. What consumers remember of them by identity they go on remembering.
 fn lose_records(settings: &Settings, state: &mut State, keeps: usize) {
     if settings.producer.identity != Identity::None {
-        let lost = super::state::below(state.log_len.into()) & !super::state::below(keeps);
+        let lost = below(state.log_len.into()) & !below(keeps);
         let seen = (state.seen[0] | state.seen[1]) & lost;
-        for position in (0..LOG_MAX).filter(|&position| seen & bit(position) != 0) {
+        for position in positions(seen) {
             let by = (0..2).filter(|&consumer| state.seen[consumer] & bit(position) != 0);
             let by = by.fold(0, |consumers, consumer| consumers | bit(consumer));
             state.remember_lost(state.log[position], by);
@@ -351,7 +345,7 @@ fn lose_records(settings: &Settings, state: &mut State, keeps: usize) {
 /// knows nothing.
 fn fail_over(settings: &Settings, state: &mut State, keeps: u8) {
     crash_broker(settings, state, keeps);
-    let kept = super::state::below(keeps.into());
+    let kept = below(keeps.into());
     if settings.consumer.settles != Settles::WithEffect {
         state.settled &= kept;
     }
@@ -412,7 +406,7 @@ fn rewind(settings: &Settings, state: &mut State, position: Position, events: &m
 /// The group's place in the log is set back: nothing from this position on is settled or leased.
 fn reset_group(settings: &Settings, state: &mut State, position: usize) {
     end_leases(state);
-    let kept = super::state::below(position);
+    let kept = below(position);
     match settings.cursor {
         true => (0..settings.consumers).for_each(|consumer| state.supersede(consumer)),
         false => state.done = state.done.map(|done| done & kept),
@@ -440,13 +434,6 @@ fn group_has_something_to_lose(settings: &Settings, state: &State) -> bool {
 
 /// A dead letter is put back: its record is appended again, durably.
 fn redrive(settings: &Settings, state: &mut State, position: usize) {
-    let is_stored = store(settings, state, state.log[position]);
-    debug_assert!(is_stored, "a redrive is offered where there is room");
-    state.synced = state.log_len;
+    store_copy(settings, state, state.log[position]);
     state.vanish(settings, position);
-}
-
-/// The positions of these bits.
-fn positions(bits: u8) -> impl Iterator<Item = Position> {
-    (0..LOG_MAX).filter(move |&position| bits & bit(position) != 0).map(|position| Position(position as u64))
 }

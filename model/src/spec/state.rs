@@ -361,6 +361,11 @@ pub(super) fn bit(position: usize) -> u8 {
     1 << position
 }
 
+/// The positions of a byte of marks, lowest first.
+pub(super) fn positions(marks: u8) -> impl Iterator<Item = usize> {
+    (0..LOG_MAX).filter(move |&position| marks & bit(position) != 0)
+}
+
 /// The bits of the first `count` positions.
 pub(super) fn below(count: usize) -> u8 {
     ((1u16 << count) - 1) as u8

@@ -3,8 +3,7 @@
 use std::fmt::Debug;
 
 use delivery_model::pipeline::{
-    Acks, Attempts, Broker, Consumer, Dedup, Delivers, FaultBudget, Identity, Obligation, Overflow, Pipeline, Producer,
-    Settles,
+    Acks, Attempts, Broker, Consumer, Dedup, FaultBudget, Identity, Obligation, Overflow, Pipeline, Producer, Settles,
 };
 use delivery_model::vocab::Fault;
 use delivery_model::words::Word;
@@ -28,14 +27,11 @@ pub fn pipelines() -> impl Strategy<Value = Pipeline> {
 }
 
 /// What is set aside without a word, and what the log loses, are drawn apart: a position that was dropped and then comes again is
-/// left to tests of their own, and so is a dead letter that is put back where positions are handed off once.
+/// left to tests of their own.
 fn without_a_mix(mut pipeline: Pipeline) -> Pipeline {
     if pipeline.positions_come_again() {
         pipeline.broker.overflow = Overflow::Refuse;
         pipeline.faults = pipeline.faults.with(Fault::RecordExpired, 0).with(Fault::DeadLetterLost, 0);
-    }
-    if pipeline.broker.delivers == Delivers::Once {
-        pipeline.faults = pipeline.faults.with(Fault::Redrive, 0);
     }
     pipeline
 }

@@ -11,8 +11,7 @@ use crate::vocab::Fault;
 impl<F: Fn(Fault) -> bool> Outlook<'_, F> {
     /// Later messages are submitted under later numbers and wait behind it. A crash of the producer makes no difference
     /// where the successor has all that was submitted: it takes this message up as if it were submitted to it. Only what
-    /// is not submitted yet can be poisoned, or be one that kills its consumer, or have
-    /// its row delayed.
+    /// is not submitted yet can be poisoned, kill its consumer, or have its row delayed.
     pub(super) fn submit_commutes(&self) -> bool {
         self.is_safe_from(&[Fault::Poison, Fault::HandlerCrashes, Fault::CommitReordered])
             && self.state.delayed.is_none()
