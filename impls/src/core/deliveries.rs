@@ -218,9 +218,11 @@ impl Deliveries {
     }
 
     fn forget_rejected(&mut self, start: Position, end: Position) {
-        let mut gone = Positions::default();
-        gone.insert_run(start.0, end.0);
-        self.forget_rejected_of(&gone);
+        if !self.rejected.is_empty() {
+            let mut gone = Positions::default();
+            gone.insert_run(start.0, end.0);
+            self.rejected = self.rejected.minus(&gone);
+        }
     }
 
     /// The part of [`dead`](Deliveries::dead) that is no dead letter which could be put back.

@@ -1,7 +1,7 @@
 //! The unfinished messages of a producer: those that wait for an attempt, and those that wait for a reply.
 //!
-//! What has a number is attempted in the order of numbers, and the rest after it, the lowest message first: so first attempts
-//! go out in the order of submission, or of positions where messages are numbered only then.
+//! Messages with sequence numbers are attempted in the order of their numbers. The others come after them, the lowest message
+//! first. So first attempts go out in the order of submission; where an outbox is read by position, in the order of positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,11 +36,11 @@ pub struct Unfinished {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outbox {
     messages: BTreeMap<MessageId, Unfinished>,
-    /// The messages that wait for an attempt, behind their turns.
+    /// The messages that wait for an attempt, in the order of their attempts.
     queued: BTreeSet<(u64, MessageId)>,
 }
 
-/// The lowest goes first.
+/// The place of a message in the order of attempts: its number, or the end.
 fn turn(unfinished: &Unfinished) -> u64 {
     unfinished.identity.number().unwrap_or(u64::MAX)
 }

@@ -69,9 +69,9 @@ pub struct Producer<O, S = Sound> {
     /// The epoch in which a refusal made it start over; 0 if none did.
     renewed: Epoch,
     next_number: u64,
-    /// It has read the rows below this position, where it reads by position.
+    /// The position below which it has read all rows, where it reads by position.
     read_to: MessageId,
-    /// What is finished, while something before it is not, where it reads by position and stores that after acks.
+    /// The finished rows behind an unfinished one, where it reads by position and stores the position after acks.
     finished: BTreeSet<MessageId>,
     outbox: Outbox,
     store: O,
@@ -173,7 +173,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
             return Err(SubmitError::Store { message, why });
         }
         self.reports.push_back(Report::with(EventKind::Submit { message, payload: None }, &payload));
-        // What becomes visible behind the position of a reader is not seen by it.
+        // A producer that reads by position does not see a row behind its position.
         if message >= self.read_to {
             self.queue(message, payload, identity);
         }
@@ -234,7 +234,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         Ok(Some(publish))
     }
 
-    /// Takes note that this row is about to be transmitted, perhaps for the first time.
+    /// Notes that this row is read, before it is transmitted: it gets its number, and the position moves past it.
     fn read(&mut self, message: MessageId, unfinished: &mut Unfinished) -> Result<(), StoreError> {
         if self.numbers_when_read() && unfinished.identity == Identity::None {
             unfinished.identity = self.next_identity(message);
@@ -286,8 +286,8 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         }
     }
 
-    /// Goes on in the next epoch, in a session of its own. No reply will come to what is in flight, and all that is
-    /// unfinished gets a fresh identity. Who comes after this incarnation keeps the session, if it keeps any.
+    /// Begins the next epoch, and a session with it. No reply will come to what is in flight, and all that is unfinished gets
+    /// a fresh identity. With `on-restart = "outbox"`, later incarnations keep this session.
     fn start_over(&mut self, now: Millis) -> Result<(), StoreError> {
         self.handle_disconnected(now)?;
         self.epoch = self.steps.next_epoch(Some(self.epoch));
@@ -407,7 +407,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         }
     }
 
-    /// The position that is stored follows what is finished, up to the first row that is not.
+    /// Notes that a row is finished, and stores the position of the first row that is not.
     fn go_past(&mut self, message: MessageId) -> Result<(), StoreError> {
         self.finished.insert(message);
         let unfinished = self.outbox.iter().next().map_or(MessageId(u64::MAX), |(first, _)| first);

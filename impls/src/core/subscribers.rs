@@ -32,7 +32,7 @@ pub struct Subscribers {
 }
 
 impl Subscribers {
-    /// What consumers have finished in their own stores counts up to here only.
+    /// Forgets what consumers have finished in their own stores from this position on.
     pub fn go_back(&mut self, to: Position) {
         self.by_id.values_mut().for_each(|subscriber| subscriber.finished.truncate(to));
     }

@@ -185,7 +185,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             let epoch = self.core.epoch();
             self.hear(now, said)?;
             if self.core.epoch() != epoch {
-                // The new epoch is registered over a new connection: what comes over this one is nobody's any more.
+                // The new epoch is registered over a new connection, and replies that still come over this one are ignored.
                 self.connection.take().iter().for_each(|connection| connection.link.cut());
                 break;
             }

@@ -123,7 +123,7 @@ pub struct OutboxContents {
     pub session: Epoch,
     /// The next sequence number.
     pub next_number: u64,
-    /// Where a producer goes on that reads by position: it does not read rows of lower ids. 0 before it stored any.
+    /// The stored position of a producer that reads by position: it does not read rows of lower ids. 0 before it stored any.
     pub position: MessageId,
     /// The rows, lowest message id first.
     pub rows: Vec<OutboxRow>,
@@ -137,8 +137,8 @@ pub trait OutboxStore {
     /// Stores the epoch of the incarnation that starts now.
     fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError>;
 
-    /// Stores the epoch with which the producer goes on, as the session that begins with it. Its numbers begin again with 0:
-    /// these rows have these numbers, and the others have none.
+    /// Stores a new epoch and the session that begins with it, in one transaction. Numbers begin again with 0: these rows get
+    /// these numbers, and the others have none.
     fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) -> Result<(), StoreError>;
 
     /// Stores the position at which a producer goes on that reads by position.

@@ -70,7 +70,7 @@ impl SimulatedJournal {
         self.unsynced_ends.clear();
     }
 
-    /// Simulates that a copy takes its place which has the first `records` records only, all of them durable.
+    /// Simulates a failover: the journal of a follower takes its place, with the first `records` records, all durable.
     pub fn cut_to(&mut self, records: usize) {
         let kept = self.recover().expect("nothing is corrupt");
         self.bytes.clear();

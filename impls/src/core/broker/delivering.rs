@@ -84,7 +84,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         Ok(())
     }
 
-    /// A record is gone, and will not be handed off (again): it expired, or its dead letter was lost on the way.
+    /// Drops a record, which is not handed off (again): it expired, or its dead letter was lost on the way.
     pub fn drop_record(&mut self, position: Position) -> Result<(), StoreError> {
         self.note(&[Entry::Dropped(position)])
     }
@@ -99,7 +99,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.note(&[Entry::PutBack(position)])
     }
 
-    /// Appends a record again, durably. It is not compared with what was stored: whoever puts it there means it.
+    /// Appends a copy of a record, durably. It is stored although its identity is known.
     pub fn republish(&mut self, record: Record) -> Result<(), StoreError> {
         let identity = record.identity;
         let position = self.log.append(record)?;
@@ -107,8 +107,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.steps.sync_copy(&mut self.log)
     }
 
-    /// The consumer of a delivery asks for its position to be set aside. Like a settle, that is refused once the lease has
-    /// ended; a position that is handed off only once is not kept for anybody whose lease has ended.
+    /// Takes in that the handler of a delivery failed, and that its position is to be set aside. Like a settle, that is refused
+    /// once the lease has ended; always so where positions are handed off only once, as their records may be dropped by then.
     pub fn reject(&mut self, hand: DeliveryId) {
         let is_checked =
             self.settings.leases == pipeline::Leases::Checked || self.settings.delivers == pipeline::Delivers::Once;
@@ -119,12 +119,12 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.release(hand);
     }
 
-    /// A follower takes over with its log, and with what of the ledger is about that: later positions come again.
+    /// Voids what the ledger says of positions beyond the log, after a follower took over whose log is shorter.
     pub fn take_over(&mut self) -> Result<(), StoreError> {
         self.note(&[Entry::Truncated(self.log.end())])
     }
 
-    /// The group's place in the log is lost, and it begins anew, as the settings say. Every lease ends.
+    /// Forgets the group's position. The group begins anew where the settings say, and every lease ends.
     pub fn forget_group(&mut self) -> Result<Generation, StoreError> {
         let latest = match self.settings.new_group {
             NewGroup::Earliest => Position(0),
@@ -206,7 +206,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         Ok(self.reset_group(Entry::Rewound(to), Positions::default())?)
     }
 
-    /// A consumer joins a group that follows a cursor. A group without a position begins where the settings say.
+    /// Gives a position to a group that follows a cursor and has none, before a consumer joins it.
     pub fn place_group(&mut self) -> Result<(), StoreError> {
         if self.would_skip() {
             self.note(&[Entry::Settled(Position(0), self.log.synced())])?;
@@ -222,7 +222,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         is_at_broker && is_latest && is_there_something && !self.steps.is_placed(&self.deliveries)
     }
 
-    /// What this entry says of the group becomes true. No lease stays, and these positions are passed over.
+    /// Resets the group as this entry says, and passes over these positions. Every lease ends.
     fn reset_group(&mut self, reset: Entry, passed: Positions) -> Result<Generation, StoreError> {
         let (owner, Generation(generation)) = self.deliveries.owner();
         let incarnation = self.steps.incarnation_after_rewind(self.deliveries.leases().incarnation());

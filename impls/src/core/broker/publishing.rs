@@ -199,17 +199,19 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// The queue holds as many records as it may. Of a cursor, all that is not committed counts.
     fn is_full(&self) -> bool {
-        let capacity = u64::from(self.settings.capacity);
-        capacity > 0 && self.unfinished().take(self.settings.capacity as usize).count() as u64 == capacity
+        let capacity = self.settings.capacity as usize;
+        capacity > 0 && self.unfinished().nth(capacity - 1).is_some()
     }
 
     /// The positions that the queue still holds, oldest first.
     fn unfinished(&self) -> impl Iterator<Item = Position> + '_ {
         let is_cursor = self.deliveries.subscription() == Subscription::Cursor;
-        let committed = if is_cursor { self.first_uncommitted() } else { self.log.start() };
-        let is_finished = |position: &Position| self.deliveries.first_unfinished(*position) > *position;
-        let all = (committed.0..self.log.end().0).map(Position);
-        all.filter(move |position| is_cursor || !is_finished(position))
+        let first = if is_cursor { self.first_uncommitted() } else { self.log.start() };
+        let next = move |from| {
+            let open = if is_cursor { from } else { self.deliveries.first_unfinished(from) };
+            (open < self.log.end()).then_some(open)
+        };
+        std::iter::successors(next(first), move |position| next(Position(position.0 + 1)))
     }
 
     fn first_uncommitted(&self) -> Position {
@@ -220,8 +222,10 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
 
     /// Drops the oldest record of a full queue. What is dropped is durable first: its position will not come again.
     fn make_room(&mut self) -> Result<(), StoreError> {
-        let oldest = if self.is_full() { self.unfinished().next() } else { None };
-        let Some(oldest) = oldest else { return Ok(()) };
+        if !self.is_full() {
+            return Ok(());
+        }
+        let oldest = self.unfinished().next().expect("a full queue holds a record");
         if oldest >= self.log.synced() {
             self.log.sync()?;
         }

@@ -35,14 +35,23 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// # Panics
     /// If the consumer does not have the hand-off.
     pub fn settle(&mut self, now: Millis, hand: DeliveryId) {
-        let all = match self.settings.batches() {
-            true => self.hands.iter().filter(|(_, work)| work.task == Task::Settle).map(|(&hand, _)| hand).collect(),
-            false => vec![hand],
-        };
-        if self.subscription == Subscription::Cursor {
-            all.iter().for_each(|&hand| self.finish(hand));
+        if self.settings.batches() {
+            return self.settle_batch(now);
         }
-        all.into_iter().for_each(|hand| self.settle_finished(now, hand));
+        if self.subscription == Subscription::Cursor {
+            self.finish(hand);
+        }
+        self.settle_finished(now, hand);
+    }
+
+    /// Settles all that is to be settled. A cursor covers the whole batch with the first settle.
+    fn settle_batch(&mut self, now: Millis) {
+        let to_settle = self.hands.iter().filter(|(_, work)| work.task == Task::Settle);
+        let batch: Vec<DeliveryId> = to_settle.map(|(&hand, _)| hand).collect();
+        if self.subscription == Subscription::Cursor {
+            batch.iter().for_each(|&hand| self.finish(hand));
+        }
+        batch.into_iter().for_each(|hand| self.settle_finished(now, hand));
     }
 
     /// Settles a hand-off: of a single position, or of what a cursor has finished so far.
@@ -54,7 +63,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// If the consumer does not have the hand-off.
     pub fn settle_finished(&mut self, now: Millis, hand: DeliveryId) {
         let is_ahead = self.settles() == Settles::InBackground && self.task(hand) == Some(Task::Handle);
-        let is_last = self.settles() == Settles::AfterEffect || self.settles() == Settles::InBackground && !is_ahead;
+        let is_last = matches!(self.settles(), Settles::AfterEffect | Settles::InBackground) && !is_ahead;
         // Otherwise the consumer says by itself when it is over with a delivery.
         let finishes = self.settles() == Settles::AfterEffect && !self.settings.batches();
         let covers = match self.subscription {
