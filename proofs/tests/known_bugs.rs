@@ -1,5 +1,5 @@
 //! Two known stories that no setting tells, because they are bugs: the cores have them seeded, drawn schedules find them,
-//! and shrinking leaves the story. The others are told by the model, in `model/tests/stories.rs`.
+//! and shrinking leaves the story. The others are told by the model, in `model/tests/stories/known.rs`.
 
 use delivery_model::pipeline::{FaultBudget, Identity, Pipeline};
 use delivery_model::presets;

@@ -3,27 +3,11 @@
 //! Every result has its bounds beside it: how many messages, which budgets, and how many states where a walk is not full.
 
 use delivery_model::pipeline::{
-    Dedup, FaultBudget, Identity, OnRefusal, OnRestart, OutboxRead, Pipeline, RelayCommits,
+    Attempts, Dedup, FaultBudget, Identity, OnRefusal, OnRestart, OutboxRead, Pipeline, RelayCommits,
 };
-use delivery_model::presets;
 use delivery_model::vocab::Fault;
-use delivery_proofs::lockstep::{Walked, walk};
-use delivery_proofs::mutants::Mutant;
 
-/// Walks at most so many states, and to the end if there are no more.
-fn check_within(states_max: usize, pipeline: &Pipeline, messages: u32) -> Walked {
-    let walked = walk(pipeline, messages, Mutant::None, &mut |states, _| states < states_max).expect("so few fit");
-    if let Some(parted) = &walked.parted {
-        panic!("{pipeline:#?}\nwith {messages} messages: spec and cores part: {parted}");
-    }
-    walked
-}
-
-fn exactly_once(change: impl FnOnce(&mut Pipeline)) -> Pipeline {
-    let mut pipeline = presets::named("exactly-once").expect("a reference");
-    change(&mut pipeline);
-    pipeline
-}
+use super::{check_within, exactly_once};
 
 /// In every way in which a session is kept or renewed, with refusals, crashes and what is left of old epochs.
 #[test]
@@ -41,8 +25,7 @@ fn a_new_epoch_after_a_refusal_walks_in_lockstep() {
             assert!(walked.struck.contains_key(&Fault::ProducerCrash), "{walked:?}");
             let mut zombies = pipeline;
             zombies.faults = FaultBudget::once_each([Fault::PublishRefused, Fault::ProducerZombie, Fault::BrokerCrash]);
-            (zombies.broker.fencing, zombies.producer.attempts) =
-                (false, delivery_model::pipeline::Attempts::AtMost(2));
+            (zombies.broker.fencing, zombies.producer.attempts) = (false, Attempts::AtMost(2));
             check_within(20_000, &zombies, 2);
         }
     }

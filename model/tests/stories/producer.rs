@@ -4,37 +4,23 @@
 
 use std::collections::BTreeSet;
 
-use delivery_model::check::{Limits, Violation, explore};
 use delivery_model::pipeline::*;
-use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
 use delivery_model::vocab::Fault;
 
-/// The exactly-once reference with some settings changed, under these faults, each once.
-fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
-    let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.faults = FaultBudget::once_each(faults.iter().copied());
-    change(&mut pipeline);
-    pipeline
-}
-
-fn told(pipeline: &Pipeline, property: PropertyId) -> Option<Violation> {
-    let explored = explore(pipeline, Limits::default(), &|_| true).expect("two messages fit");
-    assert!(explored.is_complete(), "{}", explored.completeness);
-    assert!(explored.watched.contains(property), "{property} is not watched");
-    explored.violations.into_iter().find(|violation| violation.property == property)
-}
+use super::{explored, pipeline, story_of};
 
 /// The property is broken, and neither with one setting mended nor without the fault.
 fn check(property: PropertyId, broken: &Pipeline, mend: fn(&mut Pipeline), (messages, steps): (u32, usize)) {
-    let story = told(broken, property).expect("it is broken");
+    let story = story_of(explored(broken), property).expect("it is broken");
     assert_eq!((story.messages, story.steps.len()), (messages, steps), "{:#?}", story.steps);
     let struck: BTreeSet<Fault> = story.steps.iter().filter_map(|step| step.fault()).collect();
     assert_eq!(struck, broken.faults.kinds().collect(), "the story needs its faults and no other");
     let mut mended = broken.clone();
     mend(&mut mended);
-    assert_eq!(told(&mended, property), None, "mended, it is broken as well");
-    assert_eq!(told(&Pipeline { faults: FaultBudget::NONE, ..broken.clone() }, property), None, "without a fault");
+    let faultless = Pipeline { faults: FaultBudget::NONE, ..broken.clone() };
+    assert_eq!(story_of(explored(&mended), property), None, "mended, it is broken as well");
+    assert_eq!(story_of(explored(&faultless), property), None, "without a fault");
 }
 
 /// One of two messages in flight is refused. The producer starts over in a new epoch and sends both again, one of which
@@ -93,7 +79,7 @@ fn a_producer_without_an_outbox_reads_nothing_by_position() {
     let states = |change: fn(&mut Pipeline)| {
         let mut forgets = pipeline(&[Fault::ProducerCrash, Fault::CommitReordered], change);
         forgets.producer.on_restart = OnRestart::Forgets;
-        let explored = explore(&forgets, Limits::default(), &|_| true).expect("two messages fit");
+        let explored = explored(&forgets);
         assert_eq!(explored.never_fired, [Fault::CommitReordered], "no row can be late");
         explored.states
     };

@@ -3,26 +3,23 @@
 use delivery_model::pipeline::{
     Broker, Commits, FaultBudget, Leases, OnDuplicate, OnFailure, Pipeline, Remembers, Settles,
 };
-use delivery_model::presets;
 use delivery_model::vocab::Fault;
-use delivery_proofs::lockstep::{Walked, walk};
-use delivery_proofs::mutants::Mutant;
+use delivery_proofs::lockstep::Walked;
+
+use super::{check_within, exactly_once};
 
 /// The exactly-once reference with some settings changed, under these faults, each once and at most two in a run.
 fn pipeline(faults: &[Fault], change: impl FnOnce(&mut Pipeline)) -> Pipeline {
-    let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.producer.in_flight = 2;
-    pipeline.faults = FaultBudget::once_each(faults.iter().copied()).capped(2);
-    change(&mut pipeline);
-    pipeline
+    exactly_once(|it| {
+        it.producer.in_flight = 2;
+        it.faults = FaultBudget::once_each(faults.iter().copied()).capped(2);
+        change(it);
+    })
 }
 
 /// Walks at most so many states of two messages; each fault strikes.
 fn check(states_max: usize, pipeline: &Pipeline) -> Walked {
-    let walked = walk(pipeline, 2, Mutant::None, &mut |states, _| states < states_max).expect("two messages fit");
-    if let Some(parted) = &walked.parted {
-        panic!("{pipeline:#?}\nspec and cores part: {parted}");
-    }
+    let walked = check_within(states_max, pipeline, 2);
     let idle: Vec<Fault> = pipeline.faults.kinds().filter(|fault| !walked.struck.contains_key(fault)).collect();
     assert_eq!(idle, [], "a fault that never strikes makes the walk vacuous");
     walked

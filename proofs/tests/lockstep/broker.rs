@@ -1,30 +1,20 @@
-//! Spec and cores in lockstep: full queues, records that go, dead letters in all their ways, and groups that begin anew.
+//! Full queues, records that go, dead letters in all their ways, and groups that begin anew.
 
 use delivery_model::pipeline::{
     Acks, Commits, DeadLettering, Dedup, Delivers, FaultBudget, HandsOff, Identity, Leases, NewGroup, OnFailure,
     Overflow, Pipeline, RecordsSettles, Settles,
 };
-use delivery_model::presets;
 use delivery_model::vocab::Fault;
-use delivery_proofs::lockstep::walk;
-use delivery_proofs::mutants::Mutant;
+
+use super::{check_within, exactly_once};
 
 /// A walk ends after so many states: there are many walks.
 const STATES_MAX: usize = 800;
 
-fn exactly_once() -> Pipeline {
-    presets::named("exactly-once").expect("it is shipped")
-}
-
 /// Walks both together, and says how often this fault struck.
 #[track_caller]
 fn check(pipeline: &Pipeline, fault: Fault) -> usize {
-    let walked = walk(pipeline, 2, Mutant::None, &mut |states, _| states < STATES_MAX).expect("two messages fit");
-    let usual = exactly_once().to_toml();
-    let settings = pipeline.to_toml();
-    let settings: Vec<&str> = settings.lines().filter(|line| !usual.lines().any(|other| other == *line)).collect();
-    assert!(walked.parted.is_none(), "{}\nwith {settings:#?}", walked.parted.expect("they parted"));
-    walked.struck.get(&fault).copied().unwrap_or_default()
+    check_within(STATES_MAX, pipeline, 2).struck.get(&fault).copied().unwrap_or_default()
 }
 
 /// Every way to settle and to follow the log.
@@ -34,9 +24,7 @@ fn groups() -> impl Iterator<Item = (Settles, Commits, Delivers)> {
 }
 
 fn of(group: (Settles, Commits, Delivers)) -> Pipeline {
-    let mut pipeline = exactly_once();
-    (pipeline.consumer.settles, pipeline.consumer.commits, pipeline.broker.delivers) = group;
-    pipeline
+    exactly_once(|it| (it.consumer.settles, it.consumer.commits, it.broker.delivers) = group)
 }
 
 fn under(pipeline: Pipeline, faults: &[Fault]) -> Pipeline {

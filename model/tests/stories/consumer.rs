@@ -1,23 +1,14 @@
-//! The known ways in which a consumer's rarer settings break a promise. Each is a minimal pair, as in `stories.rs`: without the
+//! The known ways in which a consumer's rarer settings break a promise. Each is a minimal pair, as in `known.rs`: without the
 //! setting, or without the fault, there is no such story.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
-use delivery_model::check::{Limits, Violation, explore};
 use delivery_model::pipeline::*;
-use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
 use delivery_model::spec::{Spec, State};
 use delivery_model::vocab::{EventKind, Fault, MessageId, Step, Strike};
 
-/// The exactly-once reference with some settings changed, under these faults, each once.
-fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
-    let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.faults = FaultBudget::once_each(faults.iter().copied());
-    change(&mut pipeline);
-    pipeline
-}
+use super::{explored, pipeline, told};
 
 /// The property is kept by the pipeline, and by the weakened one without faults; the weakened one breaks it by a story with as
 /// many messages and steps.
@@ -30,14 +21,6 @@ fn check(property: PropertyId, pipeline: &Pipeline, weaken: fn(&mut Pipeline), (
     assert_eq!(told(&faultless, property), None, "it needs no fault");
     let story = told(&weakened, property).expect("the weakened pipeline breaks it");
     assert_eq!((story.messages, story.steps.len()), (messages, steps), "{:#?}", story.steps);
-}
-
-fn told(pipeline: &Pipeline, property: PropertyId) -> Option<Violation> {
-    let explored = explore(pipeline, Limits::default(), &|_| true).expect("two messages fit");
-    assert!(explored.is_complete(), "{}", explored.completeness);
-    assert_eq!(explored.never_fired, [], "a fault that never fires makes the check vacuous");
-    assert!(explored.watched.contains(property), "{property} is not watched");
-    explored.violations.into_iter().find(|violation| violation.property == property)
 }
 
 /// The settle is lost, the message comes again, and the inbox knows it. As nobody settles what is ignored, its deliveries are
@@ -102,7 +85,7 @@ fn a_rebalance_without_a_fence_repeats_an_effect() {
 #[test]
 fn a_group_with_leases_is_not_rebalanced() {
     let leased = pipeline(&[Fault::Rebalance], |_| {});
-    let explored = explore(&leased, Limits::default(), &|_| true).expect("two messages fit");
+    let explored = explored(&leased);
     assert_eq!(explored.never_fired, [Fault::Rebalance]);
 }
 
@@ -117,11 +100,7 @@ fn innocent_dead_letter(pipeline: &Pipeline) -> Option<Vec<Step>> {
     let mut next = 0;
     while let Some(&((state, effected), ..)) = reached.get(next) {
         let mut steps = Vec::new();
-        let _ = spec.moves(&state, &mut |it| {
-            steps.push(Step::Move(it));
-            ControlFlow::Continue(())
-        });
-        spec.faults(&state, &mut |it| steps.push(Step::Fault(it)));
+        spec.steps(&state, &mut |step| steps.push(step));
         for step in steps {
             let (mut after, mut effected) = (state, effected);
             let events = spec.take(&mut after, step);

@@ -5,21 +5,14 @@
 //! comment. Left out: a sequence number recorded before it is stored, and `seq <= last` taken for "seen": no setting means
 //! either. They are bugs, so the cores have them seeded, and `proofs/tests/known_bugs.rs` tells their stories.
 
-use delivery_model::check::{Limits, Violation, explore};
+use delivery_model::check::Violation;
 use delivery_model::pipeline::*;
-use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
 use delivery_model::spec::{Events, State};
 use delivery_model::story;
 use delivery_model::vocab::{EventKind, Fault};
 
-/// The exactly-once reference with some settings changed, under these faults, each once.
-fn pipeline(faults: &[Fault], change: fn(&mut Pipeline)) -> Pipeline {
-    let mut pipeline = presets::named("exactly-once").expect("a reference");
-    pipeline.faults = FaultBudget::once_each(faults.iter().copied());
-    change(&mut pipeline);
-    pipeline
-}
+use super::{explored, pipeline, told};
 
 /// The property is kept by the pipeline and broken once it is weakened, by a story with as many messages and steps.
 fn check(property: PropertyId, pipeline: Pipeline, weaken: fn(&mut Pipeline), (messages, steps): (u32, usize)) {
@@ -31,14 +24,6 @@ fn check(property: PropertyId, pipeline: Pipeline, weaken: fn(&mut Pipeline), (m
     assert_eq!((story.messages, story.steps.len()), (messages, steps), "{:#?}", story.steps);
     let struck: Vec<Fault> = story.steps.iter().filter_map(|step| step.fault()).collect();
     assert_eq!(struck, weakened.faults.kinds().collect::<Vec<_>>(), "the story needs its faults and no other");
-}
-
-fn told(pipeline: &Pipeline, property: PropertyId) -> Option<Violation> {
-    let explored = explore(pipeline, Limits::default(), &|_| true).expect("two messages fit");
-    assert!(explored.is_complete(), "{}", explored.completeness);
-    assert_eq!(explored.never_fired, [], "a fault that never fires makes the check vacuous");
-    assert!(explored.watched.contains(property), "{property} is not watched");
-    explored.violations.into_iter().find(|violation| violation.property == property)
 }
 
 /// The ack is lost, the producer sends again, and nobody can tell that it is the same message.
@@ -157,7 +142,7 @@ fn an_inbox_keyed_by_message_id_gives_exactly_once_effects_under_the_usual_fault
         (it.producer.identity, it.broker.dedup) = (Identity::MessageId, Dedup::None);
     });
     pipeline.faults = FaultBudget::default();
-    let explored = explore(&pipeline, Limits::default(), &|_| true).expect("two messages fit");
+    let explored = explored(&pipeline);
     assert!(explored.is_complete());
     assert_eq!(explored.verdicts.strongest(), Some(Semantics::ExactlyOnce));
 }
