@@ -94,9 +94,10 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             survive.for_each(|keeps| found(Strike::BrokerCrash { keeps: keeps.into() }));
         }
         Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Strike::DeliveryLost { hand })),
-        Fault::SettleLost => on_moves(settings, state, |it| match it {
-            Move::RecordSettle { hand } => found(Strike::SettleLost { hand }),
-            _ => {}
+        Fault::SettleLost => on_moves(settings, state, |it| {
+            if let Move::RecordSettle { hand } = it {
+                found(Strike::SettleLost { hand });
+            }
         }),
         Fault::ConsumerCrash => (0..settings.consumers)
             .filter(|&consumer| consumer_has_something_to_lose(settings, state, consumer))
