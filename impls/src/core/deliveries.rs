@@ -294,7 +294,9 @@ impl Deliveries {
 
     /// Something is settled or set aside that a crash would forget.
     pub fn has_unsynced(&self) -> bool {
-        self.settled != self.durable || self.dead != self.dead_durable
+        // Most runs set nothing aside.
+        let has_dead = !(self.dead.is_empty() && self.dead_durable.is_empty());
+        self.settled != self.durable || has_dead && self.dead != self.dead_durable
     }
 
     /// The lowest of the positions that this consumer may have and does not have, and what to do about it.

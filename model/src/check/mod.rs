@@ -14,6 +14,7 @@ mod violation;
 pub use explore::{Explored, explore, explore_whole};
 pub use limits::Limits;
 pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, Turn, class, fairness, liveness};
+pub use packed::{Watched, run_with_two_monitors};
 pub use protocol::{Moment, Protocol};
 pub use reduced::{Junction, Reduced, Unsound, audit};
 pub use violation::Violation;

@@ -8,16 +8,48 @@ use super::graph::{Exploration, Packing, Walk};
 use super::packed_observed::ObservedLayout;
 use super::protocol::{Moment, Protocol};
 use crate::bits::{Bits, Put, Sieve, Take, Used};
-use crate::spec::bounds::LOG_MAX;
-use crate::spec::{self, Spec};
+use crate::semantics::{Bounded, Monitor, Observed};
+use crate::spec::bounds::{LOG_MAX, MESSAGES_MAX};
+use crate::spec::{self, Spec, State};
 use crate::vocab::Step;
 
-/// The words of a moment's image.
-const IMAGE: usize = spec::WORDS + ObservedLayout::WORDS;
+/// A state of the protocol, with what each of `N` monitors has observed on the way to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Watched<const N: usize> {
+    /// What producer, wires, broker and consumer know.
+    pub state: State,
+    /// What happened so far, as the properties of each monitor see it.
+    pub observed: [Observed<Bounded<MESSAGES_MAX>>; N],
+}
 
-/// Packs the moments of one protocol in so many words.
-struct Rows<const WORDS: usize> {
-    fields: Fields,
+impl<const N: usize> Default for Watched<N> {
+    fn default() -> Self {
+        Watched { state: State::default(), observed: [Observed::default(); N] }
+    }
+}
+
+impl From<Watched<1>> for Moment {
+    #[inline(always)]
+    fn from(Watched { state, observed: [observed] }: Watched<1>) -> Self {
+        Moment { state, observed }
+    }
+}
+
+impl From<Moment> for Watched<1> {
+    #[inline(always)]
+    fn from(Moment { state, observed }: Moment) -> Self {
+        Watched { state, observed: [observed] }
+    }
+}
+
+/// The words of an image of a state with what so many monitors have observed.
+const fn image(monitors: usize) -> usize {
+    spec::WORDS + monitors * ObservedLayout::WORDS
+}
+
+/// Packs what `N` monitors watch in so many words. `IMAGE` is [`image`] of `N`.
+struct Rows<const WORDS: usize, const N: usize, const IMAGE: usize> {
+    fields: Fields<N>,
     sieve: Sieve<IMAGE>,
 }
 
@@ -42,14 +74,16 @@ impl<const WORDS: usize> Hash for Row<WORDS> {
     }
 }
 
-impl<const WORDS: usize, S: Into<Moment> + From<Moment>> Packing<S> for Rows<WORDS> {
+impl<const WORDS: usize, const N: usize, const IMAGE: usize, S> Packing<S> for Rows<WORDS, N, IMAGE>
+where
+    S: Into<Watched<N>> + From<Watched<N>>,
+{
     type Packed = Row<WORDS>;
 
     #[inline]
     fn pack(&self, state: S) -> Row<WORDS> {
-        let mut moment = state.into();
         let mut words = [Put::default(); IMAGE];
-        self.fields.code(&mut moment, &mut words);
+        self.fields.code(&mut state.into(), &mut words);
         let (image, fits) = Put::finish(words);
         let row = self.sieve.narrow(&image).filter(|_| fits);
         Row(row.expect("every value fits into the bits that its settings are said to use"))
@@ -57,25 +91,28 @@ impl<const WORDS: usize, S: Into<Moment> + From<Moment>> Packing<S> for Rows<WOR
 
     #[inline]
     fn unpack(&self, row: &Row<WORDS>) -> S {
-        let mut moment = Moment::default();
-        self.fields.code(&mut moment, &mut self.sieve.widen(&row.0).map(|rest| Take { rest }));
-        moment.into()
+        let mut watched = Watched::default();
+        self.fields.code(&mut watched, &mut self.sieve.widen(&row.0).map(|rest| Take { rest }));
+        watched.into()
     }
 }
 
-/// Every field of a moment, one by one.
-struct Fields {
+/// Every field of what `N` monitors watch, one by one.
+struct Fields<const N: usize> {
     spec: Spec,
-    layout: ObservedLayout,
+    layouts: [ObservedLayout; N],
 }
 
-impl Fields {
+impl<const N: usize> Fields<N> {
     #[inline(always)]
-    fn code<B: Bits>(&self, moment: &mut Moment, words: &mut [B; IMAGE]) {
+    fn code<B: Bits, const IMAGE: usize>(&self, watched: &mut Watched<N>, words: &mut [B; IMAGE]) {
+        const { assert!(IMAGE == image(N), "an image has the state, and what each monitor observed") };
         let (state, observed) = words.split_first_chunk_mut::<{ spec::WORDS }>().expect("an image has both");
-        let (observed, _) = observed.split_first_chunk_mut::<{ ObservedLayout::WORDS }>().expect("an image has both");
-        self.spec.code(&mut moment.state, state.each_mut());
-        self.layout.code(&mut moment.observed, observed.each_mut());
+        self.spec.code(&mut watched.state, state.each_mut());
+        let (observed, _) = observed.as_chunks_mut::<{ ObservedLayout::WORDS }>();
+        for ((layout, seen), words) in self.layouts.iter().zip(&mut watched.observed).zip(observed) {
+            layout.code(seen, words.each_mut());
+        }
     }
 }
 
@@ -84,26 +121,48 @@ impl Protocol {
     pub fn run<M>(&self, walk: Walk<'_, M>) -> Exploration<M::State>
     where
         M: Model<Action = Step> + Sync,
-        M::State: Into<Moment> + From<Moment> + 'static,
+        M::State: Into<Watched<1>> + From<Watched<1>> + 'static,
     {
-        let (fields, sieve) = self.packing();
-        match sieve.words() {
-            0..=3 => walk.run_packed(Rows::<3> { fields, sieve }),
-            4 => walk.run_packed(Rows::<4> { fields, sieve }),
-            5 => walk.run_packed(Rows::<5> { fields, sieve }),
-            6..=7 => walk.run_packed(Rows::<7> { fields, sieve }),
-            _ => walk.run_packed(Rows::<IMAGE> { fields, sieve }),
-        }
+        run::<M, 1, { image(1) }>(&self.spec, [&self.monitor], walk)
     }
+}
 
-    fn packing(&self) -> (Fields, Sieve<IMAGE>) {
-        let messages = self.spec.settings().messages();
-        let layout = ObservedLayout::new(&self.monitor, messages, LOG_MAX as u32);
-        let fields = Fields { spec: self.spec.clone(), layout };
-        let mut used = [Used::default(); IMAGE];
-        fields.code(&mut Moment::default(), &mut used);
-        (fields, Sieve::new(used.map(|word| word.mask)))
+/// Walks over a model whose states are those of this protocol, each with what these two monitors have observed. Keeps
+/// them in as few words as they take.
+pub fn run_with_two_monitors<M>(spec: &Spec, monitors: [&Monitor; 2], walk: Walk<'_, M>) -> Exploration<M::State>
+where
+    M: Model<Action = Step> + Sync,
+    M::State: Into<Watched<2>> + From<Watched<2>> + 'static,
+{
+    run::<M, 2, { image(2) }>(spec, monitors, walk)
+}
+
+fn run<M, const N: usize, const IMAGE: usize>(
+    spec: &Spec,
+    monitors: [&Monitor; N],
+    walk: Walk<'_, M>,
+) -> Exploration<M::State>
+where
+    M: Model<Action = Step> + Sync,
+    M::State: Into<Watched<N>> + From<Watched<N>> + 'static,
+{
+    let (fields, sieve) = packing::<N, IMAGE>(spec, monitors);
+    match sieve.words() {
+        0..=3 => walk.run_packed(Rows::<3, N, IMAGE> { fields, sieve }),
+        4 => walk.run_packed(Rows::<4, N, IMAGE> { fields, sieve }),
+        5 => walk.run_packed(Rows::<5, N, IMAGE> { fields, sieve }),
+        6..=7 => walk.run_packed(Rows::<7, N, IMAGE> { fields, sieve }),
+        _ => walk.run_packed(Rows::<IMAGE, N, IMAGE> { fields, sieve }),
     }
+}
+
+fn packing<const N: usize, const IMAGE: usize>(spec: &Spec, monitors: [&Monitor; N]) -> (Fields<N>, Sieve<IMAGE>) {
+    let messages = spec.settings().messages();
+    let layouts = monitors.map(|monitor| ObservedLayout::new(monitor, messages, LOG_MAX as u32));
+    let fields = Fields { spec: spec.clone(), layouts };
+    let mut used = [Used::default(); IMAGE];
+    fields.code(&mut Watched::default(), &mut used);
+    (fields, Sieve::new(used.map(|word| word.mask)))
 }
 
 #[cfg(test)]
@@ -148,7 +207,8 @@ mod tests {
             pipeline.faults = Fault::ALL.into_iter().fold(FaultBudget::NONE, |budget, fault| budget.with(fault, 15));
             (pipeline.broker.max_deliveries, pipeline.ordered) = (15, true);
             let protocol = Protocol::new(&pipeline, 4).expect("four messages fit");
-            assert!(protocol.packing().1.words() <= IMAGE, "{name}");
+            let (_, sieve) = packing::<1, { image(1) }>(&protocol.spec, [&protocol.monitor]);
+            assert!(sieve.words() <= image(1), "{name}");
         }
     }
 }

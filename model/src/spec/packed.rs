@@ -147,9 +147,14 @@ fn set_aside<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
 /// The records of hand-offs that the log has lost.
 #[inline(always)]
 fn lost<B: Bits>(layout: &Layout, records: &mut [Lost; LOG_MAX], bits: &mut B) {
-    let found = records.map(|record| bits.code(record.to_byte().into(), Lost::BITS, ones(layout.lost)));
-    if B::READS {
-        *records = found.map(|byte| Lost::from_byte(byte as u8));
+    const HALF: usize = LOG_MAX / 2;
+    const WIDTH: u32 = Lost::BITS * HALF as u32;
+    let used = ones(layout.lost * HALF as u32);
+    for half in records.as_chunks_mut::<HALF>().0 {
+        let found = bits.code(u32::from_le_bytes(half.map(Lost::to_byte)).into(), WIDTH, used);
+        if B::READS {
+            *half = (found as u32).to_le_bytes().map(Lost::from_byte);
+        }
     }
 }
 

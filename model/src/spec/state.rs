@@ -378,6 +378,19 @@ impl State {
         (self.fired[word] >> at) as u8 & 0xf
     }
 
+    /// The kinds of fault that have struck, in the order of [`Fault::ALL`].
+    pub fn faults_fired(&self) -> impl Iterator<Item = Fault> {
+        let of_word = |(word, &fired): (usize, &u64)| {
+            let mut rest = fired;
+            std::iter::from_fn(move || {
+                let at = (rest != 0).then(|| rest.trailing_zeros() as usize / 4)?;
+                rest &= !(0xf << (4 * at));
+                Some(Fault::ALL[word * FAULTS_PER_WORD + at])
+            })
+        };
+        self.fired.iter().enumerate().flat_map(of_word)
+    }
+
     pub(super) fn mark_fired(&mut self, fault: Fault) {
         let (word, at) = Self::counter(fault);
         self.fired[word] += 1 << at;

@@ -23,7 +23,7 @@ impl FaultSet {
 
     /// The kinds that struck on the way to a state.
     pub fn fired(state: &State) -> Self {
-        FaultSet::of(Fault::ALL.into_iter().filter(|&fault| state.fired(fault) > 0))
+        FaultSet::of(state.faults_fired())
     }
 
     /// The faults that a pipeline must survive if it names none.
@@ -67,6 +67,11 @@ impl FaultSet {
     /// The set with this fault added.
     pub fn with(self, fault: Fault) -> Self {
         FaultSet(self.0 | 1 << fault as u32)
+    }
+
+    /// The members of either set.
+    pub fn union(self, other: FaultSet) -> Self {
+        FaultSet(self.0 | other.0)
     }
 
     /// Whether every member is also a member of the other set.

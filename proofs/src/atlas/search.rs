@@ -14,12 +14,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use delivery_model::check::graph::{Checks, Completeness, Exploration, Progress, StateId, Walk};
-use delivery_model::check::{Shares, class, fairness};
+use delivery_model::check::graph::{Checks, Completeness, Cut, Exploration, Progress, StateId, Walk};
+use delivery_model::check::{Shares, Watched, class, fairness, run_with_two_monitors};
 use delivery_model::pipeline::{Level, Pipeline, Semantics};
-use delivery_model::semantics::{Bounded, Monitor, Observed, PropertyId, PropertySet, Rules};
-use delivery_model::spec::bounds::{MESSAGES_MAX, TooManyMessages};
-use delivery_model::spec::{Spec, State};
+use delivery_model::semantics::{Monitor, PropertyId, PropertySet, Rules};
+use delivery_model::spec::Spec;
+use delivery_model::spec::bounds::TooManyMessages;
 use delivery_model::vocab::{Fault, MessageId, Step};
 use stateright::{Model, Property};
 
@@ -41,10 +41,22 @@ pub struct Search {
 }
 
 /// A state of the protocol, with what the monitors of both levels have observed on the way to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Moment {
-    state: State,
-    observed: [Observed<Bounded<MESSAGES_MAX>>; Level::ALL.len()],
+type Moment = Watched<{ Level::ALL.len() }>;
+
+/// What is owed to a message by a promise.
+struct Debt {
+    promise: Promise,
+    /// The place of the level's monitor.
+    place: usize,
+    /// Watches the promised property alone.
+    monitor: Monitor,
+    message: MessageId,
+}
+
+impl Debt {
+    fn is_owed(&self, moment: &Moment) -> bool {
+        self.monitor.is_owed(&moment.observed[self.place], self.message)
+    }
 }
 
 /// The findings of one search.
@@ -107,24 +119,44 @@ impl Search {
     /// Walks the whole graph on one thread, until it is done or `keep_going` returns false.
     pub fn run(&self, states_max: u32, keep_going: &dyn Fn(&Progress) -> bool) -> Findings {
         let walk = Walk::new(self).checks(Checks::none()).edges(class).states_max(states_max).keep_going(keep_going);
-        let exploration = walk.run();
+        let exploration = run_with_two_monitors(&self.spec, self.monitors.each_ref(), walk);
         let mut found = Findings { states: exploration.graph.len(), ..Findings::default() };
-        if exploration.completeness != Completeness::Complete {
-            found.bounds_met.push(self.attributed(FaultSet::NONE));
+        found.bounds_met = self.bounds_met(&exploration);
+        let debts = self.debts();
+        let owed = self.read(&exploration, &debts, &mut found);
+        if exploration.graph.has_cycle() {
+            self.read_loops(&exploration, &debts, &owed, &mut found);
         }
+        found
+    }
+
+    /// Adds what runs with an end tell. Returns which debts are open in each state, as bits.
+    ///
+    /// States are in order of depth, so the first that breaks a promise is as close to the start as any.
+    fn read(&self, exploration: &Exploration<Moment>, debts: &[Debt], found: &mut Findings) -> Vec<u16> {
+        assert!(debts.len() <= 16, "a debt is a bit of 16");
+        let mut first = BTreeMap::new();
+        let mut first_dead = BTreeMap::new();
+        let owed = exploration.graph.ids().map(|id| {
+            let moment = exploration.graph.state(id);
+            let struck = FaultSet::fired(&moment.state);
+            found.fired = found.fired.union(struck);
+            let faults = self.attributed(struck);
+            let (_, dead) = moment.state.settled_and_dead();
+            if dead != 0 && !first_dead.keys().any(|other: &FaultSet| other.is_within(faults)) {
+                first_dead.insert(faults, id);
+            }
+            for promise in self.broken(&moment) {
+                first.entry((faults, promise)).or_insert(id);
+            }
+            debts.iter().rev().fold(0, |bits, debt| bits << 1 | u16::from(debt.is_owed(&moment)))
+        });
+        let owed = owed.collect();
         let story_to = |state| {
             let steps = exploration.graph.path_to(self, state).actions().copied().collect();
             Story { messages: self.messages, steps, cycle: Vec::new() }
         };
-        for id in exploration.graph.ids() {
-            let state = exploration.graph.state(id).state;
-            let (_, dead) = state.settled_and_dead();
-            let faults = self.attributed(FaultSet::fired(&state));
-            if dead != 0 && !found.dead_letters.keys().any(|other| other.is_within(faults)) {
-                found.dead_letters.insert(faults, story_to(id));
-            }
-        }
-        let first = self.read(&exploration, &mut found);
+        found.dead_letters = first_dead.into_iter().map(|(faults, state)| (faults, story_to(state))).collect();
         for (&(faults, promise), &state) in &first {
             let is_needless =
                 |&(other, same): &(FaultSet, Promise)| same == promise && other != faults && other.is_within(faults);
@@ -132,55 +164,60 @@ impl Search {
                 found.broken.insert((faults, promise), story_to(state));
             }
         }
-        if exploration.graph.has_cycle() {
-            self.read_loops(&exploration, &mut found);
-        }
-        found
+        owed
     }
 
     /// Adds the debts that stay open in runs without end: for each set of faults, each promise that no run with an
     /// end breaks, with a run whose loop begins earliest.
-    fn read_loops(&self, exploration: &Exploration<Moment>, found: &mut Findings) {
-        for ((place, level), &monitor) in Level::ALL.into_iter().enumerate().zip(&self.monitors) {
-            for property in (monitor.watched & PropertySet::OF_ENDLESS_RUNS).iter() {
-                for message in (1..=u64::from(self.messages)).map(MessageId) {
-                    let monitor = Monitor { watched: property.into(), ..monitor };
-                    let owed = |moment: &Moment| monitor.is_owed(&moment.observed[place], message);
-                    let loops = exploration.fair_loops(fairness(Shares::Fair), owed, |moment| !owed(moment));
-                    for id in loops.states() {
-                        let moment = exploration.graph.state(id);
-                        let faults = self.attributed(FaultSet::fired(&moment.state));
-                        let promise = (level, property);
-                        let is_told = |&(other, same): &(FaultSet, Promise)| same == promise && other.is_within(faults);
-                        if moment.state.is_cut() || found.broken.keys().any(is_told) {
-                            continue;
-                        }
-                        let steps = exploration.graph.path_to(self, id).actions().copied().collect();
-                        let cycle = exploration.cycle_at(self, &loops, id).actions().copied().collect();
-                        found.broken.insert((faults, promise), Story { messages: self.messages, steps, cycle });
-                    }
+    fn read_loops(&self, exploration: &Exploration<Moment>, debts: &[Debt], owed: &[u16], found: &mut Findings) {
+        for (bit, debt) in debts.iter().enumerate() {
+            let is_owed = |id: StateId| owed[id.0 as usize] >> bit & 1 != 0;
+            let loops = exploration.fair_loops(fairness(Shares::Fair), is_owed);
+            for id in loops.states() {
+                let faults = self.attributed(FaultSet::fired(&exploration.graph.state(id).state));
+                let is_told = |&(other, same): &(FaultSet, Promise)| same == debt.promise && other.is_within(faults);
+                if found.broken.keys().any(is_told) {
+                    continue;
                 }
+                let steps = exploration.graph.path_to(self, id).actions().copied().collect();
+                let cycle = exploration.cycle_at(self, &loops, id).actions().copied().collect();
+                found.broken.insert((faults, debt.promise), Story { messages: self.messages, steps, cycle });
             }
         }
     }
 
-    /// The first state in which each set of faults breaks each promise. States are in order of depth, so no other is
-    /// closer to the start.
-    fn read(&self, exploration: &Exploration<Moment>, found: &mut Findings) -> BTreeMap<(FaultSet, Promise), StateId> {
-        let mut first = BTreeMap::new();
-        for id in exploration.graph.ids() {
-            let moment = exploration.graph.state(id);
-            let struck = FaultSet::fired(&moment.state);
-            found.fired = struck.iter().fold(found.fired, FaultSet::with);
-            let faults = self.attributed(struck);
-            if moment.state.is_cut() && !found.bounds_met.contains(&faults) {
-                found.bounds_met.push(faults);
-            }
-            for promise in self.broken(&moment) {
-                first.entry((faults, promise)).or_insert(id);
+    /// What may stay owed in a run without end.
+    fn debts(&self) -> Vec<Debt> {
+        let mut debts = Vec::new();
+        for ((place, level), &monitor) in Level::ALL.into_iter().enumerate().zip(&self.monitors) {
+            for property in (monitor.watched & PropertySet::OF_ENDLESS_RUNS).iter() {
+                let monitor = Monitor { watched: property.into(), ..monitor };
+                let messages = (1..=u64::from(self.messages)).map(MessageId);
+                debts.extend(messages.map(|message| Debt { promise: (level, property), place, monitor, message }));
             }
         }
-        first
+        debts
+    }
+
+    /// The sets of faults under which the search left runs out: at a bound of the encoding, or at that of states.
+    fn bounds_met(&self, exploration: &Exploration<Moment>) -> Vec<FaultSet> {
+        let mut met = match exploration.completeness {
+            Completeness::Complete | Completeness::Incomplete(Cut::Boundary { .. }) => Vec::new(),
+            Completeness::Incomplete(_) => vec![self.attributed(FaultSet::NONE)],
+        };
+        let mut steps = Vec::new();
+        for id in exploration.graph.clipped() {
+            let moment = exploration.graph.state(id);
+            self.actions(&moment, &mut steps);
+            for step in steps.drain(..) {
+                let next = self.next_state(&moment, step).expect("every step that is offered can be taken");
+                let faults = self.attributed(FaultSet::fired(&next.state));
+                if next.state.is_cut() && !met.contains(&faults) {
+                    met.push(faults);
+                }
+            }
+        }
+        met
     }
 
     /// The smallest set of faults whose verdict a state with these fired marks decides in this search.
@@ -189,7 +226,7 @@ impl Search {
     }
 
     fn broken(&self, moment: &Moment) -> impl Iterator<Item = Promise> {
-        let may_end = !moment.state.is_cut() && self.spec.is_quiescent(&moment.state);
+        let may_end = self.spec.is_quiescent(&moment.state);
         let levels = Level::ALL.into_iter().zip(&self.monitors).zip(moment.observed);
         let broken = levels.map(move |((level, monitor), observed)| {
             (level, if may_end { monitor.at_quiescence(&observed) } else { observed.violated() })
@@ -220,9 +257,6 @@ impl Model for Search {
     }
 
     fn actions(&self, moment: &Moment, actions: &mut Vec<Step>) {
-        if moment.state.is_cut() {
-            return;
-        }
         let struck = FaultSet::fired(&moment.state);
         self.spec.steps(&moment.state, &mut |step| {
             if step.fault().is_none_or(|fault| self.allows(struck, fault)) {
@@ -239,6 +273,10 @@ impl Model for Search {
             }
         }
         Some(next)
+    }
+
+    fn within_boundary(&self, moment: &Moment) -> bool {
+        !moment.state.is_cut()
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

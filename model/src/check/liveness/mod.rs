@@ -11,13 +11,15 @@ mod fair;
 
 use std::collections::BTreeSet;
 
-use super::graph::{Checks, Completeness, Cut, Exploration, Lasso, Liveness, Progress, Walk};
+use super::graph::{Checks, Completeness, Cut, Exploration, Lasso, Liveness, Progress, StateId, Walk};
 use super::limits::{Limits, budgets};
 use super::protocol::{Moment, Protocol};
 use crate::pipeline::Pipeline;
 use crate::semantics::{Doubt, PropertySet, Verdict};
 use crate::spec::bounds::{self, TooManyMessages};
 use crate::vocab::{MessageId, Step};
+
+use claim::Subject;
 
 pub use claim::Claim;
 pub use fair::{Shares, Turn, class, fairness};
@@ -98,6 +100,10 @@ fn simplify(
 struct Searched {
     protocol: Protocol,
     exploration: Exploration<Moment>,
+    /// About what each claim is made.
+    promises: Vec<(Claim, Subject)>,
+    /// By state: the promises that it makes, and those that it keeps, as bits.
+    made_and_kept: Vec<[u32; 2]>,
 }
 
 /// What was found of a promise under one kind of fairness.
@@ -119,7 +125,20 @@ impl Searched {
         let protocol = Protocol::watching(pipeline, limits.messages, watched)?;
         let walk = Walk::new(&protocol).checks(Checks::none()).edges(class).threads(limits.threads);
         let exploration = protocol.run(walk.states_max(limits.states_max).keep_going(keep_going));
-        Ok(Searched { protocol, exploration })
+        let subjects_of = |claim: Claim| claim.subjects(limits.messages).into_iter().map(move |it| (claim, it));
+        let promises: Vec<(Claim, Subject)> = claims.iter().copied().flat_map(subjects_of).collect();
+        assert!(promises.len() <= u32::BITS as usize, "a promise is a bit of a word");
+        // One pass over the states for all promises: to unpack a state costs more than to look at it.
+        let look = |id| {
+            let moment: Moment = exploration.graph.state(id);
+            promises.iter().rev().fold([0, 0], |[made, kept], &(claim, subject)| {
+                let is_made = claim.is_made(&protocol, &moment, subject);
+                let is_kept = claim.is_kept(&protocol, &moment, subject);
+                [made << 1 | u32::from(is_made), kept << 1 | u32::from(is_kept)]
+            })
+        };
+        let made_and_kept = exploration.graph.ids().map(look).collect();
+        Ok(Searched { protocol, exploration, promises, made_and_kept })
     }
 
     fn finding(&self, claim: Claim) -> LivenessFinding {
@@ -143,10 +162,10 @@ impl Searched {
             Completeness::Incomplete(_) => Some(Doubt::BoundCut),
         };
         let mut broken = Broken { found: None, doubt };
-        for subject in claim.subjects(self.protocol.spec.settings().messages()) {
-            let made = |moment: &Moment| claim.is_made(&self.protocol, moment, subject);
-            let kept = |moment: &Moment| claim.is_kept(&self.protocol, moment, subject);
-            match self.exploration.leads_to(&self.protocol, fairness(shares), made, kept) {
+        for (bit, &(_, subject)) in self.promises.iter().enumerate().filter(|(_, (its, _))| *its == claim) {
+            let made = |id: StateId| self.made_and_kept[id.0 as usize][0] >> bit & 1 != 0;
+            let kept = |id: StateId| self.made_and_kept[id.0 as usize][1] >> bit & 1 != 0;
+            match self.exploration.leads_to_by_id(&self.protocol, fairness(shares), made, kept) {
                 Liveness::Holds | Liveness::Unknown(_) => {}
                 Liveness::Violated(lasso) => {
                     let run = self.told(&lasso, subject);
@@ -160,7 +179,7 @@ impl Searched {
         broken
     }
 
-    fn told(&self, lasso: &Lasso<Moment, Step>, subject: claim::Subject) -> EndlessRun {
+    fn told(&self, lasso: &Lasso<Moment, Step>, subject: Subject) -> EndlessRun {
         EndlessRun {
             message: subject.message(&lasso.stem.last).expect("a promise is about a message that was submitted"),
             messages: self.protocol.spec.settings().messages(),

@@ -98,6 +98,7 @@ use std::ops::ControlFlow;
 
 use stateright::{Model, Property};
 
+use super::packed::Watched;
 use super::protocol::{KEEPS, Moment, Protocol, conditions};
 use crate::semantics::PropertySet;
 use crate::vocab::Step;
@@ -120,15 +121,15 @@ impl Borrow<Moment> for Junction {
     }
 }
 
-impl From<Junction> for Moment {
+impl From<Junction> for Watched<1> {
     fn from(junction: Junction) -> Self {
-        junction.0
+        junction.0.into()
     }
 }
 
-impl From<Moment> for Junction {
-    fn from(moment: Moment) -> Self {
-        Junction(moment)
+impl From<Watched<1>> for Junction {
+    fn from(watched: Watched<1>) -> Self {
+        Junction(watched.into())
     }
 }
 

@@ -22,7 +22,7 @@ mod restarts;
 mod steps;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::mutants::Mutant;
 use delivery_impls::core::broker::{Broker, Journals, Peer};
@@ -191,15 +191,18 @@ impl World {
 
     /// The names that the ids of a world's events stand for.
     pub fn names() -> Names {
-        let mut names = Names::default();
-        let enough = "a few names fit";
-        for process in PROCESSES {
-            names.process_id(process).expect(enough);
-        }
-        for text in orders::texts() {
-            names.payload_id(&text).expect(enough);
-        }
-        names
+        static NAMES: LazyLock<Names> = LazyLock::new(|| {
+            let mut names = Names::default();
+            let enough = "a few names fit";
+            for process in PROCESSES {
+                names.process_id(process).expect(enough);
+            }
+            for text in orders::texts() {
+                names.payload_id(&text).expect(enough);
+            }
+            names
+        });
+        NAMES.clone()
     }
 
     /// The message that a step is about, where it is about one.
@@ -258,7 +261,9 @@ impl World {
 
     /// The hand-off that a step means, and where it is.
     fn find(&self, hand: DeliveryRef) -> Option<(DeliveryId, Whereabouts)> {
-        self.hands_of(hand.position).find(|(id, _)| self.hand(*id) == hand)
+        let is_late = hand.late > 0;
+        self.hands_of(hand.position)
+            .find(|(id, _)| self.is_late(*id) == is_late && (!is_late || self.hand(*id) == hand))
     }
 
     /// How steps name a hand-off. Of a position, a lease that ended earlier was granted earlier, and is less.

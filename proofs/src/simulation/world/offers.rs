@@ -66,9 +66,9 @@ impl World {
                 (self.to_hand_off() == Some(it), "its hand-offs are not used up, or another position comes first")
             }
             Deliver { hand } => {
-                let is_on_wire = self.is_at(hand, |place| place == Whereabouts::OnWire);
-                let can_join = || self.find(hand).is_some_and(|(id, _)| self.can_join(id));
-                (is_on_wire && can_join(), "it is not on its way, or its consumer is at work on a batch")
+                let found = self.find(hand);
+                let can_join = found.is_some_and(|(id, place)| place == Whereabouts::OnWire && self.can_join(id));
+                (can_join, "it is not on its way, or its consumer is at work on a batch")
             }
             Handle { hand } => (self.is_to_do(hand, Task::Handle), "it is not to be handled"),
             Remember { hand } => (self.is_to_do(hand, Task::Remember), "it is not to be remembered"),

@@ -58,6 +58,21 @@ impl<S: Clone + Eq> Exploration<S> {
         from: impl Fn(&S) -> bool,
         to: impl Fn(&S) -> bool,
     ) -> Liveness<S, M::Action> {
+        self.leads_to_by_id(model, fairness, |id| from(&self.graph.state(id)), |id| to(&self.graph.state(id)))
+    }
+
+    /// The same, of conditions on a state's id: for a caller that has evaluated many promises in one pass over the states.
+    ///
+    /// # Panics
+    ///
+    /// As [`leads_to`](Exploration::leads_to).
+    pub fn leads_to_by_id<M: Model<State = S>>(
+        &self,
+        model: &M,
+        fairness: Fairness,
+        from: impl Fn(StateId) -> bool,
+        to: impl Fn(StateId) -> bool,
+    ) -> Liveness<S, M::Action> {
         assert!(self.graph.has_edges(), "liveness is read off the edges, and this walk kept none");
         let open = Open::new(&self.graph, from, to);
         let loops = Loops::of(&self.graph, fairness, &open);
@@ -81,15 +96,15 @@ pub struct FairLoops {
 }
 
 impl<S: Clone + Eq> Exploration<S> {
-    /// Every state in which a fair run can stay for ever, or come back to again and again, that has met `from` and never
-    /// meets `to`.
+    /// Every state in which a fair run can stay for ever, or come back to again and again, while a promise is open.
+    /// `is_open` gives the states in which it is.
     ///
     /// # Panics
     ///
     /// As [`leads_to`](Exploration::leads_to).
-    pub fn fair_loops(&self, fairness: Fairness, from: impl Fn(&S) -> bool, to: impl Fn(&S) -> bool) -> FairLoops {
+    pub fn fair_loops(&self, fairness: Fairness, is_open: impl Fn(StateId) -> bool) -> FairLoops {
         assert!(self.graph.has_edges(), "liveness is read off the edges, and this walk kept none");
-        let open = Open::new(&self.graph, from, to);
+        let open = Open::new(&self.graph, &is_open, |id| !is_open(id));
         let loops = Loops::of(&self.graph, fairness, &open);
         let states = open.states.iter().copied().filter(|&state| loops.contain(state)).collect();
         FairLoops { loops, fairness, states }

@@ -16,8 +16,8 @@ impl Open {
     /// Where a promise is open that `from` makes and `to` keeps.
     ///
     /// Breadth first, from all states that make the promise at once, each entered at its own depth.
-    pub(super) fn new<S>(graph: &Graph<S>, from: impl Fn(&S) -> bool, to: impl Fn(&S) -> bool) -> Self {
-        let keeps: Vec<bool> = graph.ids().map(|id| to(&graph.state(id))).collect();
+    pub(super) fn new<S>(graph: &Graph<S>, from: impl Fn(StateId) -> bool, to: impl Fn(StateId) -> bool) -> Self {
+        let keeps: Vec<bool> = graph.ids().map(to).collect();
         let mut open = Open { states: Vec::new(), before: vec![UNSEEN; graph.len()] };
         let mut expanded = 0;
         for depth in 0.. {
@@ -35,7 +35,7 @@ impl Open {
             if level.is_empty() && expanded == open.states.len() {
                 break;
             }
-            level.filter(|&state| !keeps[state as usize] && from(&graph.state(StateId(state)))).for_each(|state| {
+            level.filter(|&state| !keeps[state as usize] && from(StateId(state))).for_each(|state| {
                 open.enter(state, state);
             });
         }
