@@ -86,8 +86,8 @@ pub fn walk(
 
 struct Walk {
     sides: Sides,
-    states: HashSet<State>,
-    pairs: HashSet<u64>,
+    states: HashSet<State, FixedState>,
+    pairs: HashSet<u64, FixedState>,
     /// By the number of a pair: whence it was first reached, and by which step. The first leads to itself.
     parents: Vec<(u32, Step)>,
     queue: VecDeque<(u32, Pair)>,

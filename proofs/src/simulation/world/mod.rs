@@ -22,6 +22,7 @@ mod restarts;
 mod steps;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use crate::mutants::Mutant;
@@ -69,12 +70,19 @@ pub struct CannotTake {
 }
 
 /// Everything that is the same in every state of a world.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Constants {
     pipeline: Pipeline,
     messages: u64,
     tuning: Tuning,
     mutant: Mutant,
+}
+
+impl Hash for Constants {
+    /// Hashes next to nothing: worlds that are compared share their constants.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.messages.hash(hasher);
+    }
 }
 
 /// The whole pipeline as a value: two equal worlds behave alike for ever.
