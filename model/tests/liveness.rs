@@ -233,21 +233,24 @@ fn a_story_without_an_end_is_told_as_stem_and_loop() {
     let told = |claim| {
         let run = finding(&poisoned, claim).broken_by.expect("it is broken");
         let spec = Spec::new(&poisoned, run.messages).expect("they fit");
-        story::endless_text(&story(&spec, &[&*run.stem, &*run.cycle].concat()), run.stem.len(), Ink::Plain)
+        story::endless_text(&story(&spec, &[&*run.stem, &*run.cycle].concat()), run.stem.len(), Ink::Plain, 80)
     };
     expect![[r#"
-              order service                       broker                              inventory service
-          1   │                                   │                                   ✗ order 1 will fail its handler every time
-          2   ● submits order 1                   │                                   │
-          3   ├─────────── publish 1 ────────────▶│                                   │
-          4   │                                   ● receives 1                        │
-          5   │                                   ● appends 1                         │
-          6   │                                   ● syncs                             │
-          7   │◀───────────── ack 1 ──────────────┤                                   │
-          8   ● learns: acked 1                   │                                   │
+            order service              broker                     inventory service
+          1 │                          │                          ✗ order 1 will fail
+            │                          │                          │ its handler every
+            │                          │                          │ time
+          2 ● submits order 1          │                          │
+          3 ├─────── publish 1 ───────▶│                          │
+          4 │                          ● receives 1               │
+          5 │                          ● appends 1                │
+          6 │                          ● syncs                    │
+          7 │◀───────── ack 1 ─────────┤                          │
+          8 ● learns: acked 1          │                          │
         loop: for ever from here on
-          9   │                                   ├───── deliver 1 (position 0) ─────▶│
-         10   │                                   │                                   ● receives 1
-         11   │                                   │                                   ● fails to handle 1
-    "#]].assert_eq(&told(Claim::Arrives));
+          9 │                          ├ deliver 1 (position 0) ─▶│
+         10 │                          │                          ● receives 1
+         11 │                          │                          ● fails to handle 1
+    "#]]
+    .assert_eq(&told(Claim::Arrives));
 }

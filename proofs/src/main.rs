@@ -4,10 +4,8 @@ mod command;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match command::run(command::Arguments::parse()) {
+    match command::run(command::arguments()) {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
             eprintln!("error: {failure:#}");

@@ -243,7 +243,7 @@ fn no_line_of_the_chart_or_the_lists_is_wider_than_the_terminal() {
     let of = |verdict: &str| cut.expect("the pair is there")["levels"]["effect"]["verdicts"][verdict].clone();
     assert_eq!(Semantics::ALL.map(|semantics| of(semantics.word())), ["unknown"; 3]);
     assert_eq!(cut.expect("it is there")["levels"]["effect"]["strongest"], "unknown", "unknown is not none");
-    assert_eq!(stories(&pages[0], Ink::Plain).matches("order service").count(), pages[0].breaks.len());
+    assert_eq!(stories(&pages[0], Ink::Plain, 80).matches("order service").count(), pages[0].breaks.len());
 }
 
 /// If messages may become dead letters, a claim that holds mentions it and a story of one is shown; if a dead letter
@@ -264,7 +264,7 @@ fn dead_letters_are_told_with_their_story() {
     assert!(told.contains("dead-letters messages consumer-crash; a dead letter pays the debt"), "{told}");
     assert!(section(&pages[1], Ink::Plain, 120).contains("consumer-crash; a dead letter is a loss"));
     assert!(!section(&pages[2], Ink::Plain, 120).contains("dead"));
-    let stories = stories(&pages[0], Ink::Plain);
+    let stories = stories(&pages[0], Ink::Plain, 80);
     assert!(stories.contains("dead-letters a message under consumer-crash"), "{stories}");
     assert!(stories.contains("sets position 0 aside (dead letter)"), "{stories}");
     assert_eq!(json(&pages[0])["dead-letters"][0]["faults"], serde_json::json!(["consumer-crash"]));

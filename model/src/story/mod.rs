@@ -13,7 +13,7 @@ use crate::spec::{Spec, State};
 use crate::vocab::{DeliveryRef, EventKind, Move, SettleOutcome, Step, Strike};
 
 pub use svg::{svg, svg_endless};
-pub use text::{Ink, endless_text, text};
+pub use text::{Ink, WIDTH_MIN, endless_text, text};
 
 /// The lane of a party in the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The story as lines for a terminal: three lifelines, one row a step.
 
+use textwrap::core::display_width;
+
 use super::{Lane, Row};
 
 /// The use of colour in a line.
@@ -41,107 +43,224 @@ impl Ink {
     }
 }
 
-/// The column of each lifeline, after the row's number.
-const COLUMNS: [usize; 3] = [2, 38, 74];
+/// The column of the first lifeline, after the row's number.
 const NUMBER: usize = 4;
+/// The columns between two lifelines.
+const GAPS: std::ops::RangeInclusive<usize> = 12..=40;
+/// The columns of the last lane that are kept where the gaps can shrink: "● reserves stock for 1".
+const LAST_LANE: usize = 22;
+/// The narrowest width: what is asked to be narrower is as wide as this.
+pub const WIDTH_MIN: usize = 40;
 
-/// The story as text: a line with the parties' names, then one line a row.
-pub fn text(rows: &[Row], ink: Ink) -> String {
-    let lines = rows.iter().enumerate().map(|(number, row)| numbered(number, row, ink));
-    std::iter::once(titles(ink)).chain(lines).map(|line| line + "\n").collect()
+/// The story as text: a line with the parties' names, then the rows with their numbers. No line is wider than `width`
+/// columns, or than [`WIDTH_MIN`]: lifelines come closer, and what is longer than its lane goes on below.
+pub fn text(rows: &[Row], ink: Ink, width: usize) -> String {
+    let lanes = Lanes::within(width);
+    lanes.titles(ink) + &lanes.rows(0, rows, ink)
 }
 
 /// The story of a run that does not end. The rows from `cycle` on are repeated; if there are none, nothing more
 /// happens.
-pub fn endless_text(rows: &[Row], cycle: usize, ink: Ink) -> String {
+pub fn endless_text(rows: &[Row], cycle: usize, ink: Ink, width: usize) -> String {
+    let lanes = Lanes::within(width);
     let (stem, repeated) = rows.split_at(cycle);
-    let mut out = text(stem, ink);
-    if repeated.is_empty() {
-        out += &format!("{}\n", ink.bad("end: nothing more happens"));
-    } else {
-        out += &format!("{}\n", ink.bad("loop: for ever from here on"));
+    let loops = if repeated.is_empty() { "end: nothing more happens" } else { "loop: for ever from here on" };
+    format!("{}{}\n{}", text(stem, ink, width), ink.bad(loops), lanes.rows(cycle, repeated, ink))
+}
+
+/// Where the lifelines stand.
+#[derive(Clone, Copy)]
+struct Lanes {
+    gap: usize,
+    width: usize,
+}
+
+impl Lanes {
+    fn within(width: usize) -> Self {
+        let width = width.max(WIDTH_MIN);
+        let gap = (width - NUMBER - LAST_LANE) / (Lane::ALL.len() - 1);
+        Lanes { gap: gap.clamp(*GAPS.start(), *GAPS.end()), width }
     }
-    for (number, row) in repeated.iter().enumerate() {
-        out += &format!("{}\n", numbered(cycle + number, row, ink));
+
+    fn column(self, lane: Lane) -> usize {
+        self.gap * lane as usize
     }
-    out
-}
 
-fn titles(ink: Ink) -> String {
-    let mut out = format!("{:NUMBER$}", "");
-    let mut column = 0;
-    for lane in Lane::ALL {
-        let at = COLUMNS[lane as usize];
-        out += &format!("{:1$}", "", at - column);
-        out += &ink.strong(lane.title());
-        column = at + lane.title().len();
+    /// The columns from a lifeline up to the blank before the next one, or to the end of the line.
+    fn room(self, lane: Lane) -> usize {
+        let is_last = Some(&lane) == Lane::ALL.last();
+        if is_last { self.width - NUMBER - self.column(lane) } else { self.gap - 1 }
     }
-    out
-}
 
-fn numbered(number: usize, row: &Row, ink: Ink) -> String {
-    format!("{:>3} {}", number + 1, line(row, ink))
-}
-
-fn line(row: &Row, ink: Ink) -> String {
-    let (drawn, start, end) = if row.from == row.to { local(row) } else { arrow(row) };
-    let mut line: Vec<char> = vec![' '; COLUMNS[2] + 1];
-    for column in COLUMNS {
-        line[column] = '│';
+    fn titles(self, ink: Ink) -> String {
+        let titles = Lane::ALL.map(|lane| textwrap::wrap(lane.title(), self.room(lane)));
+        let lines = titles.iter().map(Vec::len).max().unwrap_or_default();
+        let line = |number: usize| {
+            let mut line = " ".repeat(NUMBER);
+            let mut column = 0;
+            for (lane, title) in Lane::ALL.into_iter().zip(&titles) {
+                let Some(title) = title.get(number) else { continue };
+                line += &" ".repeat(self.column(lane) - column);
+                line += &ink.strong(title);
+                column = self.column(lane) + display_width(title);
+            }
+            line + "\n"
+        };
+        (0..lines).map(line).collect()
     }
-    let before: String = line[..start].iter().collect();
-    let after: String = line.get(end..).map(|rest| rest.iter().collect()).unwrap_or_default();
-    let drawn = if row.fault { ink.bad(&drawn) } else { drawn };
-    format!("{before}{drawn}{after}").trim_end().to_owned()
-}
 
-/// A row of what a party does by itself: text beside its lifeline.
-fn local(row: &Row) -> (String, usize, usize) {
-    let start = COLUMNS[row.from as usize];
-    let drawn = format!("{} {}", if row.fault { '✗' } else { '●' }, row.text);
-    let end = start + drawn.chars().count();
-    (drawn, start, end)
-}
+    /// The rows' lines. `before` rows stand above them.
+    fn rows(self, before: usize, rows: &[Row], ink: Ink) -> String {
+        let numbered = |(at, row): (usize, &Row)| {
+            let lines = if row.from == row.to { self.local(row) } else { self.arrow(row) };
+            let number = std::iter::once(format!("{:>3} ", before + at + 1));
+            let numbers = number.chain(std::iter::repeat(" ".repeat(NUMBER)));
+            let told = numbers.zip(lines).map(|(number, drawn)| format!("{number}{}\n", self.line(drawn, row, ink)));
+            told.collect::<String>()
+        };
+        rows.iter().enumerate().map(numbered).collect()
+    }
 
-/// A row of what a party sends: an arrow to the other lifeline, with its text on it.
-fn arrow(row: &Row) -> (String, usize, usize) {
-    let (from, to) = (COLUMNS[row.from as usize], COLUMNS[row.to as usize]);
-    let (start, end) = (from.min(to), from.max(to));
-    let words = format!(" {} ", row.text);
-    let room = (end - start - 1).saturating_sub(words.chars().count() + 1);
-    let (left, right) = ("─".repeat(room / 2), "─".repeat(room - room / 2));
-    let drawn = match from < to {
-        true => format!("├{left}{words}{right}▶│"),
-        false => format!("│◀{left}{words}{right}┤"),
-    };
-    (drawn, start, end + 1)
+    /// The lifelines, with what is drawn over them from a column on.
+    fn line(self, (start, drawn): (usize, String), row: &Row, ink: Ink) -> String {
+        let mut line = vec![' '; self.column(Lane::ALL[Lane::ALL.len() - 1]) + 1];
+        Lane::ALL.into_iter().for_each(|lane| line[self.column(lane)] = '│');
+        let before: String = line[..start].iter().collect();
+        let after: String = line.iter().skip(start + display_width(&drawn)).collect();
+        let drawn = if row.fault { ink.bad(&drawn) } else { drawn };
+        format!("{before}{drawn}{after}").trim_end().to_owned()
+    }
+
+    /// The lines of what a party does by itself: text beside its lifeline.
+    fn local(self, row: &Row) -> Vec<(usize, String)> {
+        let first = if row.fault { "✗ " } else { "● " };
+        let options = textwrap::Options::new(self.room(row.from)).initial_indent(first).subsequent_indent("│ ");
+        let lines = textwrap::wrap(&row.text, options);
+        lines.into_iter().map(|line| (self.column(row.from), line.into_owned())).collect()
+    }
+
+    /// The lines of what a party sends: an arrow to the other lifeline with its text on it, or with the end of a text
+    /// that is longer.
+    fn arrow(self, row: &Row) -> Vec<(usize, String)> {
+        let (from, to) = (self.column(row.from), self.column(row.to));
+        let start = from.min(to);
+        // Between the lifelines: the arrow's head, and a blank on each side of the text.
+        let between = from.abs_diff(to) - 1;
+        let words = textwrap::wrap(&row.text, between - 3);
+        let last = words.len() - 1;
+        let line = |(at, words): (usize, &std::borrow::Cow<'_, str>)| {
+            let room = between - 3 - display_width(words);
+            let of = |line: &str, columns: usize| line.repeat(columns);
+            let (left, right) = (room / 2, room - room / 2);
+            let drawn = match (at == last, from < to) {
+                (false, _) => format!("│ {}{words}{} │", of(" ", left), of(" ", right + 1)),
+                (true, true) => format!("├{} {words} {}▶│", of("─", left), of("─", right)),
+                (true, false) => format!("│◀{} {words} {}┤", of("─", left), of("─", right)),
+            };
+            (start, drawn)
+        };
+        words.iter().enumerate().map(line).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use expect_test::expect;
+    use expect_test::{Expect, expect};
 
-    #[test]
-    fn arrows_reach_from_lifeline_to_lifeline_and_faults_are_marked() {
+    fn check(width: usize, expected: Expect) {
         let row = |from, to, text: &str, fault| Row { from, to, text: text.to_owned(), fault };
         let rows = [
             row(Lane::OrderService, Lane::OrderService, "submits order 1", false),
             row(Lane::OrderService, Lane::Broker, "publish 1", false),
-            row(Lane::Broker, Lane::Broker, "crashes and restarts", true),
+            row(Lane::Broker, Lane::Broker, "crashes, loses the last record of its log, and restarts", true),
             row(Lane::Broker, Lane::OrderService, "ack 1", false),
-            row(Lane::InventoryService, Lane::InventoryService, "receives 1", false),
+            row(Lane::Broker, Lane::InventoryService, "deliver 10 (position 10)", false),
+            row(Lane::InventoryService, Lane::InventoryService, "reserves stock for 10", false),
         ];
+        let told = text(&rows, Ink::Plain, width);
+        assert!(told.lines().all(|line| display_width(line) <= width.max(WIDTH_MIN)), "{told}");
         // The first line has no indentation, so that the others' is compared.
-        expect![[r#"
+        expected.assert_eq(&format!("story:\n{told}"));
+    }
+
+    #[test]
+    fn arrows_reach_from_lifeline_to_lifeline_and_faults_are_marked() {
+        check(
+            120,
+            expect![[r#"
+                story:
+                    order service                           broker                                  inventory service
+                  1 ● submits order 1                       │                                       │
+                  2 ├───────────── publish 1 ──────────────▶│                                       │
+                  3 │                                       ✗ crashes, loses the last record of its │
+                    │                                       │ log, and restarts                     │
+                  4 │◀─────────────── ack 1 ────────────────┤                                       │
+                  5 │                                       ├────── deliver 10 (position 10) ──────▶│
+                  6 │                                       │                                       ● reserves stock for 10
+            "#]],
+        );
+    }
+
+    #[test]
+    fn lifelines_come_closer_on_80_columns() {
+        check(
+            80,
+            expect![[r#"
             story:
-                  order service                       broker                              inventory service
-              1   ● submits order 1                   │                                   │
-              2   ├─────────── publish 1 ────────────▶│                                   │
-              3   │                                   ✗ crashes and restarts              │
-              4   │◀───────────── ack 1 ──────────────┤                                   │
-              5   │                                   │                                   ● receives 1
-        "#]]
-        .assert_eq(&format!("story:\n{}", text(&rows, Ink::Plain)));
+                order service              broker                     inventory service
+              1 ● submits order 1          │                          │
+              2 ├─────── publish 1 ───────▶│                          │
+              3 │                          ✗ crashes, loses the last  │
+                │                          │ record of its log, and   │
+                │                          │ restarts                 │
+              4 │◀───────── ack 1 ─────────┤                          │
+              5 │                          │  deliver 10 (position    │
+                │                          ├────────── 10) ──────────▶│
+              6 │                          │                          ● reserves stock for
+                │                          │                          │ 10
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_longer_text_goes_on_below_where_columns_are_few() {
+        check(
+            10,
+            expect![[r#"
+            story:
+                order       broker      inventory
+                service                 service
+              1 ● submits   │           │
+                │ order 1   │           │
+              2 │ publish   │           │
+                ├─── 1 ────▶│           │
+              3 │           ✗ crashes,  │
+                │           │ loses the │
+                │           │ last      │
+                │           │ record of │
+                │           │ its log,  │
+                │           │ and       │
+                │           │ restarts  │
+              4 │◀─ ack 1 ──┤           │
+              5 │           │ deliver   │
+                │           │    10     │
+                │           │ (positio  │
+                │           ├─ n 10) ──▶│
+              6 │           │           ● reserves
+                │           │           │ stock for
+                │           │           │ 10
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_story_at_any_width_is_no_wider() {
+        for width in WIDTH_MIN..=130 {
+            let lanes = Lanes::within(width);
+            for lane in Lane::ALL {
+                assert!(NUMBER + lanes.column(lane) + lanes.room(lane) <= width, "{lane:?} at {width}");
+            }
+        }
     }
 }

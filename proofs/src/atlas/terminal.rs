@@ -164,25 +164,25 @@ fn listed(sets: &[FaultSet], bounds_met: &[FaultSet]) -> String {
 }
 
 /// The story of each minimal set of faults that breaks a promise.
-pub fn stories(page: &Page, ink: Ink) -> String {
+pub fn stories(page: &Page, ink: Ink, width: usize) -> String {
     let dead = |(faults, story): &(FaultSet, Story)| {
         let title = format!("{}: dead-letters a message under {faults}", page.pipeline.name);
-        format!("\n{} ({story})\n\n{}", ink.strong(&title), story_of(page, *faults, story, ink))
+        format!("\n{} ({story})\n\n{}", ink.strong(&title), story_of(page, *faults, story, ink, width))
     };
-    let broken = page.breaks.iter().map(|broken| story_of_break(page, broken, ink));
+    let broken = page.breaks.iter().map(|broken| story_of_break(page, broken, ink, width));
     broken.chain(page.dead_letters.iter().map(dead)).collect()
 }
 
-fn story_of_break(page: &Page, broken: &Break, ink: Ink) -> String {
+fn story_of_break(page: &Page, broken: &Break, ink: Ink, width: usize) -> String {
     let Break { level, property, faults, story: run } = broken;
     let title = format!("{}: {} {} under {faults}", page.pipeline.name, harm(*property), counted(*level));
-    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), story_of(page, *faults, run, ink))
+    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), story_of(page, *faults, run, ink, width))
 }
 
-fn story_of(page: &Page, faults: FaultSet, story: &Story, ink: Ink) -> String {
+fn story_of(page: &Page, faults: FaultSet, story: &Story, ink: Ink, width: usize) -> String {
     match story.cycle.is_empty() {
-        true => text(&page.rows(faults, story), ink),
-        false => endless_text(&page.rows(faults, story), story.steps.len(), ink),
+        true => text(&page.rows(faults, story), ink, width),
+        false => endless_text(&page.rows(faults, story), story.steps.len(), ink, width),
     }
 }
 

@@ -44,7 +44,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(path) = arguments.html.as_ref().filter(|_| !surveyed.pages.is_empty()) {
         fs::write(path, html(&surveyed.pages)).with_context(|| path.display().to_string())?;
     }
-    terminal::print(&written(&surveyed, arguments));
+    let show = if arguments.json || arguments.markdown { terminal::print } else { terminal::tell };
+    show(&written(&surveyed, arguments));
     if !surveyed.left_out.is_empty() {
         let (searched, all) = (surveyed.pages.len(), pipelines.len());
         eprintln!("stopped: {searched} of {all} pipelines searched; left out: {}", surveyed.left_out.join(", "));
@@ -94,8 +95,8 @@ fn written(surveyed: &Surveyed, arguments: &Arguments) -> String {
     // Stories are printed only for pipelines that the user named: those of all presets would be too many. The table
     // comes last, because it is then in view when the output stops.
     let named = !arguments.pipelines.is_empty();
-    let stories = |page| if named { stories(page, ink) + "\n" } else { String::new() };
-    let sections: String = pages.iter().map(|page| section(page, ink, width) + &stories(page) + "\n").collect();
+    let told = |page| if named { stories(page, ink, width) + "\n" } else { String::new() };
+    let sections: String = pages.iter().map(|page| section(page, ink, width) + &told(page) + "\n").collect();
     let more = if named { "" } else { "\nStories: name a pipeline, or write them all with --html FILE.\n" };
     sections + &chart(pages, ink, width) + more
 }

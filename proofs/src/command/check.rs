@@ -72,7 +72,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                 in_words(pipeline, &verified, &took, arguments, terminal::ink())
             }
         };
-        terminal::print(&format!("{gap}{told}"));
+        let show = if arguments.json { terminal::print } else { terminal::tell };
+        show(&format!("{gap}{told}"));
         if let Some(directory) = &arguments.save {
             for broken in &verified.broken {
                 let path = render::save(directory, broken.property, &broken.schedule)?;
@@ -122,19 +123,16 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Ar
     let mut out = title(pipeline, verified, ink);
     let mut titles = vec!["world"];
     titles.extend(Semantics::ALL.map(Semantics::word));
-    titles.push("looked at");
     let mut table = report::table(&titles);
-    for (world, verdicts, bounds) in [
-        ("model", &verified.model.verdicts, model_bounds(pipeline, verified, arguments)),
-        ("simulation", &verified.simulated, simulation_bounds(pipeline, verified)),
-    ] {
+    for (world, verdicts) in [("model", &verified.model.verdicts), ("simulation", &verified.simulated)] {
         let mut row = vec![world.to_owned()];
         let dead = verified.model.dead_letter.is_some();
         row.extend(Semantics::ALL.map(|semantics| report::resting(verdicts.of(semantics), semantics, dead, ink)));
-        row.push(bounds);
         table.add_row(row);
     }
     out += &report::lines(&table);
+    out += &format!("model: {}\n", model_bounds(pipeline, verified, arguments));
+    out += &format!("simulation: {}\n", simulation_bounds(pipeline, verified));
     out += &whole_runs(verified, arguments, ink);
     out += &agreement(verified, ink);
     out += &format!("{took}\n");
@@ -224,7 +222,7 @@ fn faults(budget: &FaultBudget) -> String {
     }
 }
 
-/// The verdicts on whole runs, such as "whole runs in the model: resolves holds, arrives holds".
+/// The verdicts on whole runs, with what each claim says.
 fn whole_runs(verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
     if arguments.reduced {
         return format!(
@@ -232,9 +230,11 @@ fn whole_runs(verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
             ink.unsure("judged only for losses in runs without end, as the search was reduced")
         );
     }
-    let tell = |found: &LivenessFinding| format!("{} {}", found.claim, report::painted(found.verdict, ink));
-    let told: Vec<String> = verified.liveness.iter().map(tell).collect();
-    format!("whole runs in the model: {}\n", told.join(", "))
+    let mut table = report::table(&["whole runs", "verdict", "meaning"]);
+    for LivenessFinding { claim, verdict, .. } in &verified.liveness {
+        table.add_row([claim.word(), &report::painted(*verdict, ink), claim.meaning()]);
+    }
+    report::lines(&table)
 }
 
 fn agreement(verified: &Verified, ink: Ink) -> String {
@@ -287,7 +287,7 @@ fn endless(pipeline: &Pipeline, found: &LivenessFinding, ink: Ink) -> Option<Str
         "\n{}, broken for message {} ({}); a run that does not end:\n{}",
         ink.bad(found.claim.word()),
         run.message,
-        found.claim.formula(),
+        found.claim.meaning(),
         render::endless(pipeline, run, ink)
     ))
 }

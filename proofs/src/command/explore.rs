@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         eprintln!("stopped before the Explorer was started");
         return Ok(Outcome::Interrupted);
     }
-    terminal::print(&discoveries);
+    terminal::tell(&discoveries);
     let address = arguments.listen;
     std::thread::spawn(move || {
         if let Err(error) = run_to_completion(address) {

@@ -68,7 +68,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     let name = name(arguments, &history);
-    terminal::print(&match arguments.json {
+    let show = if arguments.json { terminal::print } else { terminal::tell };
+    show(&match arguments.json {
         true => {
             let mut told = in_json(&name, &history, &judgement);
             told["worlds"]["history"]["unfinished"] = unfinished.into();

@@ -3,10 +3,12 @@
 mod atlas;
 mod broker;
 mod check;
+mod completions;
 mod consume;
 mod explore;
 mod judge;
 mod load;
+mod man;
 mod mutants;
 mod output;
 mod produce;
@@ -21,8 +23,9 @@ mod terminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use delivery_model::pipeline::{Level, Obligation, Pipeline, Semantics};
+use delivery_model::presets;
 use delivery_model::semantics::{Verdict, Verdicts};
 
 /// The exit code for input that cannot be used.
@@ -33,7 +36,7 @@ pub const INTERRUPTED: u8 = 130;
 /// Does a message pipeline lose or repeat messages? One definition of the delivery semantics, checked on a model and on
 /// running code.
 #[derive(Parser)]
-#[command(name = "delivery", version, after_help = EXIT_CODES)]
+#[command(name = "delivery", version)]
 pub struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -63,6 +66,10 @@ enum Verb {
     Atlas(atlas::Arguments),
     /// Show which property catches each seeded bug
     Mutants(mutants::Arguments),
+    /// Print a script that completes the command line in a shell
+    Completions(completions::Arguments),
+    /// Write the manual pages
+    Man(man::Arguments),
 }
 
 /// The result of a verb, from best to worst: of two results, the worse one counts.
@@ -130,6 +137,35 @@ impl From<Outcome> for ExitCode {
     }
 }
 
+/// The widest help.
+const HELP_MAX: usize = 100;
+
+/// The arguments of this process. Where they are none, says why or helps, and ends the process.
+pub fn arguments() -> Arguments {
+    let columns = terminal::width().min(HELP_MAX);
+    let options = textwrap::Options::new(columns).subsequent_indent("       ");
+    let codes: Vec<String> = EXIT_CODES.lines().map(|line| textwrap::fill(line, &options)).collect();
+    let matches: ArgMatches = command().after_help(codes.join("\n")).term_width(columns).get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// The command line. The verbs that take a pipeline list the presets in their help.
+fn command() -> Command {
+    let takes_pipelines = |verb: &Command| verb.get_arguments().any(|it| it.get_id().as_str().starts_with("pipeline"));
+    Arguments::command().after_help(EXIT_CODES).mut_subcommands(|verb| match takes_pipelines(&verb) {
+        true => verb.after_help(listed_presets()),
+        false => verb,
+    })
+}
+
+/// The presets in lines that fit 80 columns.
+fn listed_presets() -> String {
+    let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
+    let options = textwrap::Options::new(78).initial_indent("  ").subsequent_indent("  ");
+    let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
+    format!("Presets:\n{}", textwrap::fill(&names.join(", "), options))
+}
+
 /// Runs the verb that the arguments name. An error means bad input.
 pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     match arguments.verb.unwrap_or_else(|| Verb::Check(check::Arguments::default())) {
@@ -144,6 +180,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Verb::Judge(arguments) => judge::run(&arguments),
         Verb::Atlas(arguments) => atlas::run(&arguments),
         Verb::Mutants(arguments) => mutants::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments, command()),
+        Verb::Man(arguments) => man::run(&arguments, command()),
     }
 }
 

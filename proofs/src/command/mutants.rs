@@ -56,7 +56,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    terminal::print(&match arguments {
+    let show = if arguments.json || arguments.markdown { terminal::print } else { terminal::tell };
+    show(&match arguments {
         Arguments { json: true, .. } => hunted.iter().map(|(row, real)| format!("{}\n", in_json(row, *real))).collect(),
         Arguments { markdown: true, .. } => {
             let rows: Vec<Row> = hunted.iter().map(|(row, _)| row.clone()).collect();

@@ -13,6 +13,8 @@ use delivery_model::vocab::{MessageId, Step};
 use delivery_proofs::verify::Broken;
 use serde_json::{Value, json};
 
+use super::{report, terminal};
+
 /// The most lines of a story. A longer one is cut after its first steps.
 const LINES_MAX: usize = 400;
 
@@ -21,12 +23,12 @@ const LINES_MAX: usize = 400;
 pub fn steps(pipeline: &Pipeline, messages: u32, steps: &[Step], ink: Ink) -> String {
     let shown = &steps[..steps.len().min(LINES_MAX)];
     let told = match story::spec_for(pipeline, messages, shown) {
-        Ok(spec) => story::text(&story::story(&spec, shown), ink),
+        Ok(spec) => story::text(&story::story(&spec, shown), ink, terminal::width()),
         Err(_) => shown.iter().enumerate().map(|(at, step)| format!("{:>3} {step}\n", at + 1)).collect(),
     };
     match steps.len() - shown.len() {
         0 => told,
-        more => told + &format!("... and {more} more steps\n"),
+        more => told + &format!("... and {}\n", report::count_of(more as u64, "more step", "more steps")),
     }
 }
 
@@ -49,7 +51,9 @@ pub fn broken_run(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
 fn looped(pipeline: &Pipeline, messages: u32, stem: &[Step], cycle: &[Step], ink: Ink) -> String {
     let path = [stem, cycle].concat();
     match story::spec_for(pipeline, messages, &path) {
-        Ok(spec) if path.len() <= LINES_MAX => story::endless_text(&story::story(&spec, &path), stem.len(), ink),
+        Ok(spec) if path.len() <= LINES_MAX => {
+            story::endless_text(&story::story(&spec, &path), stem.len(), ink, terminal::width())
+        }
         _ => {
             let told = steps(pipeline, messages, stem, ink);
             let repeated: String = cycle.iter().map(|step| format!("    {step}\n")).collect();

@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     let judgement = judge(&history, Question { endless, ..Question::default() });
-    terminal::print(&format!(
+    terminal::tell(&format!(
         "{}{told}\n{}",
         title(&schedule, arguments.world, ink),
         verdict(&judgement, &schedule, ink)
@@ -216,7 +216,7 @@ fn really(schedule: &Schedule, arguments: &Arguments, interrupt: &Interrupt) -> 
     for planned in &came.unreached {
         out += &format!("did not strike, as its point was not reached: {planned}\n");
     }
-    terminal::print(&format!("{out}\n{}", verdict(&judgement, schedule, ink)));
+    terminal::tell(&format!("{out}\n{}", verdict(&judgement, schedule, ink)));
     Ok(outcome(&schedule.pipeline, &judgement))
 }
 

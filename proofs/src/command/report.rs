@@ -1,11 +1,13 @@
 //! Verdicts as words, JSON fields and tables.
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::semantics::{Verdict, Verdicts};
 use delivery_model::story::Ink;
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use super::terminal;
 
 /// The verdict on each semantics, by the name of the semantics.
 pub fn verdicts(verdicts: &Verdicts) -> Value {
@@ -91,9 +93,10 @@ pub fn nothing_promised(pipeline: &Pipeline, verdicts: &Verdicts, shown: &str) -
     }
 }
 
-/// A table without rules, its columns two spaces apart.
+/// A table without rules, its columns two spaces apart. Cells wrap where it would be wider than the terminal.
 pub fn table(titles: &[&str]) -> Table {
     let mut table = Table::new();
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(terminal::width() as u16);
     table.load_style(presets::NOTHING).set_header(titles.iter().map(|title| title.to_uppercase()));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

@@ -59,7 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let options = Options { producers, ..options(arguments, &temporary, &interrupt) };
     let came = real::run(&pipeline, &options)?;
     let ink = terminal::ink();
-    terminal::print(&in_words(&pipeline, &came, &options, arguments.faults, ink));
+    terminal::tell(&in_words(&pipeline, &came, &options, arguments.faults, ink));
     if came.ended == Ended::Stopped {
         let how = match &arguments.directory {
             Some(directory) => format!("start it again on {} and it goes on", directory.display()),
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     };
     let judgement = judge(&history, Question::default());
-    terminal::print(&format!("\n{}", judging::in_words(&pipeline.name, &history, &judgement, None, ink)));
+    terminal::tell(&format!("\n{}", judging::in_words(&pipeline.name, &history, &judgement, None, ink)));
     if kept(arguments) {
         terminal::print(&format!("\nhistory: {}\n", came.history.display()));
     }

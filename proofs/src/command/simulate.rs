@@ -53,7 +53,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             true => format!("{}\n", in_json(pipeline, &report, arguments.seed)),
             false => in_words(pipeline, &report, arguments.seed, terminal::ink()),
         };
-        terminal::print(&format!("{gap}{told}"));
+        let show = if arguments.json { terminal::print } else { terminal::tell };
+        show(&format!("{gap}{told}"));
         if let Some(directory) = &arguments.save {
             for found in &report.counterexamples {
                 let path = render::save(directory, found.property, &found.schedule)?;

@@ -9,8 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use delivery_model::story::Ink;
+use delivery_model::story::{Ink, WIDTH_MIN};
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use textwrap::WordSplitter;
+use textwrap::core::display_width;
 
 use super::INTERRUPTED;
 
@@ -20,9 +22,19 @@ pub fn ink() -> Ink {
     if !refused && io::stdout().is_terminal() { Ink::Colour } else { Ink::Plain }
 }
 
-/// The width of the terminal in columns, or a default for files.
+/// The number of columns of what goes into a file or a pipe.
+const WIDTH: usize = 80;
+
+/// The number of columns that people read: those of the terminal, or fewer if `COLUMNS` says so; where standard output is no
+/// terminal, `COLUMNS`, else 80.
 pub fn width() -> usize {
-    comfy_table::Table::new().width().map_or(120, usize::from)
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&columns| columns > 0);
+    let found = comfy_table::Table::new().width().map(usize::from);
+    match (said, found) {
+        (Some(said), Some(found)) => found.min(said),
+        (said, found) => found.or(said).unwrap_or(WIDTH),
+    }
+    .max(WIDTH_MIN)
 }
 
 /// The time after Ctrl-C within which work should end by itself. Then the process is ended.
@@ -178,7 +190,26 @@ fn drawn(bar: ProgressBar) -> ProgressBar {
     bar
 }
 
-/// Writes to standard output. If the reader has closed it (`| head`), the process ends without an error.
+/// Writes text for people to standard output: a line that is wider than the terminal goes on below, indented. Words that
+/// are longer than a line, such as links, stay whole.
+pub fn tell(text: &str) {
+    print(&fitted(text, width()));
+}
+
+fn fitted(text: &str, width: usize) -> String {
+    let fitted = |line: &str| match display_width(line) <= width {
+        true => line.to_owned(),
+        false => {
+            let indent = " ".repeat(line.len() - line.trim_start_matches(' ').len() + 2);
+            let options = textwrap::Options::new(width).subsequent_indent(&indent).break_words(false);
+            textwrap::fill(line, options.word_splitter(WordSplitter::NoHyphenation))
+        }
+    };
+    // Lines end as they did: with a line feed, or not.
+    text.split('\n').map(fitted).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes to standard output as it is. If the reader has closed it (`| head`), the process ends without an error.
 pub fn print(text: &str) {
     let mut out = io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -187,5 +218,24 @@ pub fn print(text: &str) {
             eprintln!("error: cannot write to standard output: {error}");
         }
         std::process::exit(code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_wide_goes_on_below_and_a_link_stays_whole() {
+        let link = "http://127.0.0.1:3000/#/steps/1";
+        for (text, told) in [
+            ("short\n\n  enough\n", "short\n\n  enough\n"),
+            ("at-least-once holds in all runs", "at-least-once holds\n  in all runs"),
+            ("  - its own indentation counts\n", "  - its own\n    indentation\n    counts\n"),
+            ("\x1b[31mviolated\x1b[0m, all of it", "\x1b[31mviolated\x1b[0m, all of it"),
+            (&format!("see {link}"), &format!("see\n  {link}")),
+        ] {
+            assert_eq!(fitted(text, 20), told);
+        }
     }
 }

@@ -23,6 +23,8 @@ use crate::simulation::{points, seeded_runner};
 
 /// How many further runs that break the same property are made short too: one alone may not be short.
 const OTHERS_SHRUNK: usize = 7;
+/// The columns of a story in the output of a test.
+const WIDTH: usize = 100;
 
 /// How much is tried. What is found within bounds is found; what is not found is not proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +132,7 @@ impl fmt::Display for Failure {
         let none = if faults.is_empty() { ", without any fault" } else { ":" };
         writeln!(f, "with {} message{plural}{none}", self.schedule.messages)?;
         faults.iter().try_for_each(|planned| writeln!(f, "  {planned}"))?;
-        f.write_str(&text(&self.story, Ink::Plain))
+        f.write_str(&text(&self.story, Ink::Plain, WIDTH))
     }
 }
 

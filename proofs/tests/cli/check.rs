@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::common::{delivery_in, expected, names, place, samples};
+use crate::common::{delivery_in, delivery_in_columns, expected, names, place, samples};
 
 #[test]
 fn the_reference_pipelines_keep_their_promises_in_both_worlds() {
@@ -188,7 +188,7 @@ fn of_readme(begin: &str, end: &str) -> String {
 #[test]
 fn the_readmes_example_does_what_it_says() {
     let here = place(&[("orders.toml", &of_readme("```toml\n", "```"))]);
-    let ended = delivery_in(here.path(), &["check", "orders.toml"]);
+    let ended = delivery_in_columns(here.path(), None, &["check", "orders.toml"]);
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
     let story = of_readme("```text\n", "```");
     assert!(story.starts_with("no-duplicate-effect, broken"), "{story}");
@@ -201,7 +201,8 @@ fn the_readmes_example_does_what_it_says() {
 fn a_reduced_search_tells_the_same_of_everything_but_whole_runs() {
     let here = place(&[("orders.toml", &of_readme("```toml\n", "```"))]);
     let check = |arguments: &[&str]| {
-        let ended = delivery_in(here.path(), &[&["check", "orders.toml", "--schedules", "10"], arguments].concat());
+        let arguments = [&["check", "orders.toml", "--schedules", "10"], arguments].concat();
+        let ended = delivery_in_columns(here.path(), None, &arguments);
         assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
         ended
     };

@@ -6,10 +6,11 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The `delivery` command that was built for these tests.
+/// The `delivery` command that was built for these tests, on a wide terminal: what is said is tested apart from how it is
+/// wrapped.
 pub fn delivery() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_delivery"));
-    command.stdin(Stdio::null()).env("NO_COLOR", "1");
+    command.stdin(Stdio::null()).env("NO_COLOR", "1").env("COLUMNS", "160");
     command
 }
 
@@ -34,6 +35,16 @@ impl Ended {
 /// Runs the command in a directory to its end.
 pub fn delivery_in(directory: &Path, arguments: &[&str]) -> Ended {
     ended(delivery().current_dir(directory).args(arguments).output().expect("it starts"))
+}
+
+/// Runs the command in a directory to its end, on a terminal of so many columns, or where the columns are not known.
+pub fn delivery_in_columns(directory: &Path, columns: Option<&str>, arguments: &[&str]) -> Ended {
+    let mut command = delivery();
+    match columns {
+        Some(columns) => command.env("COLUMNS", columns),
+        None => command.env_remove("COLUMNS"),
+    };
+    ended(command.current_dir(directory).args(arguments).output().expect("it starts"))
 }
 
 pub fn ended(output: Output) -> Ended {

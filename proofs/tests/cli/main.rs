@@ -2,6 +2,7 @@
 
 mod check;
 mod common;
+mod completions;
 mod explore;
 mod interrupted;
 mod judge;
@@ -9,3 +10,4 @@ mod mutants;
 mod refused;
 mod replay;
 mod run;
+mod width;

@@ -38,19 +38,18 @@ impl Claim {
         }
     }
 
-    /// What it says, in one line.
-    pub const fn formula(self) -> &'static str {
+    /// What it says to people, in one line.
+    ///
+    /// - resolves: submitted(m) ~> acked(m), given up after a refusal or an unknown outcome, or forgotten in a crash
+    /// - arrives: obliged(m) ~> m counted at the level, or dead-lettered where allowed
+    /// - hands-off: p is durable, unsettled, and no lease on it lives ~> p is handed off, settled or dead-lettered
+    /// - poison-blocks-none: the same, while another message is poison
+    pub const fn meaning(self) -> &'static str {
         match self {
-            Claim::Resolves => {
-                "submitted(m) ~> acked(m), given up after a refusal or an unknown outcome, or forgotten in a crash"
-            }
-            Claim::Arrives => "obliged(m) ~> m counted at the level, or dead-lettered where allowed",
-            Claim::HandsOff => {
-                "p is durable, unsettled, and no lease on it lives ~> p is handed off, settled or dead-lettered"
-            }
-            Claim::PoisonBlocksNone => {
-                "another message is poison, p is durable, unsettled, and no lease on it lives ~> the same"
-            }
+            Claim::Resolves => "no message leaves its producer waiting for ever",
+            Claim::Arrives => "what must not be lost arrives in the end",
+            Claim::HandsOff => "no stored message waits for ever to be handed off",
+            Claim::PoisonBlocksNone => "a message that always fails holds up no other",
         }
     }
 
