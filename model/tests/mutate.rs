@@ -104,7 +104,7 @@ fn relabel(kind: &mut EventKind) {
         | Settle { message, .. }
         | DeadLetter { message, .. } => *message = PHANTOM,
         Rewind { position, .. } => *position = Position(u64::MAX),
-        Fault { .. } | Heal { .. } | Quiescent => {}
+        Commit { .. } | Abort { .. } | Fault { .. } | Heal { .. } | Quiescent => {}
     }
 }
 
@@ -298,7 +298,7 @@ impl Case {
             }
             Rewind { group: g, .. } => when(self.rewind_needed(g, self.at), NoDeliveryAfterSettle),
             Outcome { message: m, .. } => self.not_refused(m),
-            Settle { .. } | Fault { .. } | Heal { .. } | Quiescent => PropertySet::EMPTY,
+            Settle { .. } | Commit { .. } | Abort { .. } | Fault { .. } | Heal { .. } | Quiescent => PropertySet::EMPTY,
         }
     }
 

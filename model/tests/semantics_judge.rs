@@ -174,7 +174,7 @@ fn a_history_without_consumers_has_one_group() {
 fn a_question_overrules_the_header_and_the_header_its_pipeline() {
     let pipeline = Pipeline { level: Level::Delivery, obligation: Obligation::Submitted, ..Pipeline::default() };
     let whole = Some(PipelineOf::Whole(Box::new(pipeline)));
-    let header = Header { pipeline: whole, level: None, obligation: Some(Obligation::Acked) };
+    let header = Header { pipeline: whole, level: None, obligation: Some(Obligation::Acked), ..Header::default() };
     let recorded = |header: &Header| History { header: header.clone(), ..history("submit 1, deliver 1, quiescent") };
     let asked = Question { level: Some(Level::Effect), ..Question::default() };
 

@@ -60,6 +60,17 @@ impl<'a> Cursor<'a> {
         Ok(Fields { fields, place: self.place.clone() })
     }
 
+    /// The entries of a table whose keys are names that the document gives.
+    pub fn entries(&self, allowed: &str) -> Result<Vec<(&'a str, Cursor<'a>)>, Mistake> {
+        let Value::Table(entries) = &self.node.value else {
+            return Err(self.unfit(allowed));
+        };
+        let entry = |(key, line, node): &'a (String, Option<u32>, Node)| {
+            (key.as_str(), Cursor { node, place: self.place.child(*line, key) })
+        };
+        Ok(entries.iter().map(entry).collect())
+    }
+
     /// One value of a table; its other keys are not checked.
     pub fn peek(&self, key: &str, allowed: &str) -> Result<Cursor<'a>, Mistake> {
         let Value::Table(entries) = &self.node.value else {

@@ -2,6 +2,7 @@
 
 use serde_json::error::Category;
 
+use super::At;
 use super::line::Flaw;
 use super::words::Key;
 use crate::document::{Node, Value, quoted};
@@ -54,7 +55,8 @@ fn flaw_of(value: &Value, expected: &str) -> Option<Flaw> {
     entries.iter().find_map(|(key, _, node)| match Key::from_word(key) {
         None => {
             let keys = Key::ALL.map(Key::word).join(", ");
-            flaw(format!("unknown key {}", quoted(key)), &format!("no other keys than {keys}"))
+            let expected = format!("no other keys than {keys}; what else is known stands in `attributes`, an object");
+            flaw(format!("unknown key {}", quoted(key)), &expected)
         }
         Some(key) if fits(key, &node.value) => None,
         Some(key) => flaw(format!("`{key}` {}", node.value), &key.allowed()),
@@ -65,14 +67,15 @@ fn flaw_of(value: &Value, expected: &str) -> Option<Flaw> {
 fn fits(key: Key, value: &Value) -> bool {
     match (key, value) {
         (_, Value::Null) => true,
+        (Key::At, Value::Text(text)) => At::instant(text).is_some(),
         (Key::At, value) => matches!(value, Value::Integer(_) | Value::Other(_)),
         (Key::Message | Key::Position, Value::Integer(number)) => u64::try_from(*number).is_ok(),
+        (Key::Message, value) => matches!(value, Value::Text(_)),
+        (Key::Attributes, value) => matches!(value, Value::Table(_)),
         (Key::Attempt | Key::Delivery, Value::Integer(number)) => u32::try_from(*number).is_ok(),
         (Key::Partition, Value::Integer(number)) => u64::try_from(*number).is_ok(),
         (Key::Partition, value) => matches!(value, Value::Text(_)),
-        (Key::Process | Key::Event | Key::Group | Key::Topic | Key::Outcome | Key::Fault | Key::Payload, value) => {
-            matches!(value, Value::Text(_))
-        }
-        _ => false,
+        (Key::Attempt | Key::Delivery | Key::Position, _) => false,
+        (_, value) => matches!(value, Value::Text(_)),
     }
 }

@@ -34,6 +34,27 @@ pub enum HistoryError {
         /// The time of the event before it.
         last: At,
     },
+    /// The time of an event is of another kind than those before it.
+    #[error("line {line}: found `at` {found}; expected a time of the same kind as {last}: numbers, or dates and times")]
+    OtherTime {
+        /// The line, counted from 1.
+        line: u32,
+        /// The time of the event.
+        found: At,
+        /// The time of the event before it.
+        last: At,
+    },
+    /// A number that names a message is among the highest there are, while other messages are named by texts, whose ids
+    /// are taken from there.
+    #[error(
+        "line {line}: found message {highest} in a history that also names messages by texts; expected lower numbers"
+    )]
+    NumberTooHigh {
+        /// The line at which the two met, counted from 1.
+        line: u32,
+        /// The number.
+        highest: u64,
+    },
     /// A consumer's event names no group, but the history has several.
     #[error("line {line}: found no `group`; expected one, as the history names several ({groups})")]
     WhichGroup {

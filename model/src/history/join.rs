@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::{At, Header, History, Names, PipelineOf, Recorded, TooManyNames};
-use crate::vocab::{Event, EventKind, MessageId};
+use super::{At, Extra, Header, History, MessageName, Names, PipelineOf, Recorded, TooManyNames};
+use crate::vocab::{Event, EventKind};
 
 /// The reason why parts cannot be joined. Parts are counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -47,7 +47,17 @@ pub enum JoinError {
         /// The earlier part.
         other: usize,
         /// The message id.
-        message: MessageId,
+        message: String,
+    },
+    /// The times of two parts are of different kinds.
+    #[error("part {part} has times such as {found}; expected times of the same kind as {expected}, as part 0 has")]
+    OtherTime {
+        /// The part that differs from part 0.
+        part: usize,
+        /// One of its times.
+        found: String,
+        /// A time of part 0.
+        expected: String,
     },
     /// The events of a part name no group, but the parts have several.
     #[error("part {part} names no `group`; expected one, as the parts name several")]
@@ -64,6 +74,7 @@ impl History {
     /// Joins parts into the history that one recorder would have written. Its lines are numbered as in its own file.
     pub fn join(parts: &[History]) -> Result<History, JoinError> {
         check_headers(parts)?;
+        check_times(parts)?;
         check_processes(parts)?;
         check_messages(parts)?;
         let mut joined =
@@ -73,8 +84,11 @@ impl History {
             let (next, later) = left[part].split_first().expect("it has an event");
             left[part] = later;
             if next.event.kind != EventKind::Quiescent {
-                let event = translate(&next.event, &parts[part].names, &mut joined.names)?;
-                joined.push(next.at, event);
+                let (from, names) = (&parts[part].names, &mut joined.names);
+                let event = translate(&next.event, from, names)?;
+                let extra = parts[part].extra(next.line).cloned().unwrap_or_default();
+                let transaction = extra.transaction.map(|id| names.transaction_id(from.transaction(id))).transpose()?;
+                joined.push_with(next.at, event, Extra { transaction, ..extra });
             }
         }
         check_groups(parts, &joined.names)?;
@@ -108,6 +122,19 @@ fn check_headers(parts: &[History]) -> Result<(), JoinError> {
     }
 }
 
+/// Checks that the times can be compared: all are numbers, or all are dates and times.
+fn check_times(parts: &[History]) -> Result<(), JoinError> {
+    let firsts = || parts.iter().enumerate().filter_map(|(part, history)| Some((part, history.events.first()?.at)));
+    let Some((_, expected)) = firsts().next() else { return Ok(()) };
+    match firsts().find(|(_, at)| at.is_instant() != expected.is_instant()) {
+        Some((part, found)) => {
+            let (found, expected) = (found.to_string(), expected.to_string());
+            Err(JoinError::OtherTime { part, found, expected })
+        }
+        None => Ok(()),
+    }
+}
+
 /// Checks that no process is in two parts. Faults and `quiescent` may be in every part, under one process name.
 fn check_processes(parts: &[History]) -> Result<(), JoinError> {
     let mut known: Vec<(&str, usize)> = Vec::new();
@@ -130,14 +157,15 @@ fn check_processes(parts: &[History]) -> Result<(), JoinError> {
 
 /// Checks that no message is submitted in two parts: a message has one producer, and a producer is in one part.
 fn check_messages(parts: &[History]) -> Result<(), JoinError> {
-    let mut known: BTreeMap<MessageId, usize> = BTreeMap::new();
+    let mut known: BTreeMap<MessageName<'_>, usize> = BTreeMap::new();
     for (part, history) in parts.iter().enumerate() {
         for recorded in &history.events {
             if let EventKind::Submit { message, .. } = recorded.event.kind
+                && let message = history.names.message(message)
                 && let other = *known.entry(message).or_insert(part)
                 && other != part
             {
-                return Err(JoinError::Message { part, other, message });
+                return Err(JoinError::Message { part, other, message: message.to_string() });
             }
         }
     }
@@ -174,6 +202,20 @@ fn translate(event: &Event, from: &Names, to: &mut Names) -> Result<Event, TooMa
     use EventKind::*;
     let mut event = *event;
     event.process = to.process_id(from.process(event.process))?;
+    if let Submit { message, .. }
+    | Attempt { message, .. }
+    | Outcome { message, .. }
+    | Deliver { message, .. }
+    | Effect { message, .. }
+    | Settle { message, .. }
+    | DeadLetter { message, .. } = &mut event.kind
+        && let MessageName::Text(name) = from.message(*message)
+    {
+        *message = to.message_id(name)?;
+    }
+    if let Commit { transaction } | Abort { transaction } = &mut event.kind {
+        *transaction = to.transaction_id(from.transaction(*transaction))?;
+    }
     if let Submit { payload, .. } | Attempt { payload, .. } | Deliver { payload, .. } | Effect { payload, .. } =
         &mut event.kind
         && let Some(id) = payload

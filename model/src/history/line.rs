@@ -8,13 +8,15 @@ use std::borrow::Cow;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::At;
-use super::names::{Names, Partition, PartitionName};
+use super::names::{MessageName, Names, Partition, PartitionName};
 use super::words::{EventWord, Key};
+use super::{At, Extra};
 use crate::document::{quoted, words_of};
 use crate::vocab::{
     AttemptNumber, DeliveryNumber, Event, EventKind, GroupId, MessageId, PartitionId, PayloadId, Position,
+    TransactionId,
 };
 use crate::words::Word;
 
@@ -34,7 +36,8 @@ pub(super) struct Line<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub event: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<MessageId>,
+    #[serde(borrow)]
+    pub message: Option<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptNumber>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -50,9 +53,49 @@ pub(super) struct Line<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Text<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub fault: Option<Text<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<&'a RawValue>,
+}
+
+/// The name of a message in a line: a number or a text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(super) enum Message<'a> {
+    Number(u64),
+    Text(Text<'a>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Message<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+
+        impl<'de> Visitor<'de> for Name {
+            type Value = Message<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a whole number or a text")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Message<'de>, E> {
+                Ok(Message::Number(number))
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Message<'de>, E> {
+                Ok(Message::Text(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Message<'de>, E> {
+                Ok(Message::Text(Text(Cow::Owned(text.to_owned()))))
+            }
+        }
+
+        deserializer.deserialize_any(Name)
+    }
 }
 
 /// A line as a JSON object. Serde alone would also accept a list of the values.
@@ -76,6 +119,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 
         deserializer.deserialize_map(Keys).map(Object)
     }
+}
+
+/// The ids of the names in a line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ids {
+    pub message: Option<MessageId>,
+    pub group: GroupId,
+    pub partition: PartitionId,
+    pub transaction: Option<TransactionId>,
+    pub payload: Option<PayloadId>,
 }
 
 /// The flaw of a line that is valid JSON.
@@ -125,8 +178,10 @@ impl<'a> Line<'a> {
             Key::Position => self.position.is_some(),
             Key::Delivery => self.delivery.is_some(),
             Key::Outcome => self.outcome.is_some(),
+            Key::Transaction => self.transaction.is_some(),
             Key::Fault => self.fault.is_some(),
             Key::Payload => self.payload.is_some(),
+            Key::Attributes => self.attributes.is_some(),
         }
     }
 
@@ -145,22 +200,47 @@ impl<'a> Line<'a> {
         name(Key::Group, self.group.as_ref())
     }
 
+    /// The name of the message, if the line names one.
+    pub fn message(&self) -> Result<Option<MessageName<'_>>, Flaw> {
+        match &self.message {
+            None => Ok(None),
+            Some(Message::Number(number)) => Ok(Some(MessageName::Number(*number))),
+            Some(Message::Text(text)) => Ok(name(Key::Message, Some(text))?.map(MessageName::Text)),
+        }
+    }
+
+    /// The topic, if the line names one.
+    pub fn topic(&self) -> Result<Option<&str>, Flaw> {
+        name(Key::Topic, self.topic.as_ref())
+    }
+
     /// The partition of the position, as far as the line states it.
     pub fn partition(&self) -> Result<Partition, Flaw> {
-        let topic = name(Key::Topic, self.topic.as_ref())?.map(Into::into);
-        Ok(Partition { topic, partition: self.partition.clone() })
+        Ok(Partition { topic: self.topic()?.map(Into::into), partition: self.partition.clone() })
+    }
+
+    /// The transaction, if the line names one.
+    pub fn transaction(&self) -> Result<Option<&str>, Flaw> {
+        name(Key::Transaction, self.transaction.as_ref())
+    }
+
+    /// The attributes as JSON, if the line has any.
+    pub fn attributes(&self) -> Result<Option<&str>, Flaw> {
+        match self.attributes.map(RawValue::get) {
+            Some(json) if !json.starts_with('{') => Err(Flaw::text(Key::Attributes, json, Key::Attributes.allowed())),
+            json => Ok(json),
+        }
     }
 
     /// The event, given the ids of the names in the line.
     pub fn kind(
         &self,
         word: EventWord,
-        group: GroupId,
-        partition: PartitionId,
-        payload: Option<PayloadId>,
+        Ids { message, group, partition, transaction, payload }: Ids,
     ) -> Result<EventKind, Flaw> {
         let Line { attempt, position, delivery, .. } = *self;
-        let message = || self.message.ok_or_else(|| Flaw::missing(word, Key::Message));
+        let message = || message.ok_or_else(|| Flaw::missing(word, Key::Message));
+        let transaction = || transaction.ok_or_else(|| Flaw::missing(word, Key::Transaction));
         Ok(match word {
             EventWord::Submit => EventKind::Submit { message: message()?, payload },
             EventWord::Attempt => EventKind::Attempt { message: message()?, attempt, payload },
@@ -181,14 +261,28 @@ impl<'a> Line<'a> {
                 let position = position.ok_or_else(|| Flaw::missing(word, Key::Position))?;
                 EventKind::Rewind { group, partition, position }
             }
+            EventWord::Commit => EventKind::Commit { transaction: transaction()? },
+            EventWord::Abort => EventKind::Abort { transaction: transaction()? },
             EventWord::Fault => EventKind::Fault { fault: choice(word, Key::Fault, self.fault.as_ref())? },
             EventWord::Heal => EventKind::Heal { fault: choice(word, Key::Fault, self.fault.as_ref())? },
             EventWord::Quiescent => EventKind::Quiescent,
         })
     }
 
-    /// The line of an event. A group without a name is left out.
-    pub fn of(names: &'a Names, at: At, event: &Event) -> Line<'a> {
+    /// The line of an event, with what else is known of it. A group without a name is left out.
+    pub fn of(names: &'a Names, at: At, event: &Event, extra: &'a Extra) -> Line<'a> {
+        let Extra { topic, transaction, attributes } = extra;
+        let line = Line::plain(names, at, event);
+        let text = |text: &'a str| Text(Cow::Borrowed(text));
+        Line {
+            topic: topic.as_deref().map(text).or(line.topic),
+            transaction: transaction.map(|id| text(names.transaction(id))).or(line.transaction),
+            attributes: attributes.as_deref(),
+            ..line
+        }
+    }
+
+    fn plain(names: &'a Names, at: At, event: &Event) -> Line<'a> {
         let text = |text: &'a str| Some(Text(Cow::Borrowed(text)));
         let payload = |id: Option<PayloadId>| id.and_then(|id| text(names.payload(id)));
         let group = event.kind.group().map(|id| names.group(id)).filter(|name| !name.is_empty()).and_then(text);
@@ -198,7 +292,10 @@ impl<'a> Line<'a> {
             process,
             event: text(word.word()),
             group,
-            message: event.kind.message(),
+            message: event.kind.message().map(|id| match names.message(id) {
+                MessageName::Number(number) => Message::Number(number),
+                MessageName::Text(text) => Message::Text(Text(Cow::Borrowed(text))),
+            }),
             ..Line::default()
         };
         let at_partition = |id: PartitionId, line: Line<'a>| match names.partition(id) {
@@ -230,6 +327,12 @@ impl<'a> Line<'a> {
             EventKind::Rewind { partition, position, .. } => {
                 at_partition(partition, Line { position: Some(position), ..line(EventWord::Rewind) })
             }
+            EventKind::Commit { transaction } => {
+                Line { transaction: text(names.transaction(transaction)), ..line(EventWord::Commit) }
+            }
+            EventKind::Abort { transaction } => {
+                Line { transaction: text(names.transaction(transaction)), ..line(EventWord::Abort) }
+            }
             EventKind::Fault { fault } => Line { fault: text(fault.word()), ..line(EventWord::Fault) },
             EventKind::Heal { fault } => Line { fault: text(fault.word()), ..line(EventWord::Heal) },
             EventKind::Quiescent => line(EventWord::Quiescent),
@@ -237,12 +340,15 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Whether a name can be printed on terminals.
+pub(super) fn is_shown(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::is_control)
+}
+
 /// A name, which must not be empty or have control characters, because it is printed on terminals.
 fn name<'t>(key: Key, text: Option<&'t Text<'_>>) -> Result<Option<&'t str>, Flaw> {
     match text {
-        Some(Text(name)) if name.is_empty() || name.contains(char::is_control) => {
-            Err(Flaw::text(key, name, key.allowed()))
-        }
+        Some(Text(name)) if !is_shown(name) => Err(Flaw::text(key, name, key.allowed())),
         name => Ok(name.map(|Text(name)| &**name)),
     }
 }

@@ -15,20 +15,28 @@ mod read;
 mod words;
 mod write;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 pub use self::at::At;
 pub use self::error::HistoryError;
 pub use self::join::JoinError;
-pub use self::names::{Names, Partition, PartitionName, TooManyNames};
+pub use self::names::{MessageName, Names, Partition, PartitionName, TooManyNames};
 pub use self::read::Reader;
-pub(crate) use self::words::{EventWord, Key};
+pub use self::words::EventWord;
+pub(crate) use self::words::Key;
 pub use self::write::HistoryWriter;
 use crate::pipeline::{Level, Obligation, Pipeline};
-use crate::vocab::{Event, EventKind};
+use crate::vocab::{Event, EventKind, TransactionId};
 
 /// The longest line that is read or written, in bytes without its line end. The limit bounds the memory for a line.
 pub const LINE_LIMIT: usize = 1 << 20;
+
+/// The most topics to which a group can subscribe.
+pub(crate) const LISTED_MAX: usize = 10_000;
 
 /// The `format` of a history's header.
 pub(crate) const FORMAT: &str = "delivery-history";
@@ -55,6 +63,13 @@ impl PipelineOf {
     }
 }
 
+/// What a consumer group subscribes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Subscribed {
+    /// The topics. The group owes the messages of these, and no others.
+    pub topics: Vec<String>,
+}
+
 /// The first line of a history. [`Header::default`] states nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Header {
@@ -64,6 +79,11 @@ pub struct Header {
     pub level: Option<Level>,
     /// The obligation by which the history is to be judged.
     pub obligation: Option<Obligation>,
+    /// The consumer groups that subscribe to some topics only. A group that is not named here owes every message.
+    pub groups: BTreeMap<String, Subscribed>,
+    /// The kinds of events that are on record without gaps; none: all of them. Where others are missing, as in sampled
+    /// traces, a verdict that leans on them is unknown.
+    pub complete: Option<BTreeSet<EventWord>>,
 }
 
 impl From<&Pipeline> for Header {
@@ -73,6 +93,7 @@ impl From<&Pipeline> for Header {
             pipeline: Some(PipelineOf::Whole(Box::new(pipeline.clone()))),
             level: Some(pipeline.level),
             obligation: Some(pipeline.obligation),
+            ..Header::default()
         }
     }
 }
@@ -86,6 +107,32 @@ pub struct Recorded {
     pub line: u32,
     /// The event.
     pub event: Event,
+}
+
+/// What a line says beyond its event.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    /// The topic of a submit or an attempt. That of a position stands in its [`Partition`].
+    pub topic: Option<Arc<str>>,
+    /// The transaction of an attempt or a settle.
+    pub transaction: Option<TransactionId>,
+    /// The attributes, a JSON object.
+    pub attributes: Option<Box<RawValue>>,
+}
+
+impl Extra {
+    /// Whether the line says nothing beyond its event.
+    pub fn is_empty(&self) -> bool {
+        self.topic.is_none() && self.transaction.is_none() && self.attributes.is_none()
+    }
+}
+
+impl PartialEq for Extra {
+    /// Compares attributes as texts.
+    fn eq(&self, other: &Self) -> bool {
+        let text = |extra: &Extra| extra.attributes.as_ref().map(|json| json.get().to_owned());
+        (&self.topic, self.transaction, text(self)) == (&other.topic, other.transaction, text(other))
+    }
 }
 
 /// The treatment of a last line that is truncated.
@@ -114,6 +161,8 @@ pub struct History {
     pub names: Names,
     /// The events, in order.
     pub events: Vec<Recorded>,
+    /// What some lines say beyond their events, by the number of the line.
+    pub extras: BTreeMap<u32, Extra>,
     /// The last line, if it was truncated and ignored.
     pub truncated: Option<u32>,
 }
@@ -123,6 +172,20 @@ impl History {
     pub fn push(&mut self, at: At, event: Event) {
         let line = u32::try_from(self.events.len() + 2).expect("a history in memory has fewer than 2^32 lines");
         self.events.push(Recorded { at, line, event });
+    }
+
+    /// Adds an event on the next line, with what else is known of it.
+    pub fn push_with(&mut self, at: At, event: Event, extra: Extra) {
+        self.push(at, event);
+        if !extra.is_empty() {
+            let line = self.events.last().expect("an event was added").line;
+            self.extras.insert(line, extra);
+        }
+    }
+
+    /// What a line says beyond its event.
+    pub fn extra(&self, line: u32) -> Option<&Extra> {
+        self.extras.get(&line)
     }
 
     /// The `quiescent` event at which the whole came to rest: the last event apart from faults, with no truncated

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::vocab::{GroupId, PartitionId, PayloadId, ProcessId};
+use crate::vocab::{GroupId, MessageId, PartitionId, PayloadId, ProcessId, TransactionId};
 
 /// A history has more names than ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -40,6 +40,25 @@ impl Table {
         self.texts.push(Arc::clone(&text));
         self.ids.insert(text, id);
         Ok(id)
+    }
+}
+
+/// The name of a message: a number or a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
+pub enum MessageName<'a> {
+    /// A number.
+    Number(u64),
+    /// A text.
+    Text(&'a str),
+}
+
+impl fmt::Display for MessageName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MessageName::Number(number) => number.fmt(f),
+            MessageName::Text(text) => f.pad(text),
+        }
     }
 }
 
@@ -106,11 +125,16 @@ impl fmt::Display for Partition {
     }
 }
 
-/// The processes, consumer groups, partitions and payloads of a history.
+/// The processes, consumer groups, messages, partitions, transactions and payloads of a history.
+///
+/// A message that is named by a number has that number as its id. One that is named by a text gets an id from the top
+/// of their range downwards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     processes: Table,
     groups: Table,
+    messages: Table,
+    transactions: Table,
     payloads: Table,
     partitions: Vec<Partition>,
     partition_ids: HashMap<Partition, PartitionId>,
@@ -128,6 +152,33 @@ impl Names {
     /// The id of a consumer group. A new name gets the next id.
     pub fn group_id(&mut self, name: &str) -> Result<GroupId, TooManyNames> {
         Ok(GroupId(self.groups.id(name, "groups", IDS_16)? as u16))
+    }
+
+    /// The id of a message that is named by a text. A new name gets the next id.
+    pub fn message_id(&mut self, name: &str) -> Result<MessageId, TooManyNames> {
+        Ok(MessageId(u64::MAX - self.messages.id(name, "messages", IDS_32)? as u64))
+    }
+
+    /// The name of a message.
+    pub fn message(&self, id: MessageId) -> MessageName<'_> {
+        let text = usize::try_from(u64::MAX - id.0).ok().and_then(|place| self.messages.texts.get(place));
+        text.map_or(MessageName::Number(id.0), |text| MessageName::Text(text))
+    }
+
+    /// The lowest id of a message that is named by a text: no number may reach it.
+    pub(super) fn messages_end(&self) -> Option<MessageId> {
+        let last = self.messages.texts.len().checked_sub(1)?;
+        Some(MessageId(u64::MAX - last as u64))
+    }
+
+    /// The id of a transaction. A new name gets the next id.
+    pub fn transaction_id(&mut self, name: &str) -> Result<TransactionId, TooManyNames> {
+        Ok(TransactionId(self.transactions.id(name, "transactions", IDS_32)? as u32))
+    }
+
+    /// The name of a transaction.
+    pub fn transaction(&self, id: TransactionId) -> &str {
+        &self.transactions.texts[id.0 as usize]
     }
 
     /// The id of a payload. A new payload gets the next id.

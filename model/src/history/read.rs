@@ -4,18 +4,21 @@
 //! error, because an event may have been lost there; a complete last line needs no line end; a `null` counts as left
 //! out; the keys of a line may be in any order.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};
 
+use serde_json::value::RawValue;
+
 use super::diagnose::{Diagnosis, diagnose};
-use super::line::{Flaw, Object};
-use super::words::Key;
+use super::line::{Flaw, Ids, Object, is_shown};
+use super::words::{EventWord, Key};
 use super::{
-    At, FORMAT, Header, History, HistoryError, LINE_LIMIT, Names, PipelineOf, ReadOptions, Recorded, TooManyNames,
-    TruncatedTail, VERSION,
+    At, Extra, FORMAT, Header, History, HistoryError, LINE_LIMIT, LISTED_MAX, MessageName, Names, PipelineOf,
+    ReadOptions, Recorded, Subscribed, TooManyNames, TruncatedTail, VERSION,
 };
 use crate::document::{Cursor, Node, Value};
 use crate::pipeline::{Pipeline, PipelineError, read_name};
-use crate::vocab::{Event, GroupId};
+use crate::vocab::{Event, GroupId, MessageId, PartitionId};
 
 /// A reader that streams a history: the header at once, then one event after another.
 ///
@@ -28,6 +31,10 @@ pub struct Reader<R> {
     header: Header,
     names: Names,
     last: Option<At>,
+    /// What the last line says beyond its event.
+    extra: Extra,
+    /// The highest number that names a message.
+    highest: Option<u64>,
     /// The first line that names no group.
     ungrouped: Option<u32>,
     truncated: Option<u32>,
@@ -42,8 +49,12 @@ impl<R: BufRead> Reader<R> {
             return Err(HistoryError::Empty);
         }
         let header = read_header(&lines)?;
-        let names = Names::default();
-        Ok(Reader { lines, options, header, names, last: None, ungrouped: None, truncated: None, done: false })
+        let mut names = Names::default();
+        for group in header.groups.keys() {
+            names.group_id(group).map_err(|too_many| HistoryError::TooMany { line: 1, too_many })?;
+        }
+        let (extra, last, highest, ungrouped, truncated) = Default::default();
+        Ok(Reader { lines, options, header, names, last, extra, highest, ungrouped, truncated, done: false })
     }
 
     /// The header.
@@ -54,6 +65,11 @@ impl<R: BufRead> Reader<R> {
     /// The names and payloads that have appeared so far.
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// What the line of the last event says beyond it.
+    pub fn extra(&self) -> &Extra {
+        &self.extra
     }
 
     /// The last line, if it was truncated and ignored. It is known once every event was read.
@@ -93,10 +109,37 @@ impl<R: BufRead> Reader<R> {
             Some(name) => self.names.group_id(name).map_err(too_many)?,
             None => GroupId(0),
         };
+        let message = match line.message().map_err(flawed)? {
+            Some(MessageName::Text(name)) => Some(self.names.message_id(name).map_err(too_many)?),
+            Some(MessageName::Number(number)) => {
+                self.highest = self.highest.max(Some(number));
+                Some(MessageId(number))
+            }
+            None => None,
+        };
+        if let (Some(highest), Some(end)) = (self.highest, self.names.messages_end())
+            && MessageId(highest) >= end
+        {
+            return Err(HistoryError::NumberTooHigh { line: number, highest });
+        }
         let payload = line.payload.as_ref().map(|text| self.names.payload_id(&text.0)).transpose().map_err(too_many)?;
-        let partition = line.partition().map_err(flawed)?;
-        let partition = self.names.partition_id(partition).map_err(too_many)?;
-        let kind = line.kind(word, group, partition, payload).map_err(flawed)?;
+        let transaction = line.transaction().map_err(flawed)?;
+        let transaction = transaction.map(|name| self.names.transaction_id(name)).transpose().map_err(too_many)?;
+        let has_position = word.keys().contains(&Key::Position);
+        let partition = match has_position {
+            true => self.names.partition_id(line.partition().map_err(flawed)?).map_err(too_many)?,
+            false => PartitionId::default(),
+        };
+        let ids = Ids { message, group, partition, transaction, payload };
+        let kind = line.kind(word, ids).map_err(flawed)?;
+        self.extra = Extra {
+            topic: if has_position { None } else { line.topic().map_err(flawed)?.map(Into::into) },
+            transaction: transaction.filter(|_| kind.message().is_some()),
+            attributes: line
+                .attributes()
+                .map_err(flawed)?
+                .map(|json| RawValue::from_string(json.to_owned()).expect("it was read as JSON")),
+        };
 
         if line.group.is_none() && word.keys().contains(&Key::Group) {
             self.ungrouped.get_or_insert(number);
@@ -118,6 +161,9 @@ impl<R: BufRead> Reader<R> {
 
     fn check_time(&mut self, at: At) -> Result<(), HistoryError> {
         match self.last {
+            Some(last) if at.is_instant() != last.is_instant() => {
+                Err(HistoryError::OtherTime { line: self.lines.number, found: at, last })
+            }
             Some(last) if at < last => Err(HistoryError::TimeFalls { line: self.lines.number, found: at, last }),
             _ => {
                 self.last = Some(at);
@@ -144,9 +190,16 @@ impl History {
     /// Reads a whole history.
     pub fn read(input: impl BufRead, options: ReadOptions) -> Result<History, HistoryError> {
         let mut reader = Reader::new(input, options)?;
-        let events = reader.by_ref().collect::<Result<_, _>>()?;
+        let (mut events, mut extras) = (Vec::new(), BTreeMap::new());
+        while let Some(recorded) = reader.next() {
+            let recorded = recorded?;
+            events.push(recorded);
+            if !reader.extra.is_empty() {
+                extras.insert(recorded.line, std::mem::take(&mut reader.extra));
+            }
+        }
         let (header, names, truncated) = reader.finish();
-        Ok(History { header, names, events, truncated })
+        Ok(History { header, names, events, extras, truncated })
     }
 }
 
@@ -209,14 +262,34 @@ fn read_header<R: BufRead>(line: &Lines<R>) -> Result<Header, HistoryError> {
     let header = || -> Result<Header, PipelineError> {
         let cursor = Cursor::root(&node, Some(1));
         cursor.check_format(FORMAT, VERSION)?;
-        let fields = cursor.table(&["format", "version", "pipeline", "level", "obligation"])?;
+        let fields = cursor.table(&["format", "version", "pipeline", "level", "obligation", "groups", "complete"])?;
         Ok(Header {
             pipeline: fields.optional("pipeline").map(read_pipeline).transpose()?,
             level: fields.optional("level").map(Cursor::word).transpose()?,
             obligation: fields.optional("obligation").map(Cursor::word).transpose()?,
+            groups: fields.optional("groups").map(read_groups).transpose()?.unwrap_or_default(),
+            complete: fields.optional("complete").map(read_complete).transpose()?,
         })
     };
     header().map_err(HistoryError::Header)
+}
+
+/// The groups that subscribe to some topics only: each with its list.
+fn read_groups(cursor: &Cursor<'_>) -> Result<BTreeMap<String, Subscribed>, PipelineError> {
+    let mut groups = BTreeMap::new();
+    for (name, cursor) in cursor.entries(r#"a table such as {"inventory":{"topics":["orders"]}}"#)? {
+        if !is_shown(name) {
+            return Err(cursor.unfit("a group's name is not empty and has no control characters").into());
+        }
+        let topics = cursor.table(&["topics"])?.required("topics", "the group's topics")?.list(LISTED_MAX, "topics")?;
+        let topic = |cursor: &Cursor<'_>| cursor.text("the name of a topic").map(str::to_owned);
+        groups.insert(name.to_owned(), Subscribed { topics: topics.iter().map(topic).collect::<Result<_, _>>()? });
+    }
+    Ok(groups)
+}
+
+fn read_complete(cursor: &Cursor<'_>) -> Result<BTreeSet<EventWord>, PipelineError> {
+    Ok(cursor.list(EventWord::ALL.len(), "kinds of events")?.iter().map(Cursor::word).collect::<Result<_, _>>()?)
 }
 
 fn read_pipeline(cursor: &Cursor<'_>) -> Result<PipelineOf, PipelineError> {

@@ -24,6 +24,10 @@ words! {
         /// The group was reset: every position from this one on is delivered again,
         /// in this partition, or in all where none is stated.
         Rewind = "rewind",
+        /// A transaction was committed: its attempts and settles count from now on.
+        Commit = "commit",
+        /// A transaction was aborted: its attempts and settles count for nothing.
+        Abort = "abort",
         /// A fault struck.
         Fault = "fault",
         /// A fault ended.
@@ -34,21 +38,22 @@ words! {
 }
 
 words! {
-    /// The keys of a line. The first three stand on every line.
+    /// The keys of a line. The first three stand on every line, and the last may.
     Key {
-        /// The time of the event: nanoseconds or logical steps, never less than on the line before.
+        /// The time of the event, never earlier than on the line before: nanoseconds or logical steps, or a date and
+        /// time as in RFC 3339. One kind in a file.
         At = "at",
         /// The process of the event.
         Process = "process",
         /// The event.
         Event = "event",
-        /// The message.
+        /// The message. 7 and "7" are two messages.
         Message = "message",
         /// The number of the attempt at the message, counted from 1.
         Attempt = "attempt",
         /// The consumer group; may be left out where there is one.
         Group = "group",
-        /// The topic of the position.
+        /// The topic of the message, or of the position.
         Topic = "topic",
         /// The partition of the position.
         Partition = "partition",
@@ -58,10 +63,14 @@ words! {
         Delivery = "delivery",
         /// The outcome.
         Outcome = "outcome",
+        /// The transaction to which it belongs.
+        Transaction = "transaction",
         /// The kind of fault.
         Fault = "fault",
         /// The message's bytes as text, or a digest of them.
         Payload = "payload",
+        /// Whatever else is known. It is kept and shown, and changes no verdict.
+        Attributes = "attributes",
     }
 }
 
@@ -70,14 +79,15 @@ impl EventWord {
     pub(crate) fn keys(self) -> &'static [Key] {
         use Key::*;
         match self {
-            EventWord::Submit => &[Message, Payload],
-            EventWord::Attempt => &[Message, Attempt, Payload],
+            EventWord::Submit => &[Message, Topic, Payload],
+            EventWord::Attempt => &[Message, Attempt, Topic, Transaction, Payload],
             EventWord::Outcome => &[Message, Attempt, Topic, Partition, Position, Outcome],
             EventWord::Deliver => &[Message, Group, Topic, Partition, Position, Delivery, Payload],
-            EventWord::Effect => &[Message, Group, Payload],
-            EventWord::Settle => &[Message, Group, Topic, Partition, Position, Delivery, Outcome],
+            EventWord::Effect => &[Message, Group, Transaction, Payload],
+            EventWord::Settle => &[Message, Group, Topic, Partition, Position, Delivery, Outcome, Transaction],
             EventWord::DeadLetter => &[Message, Group],
             EventWord::Rewind => &[Group, Topic, Partition, Position],
+            EventWord::Commit | EventWord::Abort => &[Transaction],
             EventWord::Fault | EventWord::Heal => &[Fault],
             EventWord::Quiescent => &[],
         }
@@ -88,24 +98,30 @@ impl Key {
     /// The keys of every line.
     pub(crate) const EVERYWHERE: [Key; 3] = [Key::At, Key::Process, Key::Event];
 
-    /// Whether every line has the key.
+    /// Whether every line has the key, or may have it.
     pub(crate) fn is_everywhere(self) -> bool {
-        Key::EVERYWHERE.contains(&self)
+        self == Key::Attributes || Key::EVERYWHERE.contains(&self)
     }
 
     /// The values that the key may have, if they do not depend on the event.
     pub(crate) fn allowed(self) -> String {
         let list = |words: &str| format!("one of {words}");
         match self {
-            Key::At => "a number".to_owned(),
-            Key::Process | Key::Group | Key::Topic => "a name, not empty, without control characters".to_owned(),
+            Key::At => "a number, or a date and time as in RFC 3339".to_owned(),
+            Key::Process | Key::Group | Key::Topic | Key::Transaction => {
+                "a name, not empty, without control characters".to_owned()
+            }
             Key::Event => list(&words_of(&EventWord::ALL)),
-            Key::Message | Key::Position => format!("a whole number from 0 to {}", u64::MAX),
+            Key::Position => format!("a whole number from 0 to {}", u64::MAX),
+            Key::Message => {
+                format!("a whole number from 0 to {}, or a name, not empty, without control characters", u64::MAX)
+            }
             Key::Partition => format!("a whole number from 0 to {}, or a text", u64::MAX),
             Key::Attempt | Key::Delivery => format!("a whole number from 0 to {}", u32::MAX),
             Key::Outcome => "a word for the outcome".to_owned(),
             Key::Fault => list(&words_of(&Fault::ALL)),
             Key::Payload => "a text".to_owned(),
+            Key::Attributes => "an object".to_owned(),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The writer of histories. It refuses what the reader would refuse, so every history that it wrote can be read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::line::Line;
-use super::{At, FORMAT, Header, History, LINE_LIMIT, Names, PipelineOf, VERSION};
+use super::{
+    At, EventWord, Extra, FORMAT, Header, History, LINE_LIMIT, Names, PipelineOf, Recorded, Subscribed, VERSION,
+};
 use crate::pipeline::{Level, Obligation};
 use crate::vocab::Event;
 
@@ -19,6 +22,10 @@ struct HeaderLine<'a> {
     level: Option<Level>,
     #[serde(skip_serializing_if = "Option::is_none")]
     obligation: Option<Obligation>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    groups: &'a BTreeMap<String, Subscribed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: &'a Option<BTreeSet<EventWord>>,
 }
 
 /// A writer that writes the header at once, then one event after another, each with one call to `out`. `out` should
@@ -33,13 +40,15 @@ impl<W: Write> HistoryWriter<W> {
     /// Writes the header.
     pub fn new(out: W, header: &Header) -> io::Result<HistoryWriter<W>> {
         let mut writer = HistoryWriter { out, buffer: Vec::new(), last: None };
-        let Header { pipeline, level, obligation } = header;
+        let Header { pipeline, level, obligation, groups, complete } = header;
         writer.line(&HeaderLine {
             format: FORMAT,
             version: VERSION,
             pipeline,
             level: *level,
             obligation: *obligation,
+            groups,
+            complete,
         })?;
         Ok(writer)
     }
@@ -54,11 +63,19 @@ impl<W: Write> HistoryWriter<W> {
     /// Fails if `at` is before the last event's time or not finite, if the line would be longer than [`LINE_LIMIT`],
     /// or if `out` fails.
     pub fn record(&mut self, names: &Names, at: At, event: &Event) -> io::Result<()> {
+        self.record_with(names, at, event, &Extra::default())
+    }
+
+    /// Writes one event as [`record`](HistoryWriter::record) does, with what else is known of it.
+    pub fn record_with(&mut self, names: &Names, at: At, event: &Event, extra: &Extra) -> io::Result<()> {
         if !at.is_finite() || self.last.is_some_and(|last| at < last) {
             return Err(invalid(format!("the time of an event is {at}, but never falls in a history")));
         }
+        if self.last.is_some_and(|last| at.is_instant() != last.is_instant()) {
+            return Err(invalid(format!("the time of an event is {at}, but a history has times of one kind")));
+        }
         self.last = Some(at);
-        self.line(&Line::of(names, at, event))
+        self.line(&Line::of(names, at, event, extra))
     }
 
     /// Flushes and returns `out`.
@@ -86,7 +103,10 @@ impl History {
     /// Writes the whole history.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let mut writer = HistoryWriter::new(out, &self.header)?;
-        self.events.iter().try_for_each(|recorded| writer.record(&self.names, recorded.at, &recorded.event))?;
+        let nothing = Extra::default();
+        for Recorded { at, line, event } in &self.events {
+            writer.record_with(&self.names, *at, event, self.extra(*line).unwrap_or(&nothing))?;
+        }
         writer.finish().map(drop)
     }
 }

@@ -29,6 +29,11 @@ reader refuses these too. A `null` counts as left out. A line has at most 1,048,
 
 "#;
 
+const GROUPS: &str = "the consumer groups that subscribe to some topics only: such a group owes the messages of these \
+                      topics; a group that is not named here owes every message";
+const COMPLETE: &str = "the kinds of events that are on record without gaps; left out: all. Where others are missing, as \
+                        in sampled traces, a verdict that leans on them is unknown";
+
 /// The page for people.
 pub(super) fn page() -> String {
     let pipeline = "a pipeline's name, or all its settings ([pipeline](pipeline.md))";
@@ -38,6 +43,8 @@ pub(super) fn page() -> String {
         ("pipeline", pipeline.to_owned(), "what was recorded"),
         ("level", codes(Level::ALL.map(Level::word)), "the level at which the history is judged"),
         ("obligation", codes(Obligation::ALL.map(Obligation::word)), "the obligation for which it is judged"),
+        ("groups", r#"`{"inventory":{"topics":["orders"]}}`"#.to_owned(), GROUPS),
+        ("complete", format!("a list of {}", codes(EventWord::ALL.map(EventWord::word))), COMPLETE),
     ];
     let header = header.map(|(key, value, meaning)| [code(key), value, meaning.to_owned()]);
     let events = EventWord::ALL.map(|event| {
@@ -82,6 +89,11 @@ fn header() -> Value {
         ("pipeline", any([schema::name(), super::pipeline::schema()])),
         ("level", one_of(Level::ALL.map(Level::word))),
         ("obligation", one_of(Obligation::ALL.map(Obligation::word))),
+        (
+            "groups",
+            schema::map_of(closed([("topics", schema::list_of(history::LISTED_MAX, is_a("string")))], ["topics"])),
+        ),
+        ("complete", schema::list_of(EventWord::ALL.len(), one_of(EventWord::ALL.map(EventWord::word)))),
     ];
     said(closed(properties, ["format", "version"]), "The header.")
 }
@@ -103,10 +115,12 @@ fn line(event: EventWord) -> Value {
 
 fn value_of(event: EventWord, key: Key) -> Value {
     match key {
-        Key::At => is_a("number"),
-        Key::Process | Key::Group | Key::Topic => schema::shown(),
+        Key::At => any([is_a("number"), schema::date_time()]),
+        Key::Process | Key::Group | Key::Topic | Key::Transaction => schema::shown(),
         Key::Event => constant(event.word()),
-        Key::Message | Key::Position => number(0, u64::MAX),
+        Key::Message => any([number(0, u64::MAX), schema::shown()]),
+        Key::Position => number(0, u64::MAX),
+        Key::Attributes => is_a("object"),
         Key::Attempt | Key::Delivery => number(0, u32::MAX.into()),
         Key::Partition => any([number(0, u64::MAX), is_a("string")]),
         Key::Outcome => one_of(outcome_words(event)),
@@ -117,7 +131,7 @@ fn value_of(event: EventWord, key: Key) -> Value {
 
 /// The keys that an event's line must have, and those that it may have: as the reader takes or refuses them.
 fn keys(event: EventWord) -> (Vec<Key>, Vec<Key>) {
-    let all: Vec<Key> = Key::EVERYWHERE.iter().chain(event.keys()).copied().collect();
+    let all: Vec<Key> = Key::EVERYWHERE.iter().chain(event.keys()).copied().chain([Key::Attributes]).collect();
     assert!(is_read(event, &all), "no line of \"{event}\" with {all:?} is read: a sample value is wrong");
     let without = |left_out: Key| all.iter().copied().filter(|key| *key != left_out).collect::<Vec<_>>();
     all.iter().partition(|key| !is_read(event, &without(**key)))
@@ -146,7 +160,8 @@ fn outcome_words(event: EventWord) -> impl Iterator<Item = &'static str> {
 fn sample(event: EventWord, key: Key) -> Value {
     match key {
         Key::At | Key::Message | Key::Attempt | Key::Position | Key::Delivery => Value::Integer(1),
-        Key::Process | Key::Group | Key::Topic | Key::Partition | Key::Payload => text("a"),
+        Key::Process | Key::Group | Key::Topic | Key::Partition | Key::Transaction | Key::Payload => text("a"),
+        Key::Attributes => Value::Table(Vec::new()),
         Key::Event => text(event.word()),
         // One of the words that attempts and settles share.
         Key::Outcome => text(Outcome::Unknown.word()),

@@ -64,6 +64,17 @@ pub(super) fn shown() -> Value {
     with(is_a("string"), table([("minLength", Value::Integer(1)), ("pattern", pattern)]))
 }
 
+/// A date and time as in RFC 3339.
+pub(super) fn date_time() -> Value {
+    let pattern = text(r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$");
+    with(is_a("string"), table([("format", text("date-time")), ("pattern", pattern)]))
+}
+
+/// An object with any keys, whose values are such.
+pub(super) fn map_of(value: Value) -> Value {
+    with(is_a("object"), table([("additionalProperties", value)]))
+}
+
 /// A pipeline's name.
 pub(super) fn name() -> Value {
     with(shown(), table([("maxLength", Value::Integer(NAME_LIMIT as i128))]))

@@ -70,7 +70,7 @@ pub struct Contradiction {
 impl Contradiction {
     /// The contradiction as a sentence.
     pub fn told(&self, names: &Names) -> String {
-        let message = self.message.unwrap_or_default();
+        let message = names.message(self.message.unwrap_or_default());
         let place = |place: PartitionedPosition| match names.partition(place.partition) {
             Some(partition) => format!("position {} of {partition}", place.position),
             None => format!("position {}", place.position),
@@ -88,7 +88,7 @@ impl Contradiction {
                 format!("message {message} was settled before any delivery of it")
             }
             ContradictionKind::SamePosition(at, other) => {
-                format!("messages {other} and {message} are both at {}", place(at))
+                format!("messages {} and {message} are both at {}", names.message(other), place(at))
             }
             ContradictionKind::SilentGroup => {
                 let group = names.group(self.group);

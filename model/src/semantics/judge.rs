@@ -5,15 +5,16 @@
 //! Defines no property of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{
     Breach, Contradiction, Doubt, Monitor, PropertyId, PropertySet, Rules, Unbounded, Verdict, Verdicts,
-    contradictions::Contradictions, tally::Counts, unbounded::Map,
+    contradictions::Contradictions, on_record::Missing, tally::Counts, transactions, unbounded::Map,
 };
 use crate::{
     history::{Header, History, PipelineOf, Recorded},
     pipeline::{Level, Obligation, Semantics},
-    vocab::{GroupId, MessageId},
+    vocab::{EventKind, GroupId, MessageId},
 };
 
 /// So many violations of each property are told; the rest are counted.
@@ -100,21 +101,26 @@ impl Question {
 /// Judges a history.
 pub fn judge(history: &History, question: Question) -> Judgement {
     let rules = question.rules(&history.header);
-    let counts = Counts::of(&history.events);
+    let transactions = transactions::resolved(history);
+    let events = &*transactions.events;
+    let counts = Counts::of(events);
     let watched = rules.applicable() - untellable(&history.header, &rules, &counts);
     let mut judging = Judging::new(Monitor { rules, watched }, groups(history));
-    for recorded in &history.events {
+    judging.missing = Missing::from(&history.header);
+    judging.undecided = transactions.undecided;
+    judging.topics = Topics::of(history);
+    for recorded in events {
         judging.observe(recorded);
     }
     let quiescent = history.rest().is_some();
-    let contradictions = Contradictions::of(&history.events, rules.level, quiescent);
+    let contradictions = Contradictions::of(events, rules.level, quiescent);
     let mut doubt = Doubts::about(history, &counts, rules.level, quiescent);
     doubt.duplicates = contradictions.duplicates_unknown;
     doubt.endless = question.endless;
     if quiescent {
-        doubt.losses = judging.finish(PropertySet::BLACK_BOX, &contradictions);
+        judging.finish(PropertySet::BLACK_BOX, &contradictions);
     } else if question.endless {
-        doubt.losses = judging.finish(PropertySet::OF_ENDLESS_RUNS, &contradictions);
+        judging.finish(PropertySet::OF_ENDLESS_RUNS, &contradictions);
     }
     tell_lines(&mut judging.violations, &history.events);
     judging.conclude(&counts, &doubt, contradictions)
@@ -148,8 +154,6 @@ struct Doubts {
     endless: bool,
     /// Something may have come twice that is not on record.
     duplicates: bool,
-    /// Something that is not on record may have arrived.
-    losses: bool,
 }
 
 impl Doubts {
@@ -162,19 +166,19 @@ impl Doubts {
             (false, false) => None,
         };
         let counted = if level == Level::Effect { counts.effects } else { counts.delivered };
-        let (endless, duplicates, losses) = (false, false, false);
-        Doubts { any, nothing_at_level: counted == 0, quiescent, endless, duplicates, losses }
+        Doubts { any, nothing_at_level: counted == 0, quiescent, endless: false, duplicates: false }
     }
 
-    /// The verdict on a property that was not broken.
-    fn verdict(&self, property: PropertyId) -> Verdict {
+    /// The verdict on a property that was not broken, as far as is known.
+    fn verdict(&self, property: PropertyId, withheld: Option<Doubt>) -> Verdict {
         let ends = self.quiescent || self.endless && PropertySet::OF_ENDLESS_RUNS.contains(property);
         let unfinished = !ends && PropertySet::NEED_QUIESCENCE.contains(property);
         let duplicates = PropertySet::of(&[PropertyId::NoDuplicateDelivery, PropertyId::NoDuplicateEffect]);
         let counts = duplicates.contains(property);
-        let contradicted = self.duplicates && counts || self.losses && PropertySet::OF_ENDLESS_RUNS.contains(property);
+        let contradicted = self.duplicates && counts;
         let doubt = self
             .any
+            .or(withheld)
             .or(contradicted.then_some(Doubt::Contradiction))
             .or((self.nothing_at_level && counts).then_some(Doubt::NothingAtLevel))
             .or(unfinished.then_some(Doubt::NotQuiescent));
@@ -188,17 +192,25 @@ struct Judging {
     stores: BTreeMap<GroupId, Unbounded>,
     breaches: [u64; PropertyId::ALL.len()],
     violations: Vec<Violation>,
+    /// Why breaches that were found are not told: something that is not on record may excuse them.
+    withheld: [Option<Doubt>; PropertyId::ALL.len()],
+    missing: Missing,
+    /// The messages of transactions without an end.
+    undecided: BTreeSet<MessageId>,
+    topics: Topics,
 }
 
 impl Judging {
     fn new(monitor: Monitor, groups: BTreeSet<GroupId>) -> Self {
         let stores = groups.into_iter().map(|group| (group, Unbounded::default())).collect();
-        Judging { monitor, stores, breaches: [0; _], violations: Vec::new() }
+        let (violations, missing, undecided, topics) = Default::default();
+        let (breaches, withheld) = ([0; _], [None; _]);
+        Judging { monitor, stores, breaches, violations, withheld, missing, undecided, topics }
     }
 
     /// Feeds an event to its group, or to every group where it belongs to all.
     fn observe(&mut self, recorded: &Recorded) {
-        let Judging { monitor, stores, breaches, violations } = self;
+        let Judging { monitor, stores, breaches, violations, withheld, missing, .. } = self;
         let kind = &recorded.event.kind;
         let concerned = match kind.group() {
             Some(group) => stores.range_mut(group..=group),
@@ -206,6 +218,10 @@ impl Judging {
         };
         for (&group, store) in concerned {
             monitor.feed(store, &recorded.event, |property, breach| {
+                if let Some(word) = missing.behind(breach, monitor.rules.level) {
+                    withheld[property as usize].get_or_insert(Doubt::NotOnRecord(word));
+                    return;
+                }
                 let message = kind.message().expect("only what a message does breaks a property");
                 let line = Some(recorded.line);
                 note(breaches, violations, Violation { property, breach, message, group, line, lines: Vec::new() });
@@ -213,16 +229,28 @@ impl Judging {
         }
     }
 
-    /// Takes what is owed of these properties for broken. Says whether that is not known of some message.
-    fn finish(&mut self, properties: PropertySet, contradictions: &Contradictions) -> bool {
-        let Judging { monitor, stores, breaches, violations } = self;
-        let mut is_unknown = false;
+    /// Takes what is owed of these properties for broken, unless that is not known of a message.
+    fn finish(&mut self, properties: PropertySet, contradictions: &Contradictions) {
+        let Judging { monitor, stores, breaches, violations, withheld, missing, undecided, topics } = self;
         for (&group, store) in stores {
             monitor.finish(store, |message, property, breach| {
                 let is_loss = PropertySet::OF_ENDLESS_RUNS.contains(property);
                 let got_there = monitor.rules.level == Level::Delivery && contradictions.got_there(group, message);
-                if is_loss && got_there {
-                    is_unknown = true;
+                let is_owed = if is_loss { topics.owes(group, message) } else { Some(true) };
+                let doubt = if is_loss && got_there {
+                    Some(Doubt::Contradiction)
+                } else if is_loss && undecided.contains(&message) {
+                    Some(Doubt::OpenTransaction)
+                } else if is_owed.is_none() {
+                    Some(Doubt::UnknownTopic)
+                } else {
+                    missing.behind(breach, monitor.rules.level).map(Doubt::NotOnRecord)
+                };
+                if is_owed == Some(false) {
+                    return;
+                }
+                if let Some(doubt) = doubt {
+                    withheld[property as usize].get_or_insert(doubt);
                     return;
                 }
                 if !properties.contains(property) {
@@ -235,12 +263,16 @@ impl Judging {
                 );
             });
         }
-        is_unknown
     }
 
     fn conclude(self, counts: &Counts, doubts: &Doubts, contradictions: Contradictions) -> Judgement {
         let breaches = |property| self.breaches[property as usize];
-        let verdict = |property| if breaches(property) > 0 { Verdict::Violated } else { doubts.verdict(property) };
+        let unseen = |property| self.missing.from_sight(property).map(Doubt::NotOnRecord);
+        let withheld = |property| self.withheld[property as usize].or_else(|| unseen(property));
+        let verdict = |property| match breaches(property) {
+            0 => doubts.verdict(property, withheld(property)),
+            _ => Verdict::Violated,
+        };
         let finding = |property| Finding { property, verdict: verdict(property), breaches: breaches(property) };
         let rules = self.monitor.rules;
         Judgement {
@@ -253,6 +285,49 @@ impl Judging {
             counts: *counts,
             groups: self.stores.into_keys().collect(),
         }
+    }
+}
+
+/// Which messages each group owes, where groups subscribe to some topics only.
+#[derive(Default)]
+struct Topics {
+    /// The topics of each such group.
+    subscribed: BTreeMap<GroupId, BTreeSet<Arc<str>>>,
+    /// The topic of each message: the first that is on record.
+    of_message: Map<MessageId, Arc<str>>,
+}
+
+impl Topics {
+    fn of(history: &History) -> Self {
+        let mut topics = Topics::default();
+        for (id, group) in history.names.groups().enumerate() {
+            if let Some(subscribed) = history.header.groups.get(group) {
+                let its = subscribed.topics.iter().map(|topic| topic.as_str().into()).collect();
+                topics.subscribed.insert(GroupId(id as u16), its);
+            }
+        }
+        if topics.subscribed.is_empty() {
+            return topics;
+        }
+        for Recorded { event, line, .. } in &history.events {
+            let stated = history.extra(*line).and_then(|extra| extra.topic.clone());
+            let of_position = || match event.kind {
+                EventKind::Outcome { partition, .. }
+                | EventKind::Deliver { partition, .. }
+                | EventKind::Settle { partition, .. } => history.names.partition(partition)?.topic.clone(),
+                _ => None,
+            };
+            if let (Some(message), Some(topic)) = (event.kind.message(), stated.or_else(of_position)) {
+                topics.of_message.entry(message).or_insert(topic);
+            }
+        }
+        topics
+    }
+
+    /// Whether a group owes a message; none if that is not known.
+    fn owes(&self, group: GroupId, message: MessageId) -> Option<bool> {
+        let Some(subscribed) = self.subscribed.get(&group) else { return Some(true) };
+        self.of_message.get(&message).map(|topic| subscribed.contains(topic))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::rules::Rules;
+use crate::history::EventWord;
 use crate::pipeline::Semantics;
 
 /// What was found out about a property, or about a set of them.
@@ -34,6 +35,15 @@ pub enum Doubt {
     /// Something is on record, but nothing of what is counted: no effects, or no deliveries.
     #[error("nothing was read at this level")]
     NothingAtLevel,
+    /// Events of a kind that the verdict leans on are not on record completely.
+    #[error("not every \"{0}\" is on record")]
+    NotOnRecord(EventWord),
+    /// A transaction has no end on record, so that it is not known whether what belongs to it counts.
+    #[error("a transaction has no end on record")]
+    OpenTransaction,
+    /// A group subscribes to some topics, and of which topic a message is is not on record.
+    #[error("the topic of a message is not on record")]
+    UnknownTopic,
     /// The record contradicts itself, so that something is missing from it.
     #[error("the record contradicts itself")]
     Contradiction,

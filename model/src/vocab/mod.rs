@@ -68,6 +68,10 @@ id!(
     PartitionId(u32)
 );
 id!(
+    /// A transaction of a history: an index into its table of transaction names.
+    TransactionId(u32)
+);
+id!(
     /// A payload of a history: an index into its table of distinct payloads, so that equal ids mean equal bytes.
     PayloadId(u32)
 );
@@ -146,6 +150,10 @@ pub enum EventKind {
     /// The group was reset: every position from this one on will be delivered again, in this partition, or in all where
     /// none is stated.
     Rewind { group: GroupId, partition: PartitionId, position: Position },
+    /// A transaction was committed: its attempts and settles count from now on.
+    Commit { transaction: TransactionId },
+    /// A transaction was aborted: its attempts and settles count for nothing.
+    Abort { transaction: TransactionId },
     /// A fault struck.
     Fault { fault: Fault },
     /// A fault ended.
@@ -166,7 +174,7 @@ impl EventKind {
             | Effect { message, .. }
             | Settle { message, .. }
             | DeadLetter { message, .. } => Some(message),
-            Rewind { .. } | Fault { .. } | Heal { .. } | Quiescent => None,
+            Rewind { .. } | Commit { .. } | Abort { .. } | Fault { .. } | Heal { .. } | Quiescent => None,
         }
     }
 
@@ -179,7 +187,8 @@ impl EventKind {
             | Settle { group, .. }
             | DeadLetter { group, .. }
             | Rewind { group, .. } => Some(group),
-            Submit { .. } | Attempt { .. } | Outcome { .. } | Fault { .. } | Heal { .. } | Quiescent => None,
+            Submit { .. } | Attempt { .. } | Outcome { .. } | Commit { .. } | Abort { .. } => None,
+            Fault { .. } | Heal { .. } | Quiescent => None,
         }
     }
 }
@@ -196,6 +205,8 @@ impl fmt::Display for EventKind {
             Settle { message, outcome, .. } => write!(f, "settle {message}: {}", outcome.word()),
             DeadLetter { message, .. } => write!(f, "dead-letter {message}"),
             Rewind { position, .. } => write!(f, "rewind to position {position}"),
+            Commit { transaction } => write!(f, "commit of transaction {transaction}"),
+            Abort { transaction } => write!(f, "abort of transaction {transaction}"),
             Fault { fault } => write!(f, "fault {fault}"),
             Heal { fault } => write!(f, "heal {fault}"),
             Quiescent => f.write_str("quiescent"),

@@ -87,6 +87,7 @@ fn a_header_tells_pipeline_level_and_obligation() {
         pipeline: Some(PipelineOf::Named("orders".to_owned())),
         level: Some(Level::Delivery),
         obligation: Some(Obligation::Submitted),
+        ..Header::default()
     };
     assert_eq!(read(text).unwrap().header, named);
 
@@ -259,7 +260,7 @@ fn what_is_wrong_before_the_cut_is_no_cut() {
     refused(
         &format!("{HEADER}\n{{\"at\":1}}"),
         expect![[
-            r#"line 2: found no `event`; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "fault", "heal", "quiescent""#
+            r#"line 2: found no `event`; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "commit", "abort", "fault", "heal", "quiescent""#
         ]],
     );
 }

@@ -65,7 +65,9 @@ fn a_header_of_another_format_is_refused_with_what_is_expected() {
     refused(r#"{"format":"delivery-history","version":"1"}"#, expect![[r#"line 1, `version`: found "1"; allowed: 1"#]]);
     refused(
         r#"{"format":"delivery-history","version":1,"levle":"effect"}"#,
-        expect!["line 1, `levle`: unknown key; allowed here: format, version, pipeline, level, obligation"],
+        expect![
+            "line 1, `levle`: unknown key; allowed here: format, version, pipeline, level, obligation, groups, complete"
+        ],
     );
     refused(
         r#"{"format":"delivery-history","version":1,"level":"message"}"#,
@@ -168,13 +170,13 @@ fn an_unknown_key_or_word_is_refused_with_the_allowed_ones() {
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","mesage":7}"#,
         expect![[
-            r#"line 2: found unknown key "mesage"; expected no other keys than at, process, event, message, attempt, group, topic, partition, position, delivery, outcome, fault, payload"#
+            r#"line 2: found unknown key "mesage"; expected no other keys than at, process, event, message, attempt, group, topic, partition, position, delivery, outcome, transaction, fault, payload, attributes; what else is known stands in `attributes`, an object"#
         ]],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":7,"position":3}"#,
         expect![[
-            r#"line 2: found "submit" with `position`; expected no other keys than at, process, event, message, payload"#
+            r#"line 2: found "submit" with `position`; expected no other keys than at, process, event, message, topic, payload"#
         ]],
     );
     line_refused(
@@ -184,7 +186,7 @@ fn an_unknown_key_or_word_is_refused_with_the_allowed_ones() {
     line_refused(
         r#"{"at":1,"process":"p","event":"publish","message":7}"#,
         expect![[
-            r#"line 2: found `event` "publish"; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "fault", "heal", "quiescent""#
+            r#"line 2: found `event` "publish"; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "commit", "abort", "fault", "heal", "quiescent""#
         ]],
     );
     line_refused(
@@ -208,18 +210,18 @@ fn a_missing_key_is_refused_with_what_belongs_there() {
     line_refused(
         "{}",
         expect![[
-            r#"line 2: found no `event`; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "fault", "heal", "quiescent""#
+            r#"line 2: found no `event`; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "commit", "abort", "fault", "heal", "quiescent""#
         ]],
     );
     line_refused(
         r#"{"at":1,"process":"p","message":7}"#,
         expect![[
-            r#"line 2: found no `event`; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "fault", "heal", "quiescent""#
+            r#"line 2: found no `event`; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "commit", "abort", "fault", "heal", "quiescent""#
         ]],
     );
     line_refused(
         r#"{"process":"p","event":"submit","message":7}"#,
-        expect![[r#"line 2: found "submit" without `at`; expected `at`: a number"#]],
+        expect![[r#"line 2: found "submit" without `at`; expected `at`: a number, or a date and time as in RFC 3339"#]],
     );
     line_refused(
         r#"{"at":1,"event":"submit","message":7}"#,
@@ -230,13 +232,13 @@ fn a_missing_key_is_refused_with_what_belongs_there() {
     line_refused(
         r#"{"at":1,"process":"p","event":"submit"}"#,
         expect![[
-            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18446744073709551615"#
+            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"#
         ]],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":null}"#,
         expect![[
-            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18446744073709551615"#
+            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"#
         ]],
     );
     line_refused(
@@ -265,7 +267,7 @@ fn a_missing_key_is_refused_with_what_belongs_there() {
 fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     line_refused(
         r#"{"at":"1","process":"p","event":"quiescent"}"#,
-        expect![[r#"line 2: found `at` "1"; expected a number"#]],
+        expect![[r#"line 2: found `at` "1"; expected a number, or a date and time as in RFC 3339"#]],
     );
     line_refused(
         r#"{"at":1e999,"process":"p","event":"quiescent"}"#,
@@ -288,25 +290,31 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     line_refused(
         r#"{"at":1,"process":"p","event":1}"#,
         expect![[
-            r#"line 2: found `event` 1; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "fault", "heal", "quiescent""#
+            r#"line 2: found `event` 1; expected one of "submit", "attempt", "outcome", "deliver", "effect", "settle", "dead-letter", "rewind", "commit", "abort", "fault", "heal", "quiescent""#
         ]],
     );
     line_refused(
-        r#"{"at":1,"process":"p","event":"submit","message":"7"}"#,
-        expect![[r#"line 2: found `message` "7"; expected a whole number from 0 to 18446744073709551615"#]],
+        r#"{"at":1,"process":"p","event":"submit","message":["7"]}"#,
+        expect![
+            "line 2: found `message` a list; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
+        ],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":-7}"#,
-        expect!["line 2: found `message` -7; expected a whole number from 0 to 18446744073709551615"],
+        expect![
+            "line 2: found `message` -7; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
+        ],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":7.0}"#,
-        expect!["line 2: found `message` 7.0; expected a whole number from 0 to 18446744073709551615"],
+        expect![
+            "line 2: found `message` 7.0; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
+        ],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":18446744073709551616}"#,
         expect![
-            "line 2: found `message` 1.8446744073709552e19; expected a whole number from 0 to 18446744073709551615"
+            "line 2: found `message` 1.8446744073709552e19; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
         ],
     );
     line_refused(

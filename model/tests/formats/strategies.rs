@@ -2,15 +2,16 @@
 //!
 //! Values are drawn from all that the formats allow, not from what makes sense to run.
 
-use delivery_model::history::{At, Header, History, Partition, PartitionName, PipelineOf};
+use delivery_model::history::{At, Extra, Header, History, Partition, PartitionName, PipelineOf, Subscribed};
 use delivery_model::pipeline::*;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule};
 use delivery_model::vocab::*;
 use delivery_model::words::Word;
-use proptest::collection::vec;
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::{of as maybe, weighted};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use serde_json::value::RawValue;
 
 /// Any word of a type.
 fn word<W: Word + std::fmt::Debug>() -> impl Strategy<Value = W> {
@@ -166,14 +167,15 @@ pub fn schedule() -> impl Strategy<Value = Schedule> {
 fn header() -> impl Strategy<Value = Header> {
     let whole = pipeline().prop_map(|pipeline| PipelineOf::Whole(Box::new(pipeline)));
     let pipeline = maybe(prop_oneof![name().prop_map(PipelineOf::Named), whole]);
-    (pipeline, maybe(word()), maybe(word())).prop_map(|(pipeline, level, obligation)| Header {
-        pipeline,
-        level,
-        obligation,
-    })
+    let topics = vec(any::<String>(), 0..3).prop_map(|topics| Subscribed { topics });
+    let groups = btree_map(name(), topics, 0..3);
+    let complete = maybe(btree_set(word(), 0..4));
+    (pipeline, maybe(word()), maybe(word()), groups, complete).prop_map(
+        |(pipeline, level, obligation, groups, complete)| Header { pipeline, level, obligation, groups, complete },
+    )
 }
 
-/// Points in time that never fall: whole ones, fractions, and both.
+/// Points in time that never fall: whole ones, fractions, both, or dates and times.
 fn times(events: usize) -> impl Strategy<Value = Vec<At>> {
     let exact_as_double = 0..1u64 << 53;
     let whole = vec(any::<u64>().prop_map(At::Whole), events);
@@ -185,7 +187,8 @@ fn times(events: usize) -> impl Strategy<Value = Vec<At>> {
         ],
         events,
     );
-    prop_oneof![whole, both].prop_map(|mut times| {
+    let instants = vec(any::<i64>().prop_map(At::Instant), events);
+    prop_oneof![whole, both, instants].prop_map(|mut times| {
         times.sort_by(|this, other| this.partial_cmp(other).expect("no NaN is drawn"));
         times
     })
@@ -208,8 +211,8 @@ struct Draft {
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
-    let names = (0..11usize, 0..4usize, 0..3usize, maybe(0..4usize));
-    let numbers = (any::<u64>(), maybe(any::<u32>()), any::<u64>(), any::<bool>());
+    let names = (0..13usize, 0..4usize, 0..3usize, maybe(0..4usize));
+    let numbers = (0..u64::MAX - 100, maybe(any::<u32>()), any::<u64>(), any::<bool>());
     (names, numbers, word(), word(), word()).prop_map(|(names, numbers, outcome, settle, fault)| Draft {
         kind: names.0,
         process: names.1,
@@ -232,12 +235,13 @@ struct Texts {
     /// None: every group is left out.
     groups: Option<Vec<String>>,
     payloads: Vec<String>,
+    messages: Vec<String>,
 }
 
 fn texts() -> impl Strategy<Value = Texts> {
     let payload = prop_oneof![any::<String>(), Just(String::new())];
-    let texts = (vec(name(), 4), maybe(vec(name(), 3)), vec(payload, 4));
-    texts.prop_map(|(processes, groups, payloads)| Texts { processes, groups, payloads })
+    let texts = (vec(name(), 4), maybe(vec(name(), 3)), vec(payload, 4), vec(name(), 4));
+    texts.prop_map(|(processes, groups, payloads, messages)| Texts { processes, groups, payloads, messages })
 }
 
 fn push(history: &mut History, texts: &Texts, at: At, draft: &Draft) {
@@ -250,7 +254,14 @@ fn push(history: &mut History, texts: &Texts, at: At, draft: &Draft) {
     };
     let payload = draft.payload.filter(|_| matches!(draft.kind, 0 | 1 | 3 | 4));
     let payload = payload.map(|payload| names.payload_id(&texts.payloads[payload]).unwrap());
-    let (message, attempt) = (MessageId(draft.message), draft.attempt.map(AttemptNumber));
+    let message = match draft.message % 3 {
+        0 if matches!(draft.kind, 0..=6) => names.message_id(&texts.messages[draft.process]).unwrap(),
+        _ => MessageId(draft.message),
+    };
+    let attempt = draft.attempt.map(AttemptNumber);
+    let may_be_of_a_transaction = matches!(draft.kind, 1 | 4 | 5 | 11 | 12);
+    let transaction = (may_be_of_a_transaction && (draft.kind > 10 || draft.message.is_multiple_of(2)))
+        .then(|| names.transaction_id(&texts.processes[draft.group]).unwrap());
     let (position, delivery) =
         (draft.with_position.then_some(Position(draft.position)), draft.attempt.map(DeliveryNumber));
     let stated = match draft.position % 3 {
@@ -271,9 +282,17 @@ fn push(history: &mut History, texts: &Texts, at: At, draft: &Draft) {
         7 => EventKind::Rewind { group, partition, position: Position(draft.position) },
         8 => EventKind::Fault { fault: draft.fault },
         9 => EventKind::Heal { fault: draft.fault },
+        11 => EventKind::Commit { transaction: transaction.unwrap() },
+        12 => EventKind::Abort { transaction: transaction.unwrap() },
         _ => EventKind::Quiescent,
     };
-    history.push(at, Event { process, kind });
+    let attributes = draft.with_position.then(|| r#"{"host":"a","n":[1,2.50]}"#.to_owned());
+    let extra = Extra {
+        topic: (draft.kind < 2 && draft.with_position).then(|| texts.processes[draft.group].as_str().into()),
+        transaction: transaction.filter(|_| draft.kind < 10),
+        attributes: attributes.map(|json| RawValue::from_string(json).unwrap()),
+    };
+    history.push_with(at, Event { process, kind }, extra);
 }
 
 /// Any history that a reader can yield.
@@ -281,6 +300,14 @@ pub fn history() -> impl Strategy<Value = History> {
     let events = vec(draft(), 0..20).prop_flat_map(|drafts| (times(drafts.len()), Just(drafts)));
     (header(), texts(), events).prop_map(|(header, texts, (times, drafts))| {
         let mut history = History { header, ..History::default() };
+        match &texts.groups {
+            Some(_) => {
+                for group in history.header.groups.keys() {
+                    history.names.group_id(group).unwrap();
+                }
+            }
+            None => history.header.groups.clear(),
+        }
         for (at, draft) in times.into_iter().zip(&drafts) {
             push(&mut history, &texts, at, draft);
         }

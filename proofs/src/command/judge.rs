@@ -177,7 +177,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
     let violation = |violation: &Violation| {
         json!({
             "property": violation.property,
-            "message": violation.message,
+            "message": history.names.message(violation.message),
             "group": history.names.group(violation.group),
             "breach": violation.breach.to_string(),
             "line": violation.line,
@@ -187,7 +187,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
     let contradiction = |it: &Contradiction| {
         json!({
             "kind": it.kind.word(),
-            "message": it.message,
+            "message": it.message.map(|message| history.names.message(message)),
             "group": history.names.group(it.group),
             "lines": it.lines,
             "says": it.told(&history.names),
@@ -299,7 +299,7 @@ fn violations_in_words(history: &History, judgement: &Judgement) -> String {
         out += &format!(
             "\n{}: message {} {}{group} ({noun} {}{more})",
             violation.property,
-            violation.message,
+            history.names.message(violation.message),
             violation.breach,
             lines.join(", ")
         );

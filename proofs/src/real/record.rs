@@ -265,6 +265,13 @@ fn start(timing: Timing, before: &History, path: &Path) -> Result<Clock, RealErr
     let last = match before.events.last().map(|last| last.at) {
         Some(At::Whole(nanoseconds)) => nanoseconds,
         Some(At::Fraction(nanoseconds)) => nanoseconds.ceil() as u64,
+        Some(at @ At::Instant(_)) => {
+            return Err(RealError::OtherRun {
+                path: path.to_owned(),
+                found: format!("its last event is at {at}"),
+                expected: "a history whose times are numbers, as a real run records them, or a new file".to_owned(),
+            });
+        }
         None => 0,
     };
     let now = Clock::Machine.now();

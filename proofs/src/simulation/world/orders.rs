@@ -35,8 +35,8 @@ pub(super) fn with_payload(mut kind: EventKind, bytes: Option<PayloadId>) -> Eve
         Submit { payload, .. } | Attempt { payload, .. } | Deliver { payload, .. } | Effect { payload, .. } => {
             *payload = bytes;
         }
-        Outcome { .. } | Settle { .. } | DeadLetter { .. } | Rewind { .. } | Fault { .. } | Heal { .. } | Quiescent => {
-        }
+        Outcome { .. } | Settle { .. } | DeadLetter { .. } | Rewind { .. } | Commit { .. } | Abort { .. } => {}
+        Fault { .. } | Heal { .. } | Quiescent => {}
     }
     kind
 }
