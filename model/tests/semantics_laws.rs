@@ -81,7 +81,7 @@ fn as_in_a_model(event: &mut Event, submitted: &mut u64) {
         Deliver { group, payload, .. } | Effect { group, payload, .. } => (*group, *payload) = (GroupId(0), None),
         Attempt { payload, .. } => *payload = None,
         Settle { group, .. } | DeadLetter { group, .. } | Rewind { group, .. } => *group = GroupId(0),
-        Outcome { .. } | Fault { .. } | Heal { .. } | Quiescent => {}
+        Outcome { .. } | Commit { .. } | Abort { .. } | Fault { .. } | Heal { .. } | Quiescent => {}
     }
 }
 
@@ -120,7 +120,7 @@ fn renamed(kind: &EventKind, to: impl Fn(MessageId) -> MessageId) -> EventKind {
         | Effect { message, .. }
         | Settle { message, .. }
         | DeadLetter { message, .. } => *message = to(*message),
-        Rewind { .. } | Fault { .. } | Heal { .. } | Quiescent => {}
+        Rewind { .. } | Commit { .. } | Abort { .. } | Fault { .. } | Heal { .. } | Quiescent => {}
     }
     kind
 }

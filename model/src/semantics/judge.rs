@@ -267,7 +267,7 @@ impl Judging {
 
     fn conclude(self, counts: &Counts, doubts: &Doubts, contradictions: Contradictions) -> Judgement {
         let breaches = |property| self.breaches[property as usize];
-        let unseen = |property| self.missing.from_sight(property).map(Doubt::NotOnRecord);
+        let unseen = |property| self.missing.needed_to_hold(property).map(Doubt::NotOnRecord);
         let withheld = |property| self.withheld[property as usize].or_else(|| unseen(property));
         let verdict = |property| match breaches(property) {
             0 => doubts.verdict(property, withheld(property)),

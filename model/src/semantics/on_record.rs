@@ -26,7 +26,7 @@ impl Missing {
     }
 
     /// The first kind that is missing, and without which a property may be broken unseen.
-    pub(super) fn from_sight(&self, property: PropertyId) -> Option<EventWord> {
+    pub(super) fn needed_to_hold(&self, property: PropertyId) -> Option<EventWord> {
         self.first(seen_by(property))
     }
 
