@@ -1,6 +1,5 @@
 //! `delivery judge`: the verdicts on a recorded history, or on the parts that the processes of one machine recorded.
 
-use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -11,7 +10,7 @@ use delivery_model::story::Ink;
 use serde_json::json;
 
 use super::terminal::Interrupt;
-use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, load, output, report, terminal};
+use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, import, output, report, terminal};
 
 /// The number of violations that the table shows. JSON has all that the judge reports.
 const SHOWN: usize = 10;
@@ -21,8 +20,8 @@ const LINES_SHOWN: usize = 12;
 /// The history to judge, and how to read it.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The history (JSON Lines); `-` for standard input. Several files: the parts of one history, joined by their
-    /// times, which must come from one clock
+    /// The history (JSON Lines), or a file of a format that `import` reads, also compressed (gzip, zstd); `-` for
+    /// standard input. Several files: the parts of one history, joined by their times, which must come from one clock
     #[arg(required = true)]
     history: Vec<PathBuf>,
     /// The file for the joined history; the judgement of several parts names the lines of this file
@@ -43,6 +42,8 @@ pub struct Arguments {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    known: import::Known,
 }
 
 /// Judges a history.
@@ -51,12 +52,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(path) = &arguments.joined {
         output::check_new_file(path)?;
     }
-    let Some(parts) = parts(arguments, &interrupt)? else {
+    let Some(mut opened) = import::Opened::all(&arguments.history, &interrupt)? else {
         return Ok(Outcome::Interrupted);
     };
-    let unfinished = unfinished(&arguments.history, &parts);
-    let Some(history) = joined(parts, arguments, &interrupt)? else {
-        return Ok(Outcome::Interrupted);
+    let (history, unfinished) = match import::foreign(&mut opened, &arguments.known) {
+        _ if interrupt.is_raised() => {
+            eprintln!("stopped: nothing is judged");
+            return Ok(Outcome::Interrupted);
+        }
+        Err(error) => return Err(error),
+        Ok(Some(history)) => (history, Vec::new()),
+        Ok(None) => {
+            let Some(parts) = parts(opened, arguments, &interrupt)? else {
+                return Ok(Outcome::Interrupted);
+            };
+            let unfinished = unfinished(&arguments.history, &parts);
+            let Some(history) = joined(parts, arguments, &interrupt)? else {
+                return Ok(Outcome::Interrupted);
+            };
+            (history, unfinished)
+        }
     };
     terminal::spinner(&format!("judging {} events", history.events.len()));
     let expect = arguments.expect.map(Semantics::from);
@@ -104,8 +119,12 @@ fn promised(history: &History) -> Option<Semantics> {
 }
 
 /// All parts that the user named; none after Ctrl-C.
-fn parts(arguments: &Arguments, interrupt: &Interrupt) -> anyhow::Result<Option<Vec<History>>> {
-    arguments.history.iter().map(|path| read(path, arguments.allow_truncated, interrupt)).collect()
+fn parts(
+    opened: Vec<import::Opened>,
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<Vec<History>>> {
+    opened.into_iter().map(|input| whole(input, arguments.allow_truncated, interrupt)).collect()
 }
 
 /// The parts of a joint history that keep the whole from being quiescent, with the reason of each.
@@ -142,23 +161,20 @@ fn joined(mut parts: Vec<History>, arguments: &Arguments, interrupt: &Interrupt)
     Ok(Some(history))
 }
 
-/// Reads a history from a file, or from standard input (`-`). Returns none after Ctrl-C.
+/// Reads a history from a file. Returns none after Ctrl-C.
 pub fn read(path: &Path, allow_truncated: bool, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
-    let named = || path.display().to_string();
-    let bar = terminal::bytes(&format!("reading {}", path.display()));
-    let input: Box<dyn Read> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin().lock()),
-        false => Box::new(load::open(path).with_context(named)?),
-    };
+    whole(import::Opened::new(path, interrupt)?, allow_truncated, interrupt)
+}
+
+/// Reads a history. Returns none after Ctrl-C.
+fn whole(mut input: import::Opened, allow_truncated: bool, interrupt: &Interrupt) -> anyhow::Result<Option<History>> {
     let truncated_tail = if allow_truncated { TruncatedTail::NameAndIgnore } else { TruncatedTail::Refuse };
-    let input = BufReader::new(terminal::Stoppable::new(input, interrupt, &bar));
-    let history = History::read(input, ReadOptions { truncated_tail });
-    bar.finish_and_clear();
+    let history = History::read(&mut input, ReadOptions { truncated_tail });
     if interrupt.is_raised() {
-        eprintln!("stopped: {}", terminal::how_far(&bar));
+        eprintln!("stopped: {}", input.how_far());
         return Ok(None);
     }
-    history.map(Some).with_context(named)
+    history.map(Some).with_context(|| input.name().to_owned())
 }
 
 /// The verdict on the pipeline's promise, and on its order if it claims one.

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod consume;
 mod explore;
+mod import;
 mod judge;
 mod load;
 mod man;
@@ -62,6 +63,8 @@ enum Verb {
     Consume(consume::Arguments),
     /// Judge a recorded history, or the parts of one
     Judge(judge::Arguments),
+    /// Turn what others recorded (OpenTelemetry, Jepsen, Kafka's verifiable clients, CSV) into a history
+    Import(import::Arguments),
     /// Show which semantics survive which faults, for every preset
     Atlas(atlas::Arguments),
     /// Show which property catches each seeded bug
@@ -178,6 +181,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Verb::Produce(arguments) => produce::run(&arguments),
         Verb::Consume(arguments) => consume::run(&arguments),
         Verb::Judge(arguments) => judge::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Atlas(arguments) => atlas::run(&arguments),
         Verb::Mutants(arguments) => mutants::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments, command()),

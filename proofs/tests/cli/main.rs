@@ -4,6 +4,7 @@ mod check;
 mod common;
 mod completions;
 mod explore;
+mod import;
 mod interrupted;
 mod judge;
 mod mutants;

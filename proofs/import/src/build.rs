@@ -1,0 +1,122 @@
+//! Rows to a history: sorts them by time, gives ids to names, and writes what a history's header says.
+
+use std::sync::Arc;
+
+use delivery_model::history::{Extra, Header, History, LINE_LIMIT, Names, Partition};
+use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Event, EventKind, MessageId, Position};
+
+use crate::error::{Flaw, quoted};
+use crate::row::{Name, Row, What};
+
+/// Whether the record comes to rest after its last event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nothing more can happen: losses can be told.
+    AtRest,
+    /// More may have come.
+    Open,
+}
+
+/// What an importer found.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub rows: Vec<Row>,
+    pub header: Header,
+    pub end: End,
+}
+
+/// The history of these rows. Rows of one time keep their order.
+pub(crate) fn history(Rows { mut rows, header, end }: Rows) -> Result<History, Flaw> {
+    if rows.windows(2).any(|pair| pair[0].at.is_instant() != pair[1].at.is_instant()) {
+        return Err(Flaw::new("both numbers and dates as times", "times of one kind"));
+    }
+    rows.sort_by(|this, other| this.at.partial_cmp(&other.at).unwrap_or(std::cmp::Ordering::Equal));
+    let mut history = History { header, ..History::default() };
+    let last = rows.last().map(|row| row.at);
+    for row in rows {
+        let event = event(&mut history.names, &row)?;
+        history.push_with(row.at, event, extra(row));
+    }
+    if let (End::AtRest, Some(at)) = (end, last) {
+        let process = history.names.process_id("import")?;
+        history.push(at, Event { process, kind: EventKind::Quiescent });
+    }
+    Ok(history)
+}
+
+fn event(names: &mut Names, row: &Row) -> Result<Event, Flaw> {
+    let process = names.process_id(&shown(&row.process))?;
+    let group = match &row.group {
+        Some(group) => names.group_id(&shown(group))?,
+        None => Default::default(),
+    };
+    let partition = match row.position {
+        Some(_) => names
+            .partition_id(Partition { topic: row.topic.as_deref().map(topic), partition: row.partition.clone() })?,
+        None => Default::default(),
+    };
+    let position = row.position.map(Position);
+    let payload = row.payload.as_ref().map(|payload| names.payload_id(payload)).transpose()?;
+    let message = row.message.as_ref().map(|name| message(names, name)).transpose()?.unwrap_or_default();
+    let (attempt, delivery) = (row.attempt.map(AttemptNumber), row.delivery.map(DeliveryNumber));
+    let kind = match row.what {
+        What::Submit => EventKind::Submit { message, payload },
+        What::Attempt => EventKind::Attempt { message, attempt, payload },
+        What::Outcome(outcome) => EventKind::Outcome { message, attempt, outcome, partition, position },
+        What::Deliver => EventKind::Deliver { message, group, partition, position, delivery, payload },
+        What::Effect => EventKind::Effect { message, group, payload },
+        What::Settle(outcome) => EventKind::Settle { message, group, partition, position, delivery, outcome },
+        What::DeadLetter => EventKind::DeadLetter { message, group },
+        What::Rewind => EventKind::Rewind { group, partition, position: position.unwrap_or_default() },
+        What::Fault(fault) => EventKind::Fault { fault },
+        What::Heal(fault) => EventKind::Heal { fault },
+        What::Quiescent => EventKind::Quiescent,
+    };
+    Ok(Event { process, kind })
+}
+
+/// Ids of messages above this stand for names that are texts.
+const NUMBER_MAX: u64 = u64::MAX - (1 << 32);
+
+fn message(names: &mut Names, name: &Name) -> Result<MessageId, Flaw> {
+    Ok(match name {
+        Name::Number(number) if *number <= NUMBER_MAX => MessageId(*number),
+        Name::Number(number) => names.message_id(&number.to_string())?,
+        // Two names that differ only in what is replaced, or far behind, would be one message.
+        Name::Text(text) if shown(text) != **text => {
+            return Err(Flaw::new(
+                format!("a message named {}", quoted(text)),
+                format!("a name without control characters, of 1 to {LONGEST} characters"),
+            ));
+        }
+        Name::Text(text) => names.message_id(text)?,
+    })
+}
+
+fn topic(topic: &str) -> Arc<str> {
+    shown(topic).into()
+}
+
+/// What stands in a line beside its event.
+fn extra(row: Row) -> Extra {
+    /// Longer attributes would make lines that no reader takes.
+    const ATTRIBUTES: usize = LINE_LIMIT / 4;
+    let is_sent = matches!(row.what, What::Submit | What::Attempt);
+    let attributes = row.attributes.and_then(|it| serde_json::value::to_raw_value(&it).ok());
+    Extra {
+        topic: row.topic.as_deref().filter(|_| is_sent).map(topic),
+        transaction: None,
+        attributes: attributes.filter(|it| it.get().len() <= ATTRIBUTES),
+    }
+}
+
+/// More characters than that tell nobody more. A process, group or topic whose name is longer is cut.
+const LONGEST: usize = 256;
+
+/// A name as a history may hold it: not empty, not long, and without control characters, because it is printed on terminals.
+fn shown(name: &str) -> String {
+    if name.is_empty() {
+        return "-".to_owned();
+    }
+    name.chars().take(LONGEST).map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}

@@ -1,0 +1,235 @@
+//! The Kafka workload: `:send`, `:poll`, `:txn`, `:assign`, `:subscribe`, `:crash`.
+//!
+//! A key is a log, here a topic, and (key, value) is the message, `KEY/VALUE`. What is inferred is Jepsen's reasoning, and
+//! an event that is made by it says so in its attributes:
+//!
+//! - An `:info` operation of which one value was polled did commit, so that all its sends are acked.
+//! - A message that was acked at one offset and polled only at others is in its log twice: its second copy is a delivery by
+//!   the process `log`.
+//! - Where the record comes to rest: [`rest`](crate::rest).
+//!
+//! Consumers read a log again because the workload tells them to: another process, a new assignment, after a transaction
+//! that did not commit. That is no second delivery, and is left out. A consumer that gets the same place again without
+//! that is a delivery.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use clojure_reader::edn::Edn;
+use delivery_model::history::At;
+use delivery_model::vocab::Outcome;
+use serde_json::json;
+
+use super::GROUP;
+use super::faults::Nemesis;
+use super::micro::{Micro, Polled, Send, micros, names_of};
+use super::names::Messages;
+use super::operation::{Operation, Phase, text};
+use crate::build::End;
+use crate::report::ImportReport;
+use crate::rest;
+use crate::row::{Name, Row, What};
+
+/// The functions of the workload.
+pub const WORDS: &[&str] = &["send", "poll", "txn", "assign", "subscribe"];
+
+/// A place in a log, with what is there. A poll without an offset has none.
+type Place = (Arc<str>, Option<u64>, Name);
+
+/// The events of a Kafka workload.
+pub fn rows(operations: &[Operation<'_>], report: &mut ImportReport) -> (Vec<Row>, End) {
+    let mut nemesis = Nemesis::default();
+    let mut names = Messages::default();
+    let facts = Facts::of(operations, &mut names);
+    let mut workload = Workload { facts, names, group: GROUP.into(), ..Workload::default() };
+    for operation in operations {
+        match (&*operation.f, operation.phase) {
+            ("send" | "poll" | "txn", _) => workload.transact(operation, report),
+            ("assign" | "subscribe", Phase::Ok | Phase::Info) => workload.assign(operation),
+            ("assign" | "subscribe", _) => {}
+            ("crash", Phase::Info) => {
+                workload.own.remove(&*operation.process);
+                workload.rows.extend(nemesis.row(operation, report));
+            }
+            _ => workload.rows.extend(nemesis.row(operation, report)),
+        }
+    }
+    let end = rest::of_logs(&mut workload.rows, report);
+    workload.second_copies(report);
+    (workload.rows, end)
+}
+
+/// What is known once the whole record is read.
+#[derive(Default)]
+struct Facts {
+    /// Of each message that was polled: where.
+    polled: HashMap<Name, HashSet<Option<u64>>>,
+    /// The messages whose sends failed.
+    refused: HashSet<Name>,
+}
+
+impl Facts {
+    fn of(operations: &[Operation<'_>], names: &mut Messages) -> Self {
+        let mut facts = Facts::default();
+        for operation in operations.iter().filter(|it| !it.is_invocation()) {
+            for micro in micros(operation) {
+                match micro {
+                    Micro::Send(Send { key, value, .. }) if operation.phase == Phase::Fail => {
+                        facts.refused.insert(names.message(key, value));
+                    }
+                    Micro::Send(_) => {}
+                    Micro::Poll(Polled { key, offset, value }) => {
+                        let message = names.message(key, value);
+                        facts.polled.entry(message).or_default().insert(offset);
+                    }
+                }
+            }
+        }
+        facts
+    }
+}
+
+#[derive(Default)]
+struct Workload<'a> {
+    facts: Facts,
+    rows: Vec<Row>,
+    names: Messages,
+    group: Arc<str>,
+    submitted: HashSet<Name>,
+    /// The acks: where they are among the rows, and the offset.
+    acks: Vec<(usize, Option<u64>)>,
+    delivered: HashSet<Place>,
+    /// What each process polled, and committed, since its assignment.
+    own: HashMap<&'a str, HashSet<Place>>,
+    /// When each message was first polled.
+    first_polled: HashMap<Name, At>,
+}
+
+impl<'a> Workload<'a> {
+    fn transact(&mut self, operation: &'a Operation<'_>, report: &mut ImportReport) {
+        let process: Arc<str> = operation.process_name().into();
+        let at = operation.at();
+        let is_proven = operation.phase == Phase::Info && self.was_seen(operation);
+        let mut now: HashSet<Place> = HashSet::new();
+        self.lose_rebalanced(operation);
+        for micro in micros(operation) {
+            match micro {
+                Micro::Send(send) => self.send(operation, &send, &process, is_proven),
+                Micro::Poll(polled) => {
+                    let message = self.names.message(polled.key, polled.value);
+                    let place = (Arc::from(text(polled.key)), polled.offset, message.clone());
+                    self.first_polled.entry(message.clone()).or_insert(at);
+                    let is_first = self.delivered.insert(place.clone());
+                    let is_own = now.contains(&place)
+                        || self.own.get(&*operation.process).is_some_and(|own| own.contains(&place));
+                    if operation.phase == Phase::Fail && self.facts.refused.contains(&message) {
+                        report.dropped.count("polls, in a transaction that failed, of what a failed send wrote");
+                    } else if is_first || is_own {
+                        let row = Row::new(at, Arc::clone(&process), What::Deliver).about(message);
+                        let (group, topic) = (Some(Arc::clone(&self.group)), Some(Arc::clone(&place.0)));
+                        self.rows.push(Row { group, topic, position: polled.offset, ..row });
+                    } else {
+                        report.dropped.count("polls of what was polled before, by another assignment or a transaction that did not commit");
+                    }
+                    now.insert(place);
+                }
+            }
+        }
+        if operation.phase == Phase::Ok && !now.is_empty() {
+            self.own.entry(&operation.process).or_default().extend(now);
+        }
+    }
+
+    /// Whether somebody polled what this operation sent.
+    fn was_seen(&mut self, operation: &Operation<'_>) -> bool {
+        micros(operation).any(|micro| match micro {
+            Micro::Send(Send { key, value, .. }) => self.facts.polled.contains_key(&self.names.message(key, value)),
+            Micro::Poll(_) => false,
+        })
+    }
+
+    fn send(&mut self, operation: &Operation<'_>, send: &Send<'_, '_>, process: &Arc<str>, is_proven: bool) {
+        let message = self.names.message(send.key, send.value);
+        let topic: Arc<str> = text(send.key).into();
+        let row = |what| {
+            let row = Row::new(operation.at(), Arc::clone(process), what).about(message.clone());
+            Row { topic: Some(Arc::clone(&topic)), ..row }
+        };
+        if operation.is_invocation() || !self.submitted.contains(&message) {
+            if self.submitted.insert(message.clone()) {
+                self.rows.push(row(What::Submit));
+            }
+            self.rows.push(row(What::Attempt));
+        }
+        let outcome = match operation.phase {
+            Phase::Invoke => return,
+            Phase::Ok => Outcome::Acked,
+            Phase::Info if is_proven => Outcome::Acked,
+            Phase::Fail => Outcome::Refused,
+            Phase::Info => Outcome::Unknown,
+        };
+        let position = send.offset.filter(|_| outcome != Outcome::Refused);
+        if outcome == Outcome::Acked {
+            self.acks.push((self.rows.len(), position));
+        }
+        let inferred =
+            is_proven.then(|| inferred("the operation ended :info; a value that it sent was polled, so it did commit"));
+        self.rows.push(Row { position, attributes: inferred, ..row(What::Outcome(outcome)) });
+    }
+
+    /// A new assignment keeps the place in the logs that it keeps, and begins elsewhere in the others.
+    fn assign(&mut self, operation: &Operation<'_>) {
+        let Some(own) = self.own.get_mut(&*operation.process) else { return };
+        let keys: HashSet<String> = names_of(&operation.value);
+        own.retain(|(key, ..)| !operation.seeks && keys.contains(&**key));
+    }
+
+    fn lose_rebalanced(&mut self, operation: &Operation<'_>) {
+        let Some(own) = self.own.get_mut(&*operation.process) else { return };
+        match &operation.rebalanced {
+            Edn::Nil => {}
+            Edn::Vector(events) | Edn::List(events) => {
+                let keys: HashSet<String> = events
+                    .iter()
+                    .flat_map(|event| match event.get(&Edn::key("keys")) {
+                        Some(keys) => names_of(keys),
+                        None => HashSet::new(),
+                    })
+                    .collect();
+                own.retain(|(key, ..)| !keys.contains(&**key));
+            }
+            _ => own.clear(),
+        }
+    }
+
+    /// The second copies of messages that were acked at one offset and polled at others only.
+    fn second_copies(&mut self, report: &mut ImportReport) {
+        let mut copies = 0;
+        for (at, position) in self.acks.clone() {
+            let ack = &self.rows[at];
+            let Some((position, message)) = position.zip(ack.message.clone()) else { continue };
+            let Some(offsets) = self.facts.polled.get(&message) else { continue };
+            if offsets.contains(&Some(position)) || offsets.contains(&None) {
+                continue;
+            }
+            let mut others: Vec<u64> = offsets.iter().flatten().copied().collect();
+            others.sort_unstable();
+            let polled_at = self.first_polled.get(&message).copied().unwrap_or(ack.at);
+            let later = if polled_at > ack.at { polled_at } else { ack.at };
+            let why = format!("acked at offset {position}, polled at {others:?}: the log holds it twice");
+            let row = Row::new(later, "log", What::Deliver).about(message);
+            let (group, topic) = (Some(Arc::clone(&self.group)), ack.topic.clone());
+            self.rows.push(Row { group, topic, position: Some(position), attributes: Some(inferred(&why)), ..row });
+            copies += 1;
+        }
+        if copies > 0 {
+            report.note(format!(
+                "{copies} deliveries by the process `log` are inferred: acked at one offset, polled at another"
+            ));
+        }
+    }
+}
+
+fn inferred(why: &str) -> serde_json::Map<String, serde_json::Value> {
+    [("inferred".to_owned(), json!(why))].into_iter().collect()
+}

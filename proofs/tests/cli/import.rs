@@ -1,0 +1,91 @@
+//! `import`, and `judge` of files that it reads: what goes where, compressed input, and what is refused.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use super::common::{Ended, delivery, delivery_in, ended};
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("import/examples").join(name)
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the path is UTF-8")
+}
+
+#[test]
+fn a_record_of_others_is_judged_as_it_is_and_as_its_import() {
+    let here = tempfile::tempdir().expect("a folder");
+    let lost = example("jepsen/kafka-lost.edn");
+    let imported = delivery_in(here.path(), &["import", "jepsen", text(&lost), "-o", "history.jsonl"]);
+    assert_eq!((imported.code, &*imported.out), (0, ""), "{}", imported.err);
+    assert!(imported.err.contains("jepsen: 8 operations read, 15 events made"), "{}", imported.err);
+    let expected = "acked-not-lost: message orders/2 was acked and is lost";
+    for file in [text(&lost), "history.jsonl"] {
+        let judged = delivery_in(here.path(), &["judge", file, "--expect", "at-least-once"]);
+        assert_eq!(judged.code, 1, "{file}: {}", judged.err);
+        assert!(judged.out.contains(expected), "{file}: {}", judged.out);
+    }
+    let refused = delivery_in(here.path(), &["import", "jepsen", text(&lost), "-o", "history.jsonl"]);
+    assert_eq!(refused.code, 2, "a file that is there stays");
+}
+
+/// The history goes to standard output and the report does not, so that they can be piped.
+#[test]
+fn an_import_can_be_piped_into_the_judge() {
+    let imported = run(&["import", "csv", text(&example("csv/lost.csv"))]);
+    assert!(imported.out.starts_with("{\"format\":\"delivery-history\""), "{}", imported.out);
+    assert!(!imported.out.contains("records read"), "{}", imported.out);
+    let judged = piped(&["judge", "-"], imported.out.as_bytes());
+    assert!(judged.contains("A-18 was acked and is lost"), "{judged}");
+}
+
+fn run(arguments: &[&str]) -> Ended {
+    delivery_in(Path::new("."), arguments)
+}
+
+fn piped(arguments: &[&str], input: &[u8]) -> String {
+    let mut child = delivery().args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    child.stdin.take().expect("it is piped").write_all(input).expect("it reads its input");
+    ended(child.wait_with_output().expect("it ends")).out
+}
+
+#[test]
+fn compressed_files_are_read_wherever_plain_ones_are() {
+    let here = tempfile::tempdir().expect("a folder");
+    let native = run(&["import", "csv", text(&example("csv/lost.csv"))]).out;
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).expect("a vector takes it");
+        encoder.finish().expect("a vector takes it")
+    };
+    let zstd = |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+    let csv = fs::read(example("csv/lost.csv")).expect("the example is readable");
+    // Two members or frames, one after the other, are one file.
+    let (front, back) = csv.split_at(csv.len() / 2);
+    for (name, bytes) in [
+        ("history.jsonl.gz", gzip(native.as_bytes())),
+        ("history.jsonl.zst", zstd(native.as_bytes())),
+        ("lost.csv.gz", [gzip(front), gzip(back)].concat()),
+        ("lost.csv.zst", [zstd(front), zstd(back)].concat()),
+    ] {
+        fs::write(here.path().join(name), bytes).expect("the folder is writable");
+        let judged = delivery_in(here.path(), &["judge", name]);
+        assert!(judged.out.contains("A-18 was acked and is lost"), "{name}: {} {}", judged.out, judged.err);
+    }
+}
+
+#[test]
+fn what_is_not_of_the_format_is_named_with_its_line() {
+    let here = tempfile::tempdir().expect("a folder");
+    fs::write(here.path().join("cut.edn"), "{:type :ok, :f :poll, :process 1}\n{:type :ok, :f ")
+        .expect("it is writable");
+    let refused = delivery_in(here.path(), &["import", "jepsen", "cut.edn"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("cut.edn: line 2: found an end inside a value"), "{}", refused.err);
+    let mixed = run(&["judge", text(&example("csv/lost.csv")), text(&example("jepsen/queue-lost.txt"))]);
+    assert_eq!(mixed.code, 2);
+    assert!(mixed.err.contains("found jepsen; expected csv"), "{}", mixed.err);
+}
