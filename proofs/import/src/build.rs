@@ -6,6 +6,7 @@ use delivery_model::history::{Extra, Header, History, LINE_LIMIT, Names, Partiti
 use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Event, EventKind, MessageId, Position};
 
 use crate::error::{Flaw, quoted};
+use crate::report::ImportReport;
 use crate::row::{Name, Row, What};
 
 /// Whether the record comes to rest after its last event.
@@ -26,7 +27,7 @@ pub(crate) struct Rows {
 }
 
 /// The history of these rows. Rows of one time keep their order.
-pub(crate) fn history(Rows { mut rows, header, end }: Rows) -> Result<History, Flaw> {
+pub(crate) fn history(Rows { mut rows, header, end }: Rows, report: &mut ImportReport) -> Result<History, Flaw> {
     if rows.windows(2).any(|pair| pair[0].at.is_instant() != pair[1].at.is_instant()) {
         return Err(Flaw::new("both numbers and dates as times", "times of one kind"));
     }
@@ -35,7 +36,7 @@ pub(crate) fn history(Rows { mut rows, header, end }: Rows) -> Result<History, F
     let last = rows.last().map(|row| row.at);
     for row in rows {
         let event = event(&mut history.names, &row)?;
-        history.push_with(row.at, event, extra(row));
+        history.push_with(row.at, event, extra(row, report));
     }
     if let (End::AtRest, Some(at)) = (end, last) {
         let process = history.names.process_id("import")?;
@@ -98,15 +99,19 @@ fn topic(topic: &str) -> Arc<str> {
 }
 
 /// What stands in a line beside its event.
-fn extra(row: Row) -> Extra {
+fn extra(row: Row, report: &mut ImportReport) -> Extra {
     /// Longer attributes would make lines that no reader takes.
     const ATTRIBUTES: usize = LINE_LIMIT / 4;
     let is_sent = matches!(row.what, What::Submit | What::Attempt);
     let attributes = row.attributes.and_then(|it| serde_json::value::to_raw_value(&it).ok());
+    let fits = attributes.as_ref().is_none_or(|it| it.get().len() <= ATTRIBUTES);
+    if !fits {
+        report.dropped.count("attributes of events, of more than 256 KiB");
+    }
     Extra {
         topic: row.topic.as_deref().filter(|_| is_sent).map(topic),
         transaction: None,
-        attributes: attributes.filter(|it| it.get().len() <= ATTRIBUTES),
+        attributes: attributes.filter(|_| fits),
     }
 }
 
@@ -114,7 +119,7 @@ fn extra(row: Row) -> Extra {
 const LONGEST: usize = 256;
 
 /// A name as a history may hold it: not empty, not long, and without control characters, because it is printed on terminals.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     if name.is_empty() {
         return "-".to_owned();
     }

@@ -98,7 +98,7 @@ pub(crate) fn import(inputs: &[Input], options: &Options) -> Result<Imported, Im
     };
     let header = Header { level: Some(Level::Delivery), ..Header::default() };
     let file = inputs.first().map_or("kafka-verifiable", |input| &input.name);
-    let history = build::history(Rows { rows, header, end }).map_err(|flaw| flaw.of(file))?;
+    let history = build::history(Rows { rows, header, end }, &mut report).map_err(|flaw| flaw.of(file))?;
     Ok(Imported { history, report })
 }
 

@@ -24,6 +24,7 @@ mod jepsen;
 mod json_lines;
 mod kafka_verifiable;
 mod open;
+mod otlp;
 mod report;
 mod rest;
 mod row;
@@ -33,12 +34,15 @@ use delivery_model::history::History;
 
 pub use self::error::ImportError;
 pub use self::open::decompressed;
+pub use self::otlp::{DEFAULT_MAPPING, Mapping};
 pub use self::report::{Dropped, ImportReport};
 pub use self::table::{COLUMNS, EVENTS, Table};
 
 /// The formats that can be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// OpenTelemetry traces: OTLP as JSON, as the Collector's file exporter writes it.
+    Otlp,
     /// A Jepsen history of a queue or Kafka workload: EDN, or the lines of `history.txt`.
     Jepsen,
     /// The JSON lines of Kafka's VerifiableProducer and VerifiableConsumer.
@@ -49,11 +53,12 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: &[Format] = &[Format::Jepsen, Format::KafkaVerifiable, Format::Csv];
+    pub const ALL: &[Format] = &[Format::Otlp, Format::Jepsen, Format::KafkaVerifiable, Format::Csv];
 
     /// The word for it on the command line.
     pub const fn word(self) -> &'static str {
         match self {
+            Format::Otlp => "otlp",
             Format::Jepsen => "jepsen",
             Format::KafkaVerifiable => "kafka-verifiable",
             Format::Csv => "csv",
@@ -94,6 +99,8 @@ pub struct Options {
     /// The record ends at rest: faults are healed, and whatever has not come by its end will not come. Without it an
     /// importer goes by what the record shows.
     pub quiescent: bool,
+    /// How spans are read; none: the default.
+    pub mapping: Option<Mapping>,
     /// The consumer group, where the files name none.
     pub group: Option<String>,
     /// How a table differs from what is expected.
@@ -112,6 +119,7 @@ pub struct Imported {
 /// The format of a file, by its first bytes (64 KiB suffice); none if it is none of these, or compressed.
 pub fn recognise(start: &[u8]) -> Option<Format> {
     match start {
+        start if otlp::is_traces(start) => Some(Format::Otlp),
         start if jepsen::is_history(start) => Some(Format::Jepsen),
         start if kafka_verifiable::is_record(start) => Some(Format::KafkaVerifiable),
         start if table::is_table(start) => Some(Format::Csv),
@@ -126,6 +134,7 @@ pub fn recognise(start: &[u8]) -> Option<Format> {
 /// The first thing that is not of the format, with its file and line.
 pub fn import(format: Format, inputs: &[Input], options: &Options) -> Result<Imported, ImportError> {
     let mut imported = match format {
+        Format::Otlp => otlp::import(inputs, options)?,
         Format::Jepsen => jepsen::import(inputs, options)?,
         Format::KafkaVerifiable => kafka_verifiable::import(inputs, options)?,
         Format::Csv => table::import(inputs, options)?,

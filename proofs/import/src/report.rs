@@ -67,9 +67,8 @@ impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ImportReport { format, records, read, events, dropped, notes } = self;
         write!(f, "{}: {read} {records} read, {events} events made", format.word())?;
-        let width = dropped.reasons().map(|(_, count)| count.to_string().len()).max().unwrap_or_default();
         for (reason, count) in dropped.reasons() {
-            write!(f, "\n  left out: {count:>width$} {reason}")?;
+            write!(f, "\n  left out: {reason} ({count})")?;
         }
         for note in notes {
             write!(f, "\n  note: {note}")?;

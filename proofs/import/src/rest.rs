@@ -48,7 +48,7 @@ pub(crate) fn of_logs(rows: &mut [Row], report: &mut ImportReport) -> End {
     }
     if passed.is_empty() {
         report.note(format!(
-            "{} messages were acked beyond what was read of their logs, so that losses are unknown",
+            "losses are unknown: messages were acked beyond what was read of their logs ({})",
             beyond.len()
         ));
         return End::Open;

@@ -98,7 +98,8 @@ pub(crate) fn import(inputs: &[Input], options: &Options) -> Result<Imported, Im
         report.note("no record says `quiescent`, so that losses are unknown; --quiescent says it");
     }
     let file = inputs.first().map_or("csv", |input| &input.name);
-    let history = build::history(Rows { rows, header: Header::default(), end }).map_err(|flaw| flaw.of(file))?;
+    let history =
+        build::history(Rows { rows, header: Header::default(), end }, &mut report).map_err(|flaw| flaw.of(file))?;
     Ok(Imported { history, report })
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use delivery_import::{Format, Imported, Input, Options, Table, import, recognise};
+use delivery_import::{Format, Imported, Input, Mapping, Options, Table, import, recognise};
 use delivery_model::semantics::{Question, judge};
 use expect_test::{Expect, expect};
 
@@ -72,13 +72,13 @@ fn a_value_that_is_dequeued_twice_is_a_duplicate() {
     check(
         &["jepsen/queue-duplicate.edn"],
         expect![[r#"
-        jepsen: 8 operations read, 6 events made
-          left out: 1 dequeues that found nothing
-        at-most-once: violated
-        at-least-once: holds
-        exactly-once: violated
-        no-duplicate-delivery: 1 was delivered again
-    "#]],
+            jepsen: 8 operations read, 6 events made
+              left out: dequeues that found nothing (1)
+            at-most-once: violated
+            at-least-once: holds
+            exactly-once: violated
+            no-duplicate-delivery: 1 was delivered again
+        "#]],
     );
 }
 
@@ -87,12 +87,12 @@ fn consumers_that_read_a_log_again_by_assignment_make_no_duplicates() {
     check(
         &["jepsen/kafka-good.txt"],
         expect![[r#"
-        jepsen: 14 operations read, 14 events made
-          left out: 2 polls of what was polled before, by another assignment or a transaction that did not commit
-        at-most-once: holds
-        at-least-once: holds
-        exactly-once: holds
-    "#]],
+            jepsen: 14 operations read, 14 events made
+              left out: polls of what was polled before, by another assignment or a transaction that did not commit (2)
+            at-most-once: holds
+            at-least-once: holds
+            exactly-once: holds
+        "#]],
     );
 }
 
@@ -102,7 +102,7 @@ fn an_acked_send_that_polls_passed_is_lost_and_one_beyond_them_is_not() {
         &["jepsen/kafka-lost.edn"],
         expect![[r#"
             jepsen: 8 operations read, 15 events made
-              left out: 1 acks beyond what was read of their logs: they count as unknown
+              left out: acks beyond what was read of their logs: they count as unknown (1)
             at-most-once: holds
             at-least-once: violated
             exactly-once: violated
@@ -117,7 +117,7 @@ fn a_send_that_is_acked_at_one_offset_and_polled_at_another_is_a_duplicate() {
         &["jepsen/kafka-duplicate.edn"],
         expect![[r#"
             jepsen: 4 operations read, 6 events made
-              note: 1 deliveries by the process `log` are inferred: acked at one offset, polled at another
+              note: deliveries by the process `log` are inferred: acked at one offset, polled at another (1)
             at-most-once: violated
             at-least-once: holds
             exactly-once: violated
@@ -176,13 +176,13 @@ fn a_value_that_consumers_passed_over_is_lost_and_one_beyond_them_is_not() {
     check(
         &["kafka-verifiable/producer.jsonl", "kafka-verifiable/consumer-lost.jsonl"],
         expect![[r#"
-        kafka-verifiable: 14 lines read, 18 events made
-          left out: 1 acks beyond what was read of their logs: they count as unknown
-        at-most-once: holds
-        at-least-once: violated
-        exactly-once: violated
-        acked-not-lost: 0 was acked and is lost
-    "#]],
+            kafka-verifiable: 14 lines read, 18 events made
+              left out: acks beyond what was read of their logs: they count as unknown (1)
+            at-most-once: holds
+            at-least-once: violated
+            exactly-once: violated
+            acked-not-lost: 0 was acked and is lost
+        "#]],
     );
 }
 
@@ -211,5 +211,130 @@ fn a_consumer_that_tells_ranges_only_is_matched_with_what_producers_know() {
         at-least-once: holds
         exactly-once: holds
     "#]],
+    );
+}
+
+fn check_at_rest(names: &[&str], expected: Expect) {
+    expected.assert_eq(&judged(&imported(names, &Options { quiescent: true, ..Options::default() })));
+}
+
+#[test]
+fn a_trace_without_its_consumer_is_a_loss_once_nothing_more_comes() {
+    check_at_rest(
+        &["otlp/lost.jsonl"],
+        expect![[r#"
+            otlp: 8 spans read, 14 events made
+              left out: spans that are not of messaging (1)
+            at-most-once: holds
+            at-least-once: violated
+            exactly-once: violated
+            acked-not-lost: orders/0/13 was acked and is lost
+        "#]],
+    );
+    check(
+        &["otlp/lost.jsonl"],
+        expect![[r#"
+            otlp: 8 spans read, 13 events made
+              left out: spans that are not of messaging (1)
+              note: traces do not tell that nothing more comes, so that losses are unknown; --quiescent says it
+            at-most-once: holds
+            at-least-once: unknown
+            exactly-once: unknown
+        "#]],
+    );
+}
+
+#[test]
+fn two_process_spans_of_one_message_are_two_effects() {
+    check_at_rest(
+        &["otlp/duplicate.jsonl"],
+        expect![[r#"
+        otlp: 5 spans read, 13 events made
+        at-most-once: violated
+        at-least-once: holds
+        exactly-once: violated
+        no-duplicate-effect: o-1 had its effect again
+    "#]],
+    );
+}
+
+#[test]
+fn batches_are_taken_apart_by_their_links() {
+    check_at_rest(
+        &["otlp/batch.jsonl"],
+        expect![[r#"
+            otlp: 13 spans read, 19 events made
+              left out: effects of spans that ended with an error: taken as none (1)
+              left out: negative settles: the message is not done (1)
+              left out: spans of no message: receives that brought nothing (1)
+            at-most-once: holds
+            at-least-once: holds
+            exactly-once: holds
+        "#]],
+    );
+}
+
+#[test]
+fn a_send_that_tells_no_result_is_unknown_and_one_that_is_not_on_record_is_a_gap() {
+    check_at_rest(
+        &["otlp/sampled.jsonl"],
+        expect![[r#"
+            otlp: 3 spans read, 6 events made
+              note: the record of sends has gaps: messages that were delivered, and whose sends are not on record (1)
+            at-most-once: unknown
+            at-least-once: unknown
+            exactly-once: unknown
+        "#]],
+    );
+}
+
+#[test]
+fn a_mapping_can_take_the_end_of_a_send_for_its_ack_and_a_span_of_the_store_for_the_effect() {
+    let mapping = Mapping::read("outcome.acked = [\"ended\"]\neffect.spans = [\"UPDATE stock\"]\n", "mapping.toml");
+    let mapping = Some(mapping.expect("it is a mapping"));
+    let options = Options { quiescent: true, mapping, ..Options::default() };
+    expect![[r#"
+        otlp: 8 spans read, 13 events made
+        at-most-once: holds
+        at-least-once: violated
+        exactly-once: violated
+        acked-not-lost: orders/0/12 was acked and is lost
+        acked-not-lost: orders/0/13 was acked and is lost
+    "#]]
+    .assert_eq(&judged(&imported(&["otlp/lost.jsonl"], &options)));
+}
+
+#[test]
+fn a_mapping_with_an_unknown_key_or_word_is_refused_with_its_line() {
+    let check = |text: &str, expected: Expect| {
+        expected.assert_eq(&Mapping::read(text, "mapping.toml").expect_err("it is refused").to_string());
+    };
+    check(
+        "[effect]\nspan = [\"x\"]\n",
+        expect![
+            "mapping.toml: line 2: found unknown field `span`, expected `operations` or `spans`; expected the keys and words of docs/import/otlp.md"
+        ],
+    );
+    check(
+        "[outcome]\nevents = []\nacked = [\"always\"]\n",
+        expect![
+            "mapping.toml: line 3: found unknown variant `always`, expected one of `position`, `status-ok`, `event`, `ended`; expected the keys and words of docs/import/otlp.md"
+        ],
+    );
+    check(
+        "[outcome\n",
+        expect![
+            "mapping.toml: line 1: found unclosed table, expected `]`; expected the keys and words of docs/import/otlp.md"
+        ],
+    );
+}
+
+/// What people read of the default is what the importer reads.
+#[test]
+fn the_page_has_the_default_mapping() {
+    let page = include_str!("../../../docs/import/otlp.md");
+    assert!(
+        page.contains(delivery_import::DEFAULT_MAPPING),
+        "copy proofs/import/src/otlp/default.toml into docs/import/otlp.md"
     );
 }

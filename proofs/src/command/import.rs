@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use delivery_import::{Format, Imported, Input, Options, Table, decompressed, recognise};
+use delivery_import::{Format, Imported, Input, Mapping, Options, Table, decompressed, recognise};
 use delivery_model::history::History;
 
 use super::terminal::{Interrupt, Stoppable};
@@ -41,6 +41,9 @@ pub struct Known {
     /// The record ends at rest: faults are healed, and what has not come by its end is lost
     #[arg(long)]
     quiescent: bool,
+    /// OpenTelemetry: how spans are read (TOML); docs/import/otlp.md has the default
+    #[arg(long, value_name = "FILE.toml")]
+    mapping: Option<PathBuf>,
     /// Kafka's verifiable clients: the consumer group, which they do not name [default: consumers]
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
@@ -63,9 +66,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 impl Known {
     fn options(&self) -> anyhow::Result<Options> {
+        let mapping = self.mapping.as_deref().map(|path| {
+            let text = load::text(path, load::MAPPING)?;
+            Ok::<_, anyhow::Error>(Mapping::read(&text, &path.display().to_string())?)
+        });
+        let mapping = mapping.transpose()?;
         let header = (!self.header.is_empty()).then(|| self.header.clone());
         let table = Table { header, columns: self.column.clone(), words: self.word.clone() };
-        Ok(Options { quiescent: self.quiescent, group: self.group.clone(), table })
+        Ok(Options { quiescent: self.quiescent, mapping, group: self.group.clone(), table })
     }
 
     /// The format that these words are only for, if it is one.
@@ -76,9 +84,11 @@ impl Known {
 
     /// Fails if something is said that is of no use for a history of this suite's own format.
     fn refuse(&self) -> anyhow::Result<()> {
-        match self.quiescent {
-            true => bail!("--quiescent is for the formats of others; a history says it with the event \"quiescent\""),
-            false => Ok(()),
+        let said =
+            [("--quiescent", self.quiescent), ("--mapping", self.mapping.is_some()), ("--group", self.group.is_some())];
+        match said.into_iter().find(|(_, is_said)| *is_said) {
+            Some((flag, _)) => bail!("{flag} is for files of other formats; this is a history of the suite's own"),
+            None => Ok(()),
         }
     }
 }

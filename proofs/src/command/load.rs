@@ -20,6 +20,8 @@ pub struct Kind {
 const PIPELINE: Kind = Kind { what: "a pipeline", bytes_max: 1 << 20 };
 /// The limit for a schedule: an exact interleaving takes some 60 bytes a step.
 pub const SCHEDULE: Kind = Kind { what: "a schedule", bytes_max: 16 << 20 };
+/// The limit for a mapping of spans, which has some thirty lists, and comments.
+pub const MAPPING: Kind = Kind { what: "a mapping", bytes_max: 1 << 20 };
 /// The limit for a secret, which travels in one message of at most 256 KiB.
 pub const SECRET: Kind = Kind { what: "a secret", bytes_max: 4 << 10 };
 

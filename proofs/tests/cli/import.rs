@@ -89,3 +89,30 @@ fn what_is_not_of_the_format_is_named_with_its_line() {
     assert_eq!(mixed.code, 2);
     assert!(mixed.err.contains("found jepsen; expected csv"), "{}", mixed.err);
 }
+
+#[test]
+fn traces_are_judged_with_what_their_owner_knows_of_them() {
+    let lost = example("otlp/lost.jsonl");
+    let judged = run(&["judge", text(&lost), "--quiescent", "--expect", "at-least-once"]);
+    assert_eq!(judged.code, 1, "{}", judged.err);
+    assert!(judged.out.contains("message orders/0/13 was acked and is lost"), "{}", judged.out);
+    let open = run(&["judge", text(&lost), "--expect", "at-least-once"]);
+    assert_eq!(open.code, 3, "whether more comes is not told: {}", open.out);
+    assert!(open.err.contains("--quiescent says it"), "{}", open.err);
+    let here = tempfile::tempdir().expect("a folder");
+    fs::write(here.path().join("mapping.toml"), "[effect]\nspan = []\n").expect("it is writable");
+    let refused = delivery_in(here.path(), &["judge", text(&lost), "--mapping", "mapping.toml"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("mapping.toml: line 2: found unknown field `span`"), "{}", refused.err);
+}
+
+#[test]
+fn what_only_other_formats_take_is_refused_for_a_history() {
+    let here = tempfile::tempdir().expect("a folder");
+    let history = run(&["import", "csv", text(&example("csv/lost.csv"))]).out;
+    fs::write(here.path().join("history.jsonl"), history).expect("it is writable");
+    for flags in [&["--quiescent"][..], &["--group", "g"], &["--column", "at=time"]] {
+        let refused = delivery_in(here.path(), &[&["judge", "history.jsonl"], flags].concat());
+        assert_eq!(refused.code, 2, "{flags:?}: {}", refused.out);
+    }
+}

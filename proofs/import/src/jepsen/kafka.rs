@@ -224,7 +224,7 @@ impl<'a> Workload<'a> {
         }
         if copies > 0 {
             report.note(format!(
-                "{copies} deliveries by the process `log` are inferred: acked at one offset, polled at another"
+                "deliveries by the process `log` are inferred: acked at one offset, polled at another ({copies})"
             ));
         }
     }

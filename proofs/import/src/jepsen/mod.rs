@@ -52,11 +52,11 @@ pub(crate) fn import(inputs: &[Input], options: &Options) -> Result<Imported, Im
     };
     let end = if options.quiescent { build::End::AtRest } else { end };
     if end == build::End::Open {
-        report.note("the record does not show that everything was read in the end, so that losses are unknown");
+        report.note("losses are unknown: the record does not show that all was read in the end; --quiescent says it");
     }
     let header = Header { level: Some(Level::Delivery), ..Header::default() };
     let rows = Rows { rows, header, end };
-    let history = build::history(rows).map_err(|flaw| flaw.of(&input.name))?;
+    let history = build::history(rows, &mut report).map_err(|flaw| flaw.of(&input.name))?;
     Ok(Imported { history, report })
 }
 
