@@ -91,6 +91,7 @@ pub mod conformance;
 pub mod kill_matrix;
 pub mod lockstep;
 pub mod mutants;
+pub mod numbers;
 pub mod party;
 pub mod real;
 pub mod simulation;

@@ -208,7 +208,8 @@ fn html_needs_no_other_file_and_takes_names_for_text() {
     let faults = FaultSet::of([Fault::ConsumerCrash]);
     let pages = surveyed(&[pipeline.clone(), pipeline], Scope { faults, ..Scope::default() }).pages;
     let written = html(&pages);
-    assert!(!written.contains("<script") && written.contains("&lt;script&gt;alert"), "a name is text");
+    assert_eq!(written.matches("<script").count(), 1, "a name is text, and the page has one script");
+    assert!(written.contains("&lt;script&gt;alert"), "a name is text");
     for elsewhere in ["src=", "href=\"http", "href='http", "url(http", "@import", "<link"] {
         assert!(!written.contains(elsewhere), "{elsewhere} reads another file");
     }
@@ -224,6 +225,28 @@ fn html_needs_no_other_file_and_takes_names_for_text() {
             [format!("<{element}"), format!("</{element}>")].map(|tag| written.matches(&tag).count());
         assert_eq!(opened, closed, "<{element}>");
     }
+}
+
+/// Addresses that people keep do not change with the number of pipelines, and a letter leads to the story behind it.
+#[test]
+fn a_pipeline_is_found_by_its_name_and_the_story_behind_a_letter_by_what_it_breaks() {
+    let faults = FaultSet::of([Fault::ConsumerCrash, Fault::PublishLost]);
+    let written = |names: &[&str]| {
+        let mut pipelines = names.iter().map(|name| preset(name)).collect::<Vec<_>>();
+        pipelines.push(Pipeline { name: "top".to_owned(), ..preset("exactly-once") });
+        html(&surveyed(&pipelines, Scope { faults, ..Scope::default() }).pages)
+    };
+    for page in [written(&["kafka-idempotent"]), written(&["at-most-once", "kafka-idempotent", "kafka-idempotent"])] {
+        for anchor in ["kafka-idempotent", "kafka-idempotent.effect.no-duplicate-effect.cc", "top", "top-2"] {
+            assert_eq!(page.matches(&format!(" id=\"{anchor}\"")).count(), 1, "{anchor}");
+        }
+        let cell =
+            page.split("data-under=\"consumer-crash\"").nth(if page.contains("\"at-most-once\"") { 3 } else { 2 });
+        let story = "href=\"#kafka-idempotent.effect.no-duplicate-effect.cc\">L</a>";
+        assert!(cell.is_some_and(|rest| rest.split("<td").next().is_some_and(|cell| cell.contains(story))), "{cell:?}");
+        assert!(page.contains("data-faults=\"consumer-crash\""), "a story says its faults, for the filter");
+    }
+    assert!(written(&["kafka-idempotent", "kafka-idempotent"]).contains(" id=\"kafka-idempotent-2\""));
 }
 
 #[test]
@@ -264,7 +287,7 @@ fn dead_letters_are_told_with_their_story() {
     assert!(told.contains("dead-letters messages consumer-crash; a dead letter pays the debt"), "{told}");
     assert!(section(&pages[1], Ink::Plain, 120).contains("consumer-crash; a dead letter is a loss"));
     assert!(!section(&pages[2], Ink::Plain, 120).contains("dead"));
-    let stories = stories(&pages[0], Ink::Plain, 80);
+    let stories = stories(&pages[0], Ink::Plain, 120);
     assert!(stories.contains("dead-letters a message under consumer-crash"), "{stories}");
     assert!(stories.contains("sets position 0 aside (dead letter)"), "{stories}");
     assert_eq!(json(&pages[0])["dead-letters"][0]["faults"], serde_json::json!(["consumer-crash"]));

@@ -10,10 +10,14 @@ const HEAD: u32 = 44;
 const ROW: u32 = 28;
 
 /// The style of the diagram. It is scoped to it, because an inline style applies to the whole page.
-const STYLE: &str = ".story text{font:13px system-ui,sans-serif;fill:#24292f}.story .title{font-weight:600}\
-.story .life{stroke:#b6bcc4}.story .step{fill:#57606a}.story .arrow{stroke:#0969da;stroke-width:1.5}\
-.story .fault{fill:#cf222e}.story .loop{fill:none;stroke:#cf222e;stroke-dasharray:6 4}\
-.story .again{fill:#cf222e;font-weight:600}";
+///
+/// A page may give it colours of its own, by the variables; each has the colour for a light page beside it.
+const STYLE: &str = ".story text{font:13px system-ui,sans-serif;fill:var(--story-ink,#24292f)}\
+.story .title{font-weight:600}.story .paper{fill:var(--story-paper,#fff)}.story .life{stroke:var(--story-life,#b6bcc4)}\
+.story text.step{fill:var(--story-soft,#57606a)}.story .arrow{stroke:var(--story-arrow,#0969da);stroke-width:1.5}\
+.story .head{fill:var(--story-arrow,#0969da)}.story text.fault{fill:var(--story-fault,#cf222e)}\
+.story .loop{fill:none;stroke:var(--story-fault,#cf222e);stroke-dasharray:6 4}\
+.story text.again{fill:var(--story-fault,#cf222e);font-weight:600}";
 
 /// The rows as a self-contained `<svg>` element.
 pub fn svg(rows: &[Row]) -> String {
@@ -26,8 +30,8 @@ pub fn svg_endless(rows: &[Row], cycle: usize) -> String {
     let mut out = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' class='story' viewBox='0 0 {WIDTH} {height}' width='{WIDTH}' height='{height}' \
          role='img' aria-label='sequence diagram'><style>{STYLE}</style><defs><marker id='head' viewBox='0 0 8 8' \
-         refX='8' refY='4' markerWidth='8' markerHeight='8' orient='auto'><path d='M0 0L8 4L0 8z' fill='#0969da'/>\
-         </marker></defs><rect width='{WIDTH}' height='{height}' fill='#fff'/>"
+         refX='8' refY='4' markerWidth='8' markerHeight='8' orient='auto'><path class='head' d='M0 0L8 4L0 8z'/>\
+         </marker></defs><rect width='{WIDTH}' height='{height}' class='paper'/>"
     );
     for lane in Lane::ALL {
         let x = COLUMNS[lane as usize];

@@ -52,19 +52,6 @@ pub(super) fn harm(property: PropertyId) -> &'static str {
     }
 }
 
-/// A number with its noun.
-pub(super) fn count(number: u32, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A large number with a comma between groups of three digits.
-pub(super) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|it| std::str::from_utf8(it).expect("digits")).collect();
-    groups.join(",")
-}
-
 /// The things that are counted at a level, in the plural.
 pub(super) fn counted(level: Level) -> &'static str {
     match level {
@@ -78,11 +65,6 @@ mod tests {
     use super::*;
     use delivery_model::pipeline::{Level, Obligation};
     use delivery_model::semantics::{Doubt, Rules};
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([7, 999, 1_000, 18_765_245].map(thousands), ["7", "999", "1,000", "18,765,245"]);
-    }
 
     /// Checks letter and word for these verdicts on the not-lost property and on the no-duplicate property.
     fn check(losing: Verdict, repeating: Verdict, expected: (char, &str)) {

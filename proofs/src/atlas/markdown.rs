@@ -4,8 +4,9 @@ use delivery_model::pipeline::Level;
 use delivery_model::semantics::{PropertyId, Verdict};
 
 use super::faults::FaultSet;
-use super::labels::{count, harm, survivor};
+use super::labels::{harm, survivor};
 use super::page::Page;
+use crate::numbers::count;
 
 /// The two lines of the README between which the table stands.
 pub const MARKERS: [&str; 2] = ["<!-- atlas:begin -->", "<!-- atlas:end -->"];
@@ -25,7 +26,7 @@ pub fn markdown(pages: &[Page]) -> String {
          {HEAD}{rows}\n\
          ✗ marks a claim that does not survive. The last two columns count at the level of the claim: the single faults under\n\
          which the pipeline loses or repeats, or pairs of them where no single one is enough.\n",
-        count(messages, "message"),
+        count(messages.into(), "message"),
         usual.join(", "),
     )
 }

@@ -24,7 +24,7 @@ use delivery_model::vocab::{Fault, MessageId, Step};
 use stateright::{Model, Property};
 
 use super::faults::FaultSet;
-use super::labels::count;
+use crate::numbers::count;
 
 /// A property at a level, which may be broken.
 pub type Promise = (Level, PropertyId);
@@ -243,7 +243,7 @@ impl Search {
 
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", count(self.messages, "message"), count(self.steps.len() as u32, "step"))?;
+        write!(f, "{}, {}", count(self.messages.into(), "message"), count(self.steps.len() as u64, "step"))?;
         if self.cycle.is_empty() { Ok(()) } else { f.write_str(" and a loop") }
     }
 }

@@ -11,9 +11,10 @@ use delivery_model::story::{Ink, endless_text, text};
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
-use super::labels::{codes, count, counted, harm, initial, letter, thousands};
+use super::labels::{codes, counted, harm, initial, letter};
 use super::page::{Break, Page, undecided};
 use super::search::Story;
+use crate::numbers::{count, grouped};
 
 /// The widths to which lines are fitted.
 const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;
@@ -46,7 +47,7 @@ pub fn chart(pages: &[Page], ink: Ink, width: usize) -> String {
 
 fn bounds(pages: &[Page]) -> String {
     let messages = pages.iter().map(|page| page.messages).max().unwrap_or_default();
-    let states = thousands(pages.iter().map(|page| page.states).sum());
+    let states = grouped(pages.iter().map(|page| page.states as u64).sum());
     let mut unknown: BTreeMap<FaultSet, Vec<&str>> = BTreeMap::new();
     for page in pages {
         page.bounds_met.iter().for_each(|&faults| unknown.entry(faults).or_default().push(&page.pipeline.name));
@@ -55,7 +56,7 @@ fn bounds(pages: &[Page]) -> String {
         unknown.iter().map(|(faults, names)| format!(" Under {faults} a bound was met in {}.", names.join(", ")));
     format!(
         "Within {}, each fault at most once, two in one run: every run of the model ({states} states).{}",
-        count(messages, "message"),
+        count(messages.into(), "message"),
         unknown.collect::<String>()
     )
 }

@@ -17,7 +17,7 @@ use super::{Outcome, load, output, terminal};
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("form").args(["json", "markdown"]))]
 pub struct Arguments {
-    /// Pipeline files (TOML) or names of presets [default: every preset]
+    /// Pipeline files (TOML), `-` for standard input, or names of presets [default: every preset]
     #[arg(value_name = "FILE.toml or preset")]
     pipelines: Vec<PathBuf>,
     /// Also write all results, with a sequence diagram of each story, into one HTML file

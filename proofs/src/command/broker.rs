@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use delivery_impls::driver::run::RETAINED;
 use delivery_proofs::real::PartyRole;
 
+use super::address::address;
 use super::{Outcome, role};
 
 /// The address of the broker, and the arguments that all parties share.
@@ -13,7 +14,7 @@ pub struct Arguments {
     #[command(flatten)]
     common: role::Common,
     /// The address to listen on; one beyond the loopback address needs a secret
-    #[arg(long, value_name = "ADDR", default_value = role::BROKER)]
+    #[arg(long, value_name = "HOST:PORT", default_value = role::BROKER, value_parser = address)]
     listen: SocketAddr,
     /// The number of latest records to keep although they are settled
     #[arg(long, value_name = "N", default_value_t = RETAINED)]

@@ -103,12 +103,21 @@ fn verified(
     let spinner = terminal::spinner(&pipeline.name);
     let watcher = Watcher {
         model: &|progress| {
-            spinner.set_message(format!("{}: model, {} states", pipeline.name, progress.states));
+            spinner.set_message(format!(
+                "{}: model, {}",
+                pipeline.name,
+                report::count(progress.states as u64, "state")
+            ));
             spinner.tick();
             !interrupt.is_raised()
         },
         campaign: &mut |progress| {
-            spinner.set_message(format!("{}: simulation, {} of {} runs", pipeline.name, progress.runs, progress.of));
+            spinner.set_message(format!(
+                "{}: simulation, {} of {}",
+                pipeline.name,
+                report::grouped(progress.runs.into()),
+                report::count(progress.of.into(), "run")
+            ));
             spinner.tick();
             !interrupt.is_raised()
         },

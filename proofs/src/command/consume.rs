@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use delivery_model::vocab::Position;
 use delivery_proofs::real::PartyRole;
 
+use super::address::address;
 use super::{Outcome, role};
 
 /// The address of the broker, and the arguments that all parties share.
@@ -13,7 +14,7 @@ pub struct Arguments {
     #[command(flatten)]
     common: role::Common,
     /// The address of the broker
-    #[arg(long, value_name = "ADDR", default_value = role::BROKER)]
+    #[arg(long, value_name = "HOST:PORT", default_value = role::BROKER, value_parser = address)]
     connect: SocketAddr,
     /// The position of the broker's log to rewind to first: everything from there on is delivered again
     #[arg(long, value_name = "POSITION")]

@@ -11,6 +11,7 @@ use delivery_model::check::{Claim, Limits, Protocol, liveness};
 use delivery_model::pipeline::Pipeline;
 use stateright::Model;
 
+use super::address::address;
 use super::{Outcome, load, report, terminal};
 
 /// The number of times that the Explorer is asked whether it has started.
@@ -22,11 +23,11 @@ const POLL_MAX: Duration = Duration::from_millis(50);
 /// The pipeline to browse, and the address of the Explorer.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Pipeline file (TOML) or name of a preset
+    /// Pipeline file (TOML), `-` for standard input, or name of a preset
     #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
     pipeline: PathBuf,
-    /// The address to listen on
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    /// The address to listen on; port 0 is any free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:3000", value_parser = address)]
     listen: SocketAddr,
     /// The number of messages that are submitted, 1 to 4
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4))]
@@ -38,14 +39,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
     let pipeline = load::pipeline(&arguments.pipeline)?;
     let protocol = Protocol::new(&pipeline, arguments.messages)?;
-    free(arguments.listen)?;
-    let discoveries = discoveries(&pipeline, &protocol, arguments, &interrupt)?;
+    let reserved = reserve(arguments.listen)?;
+    let address = reserved.local_addr()?;
+    let discoveries = discoveries(&pipeline, &protocol, (address, arguments.messages), &interrupt)?;
     if interrupt.is_raised() {
         eprintln!("stopped before the Explorer was started");
         return Ok(Outcome::Interrupted);
     }
+    // Who follows a printed link meets Stateright, or is refused until it listens.
+    drop(reserved);
     terminal::tell(&discoveries);
-    let address = arguments.listen;
     std::thread::spawn(move || {
         if let Err(error) = run_to_completion(address) {
             eprintln!("the Explorer did not start its search by itself ({error}); press its button");
@@ -64,10 +67,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     Ok(Outcome::Interrupted)
 }
 
-/// Checks that the address is free. Stateright would panic on a busy address.
-fn free(address: SocketAddr) -> anyhow::Result<()> {
+/// Takes the address until Stateright does, which would panic on a busy one. Port 0 becomes a free port.
+fn reserve(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
-        .map(drop)
         .with_context(|| format!("cannot listen on {address}; another address can be given with --listen"))
 }
 
@@ -76,50 +78,53 @@ fn free(address: SocketAddr) -> anyhow::Result<()> {
 fn discoveries(
     pipeline: &Pipeline,
     protocol: &Protocol,
-    arguments: &Arguments,
+    (address, messages): (SocketAddr, u32),
     interrupt: &terminal::Interrupt,
 ) -> anyhow::Result<String> {
     let ink = terminal::ink();
-    let limits = Limits { messages: arguments.messages, ..Limits::default() };
+    let limits = Limits { messages, ..Limits::default() };
     let spinner = terminal::spinner(&pipeline.name);
     let goes_on = |progress: &Progress| {
-        spinner.set_message(format!("{}: {} states", pipeline.name, progress.states));
+        let states = report::count(progress.states as u64, "state");
+        spinner.set_message(format!("{}: {states}", pipeline.name));
         spinner.tick();
         !interrupt.is_raised()
     };
     let exploration = Walk::new(protocol).threads(2).keep_going(goes_on).run();
-    let out = format!(
-        "{}: {} states within {} messages, {}\nStateright Explorer: http://{}/ (Ctrl-C ends it)\n\n",
+    let mut out = format!(
+        "{}: {} within {}, {}\nStateright Explorer: http://{address}/ (Ctrl-C ends it)\n\n",
         ink.strong(&pipeline.name),
-        exploration.graph.len(),
-        arguments.messages,
+        report::count(exploration.graph.len() as u64, "state"),
+        report::count(messages.into(), "message"),
         exploration.completeness,
-        arguments.listen
     );
-    let mut table = report::table(&["claim", "verdict", "shortest path"]);
+    // A link is longer than a column of a table may be, so it has a line of its own.
+    let mut tell = |claim: String, verdict: String, place: Option<String>| {
+        let link = place.map_or_else(String::new, |place| format!("  http://{address}/{place}\n"));
+        out += &format!("{claim}: {verdict}\n{link}");
+    };
     for finding in &exploration.findings {
-        let link = finding.decided_by.map(|state| {
+        let place = finding.decided_by.map(|state| {
             let path = exploration.graph.path_to(protocol, state);
-            let place = path.explorer_link().expect("a path from the walk starts in an initial state");
-            format!("http://{}/{place}", arguments.listen)
+            path.explorer_link().expect("a path from the walk starts in an initial state")
         });
         let (claim, verdict) = match (finding.check.expects, finding.verdict) {
             (Expects::Always, Verdict::Holds) => ("always", ink.good("holds")),
-            (Expects::Always, Verdict::Violated) => ("always", ink.bad("violated")),
-            (Expects::Sometimes, Verdict::Holds) => ("sometimes", "reached".to_owned()),
+            (Expects::Always, Verdict::Violated) => ("always", ink.bad("violated") + ", by this path"),
+            (Expects::Sometimes, Verdict::Holds) => ("sometimes", "reached by this path".to_owned()),
             (Expects::Sometimes, Verdict::Violated) => ("sometimes", ink.bad("never reached")),
             (_, Verdict::Unknown) => ("", ink.unsure("unknown")),
         };
-        table.add_row([format!("{claim} {}", finding.check.name), verdict, link.unwrap_or_default()]);
+        tell(format!("{claim} {}", finding.check.name), verdict, place);
     }
     for found in liveness(pipeline, Claim::of(pipeline), limits, &goes_on)? {
-        let stem = found.broken_by.and_then(|run| protocol.explorer_link(&run.stem));
-        let link = stem.map(|place| format!("http://{}/{place}", arguments.listen));
-        let told = link.map_or_else(String::new, |link| format!("{link} (its stem)"));
-        table.add_row([format!("eventually {}", found.claim), report::painted(found.verdict, ink), told]);
+        let stem = found.broken_by.as_ref().and_then(|run| protocol.explorer_link(&run.stem));
+        let then = if stem.is_some() { ", after this path and then without end" } else { "" };
+        let claim = format!("eventually {} ({})", found.claim, found.claim.meaning());
+        tell(claim, report::painted(found.verdict, ink) + then, stem);
     }
     spinner.finish_and_clear();
-    Ok(out + &report::lines(&table))
+    Ok(out)
 }
 
 /// Starts the search of Stateright's on-demand checker, which searches nothing until it is asked to.

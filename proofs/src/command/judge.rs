@@ -244,9 +244,9 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
     let counts = &judgement.counts;
     let rules = &judgement.rules;
     let mut out = format!(
-        "{}: {} events, judged by {}, {}\n\n",
+        "{}: {}, judged by {}, {}\n\n",
         ink.strong(name),
-        history.events.len(),
+        report::count(history.events.len() as u64, "event"),
         report::word(rules.level),
         report::word(rules.obligation)
     );
@@ -262,22 +262,22 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
     let mut table = report::table(&["property", "verdict", "breaches"]);
     for finding in &judgement.findings {
         let verdict = report::painted(finding.verdict, ink);
-        table.add_row([finding.property.to_string(), verdict, finding.breaches.to_string()]);
+        table.add_row([finding.property.to_string(), verdict, report::grouped(finding.breaches)]);
     }
     out += &format!(
         "\n{}\nmessages: {} submitted, {} acked, {} refused, {} unknown, {} arrived without an ack\n\
          events: {} deliveries, {} effects, {} settles, {} dead letters, {} faults\n",
         report::lines(&table),
-        counts.submitted,
-        counts.acked,
-        counts.refused,
-        counts.unknown,
-        counts.recovered,
-        counts.delivered,
-        counts.effects,
-        counts.settled,
-        counts.dead_lettered,
-        counts.faults
+        report::grouped(counts.submitted),
+        report::grouped(counts.acked),
+        report::grouped(counts.refused),
+        report::grouped(counts.unknown),
+        report::grouped(counts.recovered),
+        report::grouped(counts.delivered),
+        report::grouped(counts.effects),
+        report::grouped(counts.settled),
+        report::grouped(counts.dead_lettered),
+        report::grouped(counts.faults)
     );
     out += &contradictions_in_words(history, judgement, ink);
     out += &violations_in_words(history, judgement);
@@ -297,7 +297,7 @@ fn contradictions_in_words(history: &History, judgement: &Judgement, ink: Ink) -
         out += &format!("\n{what}: {} ({noun} {})", it.told(&history.names), lines.join(", "));
     }
     if judgement.contradicted > SHOWN as u64 {
-        out += &format!("\nand {} more like these", judgement.contradicted - SHOWN as u64);
+        out += &format!("\nand {} more like these", report::grouped(judgement.contradicted - SHOWN as u64));
     }
     if out.is_empty() { out } else { out + "\n" }
 }
@@ -322,7 +322,7 @@ fn violations_in_words(history: &History, judgement: &Judgement) -> String {
     }
     let total: u64 = judgement.findings.iter().map(|finding| finding.breaches).sum();
     if total > SHOWN as u64 {
-        out += &format!("\nand {} more breaches", total - SHOWN as u64);
+        out += &format!("\nand {} more breaches", report::grouped(total - SHOWN as u64));
     }
     if out.is_empty() { out } else { out + "\n" }
 }

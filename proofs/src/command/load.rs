@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 
+use super::report;
+
 /// A kind of text, and the most bytes of it that are read.
 #[derive(Clone, Copy)]
 pub struct Kind {
@@ -33,42 +35,60 @@ pub fn pipelines(names: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Pipeline>> {
             .map(|name| presets::named(name).expect("references are presets"))
             .collect());
     }
+    if names.iter().filter(|name| is_standard_input(name.as_ref())).count() > 1 {
+        bail!("standard input (-) is named twice, and can be read once");
+    }
     names.iter().map(|name| pipeline(name.as_ref())).collect()
 }
 
-/// The pipeline in this file, or the preset of this name. If both exist, the file is taken.
+/// The pipeline in this file or on standard input (`-`), or the preset of this name. If file and preset exist, the file
+/// is taken.
 pub fn pipeline(name: &Path) -> anyhow::Result<Pipeline> {
-    if !name.exists()
+    if !is_standard_input(name)
+        && !name.exists()
         && let Some(word) = name.to_str()
     {
         if let Some(preset) = presets::named(word) {
             return Ok(preset);
         }
         if !word.ends_with(".toml") && !word.contains(std::path::MAIN_SEPARATOR) {
-            let known: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
-            bail!("{word}: neither a file nor a preset; presets: {}", known.join(", "));
+            bail!("{word}: neither a file nor a preset; presets:\n{}", super::listed_presets());
         }
     }
-    let stem = name.file_stem().map_or_else(|| "pipeline".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    Pipeline::from_toml(&text(name, PIPELINE)?, &stem).with_context(|| name.display().to_string())
+    let stem = name.file_stem().filter(|_| !is_standard_input(name));
+    let stem = stem.map_or_else(|| "pipeline".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    Pipeline::from_toml(&text(name, PIPELINE)?, &stem).with_context(|| shown(name))
 }
 
-/// The text of a file, a device or a pipe.
+/// Whether this is what users write for standard input.
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The path as errors show it.
+fn shown(path: &Path) -> String {
+    if is_standard_input(path) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// The text of a file, a device or a pipe, or of standard input (`-`).
 pub fn text(path: &Path, kind: Kind) -> anyhow::Result<String> {
-    let bytes = bytes(path, kind).with_context(|| path.display().to_string())?;
+    let bytes = bytes(path, kind).with_context(|| shown(path))?;
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        anyhow::anyhow!("{}: line {line}: not UTF-8", path.display())
+        anyhow::anyhow!("{}: line {line}: not UTF-8", shown(path))
     })
 }
 
 fn bytes(path: &Path, Kind { what, bytes_max }: Kind) -> anyhow::Result<Vec<u8>> {
-    let file = open(path)?;
+    let input: Box<dyn Read> = match is_standard_input(path) {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(open(path)?),
+    };
     let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    input.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        bail!("found more than {bytes_max} bytes; expected at most that many for {what}");
+        bail!("found more than {} bytes; expected at most that many for {what}", report::grouped(bytes_max));
     }
     Ok(bytes)
 }

@@ -1,5 +1,6 @@
 //! The verbs, their arguments and their exit codes.
 
+mod address;
 mod atlas;
 mod broker;
 mod check;
@@ -156,7 +157,7 @@ pub fn arguments() -> Arguments {
 fn command() -> Command {
     let takes_pipelines = |verb: &Command| verb.get_arguments().any(|it| it.get_id().as_str().starts_with("pipeline"));
     Arguments::command().after_help(EXIT_CODES).mut_subcommands(|verb| match takes_pipelines(&verb) {
-        true => verb.after_help(listed_presets()),
+        true => verb.after_help(format!("Presets:\n{}", listed_presets())),
         false => verb,
     })
 }
@@ -166,7 +167,7 @@ fn listed_presets() -> String {
     let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
     let options = textwrap::Options::new(78).initial_indent("  ").subsequent_indent("  ");
     let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
-    format!("Presets:\n{}", textwrap::fill(&names.join(", "), options))
+    textwrap::fill(&names.join(", "), options)
 }
 
 /// Runs the verb that the arguments name. An error means bad input.
@@ -243,7 +244,7 @@ impl From<SemanticsWord> for Semantics {
 /// The pipelines to work on: files or presets.
 #[derive(clap::Args, Default)]
 struct Pipelines {
-    /// Pipeline files (TOML), or names of presets
+    /// Pipeline files (TOML), `-` for standard input, or names of presets
     #[arg(value_name = "FILE.toml or preset")]
     pipelines: Vec<PathBuf>,
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use delivery_impls::data::record::ProducerId;
 use delivery_proofs::real::PartyRole;
 
+use super::address::address;
 use super::{Outcome, role};
 
 /// The messages to submit, and the arguments that all parties share.
@@ -13,7 +14,7 @@ pub struct Arguments {
     #[command(flatten)]
     common: role::Common,
     /// The address of the broker
-    #[arg(long, value_name = "ADDR", default_value = role::BROKER)]
+    #[arg(long, value_name = "HOST:PORT", default_value = role::BROKER, value_parser = address)]
     connect: SocketAddr,
     /// The number of messages of all producers, numbered from 1
     #[arg(long, value_name = "N", default_value_t = 1_000)]

@@ -26,7 +26,7 @@ const EVENTS_SHOWN: usize = 200;
 /// The schedule, and the world in which it runs.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The schedule (JSON)
+    /// The schedule (JSON); `-` for standard input
     schedule: PathBuf,
     /// The world in which it is replayed
     #[arg(long, default_value = "simulation")]
@@ -228,6 +228,10 @@ fn events(history: &History) -> String {
         table.add_row([recorded.line.to_string(), process, recorded.event.kind.to_string()]);
     }
     let more = history.events.len().saturating_sub(EVENTS_SHOWN);
-    let rest = if more > 0 { format!("... and {more} more events\n") } else { String::new() };
+    let rest = if more > 0 {
+        format!("... and {}\n", report::count_of(more as u64, "more event", "more events"))
+    } else {
+        String::new()
+    };
     report::lines(&table) + &rest
 }

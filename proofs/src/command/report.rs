@@ -4,6 +4,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::semantics::{Verdict, Verdicts};
 use delivery_model::story::Ink;
+pub use delivery_proofs::numbers::{count, count_of, grouped};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,25 +22,6 @@ pub fn word(setting: impl Serialize) -> String {
         Ok(Value::String(word)) => word,
         other => unreachable!("a setting is written as a word, not {other:?}"),
     }
-}
-
-/// A number with its noun, such as "1 message" or "2 messages". From a thousand on it has commas.
-pub fn count(number: u64, noun: &str) -> String {
-    count_of(number, noun, &format!("{noun}s"))
-}
-
-/// A number with a noun whose plural is irregular.
-pub fn count_of(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
-}
-
-/// The number with a comma before every three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let head = (first > 0).then(|| digits[..first].to_owned());
-    let rest = digits.as_bytes()[first..].chunks(3).map(|three| String::from_utf8_lossy(three).into_owned());
-    head.into_iter().chain(rest).collect::<Vec<_>>().join(",")
 }
 
 /// A verdict in its colour.

@@ -20,7 +20,7 @@ const SECRET: &str = "DELIVERY_SECRET";
 /// The arguments that all parties share.
 #[derive(clap::Args)]
 pub struct Common {
-    /// Pipeline file (TOML) or name of a preset, the same for all parties
+    /// Pipeline file (TOML), `-` for standard input, or name of a preset, the same for all parties
     #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
     pipeline: PathBuf,
     /// The directory of the party's stores. Started again on the same directory, the party goes on where it was

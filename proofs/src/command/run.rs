@@ -1,14 +1,16 @@
 //! `delivery run`: a real run of the implementation under faults at logical points, and the judgement of its history.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use delivery_impls::core::tuning::Retention;
 use delivery_impls::driver::run::{Ended, RETAINED};
+use delivery_model::history::History;
 use delivery_model::pipeline::{Dedup, Pipeline};
 use delivery_model::semantics::{Question, judge};
 use delivery_model::story::Ink;
-use delivery_model::vocab::Fault;
+use delivery_model::vocab::{EventKind, Fault, MessageId};
 use delivery_proofs::real::{self, FaultPlan, Options, RealReport};
 
 use super::{Outcome, judge as judging, load, output, report, terminal};
@@ -19,18 +21,18 @@ const PRODUCERS: u32 = 8;
 /// The pipeline to run, the number of messages and faults, and the files.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Pipeline file (TOML) or name of a preset
+    /// Pipeline file (TOML), `-` for standard input, or name of a preset
     #[arg(value_name = "FILE.toml or preset", default_value = "exactly-once")]
     pipeline: PathBuf,
     /// The number of messages to submit; a resumed run counts the messages of the earlier parts
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
     messages: u64,
     /// The number of producers that share the messages [default: 8; 1 where the broker remembers a window of sequence
     /// numbers, as all producers would share it]
     #[arg(long, value_name = "N")]
     producers: Option<u32>,
     /// The number of times that each kind of fault in the pipeline's budget strikes; each message at most once
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 5)]
     faults: u32,
     /// The seed of the points at which faults strike
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -73,6 +75,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let judgement = judge(&history, Question::default());
     terminal::tell(&format!("\n{}", judging::in_words(&pipeline.name, &history, &judgement, None, ink)));
+    terminal::tell(&again(&history));
     if kept(arguments) {
         terminal::print(&format!("\nhistory: {}\n", came.history.display()));
     }
@@ -94,6 +97,49 @@ fn producers(pipeline: &Pipeline, arguments: &Arguments) -> u32 {
         );
     }
     producers
+}
+
+/// What the parties did more than once, and what would have become of it without retries, or without a memory of what
+/// was seen: empty if they did everything once.
+fn again(history: &History) -> String {
+    let (mut attempted, mut attempted_again) = (BTreeSet::new(), BTreeSet::new());
+    let (mut done, mut came_again, mut done_again) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for recorded in &history.events {
+        match recorded.event.kind {
+            EventKind::Attempt { message, .. } if !attempted.insert(message) => {
+                attempted_again.insert(message);
+            }
+            EventKind::Deliver { message, .. } if done.contains(&message) => {
+                came_again.insert(message);
+            }
+            EventKind::Effect { message, .. } if !done.insert(message) => {
+                done_again.insert(message);
+            }
+            _ => {}
+        }
+    }
+    let messages = |found: &BTreeSet<MessageId>| report::count(found.len() as u64, "message");
+    let mut out = String::new();
+    if !attempted_again.is_empty() {
+        out += &format!(
+            "{} published again after a refusal or without an answer; a producer that tries once (at-most-once) \
+             would have lost what did not get through at first\n",
+            messages(&attempted_again)
+        );
+    }
+    if !came_again.is_empty() {
+        let doubled = came_again.intersection(&done_again).count();
+        out += &format!("{} delivered again after the effect: ", messages(&came_again));
+        out += &match came_again.len() - doubled {
+            0 => "each was done twice\n".to_owned(),
+            recognised => format!(
+                "{} recognised, {} done twice; a consumer without a memory (at-least-once) would have done these twice\n",
+                report::grouped(recognised as u64),
+                report::grouped(doubled as u64)
+            ),
+        };
+    }
+    if out.is_empty() { out } else { format!("\n{out}") }
 }
 
 fn kept(arguments: &Arguments) -> bool {

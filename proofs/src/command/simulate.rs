@@ -62,7 +62,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
         }
         if interrupt.is_raised() {
-            eprintln!("stopped after {} of {} schedules", report.runs, report.schedules);
+            let runs = report::grouped(report.runs.into());
+            eprintln!("stopped after {runs} of {}", report::count(report.schedules.into(), "schedule"));
             return Ok(Outcome::Interrupted);
         }
     }

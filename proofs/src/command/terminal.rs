@@ -15,6 +15,7 @@ use textwrap::WordSplitter;
 use textwrap::core::display_width;
 
 use super::INTERRUPTED;
+use delivery_proofs::numbers::grouped;
 
 /// Colour if standard output is a terminal and the user did not turn it off (`NO_COLOR`).
 pub fn ink() -> Ink {
@@ -67,10 +68,10 @@ impl Ending {
     }
 }
 
-/// The progress as text, such as "exactly-once, 120 of 10000" or "reading history.jsonl, 3.20 MiB".
+/// The progress as text, such as "exactly-once, 120 of 10,000" or "reading history.jsonl, 3.20 MiB".
 pub fn how_far(bar: &ProgressBar) -> String {
     match (bar.length(), bar.position()) {
-        (Some(length), position) => format!("{}, {position} of {length}", bar.message()),
+        (Some(length), position) => format!("{}, {} of {}", bar.message(), grouped(position), grouped(length)),
         (None, 0) => bar.message(),
         (None, bytes) => format!("{}, {}", bar.message(), HumanBytes(bytes)),
     }
@@ -168,8 +169,8 @@ pub fn temporary() -> anyhow::Result<tempfile::TempDir> {
 
 /// A progress bar on standard error for work of a known length; hidden if standard error is no terminal.
 pub fn bar(length: u64, what: &str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("the template is well-formed");
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} {eta}")
+        .expect("the template is well-formed");
     drawn(ProgressBar::new(length).with_style(style).with_message(what.to_owned()))
 }
 

@@ -1,10 +1,12 @@
 //! `check`: the promise, whether it holds in both worlds, and the story if it does not.
 
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::common::{delivery_in, delivery_in_columns, expected, names, place, samples};
+use crate::common::{delivery, delivery_in, delivery_in_columns, ended, expected, names, place, samples};
 
 #[test]
 fn the_reference_pipelines_keep_their_promises_in_both_worlds() {
@@ -310,5 +312,18 @@ fn a_message_that_is_tried_for_ever_is_lost_and_its_loop_can_be_replayed() {
         let replayed = delivery_in(here.path(), &["replay", saved, "--world", world]);
         assert_eq!(replayed.code, 1, "{world}: {}{}", replayed.out, replayed.err);
         assert!(replayed.out.contains("acked-not-lost, broken for message 1"), "{world}: {}", replayed.out);
+    }
+}
+
+#[test]
+fn a_pipeline_is_read_from_standard_input() {
+    for verb in ["check", "simulate"] {
+        let mut command = delivery();
+        command.args([verb, "-", "--schedules", "50"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        child.stdin.take().expect("piped").write_all(b"name = \"piped\"\n").expect("it reads");
+        let ended = ended(child.wait_with_output().expect("it ends"));
+        assert_eq!(ended.code, 0, "{verb}: {}", ended.err);
+        assert!(ended.out.starts_with("piped"), "{verb}: {}", ended.out);
     }
 }

@@ -26,11 +26,10 @@ impl Drop for Explorer {
 }
 
 impl Explorer {
-    /// Starts the Explorer on a port that was free a moment ago, and reads its first output.
+    /// Starts the Explorer on any free port, and reads its first output.
     fn start(pipeline: &str) -> Explorer {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
         let mut command = delivery();
-        command.args(["explore", pipeline, "--listen", &free.to_string()]).stdout(Stdio::piped());
+        command.args(["explore", pipeline, "--listen", "localhost:0"]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(Result::unwrap);
         let is_last = |line: &String| line.starts_with("eventually hands-off");
@@ -41,7 +40,9 @@ impl Explorer {
                 break;
             }
         }
-        Explorer { child, address: free, told }
+        let link = told.iter().find_map(|line| line.strip_prefix("Stateright Explorer: http://"));
+        let address = link.and_then(|link| link.split_once('/')?.0.parse().ok()).expect("an address");
+        Explorer { child, address, told }
     }
 
     /// The body of an answer. Asks again until the Explorer listens.
@@ -79,9 +80,11 @@ fn unchunked(mut body: &str) -> String {
 #[test]
 fn a_link_leads_to_a_counterexample_with_its_diagram() {
     let explorer = Explorer::start("at-least-once");
-    let broken = explorer.told.iter().find(|line| line.contains("no-duplicate-effect")).expect("it is told");
+    let at = explorer.told.iter().position(|line| line.starts_with("always no-duplicate-effect")).expect("it is told");
+    let [broken, link, ..] = &explorer.told[at..] else { panic!("a link below it") };
     assert!(broken.contains("violated"), "{broken}");
-    let (_, choices) = broken.split_once("/#/steps/").expect("a link into the Explorer");
+    let (page, choices) = link.split_once("/#/steps/").expect("a link into the Explorer");
+    assert_eq!(page.trim(), format!("http://{}", explorer.address));
     assert!(explorer.get("/").contains("<html"));
     // The page asks for the states that follow a path of choices, and the last choice is one of those.
     let (path, last) = choices.trim().rsplit_once('/').expect("more than one choice");

@@ -77,7 +77,7 @@ fn searches_campaigns_and_surveys_end() {
         "stopped: 1 of 1 pipelines were checked, the last one in part",
     );
     check(&["check", "--schedules", "4000000000"], "stopped: ");
-    check(&["simulate", "--schedules", "4000000000"], " of 4000000000 schedules");
+    check(&["simulate", "--schedules", "4000000000"], " of 4,000,000,000 schedules");
     check(&["atlas", "--messages", "3"], "stopped: 0 of 44 pipelines searched");
     check(&["atlas", "--messages", "3", "--html", "atlas.html"], "stopped: 0 of 44 pipelines searched");
     check(&["explore", "--messages", "4", "--listen", "127.0.0.1:0"], "stopped");

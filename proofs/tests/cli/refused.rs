@@ -48,6 +48,7 @@ fn files_that_are_none() {
     check(&["check", "missing.toml"], "", &["missing.toml", "No such file"]);
     check(&["check", "kafka"], "", &["kafka", "neither a file nor a preset", "exactly-once", "kafka-idempotent"]);
     check(&["check", "."], "", &["directory"]);
+    check(&["check", "-", "exactly-once", "-"], "", &["standard input (-) is named twice"]);
     check(&["judge", "missing.jsonl"], "", &["missing.jsonl", "No such file"]);
     check(&["replay", "missing.json"], "", &["missing.json", "No such file"]);
 }
@@ -55,13 +56,14 @@ fn files_that_are_none() {
 /// The system reports the length of a device or a pipe as 0, and its contents have no end.
 #[test]
 fn files_without_an_end() {
-    check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1048576 bytes", "for a pipeline"]);
-    check(&["replay", "/dev/zero"], "", &["/dev/zero", "more than 16777216 bytes", "for a schedule"]);
+    check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1,048,576 bytes", "for a pipeline"]);
+    check(&["replay", "/dev/zero"], "", &["/dev/zero", "more than 16,777,216 bytes", "for a schedule"]);
     check(&["judge", "/dev/zero"], "", &["/dev/zero", "line 1", "more than 1048576 bytes"]);
     let secret = ["broker", "--directory", "stores", "--secret-file", "/dev/zero"];
-    check(&secret, "", &["/dev/zero", "more than 4096 bytes", "for a secret"]);
+    check(&secret, "", &["/dev/zero", "more than 4,096 bytes", "for a secret"]);
     for (arguments, expected) in [
-        (&["check", "/dev/stdin"][..], "/dev/stdin: found more than 1048576 bytes"),
+        (&["check", "/dev/stdin"][..], "/dev/stdin: found more than 1,048,576 bytes"),
+        (&["check", "-"], "standard input: found more than 1,048,576 bytes"),
         (&["judge", "-"], "-: line 1: found more than 1048576 bytes"),
     ] {
         let mut command = delivery();
@@ -167,6 +169,12 @@ fn places_that_cannot_be_written_to_and_addresses_that_are_taken() {
 
     let taken = TcpListener::bind("127.0.0.1:0").and_then(|taken| Ok((taken.local_addr()?.to_string(), taken)));
     let (address, _taken) = taken.expect("a free port");
+    check(&["explore", "--listen", "localhost"], "", &["--listen", "no port; expected HOST:PORT"]);
+    check(
+        &["consume", "--directory", "new", "--connect", "localhost:http"],
+        "",
+        &["--connect", "`http`", "0 to 65535"],
+    );
     check(&["explore", "--listen", &address], "", &[&address, "cannot listen"]);
     check(&["broker", "--directory", "new/stores", "--listen", &address], "", &["broker-0: Address already in use"]);
     check(&["broker", "--directory", ".", "--listen", &address], "", &["broker-0: Address already in use"]);

@@ -90,3 +90,18 @@ fn a_window_of_numbers_is_not_shared_unless_somebody_asks_for_it() {
     check(&[], "1 producer", false);
     check(&["--producers", "2"], "2 producers", true);
 }
+
+/// Without a flag, a run shows what exactly-once is for: retries, and redeliveries that the consumer recognises.
+#[test]
+fn a_run_without_flags_shows_what_was_done_again_and_what_became_of_it() {
+    let check = |arguments: &[&str], expected: [&str; 3]| {
+        let ended = delivery_in(place(&[]).path(), arguments);
+        assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+        for words in expected {
+            assert!(ended.out.contains(words), "{words}: {}", ended.out);
+        }
+    };
+    let again = "published again after a refusal or without an answer";
+    check(&["run"], ["2,000 messages from 8 producers, 2,000 effects", again, " recognised, 0 done twice; "]);
+    check(&["run", "at-least-once", "--messages", "100"], ["100 messages", again, "the effect: each was done twice\n"]);
+}
