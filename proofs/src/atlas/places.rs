@@ -56,7 +56,7 @@ impl<'a> Place<'a> {
 }
 
 fn named(faults: FaultSet) -> String {
-    if faults.len() == 0 { "no-fault".to_owned() } else { codes(faults).replace('+', "-") }
+    if faults == FaultSet::NONE { "no-fault".to_owned() } else { codes(faults).replace('+', "-") }
 }
 
 /// Text as HTML.
