@@ -3,7 +3,6 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Command};
 use clap_complete::Shell;
-use delivery_model::presets;
 
 use super::{Outcome, terminal};
 
@@ -24,7 +23,7 @@ pub fn run(arguments: &Arguments, command: Command) -> anyhow::Result<Outcome> {
 
 /// The command, with the presets as the values of what is a file or a preset.
 fn with_presets(command: Command) -> Command {
-    let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
+    let names = super::preset_names();
     command.mut_subcommands(|verb| {
         verb.mut_args(|argument: Arg| match argument.get_id().as_str() {
             "pipeline" | "pipelines" => argument.value_parser(PossibleValuesParser::new(names.clone())),

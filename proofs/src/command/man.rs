@@ -18,6 +18,11 @@ pub struct Arguments {
 
 /// Writes the pages.
 pub fn run(arguments: &Arguments, command: Command) -> anyhow::Result<Outcome> {
+    // `man` fills the lines itself.
+    let command = command.mut_subcommands(|verb| match super::takes_pipelines(&verb) {
+        true => verb.after_help(format!("Presets: {}", super::preset_names().join(", "))),
+        false => verb,
+    });
     let Some(directory) = &arguments.directory else {
         let mut page = Vec::new();
         Man::new(command).render(&mut page)?;

@@ -155,19 +155,25 @@ pub fn arguments() -> Arguments {
 
 /// The command line. The verbs that take a pipeline list the presets in their help.
 fn command() -> Command {
-    let takes_pipelines = |verb: &Command| verb.get_arguments().any(|it| it.get_id().as_str().starts_with("pipeline"));
     Arguments::command().after_help(EXIT_CODES).mut_subcommands(|verb| match takes_pipelines(&verb) {
         true => verb.after_help(format!("Presets:\n{}", listed_presets())),
         false => verb,
     })
 }
 
+fn takes_pipelines(verb: &Command) -> bool {
+    verb.get_arguments().any(|argument| argument.get_id().as_str().starts_with("pipeline"))
+}
+
+fn preset_names() -> Vec<&'static str> {
+    presets::ALL.iter().map(|(name, _)| *name).collect()
+}
+
 /// The presets in lines that fit 80 columns.
 fn listed_presets() -> String {
-    let names: Vec<&str> = presets::ALL.iter().map(|(name, _)| *name).collect();
     let options = textwrap::Options::new(78).initial_indent("  ").subsequent_indent("  ");
     let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::fill(&names.join(", "), options)
+    textwrap::fill(&preset_names().join(", "), options)
 }
 
 /// Runs the verb that the arguments name. An error means bad input.
