@@ -2,7 +2,8 @@
 //!
 //! A value that is enqueued again is another message, `VALUE#2`; which of equal values a dequeue took is not told, so it
 //! is the first that nobody took. The queue was drained where a `:drain` ended `:ok`, or a `:dequeue` found it empty
-//! (`:fail`, or `:ok` with nothing), that was invoked after the last enqueue had come to an end.
+//! (`:fail`, or `:ok` with nothing), that was invoked after the last enqueue had come to an end. Nothing is left in it, either, where
+//! everything came out that was put in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ pub const WORDS: &[&str] = &["enqueue", "dequeue", "drain"];
 
 /// The events of a queue workload.
 pub fn rows(operations: &[Operation<'_>], report: &mut ImportReport) -> (Vec<Row>, End) {
-    let mut queue = Queue { rows: Vec::new(), copies: BTreeMap::new(), pending: BTreeMap::new() };
+    let mut queue =
+        Queue { rows: Vec::new(), copies: BTreeMap::new(), refused: BTreeMap::new(), pending: BTreeMap::new() };
     let (group, mut nemesis): (Arc<str>, _) = (GROUP.into(), Nemesis::default());
     let (mut last_enqueue, mut drained_since) = (0, None);
     // The number of the operation at which each process began what it is at.
@@ -65,18 +67,28 @@ pub fn rows(operations: &[Operation<'_>], report: &mut ImportReport) -> (Vec<Row
         }
     }
     let is_drained = drained_since.is_some_and(|start| start > last_enqueue);
-    (queue.rows, if is_drained { End::AtRest } else { End::Open })
+    let end = if is_drained || queue.is_empty() { End::AtRest } else { End::Open };
+    (queue.rows, end)
 }
 
 struct Queue {
     rows: Vec<Row>,
     /// Of each value: how often it was submitted, and how often it came out.
     copies: BTreeMap<String, (u64, u64)>,
+    /// The enqueues that were refused.
+    refused: BTreeMap<String, u64>,
     /// The message that each process is enqueueing.
     pending: BTreeMap<Arc<str>, Name>,
 }
 
 impl Queue {
+    /// Whether everything came out that was put in, or may have been.
+    fn is_empty(&self) -> bool {
+        let refused = |value: &String| self.refused.get(value).copied().unwrap_or_default();
+        let is_out = |(value, (submits, taken)): (&String, &(u64, u64))| taken + refused(value) >= *submits;
+        self.copies.values().any(|(_, taken)| *taken > 0) && self.copies.iter().all(is_out)
+    }
+
     fn enqueue(&mut self, operation: &Operation<'_>, phase: Phase, process: &Arc<str>) {
         let row = |what| Row::new(operation.at(), Arc::clone(process), what);
         let begun = if phase == Phase::Invoke { None } else { self.pending.remove(process) };
@@ -94,7 +106,10 @@ impl Queue {
                 return;
             }
             Phase::Ok => Outcome::Acked,
-            Phase::Fail => Outcome::Refused,
+            Phase::Fail => {
+                *self.refused.entry(text(&operation.value)).or_default() += 1;
+                Outcome::Refused
+            }
             Phase::Info => Outcome::Unknown,
         };
         self.rows.push(row(What::Outcome(outcome)).about(message));
