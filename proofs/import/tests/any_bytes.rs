@@ -27,6 +27,11 @@ fn check(bytes: &[u8]) {
         for quiescent in [false, true] {
             let options = Options { quiescent, ..Options::default() };
             let Ok(imported) = import(format, &[Input::new("any", bytes)], &options) else { continue };
+            // Memory follows: what an event holds beyond its names is small, or is a copy of what its record says.
+            assert!(
+                imported.history.events.len() <= bytes.len() + 1,
+                "no more events than bytes, and one that says the end"
+            );
             judge(&imported.history, Question::default());
             let mut written = Vec::new();
             imported.history.write(&mut written).expect("what was imported can be written");
@@ -86,4 +91,7 @@ fn deep_nesting_is_imported_or_refused() {
     for open in ["[", "(", "{", "#{", "#a ", "[:poll {", "{:type :ok, :value [", "{\"resourceSpans\":["] {
         check(open.repeat(100_000).as_bytes());
     }
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    check(format!("{{:type :invoke, :f :enqueue, :process 0, :value {deep}}}").as_bytes());
+    check(format!("0\t:ok\t:poll\t[[:poll {{{deep} [[0 {deep}]]}}]]").as_bytes());
 }

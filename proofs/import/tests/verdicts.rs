@@ -338,3 +338,22 @@ fn the_page_has_the_default_mapping() {
         "copy proofs/import/src/otlp/default.toml into docs/import/otlp.md"
     );
 }
+
+/// Another value at an offset that was acked: the broker lost its log and filled it again.
+#[test]
+fn a_value_that_nobody_sent_is_not_taken_for_the_one_that_was_acked_there() {
+    let consumer = r#"{"timestamp":1764324002000,"name":"record_data","key":null,"value":"77","topic":"orders","partition":0,"offset":0}"#;
+    let inputs = [example("kafka-verifiable/producer.jsonl"), Input::new("consumer.jsonl", consumer)];
+    let imported = import(Format::KafkaVerifiable, &inputs, &Options::default()).expect("they are such lines");
+    expect![[r#"
+        kafka-verifiable: 9 lines read, 17 events made
+          left out: acks beyond what was read of their logs: they count as unknown (2)
+        at-most-once: violated
+        at-least-once: violated
+        exactly-once: violated
+        integrity: 77 arrived without having been submitted
+        acked-not-lost: 0 was acked and is lost
+        contradiction: messages 0 and 77 are both at position 0 of partition 0 of orders
+    "#]]
+    .assert_eq(&judged(&imported));
+}

@@ -145,6 +145,7 @@ fn lines<'a>(file: &str, text: &'a str) -> Result<Vec<Timed<'a>>, ImportError> {
             return Err(flawed(Flaw::new(quoted(text), expected)));
         };
         let value = edn::read_string(value).map_err(|error| flawed(not_edn(&error)))?;
+        flat(&value, 0).map_err(flawed)?;
         let phase = phase_of(&phase[1..]).expect("the fields are those of an operation");
         let (process, f) = (process.strip_prefix(':').unwrap_or(process).into(), f[1..].into());
         operations.push((None, Operation { process, phase, f, value, time: 0, seeks: false, rebalanced: Edn::Nil }));
@@ -163,6 +164,7 @@ fn maps<'a>(file: &str, text: &'a str) -> Result<Vec<Timed<'a>>, ImportError> {
             let inside = error.line.map_or(0, |inside| inside - 1);
             not_edn(&error).at(file, line + inside)
         })?;
+        flat(&value, 0).map_err(|flaw| flaw.at(file, line))?;
         match untagged(value) {
             // Jepsen writes one operation a line, older ones a vector of all: inside it lines are not known.
             Value::Sequence(values) => {
@@ -175,6 +177,23 @@ fn maps<'a>(file: &str, text: &'a str) -> Result<Vec<Timed<'a>>, ImportError> {
         rest = without_comments(after);
     }
     Ok(operations)
+}
+
+/// Refuses what is nested deeper than any history, because showing a value takes stack for each level.
+fn flat(value: &Edn<'_>, depth: usize) -> Result<(), Flaw> {
+    /// Jepsen keeps exceptions with their causes, which are some twenty levels.
+    const DEPTH_MAX: usize = 128;
+    if depth > DEPTH_MAX {
+        return Err(Flaw::new(format!("values nested more than {DEPTH_MAX} deep"), "flatter ones"));
+    }
+    let mut inner = |value: &Edn<'_>| flat(value, depth + 1);
+    match value {
+        Edn::Vector(values) | Edn::List(values) => values.iter().try_for_each(inner),
+        Edn::Set(values) => values.iter().try_for_each(inner),
+        Edn::Map(map) => map.iter().try_for_each(|(key, value)| inner(key).and_then(|()| inner(value))),
+        Edn::Tagged(_, value) => inner(value),
+        _ => Ok(()),
+    }
 }
 
 fn not_edn(error: &Error) -> Flaw {
