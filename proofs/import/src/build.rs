@@ -33,6 +33,10 @@ pub(crate) fn history(Rows { mut rows, header, end }: Rows, report: &mut ImportR
     }
     rows.sort_by(|this, other| this.at.partial_cmp(&other.at).unwrap_or(std::cmp::Ordering::Equal));
     let mut history = History { header, ..History::default() };
+    // Groups of the header come first, as for a reader of the history.
+    for group in history.header.groups.keys().cloned().collect::<Vec<_>>() {
+        history.names.group_id(&group)?;
+    }
     let last = rows.last().map(|row| row.at);
     for row in rows {
         let event = event(&mut history.names, &row)?;

@@ -186,7 +186,7 @@ fn flat(value: &Edn<'_>, depth: usize) -> Result<(), Flaw> {
     if depth > DEPTH_MAX {
         return Err(Flaw::new(format!("values nested more than {DEPTH_MAX} deep"), "flatter ones"));
     }
-    let mut inner = |value: &Edn<'_>| flat(value, depth + 1);
+    let inner = |value: &Edn<'_>| flat(value, depth + 1);
     match value {
         Edn::Vector(values) | Edn::List(values) => values.iter().try_for_each(inner),
         Edn::Set(values) => values.iter().try_for_each(inner),

@@ -146,8 +146,8 @@ struct Teller<'m> {
     rows: Vec<Row>,
     /// Where the submit of each message stands among the rows.
     submits: HashMap<Name, usize>,
-    /// The times of receives that no process followed yet, of each message and group.
-    received: HashMap<(Name, Shared), VecDeque<i64>>,
+    /// The receives that no process followed yet, of each message and group: when each began, and its row.
+    received: HashMap<(Name, Shared), VecDeque<(i64, usize)>>,
 }
 
 impl Teller<'_> {
@@ -167,20 +167,25 @@ impl Teller<'_> {
                 self.push(span, told, message, span.end, What::Outcome(self.outcome(span, told)));
             }
             Role::Receive => {
+                let received = self.received.entry((message.clone(), Arc::clone(&self.group))).or_default();
+                received.push_back((span.start, self.rows.len()));
                 self.push(span, told, message, span.end, What::Deliver);
-                self.received.entry((message.clone(), Arc::clone(&self.group))).or_default().push_back(span.end);
                 if self.is_effect(EffectOf::Receive) {
                     self.effect(span, told, message, report);
                 }
             }
             Role::Process => {
                 let received = self.received.get_mut(&(message.clone(), Arc::clone(&self.group)));
-                let followed = received.and_then(|times| {
-                    let is_before = times.front().is_some_and(|end| *end <= span.end);
-                    is_before.then(|| times.pop_front()).flatten()
-                });
-                if followed.is_none() {
-                    self.push(span, told, message, span.start, What::Deliver);
+                let is_before = |receives: &&mut VecDeque<(i64, usize)>| {
+                    receives.front().is_some_and(|(start, _)| *start <= span.start)
+                };
+                match received.filter(is_before).and_then(VecDeque::pop_front) {
+                    // A receive may last until its messages are processed: they were delivered before that began.
+                    Some((_, row)) if self.rows[row].at > At::Instant(span.start) => {
+                        self.rows[row].at = At::Instant(span.start);
+                    }
+                    Some(_) => {}
+                    None => self.push(span, told, message, span.start, What::Deliver),
                 }
                 if self.is_effect(EffectOf::Process) {
                     self.effect(span, told, message, report);
