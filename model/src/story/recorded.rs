@@ -1,0 +1,252 @@
+//! The story of one message of a recorded history: what each process did with it, in the order of the record.
+//!
+//! Lanes are the processes of the record. The step that breaks a property is marked; the story of a loss ends with what
+//! never came. Faults between the first and the last step are shown beside it.
+
+use std::fmt;
+
+use crate::history::{At, History, Recorded};
+use crate::pipeline::Level;
+use crate::semantics::{Breach, LINES_TOLD, Violation};
+use crate::vocab::{EventKind, MessageId, ProcessId};
+
+/// The most faults that a story shows.
+const FAULTS_SHOWN: usize = 12;
+
+/// The story of a violation in a recorded history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedStory {
+    /// What is broken, such as "message 7 had its effect again".
+    pub title: String,
+    /// The processes that have a step, in the order of their first steps.
+    pub lanes: Vec<String>,
+    /// The steps, in order.
+    pub rows: Vec<RecordedRow>,
+    /// What never came, if the story is that of a loss.
+    pub never: Option<String>,
+    /// The number of steps that are left out after the last one.
+    pub left_out: usize,
+}
+
+/// A step of the story.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedRow {
+    /// The line of the history.
+    pub line: u32,
+    /// Its time.
+    pub at: At,
+    /// The place of its process among the lanes.
+    pub lane: usize,
+    /// The step, in a few words.
+    pub text: String,
+    /// What it breaks, such as "2nd effect".
+    pub breaks: Option<String>,
+    /// Whether it is a fault.
+    pub fault: bool,
+    /// Its attributes, as JSON.
+    pub attributes: Option<String>,
+}
+
+impl RecordedStory {
+    /// The story of a violation that the judge found in this history, at this level.
+    pub fn of(history: &History, violation: &Violation, level: Level) -> RecordedStory {
+        let events = steps(history, violation);
+        let shown = events.len().min(LINES_TOLD);
+        // The step that breaks is always shown.
+        let breaking = violation.line.and_then(|line| events.iter().position(|it| it.line == line));
+        let shown = breaking.map_or(shown, |place| shown.max(place + 1));
+        let mut told = Telling { history, lanes: Vec::new(), deliveries: 0, effects: 0 };
+        let rows = events[..shown].iter().map(|recorded| told.row(recorded, violation)).collect();
+        RecordedStory {
+            title: format!("message {} {}", history.names.message(violation.message), violation.breach),
+            rows,
+            never: never(history, violation, level, &events),
+            left_out: events.len() - shown,
+            lanes: told.lanes.iter().map(|&lane| history.names.process(lane).to_owned()).collect(),
+        }
+    }
+}
+
+/// The events about the message in the violation's group, and the faults among them.
+fn steps(history: &History, violation: &Violation) -> Vec<Recorded> {
+    let is_its = |it: &&Recorded| {
+        it.event.kind.message() == Some(violation.message)
+            && it.event.kind.group().is_none_or(|group| group == violation.group)
+    };
+    let its: Vec<Recorded> = history.events.iter().filter(is_its).copied().collect();
+    let Some((first, last)) = its.first().zip(its.last()) else { return its };
+    // After the last step of a lost message, a fault may tell why nothing more came.
+    let last = if violation.line.is_some() { last.line } else { u32::MAX };
+    let is_fault = |it: &&Recorded| {
+        let is_fault = matches!(
+            it.event.kind,
+            EventKind::Fault { .. } | EventKind::Heal { .. } | EventKind::Commit { .. } | EventKind::Abort { .. }
+        );
+        is_fault && (first.line..=last).contains(&it.line)
+    };
+    let faults = history.events.iter().filter(is_fault).take(FAULTS_SHOWN).copied();
+    let mut all: Vec<Recorded> = its.iter().copied().chain(faults).collect();
+    all.sort_by_key(|it| it.line);
+    all
+}
+
+/// What never came of a message that is lost, and how much of the history follows its last step.
+fn never(history: &History, violation: &Violation, level: Level, steps: &[Recorded]) -> Option<String> {
+    if violation.line.is_some() || !matches!(violation.breach, Breach::AckedLost | Breach::SubmittedLost) {
+        return None;
+    }
+    let was_delivered = steps.iter().any(|it| matches!(it.event.kind, EventKind::Deliver { .. }));
+    let what = match (level, was_delivered) {
+        (Level::Effect, true) => "has no effect",
+        _ => "is never delivered",
+    };
+    let message = history.names.message(violation.message);
+    let its_last = steps.iter().rev().find(|it| it.event.kind.message().is_some())?;
+    let last = history.events.last()?;
+    let later = history.events.iter().rev().take_while(|it| it.line > its_last.line).count();
+    let events = if later == 1 { "event".to_owned() } else { "events".to_owned() };
+    let time = match (its_last.at, last.at.since(its_last.at)) {
+        (At::Instant(_), Some(nanoseconds)) => format!(" in {}", Duration(nanoseconds)),
+        _ => String::new(),
+    };
+    Some(format!("message {message} {what}; {later} more {events} of the history follow{time}"))
+}
+
+struct Telling<'a> {
+    history: &'a History,
+    lanes: Vec<ProcessId>,
+    deliveries: u32,
+    effects: u32,
+}
+
+impl Telling<'_> {
+    fn row(&mut self, recorded: &Recorded, violation: &Violation) -> RecordedRow {
+        let process = recorded.event.process;
+        let lane = self.lanes.iter().position(|lane| *lane == process).unwrap_or_else(|| {
+            self.lanes.push(process);
+            self.lanes.len() - 1
+        });
+        let text = self.text(&recorded.event.kind);
+        let is_breaking = violation.line == Some(recorded.line) && self.can_break(&recorded.event.kind, violation);
+        let attributes = self.history.extra(recorded.line).and_then(|extra| extra.attributes.as_ref());
+        RecordedRow {
+            line: recorded.line,
+            at: recorded.at,
+            lane,
+            text,
+            breaks: is_breaking.then(|| self.broken(violation.breach)),
+            fault: matches!(recorded.event.kind, EventKind::Fault { .. }),
+            attributes: attributes.map(|json| json.get().to_owned()),
+        }
+    }
+
+    /// A commit may bring the step that breaks, at its own line.
+    fn can_break(&self, kind: &EventKind, violation: &Violation) -> bool {
+        kind.message().is_none_or(|message| message == violation.message)
+    }
+
+    fn broken(&self, breach: Breach) -> String {
+        match breach {
+            Breach::DeliveredAgain => format!("{} delivery", Ordinal(self.deliveries)),
+            Breach::EffectedAgain => format!("{} effect", Ordinal(self.effects)),
+            other => other.to_string(),
+        }
+    }
+
+    fn text(&mut self, kind: &EventKind) -> String {
+        use EventKind::*;
+        let name = |message: MessageId| self.history.names.message(message);
+        let place = |partition, position: Option<crate::vocab::Position>| match (
+            position,
+            self.history.names.partition(partition),
+        ) {
+            (Some(position), Some(partition)) => format!("position {position} of {partition}"),
+            (Some(position), None) => format!("position {position}"),
+            (None, Some(partition)) => partition.to_string(),
+            (None, None) => String::new(),
+        };
+        let after = |text: String, word: &str| if text.is_empty() { text } else { format!(" {word} {text}") };
+        match *kind {
+            Submit { message, .. } => format!("submit {}", name(message)),
+            Attempt { message, attempt, .. } => match attempt {
+                Some(attempt) => format!("attempt {attempt} at {}", name(message)),
+                None => format!("attempt at {}", name(message)),
+            },
+            Outcome { message, outcome, partition, position, .. } => {
+                format!("{} {}{}", outcome.word(), name(message), after(place(partition, position), "at"))
+            }
+            Deliver { message, partition, position, delivery, .. } => {
+                self.deliveries += 1;
+                let number = delivery.map_or(String::new(), |number| format!(", delivery {number}"));
+                format!("receive {}{}{number}", name(message), after(place(partition, position), "from"))
+            }
+            Effect { message, .. } => {
+                self.effects += 1;
+                format!("effect of {}", name(message))
+            }
+            Settle { message, outcome, .. } => format!("settle {}: {}", name(message), outcome.word()),
+            DeadLetter { message, .. } => format!("dead-letter {}", name(message)),
+            Rewind { partition, position, .. } => format!("rewind to {}", place(partition, Some(position))),
+            Commit { transaction } => format!("commit {}", self.history.names.transaction(transaction)),
+            Abort { transaction } => format!("abort {}", self.history.names.transaction(transaction)),
+            Fault { fault } => fault.to_string(),
+            Heal { fault } => format!("end of {fault}"),
+            Quiescent => "quiescent".to_owned(),
+        }
+    }
+}
+
+/// A count as "1st", "2nd", "3rd", "4th".
+struct Ordinal(u32);
+
+impl fmt::Display for Ordinal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ending = match (self.0 % 10, self.0 % 100) {
+            (1, hundred) if hundred != 11 => "st",
+            (2, hundred) if hundred != 12 => "nd",
+            (3, hundred) if hundred != 13 => "rd",
+            _ => "th",
+        };
+        write!(f, "{}{ending}", self.0)
+    }
+}
+
+/// A time span in the unit that suits it: "3 s", "250 ms", "2 h".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duration(
+    /// In nanoseconds.
+    pub u64,
+);
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 6] = [
+            (3_600_000_000_000, "h"),
+            (60_000_000_000, "min"),
+            (1_000_000_000, "s"),
+            (1_000_000, "ms"),
+            (1_000, "µs"),
+            (1, "ns"),
+        ];
+        let (size, unit) = UNITS.into_iter().find(|(size, _)| self.0 >= *size).unwrap_or((1, "ns"));
+        let tenths = self.0 / (size / 10).max(1);
+        match (size > 1 && tenths < 100, tenths % 10) {
+            (true, tenth @ 1..) => write!(f, "{}.{tenth} {unit}", tenths / 10),
+            _ => write!(f, "{} {unit}", self.0 / size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_spans_are_said_as_people_do() {
+        let told = [1, 2, 3, 4, 11, 12, 13, 21, 22, 111].map(|number| Ordinal(number).to_string());
+        assert_eq!(told, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "111th"]);
+        let spans = [0, 999, 1_500, 3_000_000_000, 3_240_000_000, 59_900_000_000, 7_200_000_000_000];
+        let told = spans.map(|span| Duration(span).to_string());
+        assert_eq!(told, ["0 ns", "999 ns", "1.5 µs", "3 s", "3.2 s", "59 s", "2 h"]);
+    }
+}

@@ -1,0 +1,64 @@
+//! The story of a recorded history as an SVG diagram: a lifeline for each process.
+
+use std::fmt::Write;
+
+use super::recorded::{Duration, RecordedStory};
+use crate::history::At;
+
+const MARGIN: usize = 170;
+const LANE: usize = 230;
+const HEAD: usize = 44;
+const ROW: usize = 26;
+
+impl RecordedStory {
+    /// The story as a self-contained `<svg>` element. Its colours are classes (`life`, `title`, `label`, `own`, `fault`)
+    /// for the style of the page: see [`RECORDED_STYLE`].
+    pub fn svg(&self) -> String {
+        let width = MARGIN + LANE * self.lanes.len() + 120;
+        let last = usize::from(self.never.is_some());
+        let height = HEAD + ROW * (self.rows.len() + last) + 16;
+        let mut out = format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' class='recorded' viewBox='0 0 {width} {height}' width='{width}' \
+             height='{height}' role='img' aria-label='{}'>",
+            escaped(&self.title)
+        );
+        let x = |lane: usize| MARGIN + LANE * lane + 20;
+        for (place, lane) in self.lanes.iter().enumerate() {
+            let (x, name) = (x(place), escaped(lane));
+            let _ = write!(out, "<line class='life' x1='{x}' y1='30' x2='{x}' y2='{height}'/>");
+            let _ = write!(out, "<text class='title' x='{x}' y='20' text-anchor='middle'>{name}</text>");
+        }
+        let first = self.rows.first().map_or(At::default(), |row| row.at);
+        for (place, row) in self.rows.iter().enumerate() {
+            let y = HEAD + ROW * place + ROW / 2;
+            let time = match (row.at, row.at.since(first)) {
+                (At::Instant(_), Some(span)) => format!("+{}", Duration(span)),
+                (at, _) => at.to_string(),
+            };
+            let (class, mark) = if row.fault || row.breaks.is_some() { ("fault", "✗") } else { ("own", "●") };
+            let breaks = row.breaks.as_ref().map_or_else(String::new, |breaks| format!(" ◀ {breaks}"));
+            let text = escaped(&format!("{}{breaks}", row.text));
+            let _ = write!(out, "<g><title>line {}, at {}", row.line, row.at);
+            if let Some(attributes) = &row.attributes {
+                let _ = write!(out, "\n{}", escaped(attributes));
+            }
+            let _ = write!(out, "</title><text class='label' x='4' y='{y}'>{}</text>", row.line);
+            let _ = write!(out, "<text class='label' x='{}' y='{y}' text-anchor='end'>{time}</text>", MARGIN - 12);
+            let _ = write!(out, "<text class='{class}' x='{}' y='{y}'>{mark} {text}</text></g>", x(row.lane) - 4);
+        }
+        if let Some(never) = &self.never {
+            let y = HEAD + ROW * self.rows.len() + ROW / 2;
+            let _ = write!(out, "<text class='fault' x='{MARGIN}' y='{y}'>✗ {}</text>", escaped(never));
+        }
+        out + "</svg>"
+    }
+}
+
+/// The style of the diagrams, in the colours of the page: `--text`, `--faint`, `--line`, `--bad`.
+pub const RECORDED_STYLE: &str = ".recorded text{font:13px system-ui,sans-serif;fill:var(--text)}\
+.recorded .title{font-weight:600}.recorded .life{stroke:var(--line)}.recorded .label{fill:var(--faint)}\
+.recorded .fault{fill:var(--bad);font-weight:600}";
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;")
+}
