@@ -3,6 +3,8 @@
 use delivery_model::history::{At, EventWord, History, MessageName, ReadOptions};
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::semantics::{Doubt, Judgement, PropertyId, Question, Verdict, judge};
+use delivery_model::story::{Ink, RecordedStory};
+use expect_test::expect;
 
 fn read(header: &str, lines: &str) -> History {
     let header = format!(r#"{{"format":"delivery-history","version":1{header}}}"#);
@@ -200,4 +202,56 @@ fn what_cannot_be_read_is_refused_with_its_place_and_what_is_allowed() {
     assert!(
         refused("", both).contains("line 3: found `at` 2026-11-27T10:00:00Z; expected a time of the same kind as 1")
     );
+}
+
+#[test]
+fn the_story_of_a_message_marks_what_broke_and_ends_with_what_never_came() {
+    let history = read(
+        r#","level":"effect""#,
+        r#"
+        {"at":"2026-11-27T10:00:00Z","process":"shop","event":"submit","message":"a"}
+        {"at":"2026-11-27T10:00:00.010Z","process":"shop","event":"outcome","message":"a","outcome":"acked","position":4}
+        {"at":"2026-11-27T10:00:00.020Z","process":"stock","event":"deliver","message":"a","attributes":{"pod":7}}
+        {"at":"2026-11-27T10:00:00.030Z","process":"stock","event":"effect","message":"a"}
+        {"at":"2026-11-27T10:00:00.040Z","process":"net","event":"fault","fault":"settle-lost"}
+        {"at":"2026-11-27T10:00:00.050Z","process":"stock","event":"effect","message":"a"}
+        {"at":"2026-11-27T10:00:01Z","process":"shop","event":"submit","message":"b"}
+        {"at":"2026-11-27T10:00:01.500Z","process":"shop","event":"outcome","message":"b","outcome":"acked"}
+        {"at":"2026-11-27T10:00:04.500Z","process":"shop","event":"quiescent"}
+        "#,
+    );
+    let judgement = judge(&history, Question::default());
+    let told: Vec<String> = judgement
+        .violations
+        .iter()
+        .map(|violation| {
+            let story = RecordedStory::of(&history, violation, judgement.rules.level);
+            format!("{}\n{}", story.title, story.text(Ink::Plain, 60))
+        })
+        .collect();
+    expect![[r#"
+        message a had its effect again
+        line     at  shop       stock      net
+           2  +0 ns  ● submit a │          │
+           3 +10 ms  ● acked a at position 4
+           4 +20 ms  │          ● receive a│
+                     │            {"pod":7}│
+           5 +30 ms  │          ● effect of a
+           6 +40 ms  │          │          ✗ settle-lost
+           7 +50 ms  │          ✗ effect of a ◀ 2nd effect
+
+        message b was acked and is lost
+        line      at  shop
+           8   +0 ns  ● submit b
+           9 +500 ms  ● acked b
+        ✗ message b is never delivered; 1 more event of the history
+          follows in 3 s
+    "#]]
+    .assert_eq(&told.join("\n"));
+    for width in [40, 80, 200] {
+        for violation in &judgement.violations {
+            let text = RecordedStory::of(&history, violation, judgement.rules.level).text(Ink::Plain, width);
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}:\n{text}");
+        }
+    }
 }

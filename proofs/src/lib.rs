@@ -9,6 +9,7 @@
 //! | [`lockstep`] | the cores beside the model, step by step |
 //! | [`real`] | threads, TCP and disk under planned faults |
 //! | [`mutants`] | seeded bugs, and what catches each |
+//! | [`judgement_page`] | the judgement of a recorded history as an HTML page |
 //! | [`atlas`] | which faults break which preset |
 //!
 //! A campaign of drawn faults finds that a consumer without an inbox repeats effects, and tells the schedule:
@@ -88,6 +89,7 @@
 
 pub mod atlas;
 pub mod conformance;
+pub mod judgement_page;
 pub mod kill_matrix;
 pub mod lockstep;
 pub mod mutants;

@@ -104,12 +104,12 @@ fn never(history: &History, violation: &Violation, level: Level, steps: &[Record
     let its_last = steps.iter().rev().find(|it| it.event.kind.message().is_some())?;
     let last = history.events.last()?;
     let later = history.events.iter().rev().take_while(|it| it.line > its_last.line).count();
-    let events = if later == 1 { "event".to_owned() } else { "events".to_owned() };
+    let (events, follow) = if later == 1 { ("event", "follows") } else { ("events", "follow") };
     let time = match (its_last.at, last.at.since(its_last.at)) {
         (At::Instant(_), Some(nanoseconds)) => format!(" in {}", Duration(nanoseconds)),
         _ => String::new(),
     };
-    Some(format!("message {message} {what}; {later} more {events} of the history follow{time}"))
+    Some(format!("message {message} {what}; {later} more {events} of the history {follow}{time}"))
 }
 
 struct Telling<'a> {

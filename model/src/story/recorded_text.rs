@@ -26,7 +26,8 @@ impl RecordedStory {
             out += &format!("... and {} more steps\n", self.left_out);
         }
         if let Some(never) = &self.never {
-            let lines = textwrap::wrap(never, textwrap::Options::new(width).initial_indent("✗ ").subsequent_indent("  "));
+            let lines =
+                textwrap::wrap(never, textwrap::Options::new(width).initial_indent("✗ ").subsequent_indent("  "));
             lines.iter().for_each(|line| out += &format!("{}\n", ink.bad(line)));
         }
         out

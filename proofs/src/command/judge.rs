@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use delivery_model::history::{History, PipelineOf, ReadOptions, TruncatedTail};
-use delivery_model::pipeline::{Pipeline, Semantics};
+use delivery_model::pipeline::{Level, Pipeline, Semantics};
 use delivery_model::semantics::{Contradiction, Judgement, PropertyId, Question, Verdict, Violation, judge};
-use delivery_model::story::Ink;
+use delivery_model::story::{Ink, RecordedRow, RecordedStory};
+use delivery_proofs::judgement_page;
 use serde_json::json;
 
 use super::terminal::Interrupt;
@@ -16,6 +17,8 @@ use super::{LevelWord, ObligationWord, Outcome, SemanticsWord, import, output, r
 const SHOWN: usize = 10;
 /// The number of lines that each shown violation names.
 const LINES_SHOWN: usize = 12;
+/// The number of violations whose stories are told, unless the user says how many.
+const STORIES_SHOWN: usize = 3;
 
 /// The history to judge, and how to read it.
 #[derive(clap::Args)]
@@ -39,6 +42,12 @@ pub struct Arguments {
     /// Judge the rest of a history whose last line is truncated
     #[arg(long)]
     allow_truncated: bool,
+    /// The number of violations whose stories are told as sequence diagrams
+    #[arg(long, value_name = "N", default_value_t = STORIES_SHOWN)]
+    stories: usize,
+    /// The file for a page with verdicts, plots, and the first hundred stories
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -83,6 +92,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     }
     let name = name(arguments, &history);
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, judgement_page::html(&name, &history, &judgement))
+            .with_context(|| path.display().to_string())?;
+    }
     let show = if arguments.json { terminal::print } else { terminal::tell };
     show(&match arguments.json {
         true => {
@@ -92,7 +105,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         false => {
             let lines = unfinished.iter().map(|part| format!("{part}, so that losses cannot be told\n"));
-            in_words(&name, &history, &judgement, expect, terminal::ink()) + &lines.collect::<String>()
+            in_words(&name, &history, &judgement, expect, terminal::ink())
+                + &stories(&history, &judgement, arguments.stories, terminal::ink())
+                + &lines.collect::<String>()
         }
     });
     Ok(outcome(&history, &judgement, expect))
@@ -189,6 +204,22 @@ fn name(arguments: &Arguments, history: &History) -> String {
     history.header.pipeline.as_ref().map_or_else(stem, |pipeline| pipeline.name().to_owned())
 }
 
+fn story_in_json(history: &History, violation: &Violation, level: Level) -> serde_json::Value {
+    let story = RecordedStory::of(history, violation, level);
+    let row = |row: &RecordedRow| {
+        json!({
+            "line": row.line,
+            "at": row.at,
+            "process": story.lanes[row.lane],
+            "text": row.text,
+            "breaks": row.breaks,
+            "fault": row.fault,
+            "attributes": history.extra(row.line).and_then(|extra| extra.attributes.as_ref()),
+        })
+    };
+    json!({ "rows": story.rows.iter().map(row).collect::<Vec<_>>(), "never": story.never, "left-out": story.left_out })
+}
+
 fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::Value {
     let violation = |violation: &Violation| {
         json!({
@@ -198,6 +229,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
             "breach": violation.breach.to_string(),
             "line": violation.line,
             "steps": violation.lines,
+            "story": story_in_json(history, violation, judgement.rules.level),
         })
     };
     let contradiction = |it: &Contradiction| {
@@ -286,6 +318,15 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
         out += &format!("\nexpected {semantics}: {}\n", report::painted(verdict, ink));
     }
     out
+}
+
+/// The stories of the first violations, as sequence diagrams.
+fn stories(history: &History, judgement: &Judgement, shown: usize, ink: Ink) -> String {
+    let told = judgement.violations.iter().take(shown).map(|violation| {
+        let story = RecordedStory::of(history, violation, judgement.rules.level);
+        format!("\n{}: {}\n{}", ink.bad(violation.property.word()), story.title, story.text(ink, terminal::width()))
+    });
+    told.collect()
 }
 
 fn contradictions_in_words(history: &History, judgement: &Judgement, ink: Ink) -> String {

@@ -125,3 +125,55 @@ fn what_the_header_promises_decides_the_exit_code() {
         assert_eq!(ended.code, code, "{history}{}{}", ended.out, ended.err);
     }
 }
+
+/// One message whose effect comes twice, and one that is lost, as another system would record them.
+const OF_ANOTHER_SYSTEM: &str = r#"{"format":"delivery-history","version":1,"level":"effect"}
+{"at":"2026-11-27T10:00:00Z","process":"shop","event":"submit","message":"order-a"}
+{"at":"2026-11-27T10:00:00.010Z","process":"shop","event":"outcome","message":"order-a","outcome":"acked"}
+{"at":"2026-11-27T10:00:00.030Z","process":"stock","event":"effect","message":"order-a","attributes":{"pod":"<b>"}}
+{"at":"2026-11-27T10:00:00.050Z","process":"stock","event":"effect","message":"order-a"}
+{"at":"2026-11-27T10:00:01Z","process":"shop","event":"submit","message":"order-b"}
+{"at":"2026-11-27T10:00:01.500Z","process":"shop","event":"outcome","message":"order-b","outcome":"acked"}
+{"at":"2026-11-27T10:00:04.500Z","process":"shop","event":"quiescent"}
+"#;
+
+#[test]
+fn each_violation_is_told_as_a_diagram_of_its_message() {
+    let here = place(&[("shop.jsonl", OF_ANOTHER_SYSTEM)]);
+    let judged = delivery_in(here.path(), &["judge", "shop.jsonl"]);
+    assert!(judged.out.contains("✗ effect of order-a ◀ 2nd effect"), "{}", judged.out);
+    assert!(judged.out.contains("✗ message order-b is never delivered"), "{}", judged.out);
+    let none = delivery_in(here.path(), &["judge", "shop.jsonl", "--stories", "0"]);
+    assert!(!none.out.contains('◀'), "{}", none.out);
+
+    let json = delivery_in(here.path(), &["judge", "shop.jsonl", "--json"]);
+    let violations = &json.json()[0]["worlds"]["history"]["violations"];
+    assert_eq!(violations[0]["message"], "order-a");
+    let rows = violations[0]["story"]["rows"].as_array().expect("a list");
+    assert_eq!(rows.len(), 4);
+    assert_eq!((&rows[3]["breaks"], &rows[2]["attributes"]["pod"]), (&"2nd effect".into(), &"<b>".into()));
+    let never = violations[1]["story"]["never"].as_str().expect("a loss tells what never came");
+    assert!(never.starts_with("message order-b is never delivered"), "{never}");
+}
+
+#[test]
+fn the_page_has_the_stories_and_nothing_of_the_record_is_taken_for_html() {
+    let here = place(&[("shop.jsonl", OF_ANOTHER_SYSTEM)]);
+    let judged = delivery_in(here.path(), &["judge", "shop.jsonl", "--html", "page.html"]);
+    assert_eq!(judged.code, 0, "{}", judged.err);
+    let page = std::fs::read_to_string(here.path().join("page.html")).expect("it was written");
+    for expected in [
+        "data-property=\"no-duplicate-effect\" data-message=\"order-a\"",
+        "data-property=\"acked-not-lost\" data-message=\"order-b\"",
+        "◀ 2nd effect",
+        "&lt;b&gt;",
+        "aria-label='submit to arrival over time'",
+    ] {
+        assert!(page.contains(expected), "{expected} is missing");
+    }
+    assert!(!page.contains("<b>") && !page.contains("src=") && !page.contains("href=\"http"), "{page}");
+
+    let refused = delivery_in(here.path(), &["judge", "shop.jsonl", "--html", "nowhere/page.html"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("nowhere/page.html"), "{}", refused.err);
+}
