@@ -43,6 +43,9 @@
 //! # Ok::<(), delivery_model::history::TooManyNames>(())
 //! ```
 //!
+//! Two examples go further: `proptest` draws the faults of a queue and judges each run, `tracing` lets a service record its
+//! history from the events that it emits anyway.
+//!
 //! # Ask what settings give
 //!
 //! ```

@@ -5,6 +5,7 @@
 //! Defines no property of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     contradictions::Contradictions, on_record::Missing, tally::Counts, transactions, unbounded::Map,
 };
 use crate::{
-    history::{Header, History, PipelineOf, Recorded},
+    history::{Header, History, MessageName, Names, PipelineOf, Recorded},
     pipeline::{Level, Obligation, Semantics},
     vocab::{EventKind, GroupId, MessageId},
 };
@@ -83,6 +84,26 @@ pub struct Violation {
     pub line: Option<u32>,
     /// The lines about this message in this group, at most [`LINES_TOLD`].
     pub lines: Vec<u32>,
+}
+
+impl Violation {
+    /// The violation with the names of its history, such as "no-duplicate-effect: message order-9f1c had its effect again
+    /// (line 9)".
+    pub fn told(&self, names: &Names) -> String {
+        self.with_message(names.message(self.message))
+    }
+
+    fn with_message(&self, message: MessageName<'_>) -> String {
+        let line = self.line.map_or_else(String::new, |line| format!(" (line {line})"));
+        format!("{}: message {message} {}{line}", self.property, self.breach)
+    }
+}
+
+impl fmt::Display for Violation {
+    /// The violation without names: a message that is named by a text is shown by its id. See [`Violation::told`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.with_message(MessageName::Number(self.message.0)))
+    }
 }
 
 impl Question {
