@@ -9,6 +9,7 @@
 //! | [`lockstep`] | the cores beside the model, step by step |
 //! | [`real`] | threads, TCP and disk under planned faults |
 //! | [`mutants`] | seeded bugs, and what catches each |
+//! | [`numbers`] | numbers as people read them |
 //! | [`judgement_page`] | the judgement of a recorded history as an HTML page |
 //! | [`atlas`] | which faults break which preset |
 //!

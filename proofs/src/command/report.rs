@@ -8,6 +8,8 @@ pub use delivery_proofs::numbers::{count, count_of, grouped};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use delivery_proofs::numbers::{count, count_of, grouped};
+
 use super::terminal;
 
 /// The verdict on each semantics, by the name of the semantics.

@@ -9,6 +9,8 @@ use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Judgement, Verdict};
 use delivery_model::story::{RECORDED_STYLE, RecordedStory};
 
+use crate::numbers::{count, grouped};
+
 /// The most stories of a page.
 pub const STORIES_MAX: usize = 100;
 
@@ -143,24 +145,6 @@ fn stories(out: &mut String, history: &History, judgement: &Judgement) {
             story.svg()
         );
     }
-}
-
-/// A number with its noun.
-fn count(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
-/// The number with a comma before every three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn escaped(text: &str) -> String {

@@ -9,6 +9,8 @@ use delivery_model::semantics::{Judgement, PropertyId};
 use delivery_model::story::Duration;
 use delivery_model::vocab::{EventKind, MessageId};
 
+use crate::numbers::{count, grouped};
+
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 90.0;
@@ -58,7 +60,7 @@ pub(super) fn latency(history: &History, level: Level) -> String {
     let [half, most, slow] = [0.5, 0.9, 0.99].map(quantile);
     let told = format!(
         "<p>{}: half within {}, 90 % within {}, 99 % within {}, the slowest {}.</p>\n",
-        super::count(points.len() as u64, "message"),
+        count(points.len() as u64, "message"),
         span(history, half),
         span(history, most),
         span(history, slow),
@@ -140,7 +142,7 @@ pub(super) fn over_time(history: &History, judgement: &Judgement) -> String {
     let told = judgement.violations.len() as u64;
     let all: u64 = judgement.findings.iter().map(|finding| finding.breaches).sum();
     let part = if told < all {
-        format!("<p>Shown: the first {told} of {} breaches.</p>\n", super::grouped(all))
+        format!("<p>Shown: the first {told} of {} breaches.</p>\n", grouped(all))
     } else {
         String::new()
     };
