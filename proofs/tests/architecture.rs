@@ -98,7 +98,7 @@ fn below_the_drivers_nobody_opens_a_socket_or_a_thread() {
     for place in ["core", "shared"] {
         check(&format!("impls/src/{place}"), &["std::net", "std::thread", "std::fs", "rand::"]);
     }
-    check("model/src", &["std::net", "std::fs", "rand::", "Instant", "SystemTime"]);
+    check("model/src", &["std::net", "std::fs", "rand::", "std::time", "Timestamp::now"]);
 }
 
 #[test]

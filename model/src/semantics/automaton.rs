@@ -9,6 +9,8 @@
 use std::{fmt::Debug, hash::Hash};
 
 use super::{Finite, PropertyId, Rules};
+use crate::history::EventWord;
+use crate::pipeline::Level;
 use crate::vocab::{Event, PartitionId, Position};
 
 /// One property: its row, and what is remembered for it.
@@ -27,6 +29,10 @@ pub trait Property {
 
     /// Whether what it finds owed at rest is just as much owed in a run that goes on for ever without paying it.
     const SPEAKS_OF_ENDLESS_RUNS: bool = false;
+
+    /// The kinds of events that can break it, or show what it promises: where one of these is not on record completely, it
+    /// may be broken unseen.
+    const SEEN_BY: &'static [EventWord];
 
     /// Whether most pipelines have it watched. What is remembered for those has neighbouring bits.
     const IS_USUAL: bool;
@@ -124,4 +130,25 @@ pub enum Breach {
     /// Against [`PropertyId::NoDeliveryAfterSettle`].
     #[error("was delivered from a position that was settled")]
     DeliveredAfterSettle,
+}
+
+impl Breach {
+    /// The kinds of events whose absence it takes for granted: where one of these is not on record completely, it may be
+    /// none.
+    pub(super) fn takes_for_granted(self, level: Level) -> &'static [EventWord] {
+        use Breach::*;
+        use EventWord::*;
+        match (self, level) {
+            (NeverSubmitted, _) => &[Submit],
+            (AckedLost | SubmittedLost, Level::Effect) => &[Effect, DeadLetter],
+            (AckedLost | SubmittedLost, Level::Delivery) => &[Deliver, DeadLetter],
+            (RefusedDelivered, _) => &[Attempt, Outcome],
+            (Overtaken | Skipped, _) => &[Submit, Deliver],
+            (SettledFirst, _) => &[Effect],
+            (EffectFirst, _) => &[Settle],
+            (DeliveredAfterSettle, _) => &[Rewind],
+            (PayloadDiffers | DeliveredAgain | EffectedAgain, _) => &[],
+            (EffectAfterDeadLetter | DeadLetterAfterEffect, _) => &[],
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! A rewind excuses nothing. Judged where messages can be set aside.
 
 use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite};
+use crate::history::EventWord;
 use crate::vocab::{Event, EventKind};
 
 /// The property.
@@ -28,6 +29,7 @@ impl Property for EffectOrDeadLetter {
     const ID: PropertyId = PropertyId::EffectOrDeadLetter;
     const WORD: &'static str = "effect-or-dead-letter";
     const FORMULA: &'static str = "an effect and a dead letter of m exclude each other";
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Effect, EventWord::DeadLetter];
     const IS_USUAL: bool = false;
     type State = End;
     type Bounded = ();

@@ -5,6 +5,7 @@
 //! whether a message arrives.
 
 use super::{Automaton, Breach, GroupState, Property, PropertyId, Rules, finite::finite};
+use crate::history::EventWord;
 use crate::vocab::{Event, EventKind, PayloadId};
 
 /// The property.
@@ -64,6 +65,7 @@ impl Property for Integrity {
     const ID: PropertyId = PropertyId::Integrity;
     const WORD: &'static str = "integrity";
     const FORMULA: &'static str = "delivered or effected m was submitted, payload equal";
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Deliver, EventWord::Effect];
     const IS_USUAL: bool = true;
     type State = State;
     type Bounded = ();

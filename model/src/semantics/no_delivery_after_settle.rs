@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use super::{
     Automaton, BoundedGroupState, Breach, GroupState, PartitionedPosition, Property, PropertyId, Rules, finite::finite,
 };
+use crate::history::EventWord;
 use crate::vocab::{Event, EventKind, MessageId, PartitionId, Position, SettleOutcome};
 
 /// The property.
@@ -104,6 +105,7 @@ impl Property for NoDeliveryAfterSettle {
     const ID: PropertyId = PropertyId::NoDeliveryAfterSettle;
     const WORD: &'static str = "no-delivery-after-settle";
     const FORMULA: &'static str = "settle of a position confirmed => no later delivery of it, unless rewound";
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Deliver, EventWord::Settle];
     const IS_USUAL: bool = true;
     type State = Settled;
     type Bounded = SettledPositions;

@@ -5,6 +5,7 @@
 //! counts whatever it carries and whether or not its message was submitted: that is integrity's business.
 
 use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite};
+use crate::history::EventWord;
 use crate::pipeline::Level;
 use crate::vocab::{Event, EventKind};
 
@@ -32,6 +33,7 @@ impl Property for NoDuplicateDelivery {
     const ID: PropertyId = PropertyId::NoDuplicateDelivery;
     const WORD: &'static str = "no-duplicate-delivery";
     const FORMULA: &'static str = "deliveries(m) <= 1 per consumer group";
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Deliver];
     const IS_USUAL: bool = false;
     type State = State;
     type Bounded = ();
@@ -55,6 +57,7 @@ impl Property for NoDuplicateEffect {
     const ID: PropertyId = PropertyId::NoDuplicateEffect;
     const WORD: &'static str = "no-duplicate-effect";
     const FORMULA: &'static str = "effects(m) <= 1 per consumer group";
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Effect];
     const IS_USUAL: bool = true;
     type State = State;
     type Bounded = ();

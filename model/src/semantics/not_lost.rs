@@ -7,6 +7,7 @@
 //! arrive all the same.
 
 use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite};
+use crate::history::EventWord;
 use crate::pipeline::{Level, Obligation};
 use crate::vocab::{Event, EventKind, Outcome};
 
@@ -56,6 +57,7 @@ impl Property for AckedNotLost {
     const FORMULA: &'static str = "at quiescence, acked(m) => m counted at the level, or dead-lettered where allowed";
     const NEEDS_QUIESCENCE: bool = true;
     const SPEAKS_OF_ENDLESS_RUNS: bool = true;
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Outcome];
     const IS_USUAL: bool = true;
     type State = Debt;
     type Bounded = ();
@@ -87,6 +89,7 @@ impl Property for SubmittedNotLost {
         "at quiescence, submitted(m) => m counted at the level, or dead-lettered where allowed";
     const NEEDS_QUIESCENCE: bool = true;
     const SPEAKS_OF_ENDLESS_RUNS: bool = true;
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Submit];
     const IS_USUAL: bool = false;
     type State = Debt;
     type Bounded = ();

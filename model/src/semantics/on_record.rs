@@ -22,50 +22,15 @@ impl Missing {
 
     /// The first kind that is missing, and without which a breach may be none.
     pub(super) fn behind(&self, breach: Breach, level: Level) -> Option<EventWord> {
-        self.first(taken_for_granted(breach, level))
+        self.first(breach.takes_for_granted(level))
     }
 
     /// The first kind that is missing, and without which a property may be broken unseen.
     pub(super) fn needed_to_hold(&self, property: PropertyId) -> Option<EventWord> {
-        self.first(seen_by(property))
+        self.first(property.seen_by())
     }
 
     fn first(&self, needed: &[EventWord]) -> Option<EventWord> {
         needed.iter().copied().find(|word| self.0.contains(word))
-    }
-}
-
-/// The kinds of events whose absence a breach takes for granted.
-fn taken_for_granted(breach: Breach, level: Level) -> &'static [EventWord] {
-    use Breach::*;
-    use EventWord::*;
-    match (breach, level) {
-        (NeverSubmitted, _) => &[Submit],
-        (AckedLost | SubmittedLost, Level::Effect) => &[Effect, DeadLetter],
-        (AckedLost | SubmittedLost, Level::Delivery) => &[Deliver, DeadLetter],
-        (RefusedDelivered, _) => &[Attempt, Outcome],
-        (Overtaken | Skipped, _) => &[Submit, Deliver],
-        (SettledFirst, _) => &[Effect],
-        (EffectFirst, _) => &[Settle],
-        (DeliveredAfterSettle, _) => &[Rewind],
-        (PayloadDiffers | DeliveredAgain | EffectedAgain | EffectAfterDeadLetter | DeadLetterAfterEffect, _) => &[],
-    }
-}
-
-/// The kinds of events that can break a property, or show what it promises.
-fn seen_by(property: PropertyId) -> &'static [EventWord] {
-    use EventWord::*;
-    match property {
-        PropertyId::Integrity => &[Deliver, Effect],
-        PropertyId::NoDuplicateDelivery => &[Deliver],
-        PropertyId::NoDuplicateEffect => &[Effect],
-        PropertyId::AckedNotLost => &[Outcome],
-        PropertyId::SubmittedNotLost => &[Submit],
-        PropertyId::RefusedNotDelivered => &[Attempt, Outcome, Deliver],
-        PropertyId::Order => &[Submit, Deliver],
-        PropertyId::SettledAfterEffect => &[Effect, Settle],
-        PropertyId::NoDeliveryAfterSettle => &[Deliver, Settle],
-        PropertyId::EffectOrDeadLetter => &[Effect, DeadLetter],
-        _ => &[],
     }
 }

@@ -9,6 +9,7 @@ use super::unbounded::Map;
 use super::{
     Automaton, BoundedGroupState, Breach, GroupState, Property, PropertyId, Rules, attempts::Attempts, finite::finite,
 };
+use crate::history::EventWord;
 use crate::vocab::{Event, EventKind, ProcessId};
 
 /// The property.
@@ -135,6 +136,7 @@ impl Property for Order {
     const WORD: &'static str = "order";
     const FORMULA: &'static str = "per producer, first deliveries come in submission order, without gaps";
     const NEEDS_QUIESCENCE: bool = true;
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Submit, EventWord::Deliver];
     const IS_USUAL: bool = false;
     type State = State;
     type Bounded = Frontier;

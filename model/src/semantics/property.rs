@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::whitebox::{Inspection, white_box_properties};
 use super::{Finite, Property};
+use crate::history::EventWord;
 use crate::words::Word;
 
 /// The names of both lists.
@@ -43,6 +44,14 @@ macro_rules! property_ids {
                 match self {
                     $(PropertyId::$black => <super::$black_module::$black as Property>::WORD,)*
                     $(PropertyId::$white => <super::whitebox::$white_module::$white as Inspection>::WORD,)*
+                }
+            }
+
+            /// The kinds of events that show it, of a property that is judged from a history.
+            pub(super) const fn seen_by(self) -> &'static [EventWord] {
+                match self {
+                    $(PropertyId::$black => <super::$black_module::$black as Property>::SEEN_BY,)*
+                    $(PropertyId::$white => &[],)*
                 }
             }
 

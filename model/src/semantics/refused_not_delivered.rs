@@ -4,6 +4,7 @@
 //! count as refused is said in `attempts`. An effect tells of a delivery as well as a delivery does.
 
 use super::{Automaton, Breach, Property, PropertyId, Rules, attempts::Attempts, finite::finite};
+use crate::history::EventWord;
 use crate::vocab::{Event, EventKind};
 
 /// The property.
@@ -23,6 +24,7 @@ impl Property for RefusedNotDelivered {
     const WORD: &'static str = "refused-not-delivered";
     const FORMULA: &'static str = "every attempt of m definitely refused => m never delivered";
     const NEEDS_QUIESCENCE: bool = true;
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Attempt, EventWord::Outcome, EventWord::Deliver];
     const IS_USUAL: bool = true;
     type State = State;
     type Bounded = ();

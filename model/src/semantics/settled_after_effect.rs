@@ -7,6 +7,7 @@
 //! a message that was published again is settled without an effect.
 
 use super::{Automaton, Breach, Property, PropertyId, Rules, finite::finite, rules::SettleRule};
+use crate::history::EventWord;
 use crate::vocab::{Event, EventKind, SettleOutcome};
 
 /// The property.
@@ -31,6 +32,7 @@ impl Property for SettledAfterEffect {
     const WORD: &'static str = "settled-after-effect";
     const FORMULA: &'static str =
         "settle(m) ok => effect(m) before it (at-least-once), or settle before effect (at-most-once)";
+    const SEEN_BY: &'static [EventWord] = &[EventWord::Effect, EventWord::Settle];
     const IS_USUAL: bool = true;
     type State = First;
     type Bounded = ();

@@ -4,7 +4,6 @@ use comfy_table::{ContentArrangement, Table, presets};
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::semantics::{Verdict, Verdicts};
 use delivery_model::story::Ink;
-pub use delivery_proofs::numbers::{count, count_of, grouped};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
