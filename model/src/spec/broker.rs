@@ -341,7 +341,8 @@ pub(super) fn record_settle(settings: &Settings, state: &mut State, hand: Delive
 /// These positions are settled: durably at once, or at the next sync.
 pub(super) fn mark_settled(settings: &Settings, state: &mut State, positions: u8) {
     // A store of the consumer's own knows nothing of what is set aside. That matters where that can be lost.
-    let knows_dead = !(settings.loses_records && settings.consumer.settles == Settles::WithEffect);
+    let may_lose_dead = settings.loses_records || settings.broker.dead_lettering == DeadLettering::AtLeastOnce;
+    let knows_dead = !(may_lose_dead && settings.consumer.settles == Settles::WithEffect);
     state.settled |= if knows_dead { positions & !state.dead } else { positions };
     state.rejected &= !state.settled;
     if !settings.settles_lazily || settings.consumer.settles == Settles::WithEffect {

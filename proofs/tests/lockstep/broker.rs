@@ -2,7 +2,7 @@
 
 use delivery_model::pipeline::{
     Acks, Commits, DeadLettering, Dedup, Delivers, FaultBudget, HandsOff, Identity, Leases, NewGroup, OnFailure,
-    Overflow, Pipeline, RecordsSettles, Settles,
+    Overflow, Pipeline, RecordsSettles, Remembers, Settles,
 };
 use delivery_model::vocab::Fault;
 
@@ -78,6 +78,20 @@ fn a_dead_letter_walks_in_lockstep_however_it_is_published() {
             pipeline.faults = pipeline.faults.capped(3);
             check(&pipeline, Fault::DeadLetterLost);
         }
+    }
+}
+
+/// A position that a consumer stored itself stays finished, although a crash forgets that it was set aside.
+#[test]
+fn what_a_consumer_stored_outlives_its_dead_letter_in_lockstep() {
+    for commits in Commits::ALL {
+        let mut pipeline = of((Settles::WithEffect, commits, Delivers::UntilSettled));
+        pipeline.consumer.remembers = Remembers::Nothing;
+        let broker = &mut pipeline.broker;
+        (broker.dead_lettering, broker.max_deliveries) = (DeadLettering::AtLeastOnce, 1);
+        (broker.leases, broker.records_settles) = (Leases::Unchecked, RecordsSettles::Lazily);
+        let pipeline = under(pipeline, &[Fault::Rebalance, Fault::LeaseExpiry, Fault::BrokerCrash]);
+        assert!(check_within(20_000, &pipeline, 1).struck.contains_key(&Fault::BrokerCrash), "{commits}");
     }
 }
 
