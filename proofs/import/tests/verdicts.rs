@@ -291,12 +291,15 @@ fn a_send_that_tells_no_result_is_unknown_and_one_that_is_not_on_record_is_a_gap
 /// A receive that lasts until its message is processed and forwarded is one delivery, and each group owes its own topic.
 #[test]
 fn a_message_that_is_forwarded_is_another_message_of_another_topic() {
-    check_at_rest(&["otlp/forwarded.jsonl"], expect![[r#"
+    check_at_rest(
+        &["otlp/forwarded.jsonl"],
+        expect![[r#"
         otlp: 5 spans read, 10 events made
         at-most-once: holds
         at-least-once: holds
         exactly-once: holds
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

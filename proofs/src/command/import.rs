@@ -205,6 +205,7 @@ pub fn foreign(opened: &mut Vec<Opened>, known: &Known) -> anyhow::Result<Option
     }
     let Imported { history, report } = import(first, std::mem::take(opened), &known.options()?)?;
     eprintln!("{report}");
+    eprintln!("  note: lines are those of the history, which `delivery import {}` writes", first.word());
     Ok(Some(history))
 }
 
