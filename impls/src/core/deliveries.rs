@@ -133,8 +133,11 @@ impl Deliveries {
                 self.apply(Entry::DeadLettered(position));
                 self.vanished.insert(position);
             }
+            // A dead letter that a crash forgot is none: the position may be set aside anew.
             Entry::PutBack(position) => {
-                self.vanished.insert(position);
+                if self.dead.contains(position) {
+                    self.vanished.insert(position);
+                }
             }
             Entry::Forgotten => self.rewind(Position(0)),
             Entry::Truncated(end) => {
@@ -288,7 +291,10 @@ impl Deliveries {
     /// What is settled or set aside in memory only.
     pub fn unsynced(&self) -> Vec<Entry> {
         let mut entries = runs(&self.settled.minus(&self.durable));
-        entries.extend(each(&self.dead.minus(&self.dead_durable)).map(Entry::DeadLettered));
+        for position in each(&self.dead.minus(&self.dead_durable)) {
+            let was_put_back = self.vanished.contains(position).then_some(Entry::PutBack(position));
+            entries.extend([Entry::DeadLettered(position)].into_iter().chain(was_put_back));
+        }
         entries
     }
 

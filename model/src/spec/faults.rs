@@ -315,6 +315,7 @@ fn crash_broker(settings: &Settings, state: &mut State, keeps: u8) {
     state.synced = keeps;
     state.settled = state.settled_synced;
     state.dead = state.dead_synced;
+    state.vanished &= state.dead;
     state.rejected = 0;
     restart_memory(settings, state);
     state.slot = None;

@@ -95,6 +95,18 @@ fn what_a_consumer_stored_outlives_its_dead_letter_in_lockstep() {
     }
 }
 
+/// A dead letter that a crash forgot comes again, and can be put back again.
+#[test]
+fn a_dead_letter_that_comes_again_is_put_back_again_in_lockstep() {
+    let mut pipeline = of((Settles::AfterEffect, Commits::Each, Delivers::UntilSettled));
+    (pipeline.broker.dead_lettering, pipeline.broker.max_deliveries) = (DeadLettering::AtLeastOnce, 1);
+    pipeline.faults = [(Fault::Redrive, 2), (Fault::BrokerCrash, 2), (Fault::DeliveryLost, 1)]
+        .into_iter()
+        .fold(FaultBudget::NONE, |budget, (fault, times)| budget.with(fault, times));
+    let walked = check_within(200_000, &pipeline, 1);
+    assert!(walked.complete, "the whole graph, with both redrives, is walked");
+}
+
 #[test]
 fn a_failed_message_that_is_set_aside_or_published_again_walks_in_lockstep() {
     for (group, leases) in groups().flat_map(|group| Leases::ALL.iter().map(move |it| (group, *it))) {
