@@ -29,6 +29,57 @@ reader refuses these too. A `null` counts as left out. A line has at most 1,048,
 
 "#;
 
+const OTHER_SYSTEMS: &str = r#"
+## Histories of other systems
+
+Messages may be named by texts, times may be dates, and each position may stand in a partition of a topic. What else is known goes
+into `attributes`: it is shown in stories, and changes no verdict.
+
+```
+{"format":"delivery-history","version":1,"level":"effect","groups":{"inventory":{"topics":["orders"]}}}
+{"at":"2026-11-27T10:00:00.120Z","process":"shop","event":"submit","message":"9f1c-77","topic":"orders"}
+{"at":"2026-11-27T10:00:00.131Z","process":"shop","event":"outcome","message":"9f1c-77","outcome":"acked","topic":"orders","partition":0,"position":12}
+{"at":"2026-11-27T10:00:00.188Z","process":"stock","event":"deliver","message":"9f1c-77","group":"inventory","topic":"orders","partition":0,"position":12}
+{"at":"2026-11-27T10:00:00.203Z","process":"stock","event":"effect","message":"9f1c-77","group":"inventory","attributes":{"trace":"4bf92f35"}}
+{"at":"2026-11-27T10:05:00Z","process":"shop","event":"quiescent"}
+```
+
+Of a group with `topics`, the losses of messages whose topic is not on record are unknown.
+
+A record with gaps says in its header what it has completely. Sampled traces may have every outcome of a publish, and not every
+delivery: what was seen twice came twice all the same, and what was not seen may have come.
+
+```
+{"format":"delivery-history","version":1,"complete":["submit","outcome"]}
+{"at":1,"process":"shop","event":"submit","message":1}
+{"at":2,"process":"shop","event":"outcome","message":1,"outcome":"acked"}
+{"at":3,"process":"shop","event":"quiescent"}
+```
+
+## Transactions
+
+An attempt, an effect or a settle may name its `transaction`, which ends with a `commit` or an `abort`. A name may be used again after
+that. An outcome belongs to the transaction of the last attempt before it.
+
+| of a transaction | committed | aborted | without an end on record |
+| --- | --- | --- | --- |
+| an acked attempt | acked at the commit | refused | unknown |
+| an attempt without an outcome | acked at the commit | refused at the abort | unknown |
+| an effect | made at the commit | none | none, and a loss of the message is unknown |
+| a settle, confirmed | confirmed at the commit | refused, and the delivery that it was to settle is none | unknown |
+
+```
+{"format":"delivery-history","version":1,"level":"delivery"}
+{"at":1,"process":"shop","event":"submit","message":1}
+{"at":2,"process":"shop","event":"outcome","message":1,"outcome":"acked"}
+{"at":3,"process":"stock","event":"deliver","message":1}
+{"at":4,"process":"stock","event":"settle","message":1,"outcome":"ok","transaction":"t"}
+{"at":5,"process":"stock","event":"abort","transaction":"t"}
+{"at":6,"process":"stock","event":"deliver","message":1}
+{"at":7,"process":"shop","event":"quiescent"}
+```
+"#;
+
 const GROUPS: &str = "the consumer groups that subscribe to some topics only: such a group owes the messages of these \
                       topics; a group that is not named here owes every message";
 const COMPLETE: &str = "the kinds of events that are on record without gaps; left out: all. Where others are missing, as \
@@ -65,6 +116,7 @@ pub(super) fn page() -> String {
         &outcomes::<Outcome>(),
         "\nOf a `settle`:\n\n",
         &outcomes::<SettleOutcome>(),
+        OTHER_SYSTEMS,
     ]
     .concat()
 }

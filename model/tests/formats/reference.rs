@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use delivery_model::history::{History, ReadOptions};
 use delivery_model::reference::{Document, documents};
+use delivery_model::semantics::{Question, Verdict, judge};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats")
@@ -30,4 +32,19 @@ fn no_other_file_lies_in_the_folder() {
         let name = entry.expect("the entry is readable").file_name();
         assert!(name == "README.md" || names.iter().any(|known| name == *known), "docs/formats/{name:?} is stale");
     }
+}
+
+/// The page's examples, as they stand there, with how a loss of the one acked message is judged in each.
+#[test]
+fn the_examples_of_the_history_page_are_read_and_judged() {
+    let page = documents().into_iter().find(|document| document.name == "history.md").expect("it is generated");
+    let blocks: Vec<&str> = page.text.split("```\n").skip(1).step_by(2).collect();
+    let losses = blocks.iter().map(|block| {
+        let history = History::read(block.as_bytes(), ReadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+        let judgement = judge(&history, Question::default());
+        assert_eq!(judgement.duplicates(), 0, "{block}");
+        judgement.findings.iter().find(|finding| finding.property.word() == "acked-not-lost").expect("judged").verdict
+    });
+    let losses: Vec<&str> = losses.map(Verdict::word).collect();
+    assert_eq!(losses, ["holds", "holds", "unknown", "holds"]);
 }
