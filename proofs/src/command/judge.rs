@@ -61,6 +61,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(path) = &arguments.joined {
         output::check_new_file(path)?;
     }
+    arguments.html.as_deref().map_or(Ok(()), output::check_file)?;
     let Some(mut opened) = import::Opened::all(&arguments.history, &interrupt)? else {
         return Ok(Outcome::Interrupted);
     };
@@ -298,18 +299,18 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
     }
     out += &format!(
         "\n{}\nmessages: {} submitted, {} acked, {} refused, {} unknown, {} arrived without an ack\n\
-         events: {} deliveries, {} effects, {} settles, {} dead letters, {} faults\n",
+         events: {}, {}, {}, {}, {}\n",
         report::lines(&table),
         report::grouped(counts.submitted),
         report::grouped(counts.acked),
         report::grouped(counts.refused),
         report::grouped(counts.unknown),
         report::grouped(counts.recovered),
-        report::grouped(counts.delivered),
-        report::grouped(counts.effects),
-        report::grouped(counts.settled),
-        report::grouped(counts.dead_lettered),
-        report::grouped(counts.faults)
+        report::count_of(counts.delivered, "delivery", "deliveries"),
+        report::count(counts.effects, "effect"),
+        report::count(counts.settled, "settle"),
+        report::count(counts.dead_lettered, "dead letter"),
+        report::count(counts.faults, "fault")
     );
     out += &contradictions_in_words(history, judgement, ink);
     out += &violations_in_words(history, judgement);
