@@ -27,10 +27,10 @@ fn a_row_that_is_marked_too_early_is_found() {
             outbox-relay breaks submitted-not-lost: message 1 was submitted and is lost
             with 1 message:
               publish-lost: the attempt of message 1, first time
-                  order service                       broker                              inventory service
-              1   ● submits order 1                   │                                   │
-              2   ├─────────── publish 1 ────────────▶│                                   │
-              3   ✗ publish 1 is lost on the way      │                                   │
+                order service                        broker                               inventory service
+              1 ● submits order 1                    │                                    │
+              2 ├──────────── publish 1 ────────────▶│                                    │
+              3 ✗ publish 1 is lost on the way       │                                    │
         "#]],
     );
 }
