@@ -51,18 +51,23 @@ pub(crate) fn history(Rows { mut rows, header, end }: Rows, report: &mut ImportR
 
 fn event(names: &mut Names, row: &Row) -> Result<Event, Flaw> {
     let process = names.process_id(&shown(&row.process))?;
-    let group = match &row.group {
+    // Only what stands in the event's line gets an id: ids are given in the order of the lines, as a reader gives them.
+    let is_sent = matches!(row.what, What::Submit | What::Attempt);
+    let is_placed = matches!(row.what, What::Outcome(_) | What::Deliver | What::Settle(_) | What::Rewind);
+    let is_of_group =
+        matches!(row.what, What::Deliver | What::Effect | What::Settle(_) | What::DeadLetter | What::Rewind);
+    let has_payload = is_sent || matches!(row.what, What::Deliver | What::Effect);
+    let is_of_message = !matches!(row.what, What::Rewind | What::Fault(_) | What::Heal(_) | What::Quiescent);
+    let group = match row.group.as_ref().filter(|_| is_of_group) {
         Some(group) => names.group_id(&shown(group))?,
         None => Default::default(),
     };
-    let partition = match row.position {
-        Some(_) => names
-            .partition_id(Partition { topic: row.topic.as_deref().map(topic), partition: row.partition.clone() })?,
-        None => Default::default(),
-    };
+    let place = Partition { topic: row.topic.as_deref().map(topic), partition: row.partition.clone() };
+    let partition = if is_placed { names.partition_id(place)? } else { Default::default() };
     let position = row.position.map(Position);
-    let payload = row.payload.as_ref().map(|payload| names.payload_id(payload)).transpose()?;
-    let message = row.message.as_ref().map(|name| message(names, name)).transpose()?.unwrap_or_default();
+    let payload = row.payload.as_ref().filter(|_| has_payload).map(|it| names.payload_id(it)).transpose()?;
+    let message = row.message.as_ref().filter(|_| is_of_message).map(|name| message(names, name)).transpose()?;
+    let message = message.unwrap_or_default();
     let (attempt, delivery) = (row.attempt.map(AttemptNumber), row.delivery.map(DeliveryNumber));
     let kind = match row.what {
         What::Submit => EventKind::Submit { message, payload },
