@@ -221,14 +221,9 @@ fn the_story_of_a_message_marks_what_broke_and_ends_with_what_never_came() {
         "#,
     );
     let judgement = judge(&history, Question::default());
-    let told: Vec<String> = judgement
-        .violations
-        .iter()
-        .map(|violation| {
-            let story = RecordedStory::of(&history, violation, judgement.rules.level);
-            format!("{}\n{}", story.title, story.text(Ink::Plain, 60))
-        })
-        .collect();
+    let stories = RecordedStory::of(&history, &judgement.violations, judgement.rules.level);
+    let told = stories.iter().map(|story| format!("{}\n{}", story.title, story.text(Ink::Plain, 60)));
+    let told: Vec<String> = told.collect();
     expect![[r#"
         message a had its effect again
         line     at  shop       stock      net
@@ -249,8 +244,8 @@ fn the_story_of_a_message_marks_what_broke_and_ends_with_what_never_came() {
     "#]]
     .assert_eq(&told.join("\n"));
     for width in [40, 80, 200] {
-        for violation in &judgement.violations {
-            let text = RecordedStory::of(&history, violation, judgement.rules.level).text(Ink::Plain, width);
+        for story in &stories {
+            let text = story.text(Ink::Plain, width);
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}:\n{text}");
         }
     }

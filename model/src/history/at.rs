@@ -18,7 +18,8 @@ pub enum At {
 }
 
 impl At {
-    fn as_f64(self) -> f64 {
+    /// The time as a number, for a plot: a date as nanoseconds since 1970. Large numbers are rounded.
+    pub fn as_f64(self) -> f64 {
         match self {
             At::Whole(whole) => whole as f64,
             At::Fraction(fraction) => fraction,

@@ -224,10 +224,12 @@ impl<'a> Line<'a> {
         name(Key::Transaction, self.transaction.as_ref())
     }
 
-    /// The attributes as JSON, if the line has any.
-    pub fn attributes(&self) -> Result<Option<&str>, Flaw> {
-        match self.attributes.map(RawValue::get) {
-            Some(json) if !json.starts_with('{') => Err(Flaw::text(Key::Attributes, json, Key::Attributes.allowed())),
+    /// The attributes, if the line has any.
+    pub fn attributes(&self) -> Result<Option<&RawValue>, Flaw> {
+        match self.attributes {
+            Some(json) if !json.get().starts_with('{') => {
+                Err(Flaw::text(Key::Attributes, json.get(), Key::Attributes.allowed()))
+            }
             json => Ok(json),
         }
     }

@@ -183,6 +183,12 @@ impl History {
         }
     }
 
+    /// The event on a line.
+    pub fn on_line(&self, line: u32) -> Option<&Recorded> {
+        let place = self.events.binary_search_by_key(&line, |recorded| recorded.line).ok()?;
+        Some(&self.events[place])
+    }
+
     /// What a line says beyond its event.
     pub fn extra(&self, line: u32) -> Option<&Extra> {
         self.extras.get(&line)

@@ -135,10 +135,7 @@ impl<R: BufRead> Reader<R> {
         self.extra = Extra {
             topic: if has_position { None } else { line.topic().map_err(flawed)?.map(Into::into) },
             transaction: transaction.filter(|_| kind.message().is_some()),
-            attributes: line
-                .attributes()
-                .map_err(flawed)?
-                .map(|json| RawValue::from_string(json.to_owned()).expect("it was read as JSON")),
+            attributes: line.attributes().map_err(flawed)?.map(RawValue::to_owned),
         };
 
         if line.group.is_none() && word.keys().contains(&Key::Group) {

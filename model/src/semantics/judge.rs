@@ -6,16 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 use super::{
     Breach, Contradiction, Doubt, Monitor, PropertyId, PropertySet, Rules, Unbounded, Verdict, Verdicts,
-    contradictions::Contradictions, on_record::Missing, tally::Counts, transactions, unbounded::Map,
+    contradictions::Contradictions, on_record::Missing, tally::Counts, topics::Topics, transactions, unbounded::Map,
 };
 use crate::{
     history::{Header, History, MessageName, Names, PipelineOf, Recorded},
     pipeline::{Level, Obligation, Semantics},
-    vocab::{EventKind, GroupId, MessageId},
+    vocab::{GroupId, MessageId},
 };
 
 /// So many violations of each property are told; the rest are counted.
@@ -258,18 +257,13 @@ impl Judging {
                 let is_loss = PropertySet::OF_ENDLESS_RUNS.contains(property);
                 let got_there = monitor.rules.level == Level::Delivery && contradictions.got_there(group, message);
                 let is_owed = if is_loss { topics.owes(group, message) } else { Some(true) };
-                let doubt = if is_loss && got_there {
-                    Some(Doubt::Contradiction)
-                } else if is_loss && undecided.contains(&message) {
-                    Some(Doubt::OpenTransaction)
-                } else if is_owed.is_none() {
-                    Some(Doubt::UnknownTopic)
-                } else {
-                    missing.behind(breach, monitor.rules.level).map(Doubt::NotOnRecord)
+                let doubt = match is_owed {
+                    Some(false) => return,
+                    _ if is_loss && got_there => Some(Doubt::Contradiction),
+                    _ if is_loss && undecided.contains(&message) => Some(Doubt::OpenTransaction),
+                    None => Some(Doubt::UnknownTopic),
+                    Some(true) => missing.behind(breach, monitor.rules.level).map(Doubt::NotOnRecord),
                 };
-                if is_owed == Some(false) {
-                    return;
-                }
                 if let Some(doubt) = doubt {
                     withheld[property as usize].get_or_insert(doubt);
                     return;
@@ -306,49 +300,6 @@ impl Judging {
             counts: *counts,
             groups: self.stores.into_keys().collect(),
         }
-    }
-}
-
-/// Which messages each group owes, where groups subscribe to some topics only.
-#[derive(Default)]
-struct Topics {
-    /// The topics of each such group.
-    subscribed: BTreeMap<GroupId, BTreeSet<Arc<str>>>,
-    /// The topic of each message: the first that is on record.
-    of_message: Map<MessageId, Arc<str>>,
-}
-
-impl Topics {
-    fn of(history: &History) -> Self {
-        let mut topics = Topics::default();
-        for (id, group) in history.names.groups().enumerate() {
-            if let Some(subscribed) = history.header.groups.get(group) {
-                let its = subscribed.topics.iter().map(|topic| topic.as_str().into()).collect();
-                topics.subscribed.insert(GroupId(id as u16), its);
-            }
-        }
-        if topics.subscribed.is_empty() {
-            return topics;
-        }
-        for Recorded { event, line, .. } in &history.events {
-            let stated = history.extra(*line).and_then(|extra| extra.topic.clone());
-            let of_position = || match event.kind {
-                EventKind::Outcome { partition, .. }
-                | EventKind::Deliver { partition, .. }
-                | EventKind::Settle { partition, .. } => history.names.partition(partition)?.topic.clone(),
-                _ => None,
-            };
-            if let (Some(message), Some(topic)) = (event.kind.message(), stated.or_else(of_position)) {
-                topics.of_message.entry(message).or_insert(topic);
-            }
-        }
-        topics
-    }
-
-    /// Whether a group owes a message; none if that is not known.
-    fn owes(&self, group: GroupId, message: MessageId) -> Option<bool> {
-        let Some(subscribed) = self.subscribed.get(&group) else { return Some(true) };
-        self.of_message.get(&message).map(|topic| subscribed.contains(topic))
     }
 }
 

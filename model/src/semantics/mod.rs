@@ -64,6 +64,7 @@ pub mod settled_after_effect;
 mod states;
 mod store;
 mod tally;
+mod topics;
 mod transactions;
 mod unbounded;
 mod verdict;

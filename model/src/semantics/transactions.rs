@@ -49,8 +49,7 @@ struct Resolving<'a> {
     ends: BTreeMap<TransactionId, Vec<(usize, Fate)>>,
     /// What waits for the commit at a place.
     waiting: BTreeMap<usize, Vec<Recorded>>,
-    /// The transaction of the last attempt at each message that has no outcome yet, its place, and whose end it waits
-    /// for.
+    /// By message: the transaction of the last attempt, where that has no outcome yet, and the attempt's place.
     attempts: BTreeMap<MessageId, (TransactionId, usize)>,
     undecided: BTreeSet<MessageId>,
 }
@@ -88,9 +87,7 @@ impl<'a> Resolving<'a> {
                 self.close(transaction, place, recorded, &mut events);
             }
         }
-        for &message in self.attempts.keys() {
-            self.undecided.insert(message);
-        }
+        self.undecided.extend(self.attempts.keys());
         Resolved { events: Cow::Owned(events), undecided: self.undecided }
     }
 

@@ -3,6 +3,7 @@
 //! Each step is one row: something that a party does by itself, or something that it sends to another. The rows are
 //! data; `text` writes them for a terminal, `svg` draws them.
 
+mod markup;
 mod recorded;
 mod recorded_svg;
 mod recorded_text;
@@ -15,6 +16,7 @@ use crate::spec::bounds::TooManyMessages;
 use crate::spec::{Spec, State};
 use crate::vocab::{DeliveryRef, EventKind, Move, SettleOutcome, Step, Strike};
 
+pub use markup::escaped;
 pub use recorded::{Duration, RecordedRow, RecordedStory};
 pub use recorded_svg::RECORDED_STYLE;
 pub use svg::{svg, svg_endless};

@@ -3,6 +3,7 @@
 //! Lanes are the processes of the record. The step that breaks a property is marked; the story of a loss ends with what
 //! never came. Faults between the first and the last step are shown beside it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::history::{At, History, Recorded};
@@ -48,9 +49,14 @@ pub struct RecordedRow {
 }
 
 impl RecordedStory {
-    /// The story of a violation that the judge found in this history, at this level.
-    pub fn of(history: &History, violation: &Violation, level: Level) -> RecordedStory {
-        let events = steps(history, violation);
+    /// The story of each of these violations, which the judge found in this history, at this level.
+    pub fn of(history: &History, violations: &[Violation], level: Level) -> Vec<RecordedStory> {
+        let record = Sorted::new(history, violations);
+        violations.iter().map(|violation| RecordedStory::one(history, &record, violation, level)).collect()
+    }
+
+    fn one(history: &History, record: &Sorted, violation: &Violation, level: Level) -> RecordedStory {
+        let events = record.steps(violation);
         let shown = events.len().min(LINES_TOLD);
         // The step that breaks is always shown.
         let breaking = violation.line.and_then(|line| events.iter().position(|it| it.line == line));
@@ -65,29 +71,52 @@ impl RecordedStory {
             lanes: told.lanes.iter().map(|&lane| history.names.process(lane).to_owned()).collect(),
         }
     }
+
+    /// The time of a row as its margin shows it: since the first row, where times are dates.
+    pub(super) fn time(&self, row: &RecordedRow) -> String {
+        let first = self.rows.first().map_or(row.at, |first| first.at);
+        match (row.at, row.at.since(first)) {
+            (At::Instant(_), Some(span)) => format!("+{}", Duration(span)),
+            (at, _) => at.to_string(),
+        }
+    }
 }
 
-/// The events about the message in the violation's group, and the faults among them.
-fn steps(history: &History, violation: &Violation) -> Vec<Recorded> {
-    let is_its = |it: &&Recorded| {
-        it.event.kind.message() == Some(violation.message)
-            && it.event.kind.group().is_none_or(|group| group == violation.group)
-    };
-    let its: Vec<Recorded> = history.events.iter().filter(is_its).copied().collect();
-    let Some((first, last)) = its.first().zip(its.last()) else { return its };
-    // After the last step of a lost message, a fault may tell why nothing more came.
-    let last = if violation.line.is_some() { last.line } else { u32::MAX };
-    let is_fault = |it: &&Recorded| {
-        let is_fault = matches!(
-            it.event.kind,
-            EventKind::Fault { .. } | EventKind::Heal { .. } | EventKind::Commit { .. } | EventKind::Abort { .. }
-        );
-        is_fault && (first.line..=last).contains(&it.line)
-    };
-    let faults = history.events.iter().filter(is_fault).take(FAULTS_SHOWN).copied();
-    let mut all: Vec<Recorded> = its.iter().copied().chain(faults).collect();
-    all.sort_by_key(|it| it.line);
-    all
+/// The part of a history that stories are made of, sorted in one pass over it.
+struct Sorted {
+    of_message: BTreeMap<MessageId, Vec<Recorded>>,
+    /// Faults, and the ends of transactions.
+    around: Vec<Recorded>,
+}
+
+impl Sorted {
+    fn new(history: &History, violations: &[Violation]) -> Self {
+        let named = violations.iter().map(|violation| (violation.message, Vec::new()));
+        let mut sorted = Sorted { of_message: named.collect(), around: Vec::new() };
+        for recorded in &history.events {
+            match recorded.event.kind {
+                EventKind::Fault { .. } | EventKind::Heal { .. } => sorted.around.push(*recorded),
+                EventKind::Commit { .. } | EventKind::Abort { .. } => sorted.around.push(*recorded),
+                kind => {
+                    let its = kind.message().and_then(|message| sorted.of_message.get_mut(&message));
+                    its.into_iter().for_each(|its| its.push(*recorded));
+                }
+            }
+        }
+        sorted
+    }
+
+    /// The events about the message in the violation's group, and the faults among them.
+    fn steps(&self, violation: &Violation) -> Vec<Recorded> {
+        let is_its = |it: &&Recorded| it.event.kind.group().is_none_or(|group| group == violation.group);
+        let mut steps: Vec<Recorded> = self.of_message[&violation.message].iter().filter(is_its).copied().collect();
+        let Some((first, last)) = steps.first().zip(steps.last()) else { return steps };
+        // After the last step of a lost message, a fault may tell why nothing more came.
+        let lines = first.line..=if violation.line.is_some() { last.line } else { u32::MAX };
+        steps.extend(self.around.iter().filter(|it| lines.contains(&it.line)).take(FAULTS_SHOWN));
+        steps.sort_by_key(|it| it.line);
+        steps
+    }
 }
 
 /// What never came of a message that is lost, and how much of the history follows its last step.
@@ -103,7 +132,7 @@ fn never(history: &History, violation: &Violation, level: Level, steps: &[Record
     let message = history.names.message(violation.message);
     let its_last = steps.iter().rev().find(|it| it.event.kind.message().is_some())?;
     let last = history.events.last()?;
-    let later = history.events.iter().rev().take_while(|it| it.line > its_last.line).count();
+    let later = history.events.len() - history.events.partition_point(|it| it.line <= its_last.line);
     let (events, follow) = if later == 1 { ("event", "follows") } else { ("events", "follow") };
     let time = match (its_last.at, last.at.since(its_last.at)) {
         (At::Instant(_), Some(nanoseconds)) => format!(" in {}", Duration(nanoseconds)),

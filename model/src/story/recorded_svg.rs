@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::recorded::{Duration, RecordedStory};
-use crate::history::At;
+use super::markup::escaped;
+use super::recorded::RecordedStory;
 
 const MARGIN: usize = 170;
 const LANE: usize = 230;
@@ -28,13 +28,9 @@ impl RecordedStory {
             let _ = write!(out, "<line class='life' x1='{x}' y1='30' x2='{x}' y2='{height}'/>");
             let _ = write!(out, "<text class='title' x='{x}' y='20' text-anchor='middle'>{name}</text>");
         }
-        let first = self.rows.first().map_or(At::default(), |row| row.at);
         for (place, row) in self.rows.iter().enumerate() {
             let y = HEAD + ROW * place + ROW / 2;
-            let time = match (row.at, row.at.since(first)) {
-                (At::Instant(_), Some(span)) => format!("+{}", Duration(span)),
-                (at, _) => at.to_string(),
-            };
+            let time = self.time(row);
             let (class, mark) = if row.fault || row.breaks.is_some() { ("fault", "✗") } else { ("own", "●") };
             let breaks = row.breaks.as_ref().map_or_else(String::new, |breaks| format!(" ◀ {breaks}"));
             let text = escaped(&format!("{}{breaks}", row.text));
@@ -58,7 +54,3 @@ impl RecordedStory {
 pub const RECORDED_STYLE: &str = ".recorded text{font:13px system-ui,sans-serif;fill:var(--text)}\
 .recorded .title{font-weight:600}.recorded .life{stroke:var(--line)}.recorded .label{fill:var(--faint)}\
 .recorded .fault{fill:var(--bad);font-weight:600}";
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;")
-}

@@ -2,9 +2,8 @@
 
 use textwrap::core::display_width;
 
-use super::recorded::{Duration, RecordedRow, RecordedStory};
+use super::recorded::{RecordedRow, RecordedStory};
 use super::text::{Ink, WIDTH_MIN};
-use crate::history::At;
 
 /// The most columns between two lifelines.
 const GAP_MAX: usize = 32;
@@ -35,12 +34,7 @@ impl RecordedStory {
 
     /// What the margin says of a row: its line and its time.
     fn labels(&self, row: &RecordedRow) -> [String; 2] {
-        let first = self.rows.first().map_or(row.at, |first| first.at);
-        let time = match (row.at, row.at.since(first)) {
-            (At::Instant(_), Some(span)) => format!("+{}", Duration(span)),
-            (at, _) => at.to_string(),
-        };
-        [row.line.to_string(), time]
+        [row.line.to_string(), self.time(row)]
     }
 
     fn margin(&self) -> [usize; 2] {

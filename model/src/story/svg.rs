@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::markup::escaped;
 use super::{Lane, Row};
 
 const COLUMNS: [u32; 3] = [120, 400, 680];
@@ -74,8 +75,4 @@ fn draw(out: &mut String, row: &Row, number: usize, y: u32) {
              <text x='{middle}' y='{above}' text-anchor='middle'>{text}</text>"
         );
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

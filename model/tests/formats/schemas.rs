@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use delivery_model::history::{History, ReadOptions};
+use delivery_model::history::{EventWord, History, ReadOptions};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 use delivery_model::reference::documents;
@@ -169,21 +169,9 @@ fn every_line_of_the_samples_fits_the_schema() {
 fn a_lines_schema_says_what_the_reader_says() {
     let keys = json!({
         "message": 1, "attempt": 1, "group": "g", "topic": "t", "partition": 0, "position": 0, "delivery": 1,
-        "outcome": "unknown", "fault": "rewind", "payload": "p",
+        "outcome": "unknown", "transaction": "t", "fault": "rewind", "payload": "p", "attributes": {},
     });
-    let events = [
-        "submit",
-        "attempt",
-        "outcome",
-        "deliver",
-        "effect",
-        "settle",
-        "dead-letter",
-        "rewind",
-        "fault",
-        "heal",
-        "quiescent",
-    ];
+    let events = EventWord::ALL.map(EventWord::word);
     let least = |event: &str| {
         let mut line = json!({ "at": 1, "process": "a", "event": event });
         for (key, value) in keys.as_object().expect("it is a table") {

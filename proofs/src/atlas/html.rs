@@ -5,14 +5,14 @@ use std::fmt::Write;
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
-use delivery_model::story::svg_endless;
+use delivery_model::story::{escaped, svg_endless};
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
 use super::labels::{counted, harm};
 use super::overview::{cell, claim, introduction, overview};
 use super::page::{Break, Page, undecided};
-use super::places::{Place, TOP, escaped};
+use super::places::{Place, TOP};
 use super::search::Story;
 use crate::numbers::grouped;
 

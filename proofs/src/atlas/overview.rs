@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::semantics::Verdict;
+use delivery_model::story::escaped;
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
 use super::labels::{initial, letter, survivor};
 use super::page::Page;
-use super::places::{Place, escaped};
+use super::places::Place;
 use crate::numbers::{count, grouped};
 
 /// The title, what the letters mean, and the abbreviations of the faults.

@@ -58,8 +58,3 @@ impl<'a> Place<'a> {
 fn named(faults: FaultSet) -> String {
     if faults == FaultSet::NONE { "no-fault".to_owned() } else { codes(faults).replace('+', "-") }
 }
-
-/// Text as HTML.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}

@@ -9,7 +9,7 @@ use delivery_import::{Format, Imported, Input, Mapping, Options, Table, decompre
 use delivery_model::history::History;
 
 use super::terminal::{Interrupt, Stoppable};
-use super::{Outcome, load, output, terminal};
+use super::{Outcome, load, output, report, terminal};
 
 /// The bytes of a file by which its format is recognised.
 const START: usize = 1 << 16;
@@ -150,7 +150,7 @@ impl Opened {
     pub fn all(paths: &[PathBuf], interrupt: &Interrupt) -> anyhow::Result<Option<Vec<Self>>> {
         let opened = paths.iter().map(|path| Opened::new(path, interrupt)).collect::<Result<Vec<_>, _>>();
         if interrupt.is_raised() {
-            eprintln!("stopped: nothing is judged");
+            eprintln!("stopped: nothing was read");
             return Ok(None);
         }
         opened.map(Some)
@@ -216,6 +216,6 @@ fn import(format: Format, opened: Vec<Opened>, options: &Options) -> anyhow::Res
         file.read_to_end(&mut bytes).with_context(|| file.name.clone())?;
         inputs.push(Input::new(file.name.clone(), bytes));
     }
-    terminal::spinner(&format!("importing {} files", inputs.len()));
+    terminal::spinner(&format!("importing {}", report::count(inputs.len() as u64, "file")));
     Ok(delivery_import::import(format, &inputs, options)?)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use delivery_model::history::{History, PipelineOf, ReadOptions, TruncatedTail};
-use delivery_model::pipeline::{Level, Pipeline, Semantics};
+use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::semantics::{Contradiction, Judgement, PropertyId, Question, Verdict, Violation, judge};
 use delivery_model::story::{Ink, RecordedRow, RecordedStory};
 use delivery_proofs::judgement_page;
@@ -205,8 +205,7 @@ fn name(arguments: &Arguments, history: &History) -> String {
     history.header.pipeline.as_ref().map_or_else(stem, |pipeline| pipeline.name().to_owned())
 }
 
-fn story_in_json(history: &History, violation: &Violation, level: Level) -> serde_json::Value {
-    let story = RecordedStory::of(history, violation, level);
+fn story_in_json(history: &History, story: &RecordedStory) -> serde_json::Value {
     let row = |row: &RecordedRow| {
         json!({
             "line": row.line,
@@ -222,7 +221,8 @@ fn story_in_json(history: &History, violation: &Violation, level: Level) -> serd
 }
 
 fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::Value {
-    let violation = |violation: &Violation| {
+    let stories = RecordedStory::of(history, &judgement.violations, judgement.rules.level);
+    let violation = |(violation, story): (&Violation, &RecordedStory)| {
         json!({
             "property": violation.property,
             "message": history.names.message(violation.message),
@@ -230,7 +230,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
             "breach": violation.breach.to_string(),
             "line": violation.line,
             "steps": violation.lines,
-            "story": story_in_json(history, violation, judgement.rules.level),
+            "story": story_in_json(history, story),
         })
     };
     let contradiction = |it: &Contradiction| {
@@ -260,7 +260,7 @@ fn in_json(name: &str, history: &History, judgement: &Judgement) -> serde_json::
                 "verdicts": report::verdicts(&judgement.verdicts),
                 "properties": properties.collect::<serde_json::Map<_, _>>(),
                 "unknown": doubts.collect::<serde_json::Map<_, _>>(),
-                "violations": judgement.violations.iter().map(violation).collect::<Vec<_>>(),
+                "violations": judgement.violations.iter().zip(&stories).map(violation).collect::<Vec<_>>(),
                 "contradictions": judgement.contradictions.iter().map(contradiction).collect::<Vec<_>>(),
                 "contradicted": judgement.contradicted,
                 "complete": history.truncated.is_none(),
@@ -323,8 +323,9 @@ pub fn in_words(name: &str, history: &History, judgement: &Judgement, expect: Op
 
 /// The stories of the first violations, as sequence diagrams.
 fn stories(history: &History, judgement: &Judgement, shown: usize, ink: Ink) -> String {
-    let told = judgement.violations.iter().take(shown).map(|violation| {
-        let story = RecordedStory::of(history, violation, judgement.rules.level);
+    let shown = &judgement.violations[..shown.min(judgement.violations.len())];
+    let stories = RecordedStory::of(history, shown, judgement.rules.level);
+    let told = shown.iter().zip(&stories).map(|(violation, story)| {
         format!("\n{}: {}\n{}", ink.bad(violation.property.word()), story.title, story.text(ink, terminal::width()))
     });
     told.collect()

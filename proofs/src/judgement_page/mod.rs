@@ -7,7 +7,7 @@ use std::fmt::Write;
 use delivery_model::history::History;
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Judgement, Verdict};
-use delivery_model::story::{RECORDED_STYLE, RecordedStory};
+use delivery_model::story::{RECORDED_STYLE, RecordedStory, escaped};
 
 use crate::numbers::{count, grouped};
 
@@ -128,8 +128,8 @@ fn stories(out: &mut String, history: &History, judgement: &Judgement) {
     out.push_str(
         "</select></label> <label>message <input id=\"message\" size=\"24\"></label> <span id=\"left\"></span></p>\n",
     );
-    for (place, violation) in shown.iter().enumerate() {
-        let story = RecordedStory::of(history, violation, judgement.rules.level);
+    let stories = RecordedStory::of(history, shown, judgement.rules.level);
+    for (place, (violation, story)) in shown.iter().zip(&stories).enumerate() {
         let group = history.names.group(violation.group);
         let group = if judgement.groups.len() > 1 { format!(" in group {group}") } else { String::new() };
         let _ = writeln!(
@@ -145,8 +145,4 @@ fn stories(out: &mut String, history: &History, judgement: &Judgement) {
             story.svg()
         );
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -19,15 +19,6 @@ const BOTTOM: f64 = 30.0;
 const POINTS_MAX: usize = 2_000;
 const BUCKETS: usize = 60;
 
-/// A time as a number, for the axis.
-fn number(at: At) -> f64 {
-    match at {
-        At::Whole(whole) => whole as f64,
-        At::Fraction(fraction) => fraction,
-        At::Instant(nanoseconds) => nanoseconds as f64,
-    }
-}
-
 /// A span for a label: with a unit where the record says which, else as the number that it is.
 fn span(history: &History, span: f64) -> String {
     match history.events.first().map(|first| first.at) {
@@ -41,7 +32,7 @@ pub(super) fn latency(history: &History, level: Level) -> String {
     let mut submitted: BTreeMap<MessageId, f64> = BTreeMap::new();
     let mut points: Vec<(f64, f64)> = Vec::new();
     for recorded in &history.events {
-        let at = number(recorded.at);
+        let at = recorded.at.as_f64();
         match (recorded.event.kind, level) {
             (EventKind::Submit { message, .. }, _) => drop(submitted.entry(message).or_insert(at)),
             (EventKind::Effect { message, .. }, Level::Effect)
@@ -79,20 +70,8 @@ pub(super) fn latency(history: &History, level: Level) -> String {
 /// When messages were repeated, and when those that are lost were last heard of, with the faults.
 pub(super) fn over_time(history: &History, judgement: &Judgement) -> String {
     let (Some(first), Some(last)) = (history.events.first(), history.events.last()) else { return String::new() };
-    let (from, to) = (number(first.at), number(last.at).max(number(first.at) + 1.0));
+    let (from, to) = (first.at.as_f64(), last.at.as_f64().max(first.at.as_f64() + 1.0));
     let bucket = |at: f64| (((at - from) / (to - from) * BUCKETS as f64) as usize).min(BUCKETS - 1);
-    let at_line: BTreeMap<u32, f64> = judgement
-        .violations
-        .iter()
-        .filter_map(|it| it.line.or_else(|| it.lines.last().copied()))
-        .map(|line| (line, from))
-        .collect();
-    let at_line: BTreeMap<u32, f64> = history
-        .events
-        .iter()
-        .filter(|recorded| at_line.contains_key(&recorded.line))
-        .map(|recorded| (recorded.line, number(recorded.at)))
-        .collect();
     let mut counts = [[0_u32; 2]; BUCKETS];
     for violation in &judgement.violations {
         let kind = match violation.property {
@@ -101,8 +80,8 @@ pub(super) fn over_time(history: &History, judgement: &Judgement) -> String {
             _ => continue,
         };
         let line = violation.line.or_else(|| violation.lines.last().copied());
-        if let Some(&at) = line.and_then(|line| at_line.get(&line)) {
-            counts[bucket(at)][kind] += 1;
+        if let Some(recorded) = line.and_then(|line| history.on_line(line)) {
+            counts[bucket(recorded.at.as_f64())][kind] += 1;
         }
     }
     let most = counts.iter().map(|[repeats, losses]| repeats + losses).max().unwrap_or(0).max(1);
@@ -128,7 +107,7 @@ pub(super) fn over_time(history: &History, judgement: &Judgement) -> String {
     }
     for recorded in &history.events {
         if let EventKind::Fault { fault } = recorded.event.kind {
-            let x = plot.x(number(recorded.at));
+            let x = plot.x(recorded.at.as_f64());
             let _ = write!(
                 drawn,
                 "<line class='strike' x1='{x:.1}' x2='{x:.1}' y1='4' y2='{:.1}'><title>{fault}, line {}</title></line>",
@@ -159,8 +138,8 @@ struct Plot {
 
 impl Plot {
     fn new(history: &History, top: f64, what: &'static str) -> Self {
-        let from = history.events.first().map_or(0.0, |first| number(first.at));
-        let to = history.events.last().map_or(1.0, |last| number(last.at)).max(from + 1.0);
+        let from = history.events.first().map_or(0.0, |first| first.at.as_f64());
+        let to = history.events.last().map_or(1.0, |last| last.at.as_f64()).max(from + 1.0);
         Plot { from, to, top: if top > 0.0 { top } else { 1.0 }, what }
     }
 
