@@ -50,7 +50,7 @@ pub enum HistoryError {
         "line {line}: found message {highest} in a history that also names messages by texts; expected lower numbers"
     )]
     NumberTooHigh {
-        /// The line at which the two met, counted from 1.
+        /// The line of the later of the two names, counted from 1.
         line: u32,
         /// The number.
         highest: u64,

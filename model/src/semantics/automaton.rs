@@ -30,8 +30,8 @@ pub trait Property {
     /// Whether what it finds owed at rest is just as much owed in a run that goes on for ever without paying it.
     const SPEAKS_OF_ENDLESS_RUNS: bool = false;
 
-    /// The kinds of events that can break it, or show what it promises: where one of these is not on record completely, it
-    /// may be broken unseen.
+    /// The kinds of events that must be on record without gaps for the verdict "holds": a missing one could break the
+    /// property.
     const SEEN_BY: &'static [EventWord];
 
     /// Whether most pipelines have it watched. What is remembered for those has neighbouring bits.
@@ -133,8 +133,8 @@ pub enum Breach {
 }
 
 impl Breach {
-    /// The kinds of events whose absence it takes for granted: where one of these is not on record completely, it may be
-    /// none.
+    /// The kinds of events that must be on record without gaps for this breach to be certain: a missing one could show that
+    /// it is none.
     pub(super) fn takes_for_granted(self, level: Level) -> &'static [EventWord] {
         use Breach::*;
         use EventWord::*;

@@ -1,7 +1,7 @@
-//! What a verdict leans on where a record is incomplete: kinds of events that must all be on record.
+//! The kinds of events that a record has with gaps, and the verdicts that depend on them.
 //!
-//! A breach that was found may be none if an event of such a kind is missing, and a property that seems kept may be
-//! broken by one. In both cases the verdict is unknown.
+//! A missing event can show that a breach is none: a message that seems lost was delivered. A missing event can also break
+//! a property that seems to hold: a message was delivered twice. In both cases the verdict is unknown.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,12 @@ impl Missing {
         Missing(EventWord::ALL.into_iter().filter(is_missing).collect())
     }
 
-    /// The first kind that is missing, and without which a breach may be none.
+    /// The first kind with gaps whose missing events could show that this breach is none.
     pub(super) fn behind(&self, breach: Breach, level: Level) -> Option<EventWord> {
         self.first(breach.takes_for_granted(level))
     }
 
-    /// The first kind that is missing, and without which a property may be broken unseen.
+    /// The first kind with gaps whose missing events could break this property.
     pub(super) fn needed_to_hold(&self, property: PropertyId) -> Option<EventWord> {
         self.first(property.seen_by())
     }

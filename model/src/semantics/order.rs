@@ -86,7 +86,8 @@ impl Submissions for Frontier {
 /// How far each producer of a history has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Producers {
-    /// Who submitted a message, and as its how-manieth, counted from 1: by the order in which messages were first seen.
+    /// By message, in the order in which they were first seen: its producer, and its number among the submits of that
+    /// producer, counted from 1.
     submissions: Vec<Option<(ProcessId, u64)>>,
     progress: Map<ProcessId, Progress>,
 }

@@ -47,7 +47,7 @@ macro_rules! property_ids {
                 }
             }
 
-            /// The kinds of events that show it, of a property that is judged from a history.
+            /// The kinds of events that must be on record without gaps for the verdict "holds"; none for a white-box property.
             pub(super) const fn seen_by(self) -> &'static [EventWord] {
                 match self {
                     $(PropertyId::$black => <super::$black_module::$black as Property>::SEEN_BY,)*

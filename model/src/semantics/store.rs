@@ -14,8 +14,8 @@ pub trait MonitorStore: Clone + Debug + Eq {
     /// What goes beyond a single message.
     type Group: GroupStates;
 
-    /// As the how-manieth message the store saw this one, counted from 0; its states, and those of the group. No states
-    /// where the store has no room for this message: then it was never submitted.
+    /// The number of this message, counted from 0 as the store first sees messages; its states, and those of the group. No
+    /// states where the store has no room for this message: then it was never submitted.
     fn split(&mut self, message: MessageId) -> (usize, Option<&mut MessageStates>, &mut Self::Group);
 
     /// The states of the group alone.

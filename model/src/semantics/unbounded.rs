@@ -16,7 +16,7 @@ pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 /// beyond them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unbounded {
-    /// As the how-manieth each message was first seen.
+    /// The number of each message: messages are counted from 0 as they are first seen.
     numbers: Map<MessageId, usize>,
     /// The messages by that number, and their states.
     messages: Vec<MessageId>,

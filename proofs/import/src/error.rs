@@ -12,9 +12,9 @@ pub struct ImportError {
     pub file: String,
     /// The line, counted from 1; none where the whole file is meant.
     pub line: Option<usize>,
-    /// What is there.
+    /// The text that was found.
     pub found: String,
-    /// What is allowed there.
+    /// The texts that are allowed there.
     pub expected: String,
 }
 
@@ -59,7 +59,7 @@ impl From<TooManyNames> for Flaw {
 
 /// The start of a text in quotes, short enough for a message.
 pub(crate) fn quoted(text: &str) -> String {
-    /// So many characters are shown.
+    /// The number of characters that are shown.
     const SHOWN: usize = 60;
     let mut start: String = text.chars().take(SHOWN).collect();
     if start.len() < text.len() {

@@ -82,7 +82,7 @@ impl Row {
         }
     }
 
-    /// The same about this message.
+    /// The same row with this message.
     pub fn about(self, message: Name) -> Self {
         Row { message: Some(message), ..self }
     }

@@ -212,9 +212,11 @@ pub fn foreign(opened: &mut Vec<Opened>, known: &Known) -> anyhow::Result<Option
 fn import(format: Format, opened: Vec<Opened>, options: &Options) -> anyhow::Result<Imported> {
     let mut inputs = Vec::new();
     for mut file in opened {
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).with_context(|| file.name.clone())?;
+        let bytes = load::within(&mut file, load::RECORD).with_context(|| file.name.clone())?;
         inputs.push(Input::new(file.name.clone(), bytes));
+    }
+    if let Some(first) = inputs.first().filter(|_| inputs.iter().all(|input| input.bytes.is_empty())) {
+        bail!("{}: found an empty file; expected {}", first.name, format.word());
     }
     terminal::spinner(&format!("importing {}", report::count(inputs.len() as u64, "file")));
     Ok(delivery_import::import(format, &inputs, options)?)

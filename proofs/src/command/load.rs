@@ -18,6 +18,8 @@ pub struct Kind {
     bytes_max: u64,
 }
 
+/// The limit for a file to import, decompressed: an importer holds it, and what it makes of it, in memory.
+pub const RECORD: Kind = Kind { what: "a file to import", bytes_max: 1 << 30 };
 /// The limit for a pipeline, which has some thirty settings, and comments.
 const PIPELINE: Kind = Kind { what: "a pipeline", bytes_max: 1 << 20 };
 /// The limit for a schedule: an exact interleaving takes some 60 bytes a step.
@@ -80,11 +82,16 @@ pub fn text(path: &Path, kind: Kind) -> anyhow::Result<String> {
     })
 }
 
-fn bytes(path: &Path, Kind { what, bytes_max }: Kind) -> anyhow::Result<Vec<u8>> {
+fn bytes(path: &Path, kind: Kind) -> anyhow::Result<Vec<u8>> {
     let input: Box<dyn Read> = match is_standard_input(path) {
         true => Box::new(io::stdin().lock()),
         false => Box::new(open(path)?),
     };
+    within(input, kind)
+}
+
+/// All bytes of an input that has no more than its kind may have.
+pub fn within(input: impl Read, Kind { what, bytes_max }: Kind) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
@@ -99,5 +106,18 @@ pub fn open(path: &Path) -> io::Result<File> {
     match file.metadata()?.is_dir() {
         true => Err(io::Error::new(io::ErrorKind::IsADirectory, "a file is expected, this is a directory")),
         false => Ok(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_that_does_not_end_is_refused() {
+        let kind = || Kind { what: "a test", bytes_max: 1_000 };
+        assert_eq!(within(io::repeat(7).take(1_000), kind()).expect("so many are allowed").len(), 1_000);
+        let refused = within(io::repeat(7), kind()).expect_err("it does not end").to_string();
+        assert_eq!(refused, "found more than 1,000 bytes; expected at most that many for a test");
     }
 }

@@ -116,3 +116,15 @@ fn what_only_other_formats_take_is_refused_for_a_history() {
         assert_eq!(refused.code, 2, "{flags:?}: {}", refused.out);
     }
 }
+
+#[test]
+fn files_that_are_all_empty_are_refused_and_one_beside_others_is_not() {
+    let here = tempfile::tempdir().expect("a folder");
+    fs::write(here.path().join("empty.jsonl"), "").expect("it is writable");
+    let refused = delivery_in(here.path(), &["import", "kafka-verifiable", "empty.jsonl"]);
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""));
+    assert!(refused.err.contains("empty.jsonl: found an empty file; expected kafka-verifiable"), "{}", refused.err);
+    let producer = example("kafka-verifiable/producer.jsonl");
+    let taken = delivery_in(here.path(), &["import", "kafka-verifiable", text(&producer), "empty.jsonl"]);
+    assert_eq!(taken.code, 0, "{}", taken.err);
+}

@@ -38,7 +38,7 @@ impl Claim {
         }
     }
 
-    /// What it says to people, in one line.
+    /// The meaning of the claim for people, in one line. The definitions:
     ///
     /// - resolves: submitted(m) ~> acked(m), given up after a refusal or an unknown outcome, or forgotten in a crash
     /// - arrives: obliged(m) ~> m counted at the level, or dead-lettered where allowed

@@ -100,7 +100,7 @@ fn simplify(
 struct Searched {
     protocol: Protocol,
     exploration: Exploration<Moment>,
-    /// About what each claim is made.
+    /// The claims, each with a message or a position that it is about.
     promises: Vec<(Claim, Subject)>,
     /// By state: the promises that it makes, and those that it keeps, as bits.
     made_and_kept: Vec<[u32; 2]>,

@@ -54,7 +54,7 @@ impl Operation<'_> {
         }
     }
 
-    /// Whether it begins something.
+    /// Whether it is the beginning (`:invoke`) of an operation, and not its end.
     pub fn is_invocation(&self) -> bool {
         self.phase == Phase::Invoke
     }

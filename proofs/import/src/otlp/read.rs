@@ -68,7 +68,7 @@ pub struct Span {
     pub attributes: Map<String, Value>,
 }
 
-/// What a span is.
+/// The kind of a span: one of messaging, or one that is an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpanRole {
     Messaging(Role),

@@ -141,7 +141,7 @@ fn groups(read: &Read) -> Vec<Shared> {
 
 struct Teller<'m> {
     mapping: &'m Mapping,
-    /// The group of the span at hand.
+    /// The consumer group of the span that is being told.
     group: Shared,
     rows: Vec<Row>,
     /// Where the submit of each message stands among the rows.
