@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use delivery_model::history::{Extra, Header, History, LINE_LIMIT, Names, Partition};
-use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Event, EventKind, MessageId, Position};
+use delivery_model::vocab::{AttemptNumber, DeliveryNumber, Event, EventKind, MessageId, Position, TransactionId};
 
 use crate::error::{Flaw, quoted};
 use crate::report::ImportReport;
@@ -40,7 +40,8 @@ pub(crate) fn history(Rows { mut rows, header, end }: Rows, report: &mut ImportR
     let last = rows.last().map(|row| row.at);
     for row in rows {
         let event = event(&mut history.names, &row)?;
-        history.push_with(row.at, event, extra(row, report));
+        let extra = extra(&mut history.names, &row, report)?;
+        history.push_with(row.at, event, extra);
     }
     if let (End::AtRest, Some(at)) = (end, last) {
         let process = history.names.process_id("import")?;
@@ -57,7 +58,7 @@ fn event(names: &mut Names, row: &Row) -> Result<Event, Flaw> {
     let is_of_group =
         matches!(row.what, What::Deliver | What::Effect | What::Settle(_) | What::DeadLetter | What::Rewind);
     let has_payload = is_sent || matches!(row.what, What::Deliver | What::Effect);
-    let is_of_message = !matches!(row.what, What::Rewind | What::Fault(_) | What::Heal(_) | What::Quiescent);
+    let is_of_message = !row.what.is_about_none();
     let group = match row.group.as_ref().filter(|_| is_of_group) {
         Some(group) => names.group_id(&shown(group))?,
         None => Default::default(),
@@ -80,6 +81,8 @@ fn event(names: &mut Names, row: &Row) -> Result<Event, Flaw> {
         What::Rewind => EventKind::Rewind { group, partition, position: position.unwrap_or_default() },
         What::Fault(fault) => EventKind::Fault { fault },
         What::Heal(fault) => EventKind::Heal { fault },
+        What::Commit => EventKind::Commit { transaction: transaction(names, row)? },
+        What::Abort => EventKind::Abort { transaction: transaction(names, row)? },
         What::Quiescent => EventKind::Quiescent,
     };
     Ok(Event { process, kind })
@@ -107,21 +110,26 @@ fn topic(topic: &str) -> Arc<str> {
     shown(topic).into()
 }
 
+fn transaction(names: &mut Names, row: &Row) -> Result<TransactionId, Flaw> {
+    Ok(names.transaction_id(&shown(row.transaction.as_deref().unwrap_or_default()))?)
+}
+
 /// What stands in a line beside its event.
-fn extra(row: Row, report: &mut ImportReport) -> Extra {
+fn extra(names: &mut Names, row: &Row, report: &mut ImportReport) -> Result<Extra, Flaw> {
     /// Longer attributes would make lines that no reader takes.
     const ATTRIBUTES: usize = LINE_LIMIT / 4;
     let is_sent = matches!(row.what, What::Submit | What::Attempt);
-    let attributes = row.attributes.and_then(|it| serde_json::value::to_raw_value(&it).ok());
+    let attributes = row.attributes.as_ref().and_then(|it| serde_json::value::to_raw_value(it).ok());
     let fits = attributes.as_ref().is_none_or(|it| it.get().len() <= ATTRIBUTES);
     if !fits {
         report.dropped.count("attributes of events, of more than 256 KiB");
     }
-    Extra {
+    let is_in_one = matches!(row.what, What::Attempt | What::Effect | What::Settle(_)) && row.transaction.is_some();
+    Ok(Extra {
         topic: row.topic.as_deref().filter(|_| is_sent).map(topic),
-        transaction: None,
+        transaction: is_in_one.then(|| transaction(names, row)).transpose()?,
         attributes: attributes.filter(|_| fits),
-    }
+    })
 }
 
 /// More characters than that tell nobody more. A process, group or topic whose name is longer is cut.

@@ -35,13 +35,15 @@ pub(crate) enum What {
     Rewind,
     Fault(Fault),
     Heal(Fault),
+    Commit,
+    Abort,
     Quiescent,
 }
 
 impl What {
     /// Whether it is about no message.
     pub fn is_about_none(self) -> bool {
-        matches!(self, What::Rewind | What::Fault(_) | What::Heal(_) | What::Quiescent)
+        matches!(self, What::Rewind | What::Fault(_) | What::Heal(_) | What::Commit | What::Abort | What::Quiescent)
     }
 }
 
@@ -59,6 +61,8 @@ pub(crate) struct Row {
     pub attempt: Option<u32>,
     pub delivery: Option<u32>,
     pub payload: Option<Arc<str>>,
+    /// The transaction in which it happened, or that ends.
+    pub transaction: Option<Arc<str>>,
     /// A JSON object: what else the record says.
     pub attributes: Option<serde_json::Map<String, serde_json::Value>>,
 }
@@ -78,6 +82,7 @@ impl Row {
             attempt: None,
             delivery: None,
             payload: None,
+            transaction: None,
             attributes: None,
         }
     }

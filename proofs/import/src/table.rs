@@ -40,6 +40,7 @@ pub const COLUMNS: &[&str] = &[
     "outcome",
     "payload",
     "fault",
+    "transaction",
 ];
 
 /// The words of the column `event`. The outcomes may stand there by themselves.
@@ -54,6 +55,8 @@ pub const EVENTS: &[&str] = &[
     "rewind",
     "fault",
     "heal",
+    "commit",
+    "abort",
     "quiescent",
     "acked",
     "refused",
@@ -187,6 +190,10 @@ impl Columns {
             return Err(missing("message", format!("the message of `{event}`: a number or a text")));
         }
         (row.group, row.topic, row.payload) = (text("group"), text("topic"), text("payload"));
+        row.transaction = text("transaction");
+        if row.transaction.is_none() && matches!(what, What::Commit | What::Abort) {
+            return Err(missing("transaction", format!("the transaction of `{event}`: a text")));
+        }
         row.partition = self.value(record, "partition").map(|name| match Name::of(name) {
             Name::Number(number) => PartitionName::Number(number),
             Name::Text(text) => PartitionName::Text(text),
@@ -253,6 +260,8 @@ fn what(event: &str, outcome: Option<&str>, fault: Option<&str>) -> Result<What,
         "rewind" => What::Rewind,
         "fault" => What::Fault(choice::<Fault>("fault", fault)?),
         "heal" => What::Heal(choice::<Fault>("fault", fault)?),
+        "commit" => What::Commit,
+        "abort" => What::Abort,
         "quiescent" => What::Quiescent,
         other => {
             return Err(Flaw::new(

@@ -8,6 +8,9 @@
 //!   the process `log`.
 //! - Where the record comes to rest: [`rest`](crate::rest).
 //!
+//! What a `:txn` sent and read stands in a transaction, which its `:ok` commits and its `:fail` aborts: what was read in it then
+//! counts for nothing, and its events say so by a settle that is aborted with it.
+//!
 //! Consumers read a log again because the workload tells them to: another process, a new assignment, after a transaction
 //! that did not commit. That is no second delivery, and is left out. A consumer that gets the same place again without
 //! that is a delivery.
@@ -17,12 +20,13 @@ use std::sync::Arc;
 
 use clojure_reader::edn::Edn;
 use delivery_model::history::At;
-use delivery_model::vocab::Outcome;
+use delivery_model::vocab::{Outcome, SettleOutcome};
 use serde_json::json;
 
 use super::GROUP;
+use super::facts::Facts;
 use super::faults::Nemesis;
-use super::micro::{Micro, Polled, Send, micros, names_of};
+use super::micro::{Micro, Send, micros, names_of};
 use super::names::Messages;
 use super::operation::{Operation, Phase, text};
 use crate::build::End;
@@ -32,6 +36,9 @@ use crate::row::{Name, Row, What};
 
 /// The functions of the workload.
 pub const WORDS: &[&str] = &["send", "poll", "txn", "assign", "subscribe"];
+
+/// The function that sends and polls in a transaction.
+const TRANSACTION: &str = "txn";
 
 /// A place in a log, with what is there. A poll without an offset has none.
 type Place = (Arc<str>, Option<u64>, Name);
@@ -59,36 +66,6 @@ pub fn rows(operations: &[Operation<'_>], report: &mut ImportReport) -> (Vec<Row
     (workload.rows, end)
 }
 
-/// What is known once the whole record is read.
-#[derive(Default)]
-struct Facts {
-    /// Of each message that was polled: where.
-    polled: HashMap<Name, HashSet<Option<u64>>>,
-    /// The messages whose sends failed.
-    refused: HashSet<Name>,
-}
-
-impl Facts {
-    fn of(operations: &[Operation<'_>], names: &mut Messages) -> Self {
-        let mut facts = Facts::default();
-        for operation in operations.iter().filter(|it| !it.is_invocation()) {
-            for micro in micros(operation) {
-                match micro {
-                    Micro::Send(Send { key, value, .. }) if operation.phase == Phase::Fail => {
-                        facts.refused.insert(names.message(key, value));
-                    }
-                    Micro::Send(_) => {}
-                    Micro::Poll(Polled { key, offset, value }) => {
-                        let message = names.message(key, value);
-                        facts.polled.entry(message).or_default().insert(offset);
-                    }
-                }
-            }
-        }
-        facts
-    }
-}
-
 #[derive(Default)]
 struct Workload<'a> {
     facts: Facts,
@@ -103,34 +80,26 @@ struct Workload<'a> {
     own: HashMap<&'a str, HashSet<Place>>,
     /// When each message was first polled.
     first_polled: HashMap<Name, At>,
+    /// The transaction in which each process is sending.
+    open: HashMap<&'a str, Arc<str>>,
+    /// How many transactions there were.
+    transactions: u64,
 }
 
 impl<'a> Workload<'a> {
     fn transact(&mut self, operation: &'a Operation<'_>, report: &mut ImportReport) {
         let process: Arc<str> = operation.process_name().into();
-        let at = operation.at();
         let is_proven = operation.phase == Phase::Info && self.was_seen(operation);
         let mut now: HashSet<Place> = HashSet::new();
         self.lose_rebalanced(operation);
+        let transaction = self.transaction(operation);
         for micro in micros(operation) {
             match micro {
-                Micro::Send(send) => self.send(operation, &send, &process, is_proven),
+                Micro::Send(send) => self.send(operation, &send, &process, transaction.as_ref(), is_proven),
                 Micro::Poll(polled) => {
                     let message = self.names.message(polled.key, polled.value);
-                    let place = (Arc::from(text(polled.key)), polled.offset, message.clone());
-                    self.first_polled.entry(message.clone()).or_insert(at);
-                    let is_first = self.delivered.insert(place.clone());
-                    let is_own = now.contains(&place)
-                        || self.own.get(&*operation.process).is_some_and(|own| own.contains(&place));
-                    if operation.phase == Phase::Fail && self.facts.refused.contains(&message) {
-                        report.dropped.count("polls, in a transaction that failed, of what a failed send wrote");
-                    } else if is_first || is_own {
-                        let row = Row::new(at, Arc::clone(&process), What::Deliver).about(message);
-                        let (group, topic) = (Some(Arc::clone(&self.group)), Some(Arc::clone(&place.0)));
-                        self.rows.push(Row { group, topic, position: polled.offset, ..row });
-                    } else {
-                        report.dropped.count("polls of what was polled before, by another assignment or a transaction that did not commit");
-                    }
+                    let place = (Arc::from(text(polled.key)), polled.offset, message);
+                    self.poll(operation, &place, &process, transaction.as_ref(), now.contains(&place), report);
                     now.insert(place);
                 }
             }
@@ -138,22 +107,93 @@ impl<'a> Workload<'a> {
         if operation.phase == Phase::Ok && !now.is_empty() {
             self.own.entry(&operation.process).or_default().extend(now);
         }
+        let end = match operation.phase {
+            Phase::Ok => What::Commit,
+            Phase::Info if is_proven => What::Commit,
+            Phase::Fail => What::Abort,
+            Phase::Info | Phase::Invoke => return,
+        };
+        if transaction.is_some() {
+            let attributes = is_proven.then(proven);
+            self.rows.push(Row { transaction, attributes, ..Row::new(operation.at(), process, end) });
+        }
     }
 
-    /// Whether somebody polled what this operation sent.
+    /// The transaction that the operation is; none if it is no transaction, or one in which nothing is told.
+    fn transaction(&mut self, operation: &'a Operation<'_>) -> Option<Arc<str>> {
+        let begun = if operation.is_invocation() { None } else { self.open.remove(&*operation.process) };
+        if operation.f != TRANSACTION || begun.is_none() && micros(operation).next().is_none() {
+            return None;
+        }
+        let transaction = begun.unwrap_or_else(|| {
+            self.transactions += 1;
+            format!("{TRANSACTION}-{}", self.transactions).into()
+        });
+        if operation.is_invocation() {
+            self.open.insert(&operation.process, Arc::clone(&transaction));
+        }
+        Some(transaction)
+    }
+
+    fn poll(
+        &mut self,
+        operation: &Operation<'_>,
+        place: &Place,
+        process: &Arc<str>,
+        transaction: Option<&Arc<str>>,
+        is_in_this: bool,
+        report: &mut ImportReport,
+    ) {
+        let (topic, position, message) = place;
+        let at = operation.at();
+        self.first_polled.entry(message.clone()).or_insert(at);
+        let is_failed = operation.phase == Phase::Fail;
+        let row = |what| {
+            let row = Row::new(at, Arc::clone(process), what).about(message.clone());
+            let (group, topic) = (Some(Arc::clone(&self.group)), Some(Arc::clone(topic)));
+            Row { group, topic, position: *position, transaction: transaction.cloned(), ..row }
+        };
+        let (deliver, settle) = (row(What::Deliver), row(What::Settle(SettleOutcome::Ok)));
+        if is_failed && transaction.is_some() {
+            self.rows.extend([deliver, settle]);
+            return;
+        }
+        if is_failed && self.facts.refused.contains(message) {
+            report.dropped.count("polls that failed, of what a failed send wrote");
+            return;
+        }
+        let is_first = self.delivered.insert(place.clone());
+        let is_own = is_in_this || self.own.get(&*operation.process).is_some_and(|own| own.contains(place));
+        if is_first || is_own {
+            self.rows.push(deliver);
+        } else {
+            report
+                .dropped
+                .count("polls of what was polled before, by another assignment or a transaction that did not commit");
+        }
+    }
+
+    /// Whether somebody read what this operation sent.
     fn was_seen(&mut self, operation: &Operation<'_>) -> bool {
         micros(operation).any(|micro| match micro {
-            Micro::Send(Send { key, value, .. }) => self.facts.polled.contains_key(&self.names.message(key, value)),
+            Micro::Send(Send { key, value, .. }) => self.facts.read.contains(&self.names.message(key, value)),
             Micro::Poll(_) => false,
         })
     }
 
-    fn send(&mut self, operation: &Operation<'_>, send: &Send<'_, '_>, process: &Arc<str>, is_proven: bool) {
+    fn send(
+        &mut self,
+        operation: &Operation<'_>,
+        send: &Send<'_, '_>,
+        process: &Arc<str>,
+        transaction: Option<&Arc<str>>,
+        is_proven: bool,
+    ) {
         let message = self.names.message(send.key, send.value);
         let topic: Arc<str> = text(send.key).into();
         let row = |what| {
             let row = Row::new(operation.at(), Arc::clone(process), what).about(message.clone());
-            Row { topic: Some(Arc::clone(&topic)), ..row }
+            Row { topic: Some(Arc::clone(&topic)), transaction: transaction.cloned(), ..row }
         };
         if operation.is_invocation() || !self.submitted.contains(&message) {
             if self.submitted.insert(message.clone()) {
@@ -165,16 +205,17 @@ impl<'a> Workload<'a> {
             Phase::Invoke => return,
             Phase::Ok => Outcome::Acked,
             Phase::Info if is_proven => Outcome::Acked,
+            // The abort refuses what it has acked before, and what has no outcome.
+            Phase::Fail if transaction.is_some() && send.offset.is_none() => return,
+            Phase::Fail if transaction.is_some() => Outcome::Acked,
             Phase::Fail => Outcome::Refused,
             Phase::Info => Outcome::Unknown,
         };
         let position = send.offset.filter(|_| outcome != Outcome::Refused);
-        if outcome == Outcome::Acked {
+        if outcome == Outcome::Acked && operation.phase != Phase::Fail {
             self.acks.push((self.rows.len(), position));
         }
-        let inferred =
-            is_proven.then(|| inferred("the operation ended :info; a value that it sent was polled, so it did commit"));
-        self.rows.push(Row { position, attributes: inferred, ..row(What::Outcome(outcome)) });
+        self.rows.push(Row { position, attributes: is_proven.then(proven), ..row(What::Outcome(outcome)) });
     }
 
     /// A new assignment keeps the place in the logs that it keeps, and begins elsewhere in the others.
@@ -217,10 +258,25 @@ impl<'a> Workload<'a> {
             let polled_at = self.first_polled.get(&message).copied().unwrap_or(ack.at);
             let later = if polled_at > ack.at { polled_at } else { ack.at };
             let why = format!("acked at offset {position}, polled at {others:?}: the log holds it twice");
-            let row = Row::new(later, "log", What::Deliver).about(message);
-            let (group, topic) = (Some(Arc::clone(&self.group)), ack.topic.clone());
-            self.rows.push(Row { group, topic, position: Some(position), attributes: Some(inferred(&why)), ..row });
-            copies += 1;
+            // Of a copy that was polled by transactions only that were aborted, there is no other delivery that counts.
+            let is_delivered = others.iter().any(|&at| {
+                ack.topic
+                    .as_ref()
+                    .is_some_and(|topic| self.delivered.contains(&(Arc::clone(topic), Some(at), message.clone())))
+            });
+            let topic = ack.topic.clone();
+            for position in others.first().filter(|_| !is_delivered).into_iter().chain([&position]) {
+                let row = Row::new(later, "log", What::Deliver).about(message.clone());
+                let (group, topic) = (Some(Arc::clone(&self.group)), topic.clone());
+                self.rows.push(Row {
+                    group,
+                    topic,
+                    position: Some(*position),
+                    attributes: Some(inferred(&why)),
+                    ..row
+                });
+                copies += 1;
+            }
         }
         if copies > 0 {
             report.note(format!(
@@ -228,6 +284,10 @@ impl<'a> Workload<'a> {
             ));
         }
     }
+}
+
+fn proven() -> serde_json::Map<String, serde_json::Value> {
+    inferred("the operation ended :info; a value that it sent was read, so it did commit")
 }
 
 fn inferred(why: &str) -> serde_json::Map<String, serde_json::Value> {

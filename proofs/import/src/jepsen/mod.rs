@@ -8,8 +8,9 @@
 //! | `:txn` | the sends and polls that it is made of |
 //!
 //! One group, `consumers`, as Jepsen's checkers ask whether anybody read a value. Judged at the delivery level: Jepsen
-//! records no effects. Order, skipped polls and cycles of transactions are Jepsen's to check, and are left out.
+//! records no effects. Order, some skipped polls and cycles of transactions are not judged: docs/import/jepsen.md says which.
 
+mod facts;
 mod faults;
 mod kafka;
 mod micro;

@@ -78,9 +78,9 @@ fn keys(read: &Read, messages: &mut Messages) -> Vec<Vec<Option<Key>>> {
             ];
             let known: Vec<Key> = known.into_iter().flatten().chain(own).collect();
             known.windows(2).for_each(|pair| messages.join(&pair[0], &pair[1]));
-            // Whoever refers to this span refers to its message.
-            if let (Some(of_one), Some(first)) = (&of_one, known.first()) {
-                messages.join(first, of_one);
+            if let Some(first) = known.first() {
+                // Whoever refers to this span refers to its message. One that nothing else refers to gets a name, too.
+                messages.join(first, of_one.as_ref().unwrap_or(first));
             }
             let is_told = makes
                 || known.iter().any(|key| !matches!(key, Key::Span(..)))

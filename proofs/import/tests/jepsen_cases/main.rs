@@ -1,14 +1,23 @@
 //! What Jepsen's own checkers say of such histories is what the judge says of their imports: small histories of each anomaly
 //! that is about delivery, and their legal neighbours.
 
+mod logs;
+mod maelstrom;
+mod transactions;
+
 use delivery_import::{Format, Input, Options, import};
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Question, Verdict, Violation, judge};
 
 /// The breaches and unknown verdicts of a history in lines, with spaces for tabs around the function.
 fn check(lines: &[&str], expected: &[&str]) {
+    check_text(&text(lines), expected);
+}
+
+/// The lines as Jepsen writes them.
+fn text(lines: &[&str]) -> String {
     let tabbed = |line: &&str| line.splitn(4, ' ').collect::<Vec<_>>().join("\t");
-    check_text(&lines.iter().map(|line| tabbed(line) + "\n").collect::<String>(), expected);
+    lines.iter().map(|line| tabbed(line) + "\n").collect()
 }
 
 fn check_text(text: &str, expected: &[&str]) {
@@ -97,24 +106,6 @@ fn a_process_that_reads_again_without_a_new_assignment_is_given_duplicates() {
     check(&with(&["0 :invoke :subscribe [:k :l]", "0 :ok :subscribe [:k :l]"]), &["k/b was delivered again"]);
     check(&with(&["0 :invoke :subscribe [:l]", "0 :ok :subscribe [:l]"]), &[]);
     check(&with(&["0 :invoke :assign [:l]", "0 :info :assign [:l]"]), &[]);
-}
-
-/// Transactions that abort or crash begin again where the last one that committed had ended.
-#[test]
-fn what_a_transaction_that_did_not_commit_read_is_read_again() {
-    check(
-        &[
-            "0 :invoke :send [[:send :k 0] [:send :k 1]]",
-            "0 :ok :send [[:send :k [0 0]] [:send :k [1 1]]]",
-            "1 :invoke :txn [[:poll]]",
-            "1 :fail :txn [[:poll {:k [[0 0] [1 1]]}]]",
-            "1 :invoke :txn [[:poll]]",
-            "1 :info :txn [[:poll {:k [[0 0] [1 1]]}]]",
-            "1 :invoke :txn [[:poll]]",
-            "1 :ok :txn [[:poll {:k [[0 0] [1 1]]}]]",
-        ],
-        &[],
-    );
 }
 
 /// `duplicate`: one value at two offsets, also where the poll was of a transaction that failed, and not where the send failed.
