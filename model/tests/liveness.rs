@@ -9,7 +9,7 @@ use delivery_model::pipeline::*;
 use delivery_model::presets;
 use delivery_model::semantics::{Doubt, Verdict};
 use delivery_model::spec::Spec;
-use delivery_model::story::{self, Ink, story};
+use delivery_model::story::{Ink, Story};
 use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Step, Strike};
 use expect_test::expect;
 
@@ -233,7 +233,7 @@ fn a_story_without_an_end_is_told_as_stem_and_loop() {
     let told = |claim| {
         let run = finding(&poisoned, claim).broken_by.expect("it is broken");
         let spec = Spec::new(&poisoned, run.messages).expect("they fit");
-        story::endless_text(&story(&spec, &[&*run.stem, &*run.cycle].concat()), run.stem.len(), Ink::Plain, 80)
+        Story::of(&spec, &[&*run.stem, &*run.cycle].concat()).endless(run.stem.len()).text(Ink::Plain, 80)
     };
     expect![[r#"
             order service              broker                     inventory service

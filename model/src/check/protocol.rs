@@ -13,7 +13,7 @@ use crate::semantics::whitebox::{Happened, Watch, WhiteboxRules};
 use crate::semantics::{Bounded, Monitor, Observed, PropertyId, PropertySet, Rules};
 use crate::spec::bounds::{MESSAGES_MAX, TooManyMessages};
 use crate::spec::{Spec, State};
-use crate::story;
+use crate::story::{Asked, End, Story};
 use crate::vocab::{Fault, MessageId, Step};
 
 /// The protocol of one pipeline, watched.
@@ -180,7 +180,9 @@ impl Model for Protocol {
 
     fn as_svg(&self, path: Path<Moment, Step>) -> Option<String> {
         let steps: Vec<Step> = path.into_actions();
-        Some(story::svg(&story::story(&self.spec, &steps)))
+        let asked = Asked { monitor: self.monitor, watch: self.watch };
+        let breaks = asked.breaks(&self.spec, &steps, End::Last);
+        Some(Story::of(&self.spec, &steps).marked(&breaks).svg())
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -1,8 +1,11 @@
 //! The story of a path of the protocol, as rows of a sequence between order service, broker and inventory service.
 //!
-//! Each step is one row: something that a party does by itself, or something that it sends to another. The rows are
-//! data; `text` writes them for a terminal, `svg` draws them.
+//! Each step is one row: something that a party does by itself, or something that it sends to another. The row that breaks
+//! a property is marked, and what never comes stands below the last one. A story is data; `text` writes it for a terminal,
+//! `svg` draws it.
 
+mod breaks;
+mod marks;
 mod markup;
 mod recorded;
 mod recorded_svg;
@@ -16,11 +19,11 @@ use crate::spec::bounds::TooManyMessages;
 use crate::spec::{Spec, State};
 use crate::vocab::{DeliveryRef, EventKind, Move, SettleOutcome, Step, Strike};
 
+pub use breaks::{Asked, Break, End};
 pub use markup::escaped;
 pub use recorded::{Duration, RecordedRow, RecordedStory};
 pub use recorded_svg::RECORDED_STYLE;
-pub use svg::{svg, svg_endless};
-pub use text::{Ink, WIDTH_MIN, endless_text, text};
+pub use text::{Ink, WIDTH_MIN};
 
 /// The lane of a party in the diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +61,76 @@ pub struct Row {
     pub text: String,
     /// Whether the row is a fault.
     pub fault: bool,
+    /// What it breaks, such as "2nd effect".
+    pub breaks: Option<String>,
+}
+
+impl Row {
+    /// A row that breaks nothing and is no fault.
+    pub fn new(from: Lane, to: Lane, text: impl Into<String>) -> Self {
+        Row { from, to, text: text.into(), fault: false, breaks: None }
+    }
+
+    /// A fault that strikes at a party.
+    pub fn fault(lane: Lane, text: impl Into<String>) -> Self {
+        Row { fault: true, ..Row::new(lane, lane, text) }
+    }
+
+    /// Whether it is shown as bad: a fault, or a step that breaks something.
+    fn is_bad(&self) -> bool {
+        self.fault || self.breaks.is_some()
+    }
+
+    /// The action, with the mark of what it breaks.
+    pub fn told(&self) -> String {
+        marks::marked(&self.text, self.breaks.as_ref())
+    }
+}
+
+/// A story: what happens, what it breaks, and how it ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Story {
+    /// The steps, in order.
+    pub rows: Vec<Row>,
+    /// The index of the first row of those that are repeated for ever, for a run without end: without any, nothing more
+    /// happens, and somebody waits for ever.
+    pub endless: Option<usize>,
+    /// What never comes, such as "message 1 is never delivered".
+    pub never: Vec<String>,
+}
+
+impl Story {
+    /// The story of a path. The path must be one of `spec`.
+    ///
+    /// # Panics
+    /// May panic if the path is not one of `spec`.
+    pub fn of(spec: &Spec, path: &[Step]) -> Self {
+        Story { rows: rows(spec, path), ..Story::default() }
+    }
+
+    /// The same story, of a run without end: the rows from this one on are repeated.
+    pub fn endless(self, from: usize) -> Self {
+        Story { endless: Some(from), ..self }
+    }
+
+    /// The same story, with marks of what it breaks. A row that breaks several things gets the different words once each.
+    pub fn marked(mut self, breaks: &[Break]) -> Self {
+        for Break { step, words, .. } in breaks {
+            let Some(step) = step else {
+                if !self.never.contains(words) {
+                    self.never.push(words.clone());
+                }
+                continue;
+            };
+            let Some(row) = self.rows.get_mut(*step) else { continue };
+            match &mut row.breaks {
+                None => row.breaks = Some(words.clone()),
+                Some(mark) if mark.split(", ").any(|it| it == words) => {}
+                Some(mark) => *mark += &format!(", {words}"),
+            }
+        }
+        self
+    }
 }
 
 /// The reason why a path is not one of the protocol.
@@ -106,10 +179,7 @@ fn offers(spec: &Spec, state: &State, wanted: Step) -> bool {
 }
 
 /// The rows of a path, step by step.
-///
-/// # Panics
-/// May panic if the path is not one of `spec`.
-pub fn story(spec: &Spec, path: &[Step]) -> Vec<Row> {
+fn rows(spec: &Spec, path: &[Step]) -> Vec<Row> {
     let mut state = State::default();
     path.iter()
         .map(|&step| {
@@ -151,7 +221,7 @@ fn row((before, after): (&State, &State), decided: Option<Decision>, step: Step,
         Move::Settle { hand } => settle(before, after, hand),
         Move::RecordSettle { hand } => (Broker, Broker, recorded(hand, events)),
     };
-    Row { from, to, text, fault: false }
+    Row::new(from, to, text)
 }
 
 fn fault_row(before: &State, strike: Strike) -> Row {
@@ -192,7 +262,7 @@ fn fault_row(before: &State, strike: Strike) -> Row {
         Strike::Rebalance => (InventoryService, "the partition passes to the other consumer".to_owned()),
         Strike::Rewind { position } => (InventoryService, format!("is rewound to position {position}")),
     };
-    Row { from: lane, to: lane, text, fault: true }
+    Row::fault(lane, text)
 }
 
 fn decision(before: &State, decided: Option<Decision>) -> &'static str {

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::marks::Counted;
 use crate::history::{At, History, Recorded};
 use crate::pipeline::Level;
-use crate::semantics::{Breach, LINES_TOLD, Violation};
+use crate::semantics::{LINES_TOLD, Violation};
 use crate::vocab::{EventKind, MessageId, ProcessId};
 
 /// The most faults that a story shows.
@@ -61,7 +62,7 @@ impl RecordedStory {
         // The step that breaks is always shown.
         let breaking = violation.line.and_then(|line| events.iter().position(|it| it.line == line));
         let shown = breaking.map_or(shown, |place| shown.max(place + 1));
-        let mut told = Telling { history, lanes: Vec::new(), deliveries: 0, effects: 0 };
+        let mut told = Telling { history, lanes: Vec::new(), counted: Counted::default() };
         let rows = events[..shown].iter().map(|recorded| told.row(recorded, violation)).collect();
         RecordedStory {
             title: format!("message {} {}", history.names.message(violation.message), violation.breach),
@@ -121,15 +122,12 @@ impl Sorted {
 
 /// What never came of a message that is lost, and how much of the history follows its last step.
 fn never(history: &History, violation: &Violation, level: Level, steps: &[Recorded]) -> Option<String> {
-    if violation.line.is_some() || !matches!(violation.breach, Breach::AckedLost | Breach::SubmittedLost) {
+    if violation.line.is_some() {
         return None;
     }
-    let was_delivered = steps.iter().any(|it| matches!(it.event.kind, EventKind::Deliver { .. }));
-    let what = match (level, was_delivered) {
-        (Level::Effect, true) => "has no effect",
-        _ => "is never delivered",
-    };
-    let message = history.names.message(violation.message);
+    let mut counted = Counted::default();
+    steps.iter().for_each(|it| counted.count(&it.event.kind));
+    let never = counted.never(history.names.message(violation.message), violation.breach, level)?;
     let its_last = steps.iter().rev().find(|it| it.event.kind.message().is_some())?;
     let last = history.events.last()?;
     let later = history.events.len() - history.events.partition_point(|it| it.line <= its_last.line);
@@ -138,14 +136,13 @@ fn never(history: &History, violation: &Violation, level: Level, steps: &[Record
         (At::Instant(_), Some(nanoseconds)) => format!(" in {}", Duration(nanoseconds)),
         _ => String::new(),
     };
-    Some(format!("message {message} {what}; {later} more {events} of the history {follow}{time}"))
+    Some(format!("{never}; {later} more {events} of the history {follow}{time}"))
 }
 
 struct Telling<'a> {
     history: &'a History,
     lanes: Vec<ProcessId>,
-    deliveries: u32,
-    effects: u32,
+    counted: Counted,
 }
 
 impl Telling<'_> {
@@ -155,6 +152,7 @@ impl Telling<'_> {
             self.lanes.push(process);
             self.lanes.len() - 1
         });
+        self.counted.count(&recorded.event.kind);
         let text = self.text(&recorded.event.kind);
         let is_breaking = violation.line == Some(recorded.line) && self.can_break(&recorded.event.kind, violation);
         let attributes = self.history.extra(recorded.line).and_then(|extra| extra.attributes.as_ref());
@@ -163,7 +161,7 @@ impl Telling<'_> {
             at: recorded.at,
             lane,
             text,
-            breaks: is_breaking.then(|| self.broken(violation.breach)),
+            breaks: is_breaking.then(|| self.counted.mark(violation.breach)),
             fault: matches!(recorded.event.kind, EventKind::Fault { .. }),
             attributes: attributes.map(|json| json.get().to_owned()),
         }
@@ -174,15 +172,7 @@ impl Telling<'_> {
         kind.message().is_none_or(|message| message == violation.message)
     }
 
-    fn broken(&self, breach: Breach) -> String {
-        match breach {
-            Breach::DeliveredAgain => format!("{} delivery", Ordinal(self.deliveries)),
-            Breach::EffectedAgain => format!("{} effect", Ordinal(self.effects)),
-            other => other.to_string(),
-        }
-    }
-
-    fn text(&mut self, kind: &EventKind) -> String {
+    fn text(&self, kind: &EventKind) -> String {
         use EventKind::*;
         let name = |message: MessageId| self.history.names.message(message);
         let place = |partition, position: Option<crate::vocab::Position>| match (
@@ -205,14 +195,10 @@ impl Telling<'_> {
                 format!("{} {}{}", outcome.word(), name(message), after(place(partition, position), "at"))
             }
             Deliver { message, partition, position, delivery, .. } => {
-                self.deliveries += 1;
                 let number = delivery.map_or(String::new(), |number| format!(", delivery {number}"));
                 format!("receive {}{}{number}", name(message), after(place(partition, position), "from"))
             }
-            Effect { message, .. } => {
-                self.effects += 1;
-                format!("effect of {}", name(message))
-            }
+            Effect { message, .. } => format!("effect of {}", name(message)),
             Settle { message, outcome, .. } => format!("settle {}: {}", name(message), outcome.word()),
             DeadLetter { message, .. } => format!("dead-letter {}", name(message)),
             Rewind { partition, position, .. } => format!("rewind to {}", place(partition, Some(position))),
@@ -222,21 +208,6 @@ impl Telling<'_> {
             Heal { fault } => format!("end of {fault}"),
             Quiescent => "quiescent".to_owned(),
         }
-    }
-}
-
-/// A count as "1st", "2nd", "3rd", "4th".
-struct Ordinal(u32);
-
-impl fmt::Display for Ordinal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ending = match (self.0 % 10, self.0 % 100) {
-            (1, hundred) if hundred != 11 => "st",
-            (2, hundred) if hundred != 12 => "nd",
-            (3, hundred) if hundred != 13 => "rd",
-            _ => "th",
-        };
-        write!(f, "{}{ending}", self.0)
     }
 }
 
@@ -271,9 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_and_spans_are_said_as_people_do() {
-        let told = [1, 2, 3, 4, 11, 12, 13, 21, 22, 111].map(|number| Ordinal(number).to_string());
-        assert_eq!(told, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "111th"]);
+    fn spans_are_said_as_people_do() {
         let spans = [0, 999, 1_500, 3_000_000_000, 3_240_000_000, 59_900_000_000, 7_200_000_000_000];
         let told = spans.map(|span| Duration(span).to_string());
         assert_eq!(told, ["0 ns", "999 ns", "1.5 µs", "3 s", "3.2 s", "59 s", "2 h"]);

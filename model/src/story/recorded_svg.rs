@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::marks::marked;
 use super::markup::escaped;
 use super::recorded::RecordedStory;
 
@@ -32,8 +33,7 @@ impl RecordedStory {
             let y = HEAD + ROW * place + ROW / 2;
             let time = self.time(row);
             let (class, mark) = if row.fault || row.breaks.is_some() { ("fault", "✗") } else { ("own", "●") };
-            let breaks = row.breaks.as_ref().map_or_else(String::new, |breaks| format!(" ◀ {breaks}"));
-            let text = escaped(&format!("{}{breaks}", row.text));
+            let text = escaped(&marked(&row.text, row.breaks.as_ref()));
             let _ = write!(out, "<g><title>line {}, at {}", row.line, row.at);
             if let Some(attributes) = &row.attributes {
                 let _ = write!(out, "\n{}", escaped(attributes));

@@ -2,8 +2,9 @@
 
 use textwrap::core::display_width;
 
+use super::marks::marked;
 use super::recorded::{RecordedRow, RecordedStory};
-use super::text::{Ink, WIDTH_MIN};
+use super::text::{Ink, WIDTH_MIN, never_text};
 
 /// The most columns between two lifelines.
 const GAP_MAX: usize = 32;
@@ -25,9 +26,7 @@ impl RecordedStory {
             out += &format!("... and {} more steps\n", self.left_out);
         }
         if let Some(never) = &self.never {
-            let lines =
-                textwrap::wrap(never, textwrap::Options::new(width).initial_indent("✗ ").subsequent_indent("  "));
-            lines.iter().for_each(|line| out += &format!("{}\n", ink.bad(line)));
+            out += &never_text(never, ink, width);
         }
         out
     }
@@ -91,8 +90,7 @@ impl Page<'_> {
             Some(_) => String::new(),
             None => format!("{}: ", self.story.lanes[row.lane]),
         };
-        let breaks = row.breaks.as_ref().map_or_else(String::new, |breaks| format!(" ◀ {breaks}"));
-        let told = format!("{mark} {whose}{}{breaks}", row.text);
+        let told = format!("{mark} {whose}{}", marked(&row.text, row.breaks.as_ref()));
         let column = self.gap.map_or(0, |gap| gap * row.lane);
         let room = self.width.saturating_sub(indent + column).max(8);
         let lines = textwrap::wrap(&told, textwrap::Options::new(room).subsequent_indent("  "));

@@ -2,7 +2,7 @@
 
 use textwrap::core::display_width;
 
-use super::{Lane, Row};
+use super::{Lane, Row, Story};
 
 /// The use of colour in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,20 +52,27 @@ const LAST_LANE: usize = 22;
 /// The narrowest width: what is asked to be narrower is as wide as this.
 pub const WIDTH_MIN: usize = 40;
 
-/// The story as text: a line with the parties' names, then the rows with their numbers. No line is wider than `width`
-/// columns, or than [`WIDTH_MIN`]: lifelines come closer, and what is longer than its lane goes on below.
-pub fn text(rows: &[Row], ink: Ink, width: usize) -> String {
-    let lanes = Lanes::within(width);
-    lanes.titles(ink) + &lanes.rows(0, rows, ink)
+impl Story {
+    /// The story as text: a line with the parties' names, then the rows with their numbers, then what never comes. No line is
+    /// wider than `width` columns, or than [`WIDTH_MIN`]: lifelines come closer, and what is longer than its lane goes on
+    /// below.
+    pub fn text(&self, ink: Ink, width: usize) -> String {
+        let lanes = Lanes::within(width);
+        let (stem, repeated) = self.rows.split_at(self.endless.unwrap_or(self.rows.len()));
+        let mut out = lanes.titles(ink) + &lanes.rows(0, stem, ink);
+        if self.endless.is_some() {
+            let loops = if repeated.is_empty() { "end: nothing more happens" } else { "loop: for ever from here on" };
+            out += &format!("{}\n{}", ink.bad(loops), lanes.rows(stem.len(), repeated, ink));
+        }
+        self.never.iter().for_each(|never| out += &never_text(never, ink, lanes.width));
+        out
+    }
 }
 
-/// The story of a run that does not end. The rows from `cycle` on are repeated; if there are none, nothing more
-/// happens.
-pub fn endless_text(rows: &[Row], cycle: usize, ink: Ink, width: usize) -> String {
-    let lanes = Lanes::within(width);
-    let (stem, repeated) = rows.split_at(cycle);
-    let loops = if repeated.is_empty() { "end: nothing more happens" } else { "loop: for ever from here on" };
-    format!("{}{}\n{}", text(stem, ink, width), ink.bad(loops), lanes.rows(cycle, repeated, ink))
+/// The last lines of a story that lacks something.
+pub(super) fn never_text(never: &str, ink: Ink, width: usize) -> String {
+    let options = textwrap::Options::new(width).initial_indent("✗ ").subsequent_indent("  ");
+    textwrap::wrap(never, options).iter().map(|line| format!("{}\n", ink.bad(line))).collect()
 }
 
 /// Where the lifelines stand.
@@ -127,16 +134,30 @@ impl Lanes {
         Lane::ALL.into_iter().for_each(|lane| line[self.column(lane)] = '│');
         let before: String = line[..start].iter().collect();
         let after: String = line.iter().skip(start + display_width(&drawn)).collect();
-        let drawn = if row.fault { ink.bad(&drawn) } else { drawn };
+        let drawn = if row.is_bad() { ink.bad(&drawn) } else { drawn };
         format!("{before}{drawn}{after}").trim_end().to_owned()
     }
 
     /// The lines of what a party does by itself: text beside its lifeline.
     fn local(self, row: &Row) -> Vec<(usize, String)> {
-        let first = if row.fault { "✗ " } else { "● " };
+        let first = if row.is_bad() { "✗ " } else { "● " };
         let options = textwrap::Options::new(self.room(row.from)).initial_indent(first).subsequent_indent("│ ");
-        let lines = textwrap::wrap(&row.text, options);
-        lines.into_iter().map(|line| (self.column(row.from), line.into_owned())).collect()
+        let whole = textwrap::wrap(&row.told(), &options).iter().map(|line| line.to_string()).collect::<Vec<_>>();
+        let at = |line| (self.column(row.from), line);
+        if whole.len() == 1 {
+            return whole.into_iter().map(at).collect();
+        }
+        let text = textwrap::wrap(&row.text, options);
+        let mut lines: Vec<(usize, String)> = text.into_iter().map(|line| at(line.into_owned())).collect();
+        lines.extend(self.mark(row, row.from));
+        lines
+    }
+
+    /// The lines of what a row breaks, below the row and beside the lifeline of this lane.
+    fn mark(self, row: &Row, lane: Lane) -> Vec<(usize, String)> {
+        let Some(mark) = &row.breaks else { return Vec::new() };
+        let options = textwrap::Options::new(self.room(lane)).initial_indent("│ ◀ ").subsequent_indent("│   ");
+        textwrap::wrap(mark, options).into_iter().map(|line| (self.column(lane), line.into_owned())).collect()
     }
 
     /// The lines of what a party sends: an arrow to the other lifeline with its text on it, or with the end of a text
@@ -159,7 +180,9 @@ impl Lanes {
             };
             (start, drawn)
         };
-        words.iter().enumerate().map(line).collect()
+        let mut lines: Vec<(usize, String)> = words.iter().enumerate().map(line).collect();
+        lines.extend(self.mark(row, if from < to { row.from } else { row.to }));
+        lines
     }
 }
 
@@ -169,16 +192,21 @@ mod tests {
     use expect_test::{Expect, expect};
 
     fn check(width: usize, expected: Expect) {
-        let row = |from, to, text: &str, fault| Row { from, to, text: text.to_owned(), fault };
+        let row = |from, to, text: &str, fault| Row { fault, ..Row::new(from, to, text) };
+        let delivers = || row(Lane::Broker, Lane::InventoryService, "deliver 10 (position 10)", false);
+        let reserves = || row(Lane::InventoryService, Lane::InventoryService, "reserves stock for 10", false);
         let rows = [
             row(Lane::OrderService, Lane::OrderService, "submits order 1", false),
             row(Lane::OrderService, Lane::Broker, "publish 1", false),
             row(Lane::Broker, Lane::Broker, "crashes, loses the last record of its log, and restarts", true),
             row(Lane::Broker, Lane::OrderService, "ack 1", false),
-            row(Lane::Broker, Lane::InventoryService, "deliver 10 (position 10)", false),
-            row(Lane::InventoryService, Lane::InventoryService, "reserves stock for 10", false),
+            delivers(),
+            reserves(),
+            Row { breaks: Some("2nd effect".to_owned()), ..reserves() },
+            Row { breaks: Some("breaks lease-exclusive".to_owned()), ..delivers() },
         ];
-        let told = text(&rows, Ink::Plain, width);
+        let never = vec!["message 2 is never delivered".to_owned()];
+        let told = Story { rows: rows.into(), endless: None, never }.text(Ink::Plain, width);
         assert!(told.lines().all(|line| display_width(line) <= width.max(WIDTH_MIN)), "{told}");
         // The first line has no indentation, so that the others' is compared.
         expected.assert_eq(&format!("story:\n{told}"));
@@ -198,6 +226,10 @@ mod tests {
                   4 │◀─────────────── ack 1 ────────────────┤                                       │
                   5 │                                       ├────── deliver 10 (position 10) ──────▶│
                   6 │                                       │                                       ● reserves stock for 10
+                  7 │                                       │                                       ✗ reserves stock for 10 ◀ 2nd effect
+                  8 │                                       ├────── deliver 10 (position 10) ──────▶│
+                    │                                       │ ◀ breaks lease-exclusive              │
+                ✗ message 2 is never delivered
             "#]],
         );
     }
@@ -207,19 +239,26 @@ mod tests {
         check(
             80,
             expect![[r#"
-            story:
-                order service              broker                     inventory service
-              1 ● submits order 1          │                          │
-              2 ├─────── publish 1 ───────▶│                          │
-              3 │                          ✗ crashes, loses the last  │
-                │                          │ record of its log, and   │
-                │                          │ restarts                 │
-              4 │◀───────── ack 1 ─────────┤                          │
-              5 │                          │  deliver 10 (position    │
-                │                          ├────────── 10) ──────────▶│
-              6 │                          │                          ● reserves stock for
-                │                          │                          │ 10
-        "#]],
+                story:
+                    order service              broker                     inventory service
+                  1 ● submits order 1          │                          │
+                  2 ├─────── publish 1 ───────▶│                          │
+                  3 │                          ✗ crashes, loses the last  │
+                    │                          │ record of its log, and   │
+                    │                          │ restarts                 │
+                  4 │◀───────── ack 1 ─────────┤                          │
+                  5 │                          │  deliver 10 (position    │
+                    │                          ├────────── 10) ──────────▶│
+                  6 │                          │                          ● reserves stock for
+                    │                          │                          │ 10
+                  7 │                          │                          ✗ reserves stock for
+                    │                          │                          │ 10
+                    │                          │                          │ ◀ 2nd effect
+                  8 │                          │  deliver 10 (position    │
+                    │                          ├────────── 10) ──────────▶│
+                    │                          │ ◀ breaks lease-exclusive │
+                ✗ message 2 is never delivered
+            "#]],
         );
     }
 
@@ -228,29 +267,43 @@ mod tests {
         check(
             10,
             expect![[r#"
-            story:
-                order       broker      inventory
-                service                 service
-              1 ● submits   │           │
-                │ order 1   │           │
-              2 │ publish   │           │
-                ├─── 1 ────▶│           │
-              3 │           ✗ crashes,  │
-                │           │ loses the │
-                │           │ last      │
-                │           │ record of │
-                │           │ its log,  │
-                │           │ and       │
-                │           │ restarts  │
-              4 │◀─ ack 1 ──┤           │
-              5 │           │ deliver   │
-                │           │    10     │
-                │           │ (positio  │
-                │           ├─ n 10) ──▶│
-              6 │           │           ● reserves
-                │           │           │ stock for
-                │           │           │ 10
-        "#]],
+                story:
+                    order       broker      inventory
+                    service                 service
+                  1 ● submits   │           │
+                    │ order 1   │           │
+                  2 │ publish   │           │
+                    ├─── 1 ────▶│           │
+                  3 │           ✗ crashes,  │
+                    │           │ loses the │
+                    │           │ last      │
+                    │           │ record of │
+                    │           │ its log,  │
+                    │           │ and       │
+                    │           │ restarts  │
+                  4 │◀─ ack 1 ──┤           │
+                  5 │           │ deliver   │
+                    │           │    10     │
+                    │           │ (positio  │
+                    │           ├─ n 10) ──▶│
+                  6 │           │           ● reserves
+                    │           │           │ stock for
+                    │           │           │ 10
+                  7 │           │           ✗ reserves
+                    │           │           │ stock for
+                    │           │           │ 10
+                    │           │           │ ◀ 2nd
+                    │           │           │   effect
+                  8 │           │ deliver   │
+                    │           │    10     │
+                    │           │ (positio  │
+                    │           ├─ n 10) ──▶│
+                    │           │ ◀ breaks  │
+                    │           │   lease-  │
+                    │           │   exclusi │
+                    │           │   ve      │
+                ✗ message 2 is never delivered
+            "#]],
         );
     }
 

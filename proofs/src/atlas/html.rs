@@ -5,7 +5,7 @@ use std::fmt::Write;
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::presets;
 use delivery_model::semantics::PropertyId;
-use delivery_model::story::{escaped, svg_endless};
+use delivery_model::story::{self, escaped};
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
@@ -74,7 +74,8 @@ fn dead_letters(out: &mut String, place: &Place, diagrams: &mut usize) {
     let pays = if page.rules(page.pipeline.level).dead_letters { "pays the debt" } else { "is a loss" };
     let _ = writeln!(out, "<h3>dead-letters messages <small>(a dead letter {pays})</small></h3>");
     for (faults, story) in &page.dead_letters {
-        details(out, (&place.dead_letter(*faults), page), *faults, story, diagrams);
+        let told = page.told(*faults, story, None);
+        details(out, (&place.dead_letter(*faults), &told), *faults, story, diagrams);
     }
 }
 
@@ -124,24 +125,31 @@ fn promise(out: &mut String, place: &Place, level: Level, property: PropertyId, 
         let _ = writeln!(out, "<p>unknown under {faults}</p>");
     });
     for broken in breaks {
-        details(out, (&place.story(broken), page), broken.faults, &broken.story, diagrams);
+        let told = page.told(broken.faults, &broken.story, Some((level, property)));
+        details(out, (&place.story(broken), &told), broken.faults, &broken.story, diagrams);
     }
 }
 
 /// A story that unfolds, under the faults that it needs.
-fn details(out: &mut String, (anchor, page): (&str, &Page), faults: FaultSet, story: &Story, diagrams: &mut usize) {
+fn details(
+    out: &mut String,
+    (anchor, told): (&str, &story::Story),
+    faults: FaultSet,
+    story: &Story,
+    diagrams: &mut usize,
+) {
     *diagrams += 1;
     let words: Vec<&str> = faults.iter().map(|fault| fault.word()).collect();
     let _ = writeln!(
         out,
         "<details id=\"{anchor}\" data-faults=\"{}\"><summary>{faults} <small>({story})</small></summary>\n<div class=\"scroll\">{}</div></details>",
         words.join(" "),
-        diagram(page, faults, story, *diagrams)
+        diagram(told, *diagrams)
     );
 }
 
 /// The diagram of a story. Its ids get a number, because a file has many diagrams.
-fn diagram(page: &Page, faults: FaultSet, story: &Story, number: usize) -> String {
-    let drawn = svg_endless(&page.rows(faults, story), story.steps.len());
+fn diagram(story: &story::Story, number: usize) -> String {
+    let drawn = story.svg();
     drawn.replace("id='head'", &format!("id='head-{number}'")).replace("url(#head)", &format!("url(#head-{number})"))
 }

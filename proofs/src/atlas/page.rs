@@ -6,7 +6,7 @@ use delivery_model::pipeline::{Level, Pipeline, Semantics};
 use delivery_model::semantics::{Doubt, PropertyId, Rules, Verdict, Verdicts};
 use delivery_model::spec::Spec;
 use delivery_model::spec::bounds::{self, BoundCut};
-use delivery_model::story::{Row, story};
+use delivery_model::story::{self, Asked, End};
 
 use super::faults::FaultSet;
 use super::scope::Scope;
@@ -138,11 +138,19 @@ impl Page {
         self.breaks.iter().filter(move |it| it.level == level && it.property == property)
     }
 
-    /// The story under these faults, as rows of a sequence diagram.
-    pub fn rows(&self, faults: FaultSet, run: &Story) -> Vec<Row> {
+    /// The run under these faults as a story, which marks how it breaks this promise.
+    pub fn told(&self, faults: FaultSet, run: &Story, promise: Option<Promise>) -> story::Story {
         let pipeline = Pipeline { faults: faults.budget(), ..self.pipeline.clone() };
         let spec = Spec::new(&pipeline, run.messages).expect("the story was found with as many messages");
-        story(&spec, &[&*run.steps, &*run.cycle].concat())
+        let path = [&*run.steps, &*run.cycle].concat();
+        let end = if run.cycle.is_empty() { End::Last } else { End::Loop };
+        let mut breaks = Vec::new();
+        if let Some((level, property)) = promise {
+            breaks = Asked::new(&pipeline, self.rules(level), property.into()).breaks(&spec, &path, end);
+            breaks.truncate(1);
+        }
+        let told = story::Story::of(&spec, &path).marked(&breaks);
+        if run.cycle.is_empty() { told } else { told.endless(run.steps.len()) }
     }
 
     /// Whether no bound was met, so that every verdict covers all runs within the bounds.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use delivery_model::pipeline::{Level, Semantics};
 use delivery_model::semantics::{PropertyId, Verdict};
-use delivery_model::story::{Ink, endless_text, text};
+use delivery_model::story::Ink;
 use delivery_model::vocab::Fault;
 
 use super::faults::FaultSet;
@@ -168,7 +168,7 @@ fn listed(sets: &[FaultSet], bounds_met: &[FaultSet]) -> String {
 pub fn stories(page: &Page, ink: Ink, width: usize) -> String {
     let dead = |(faults, story): &(FaultSet, Story)| {
         let title = format!("{}: dead-letters a message under {faults}", page.pipeline.name);
-        format!("\n{} ({story})\n\n{}", ink.strong(&title), story_of(page, *faults, story, ink, width))
+        format!("\n{} ({story})\n\n{}", ink.strong(&title), page.told(*faults, story, None).text(ink, width))
     };
     let broken = page.breaks.iter().map(|broken| story_of_break(page, broken, ink, width));
     broken.chain(page.dead_letters.iter().map(dead)).collect()
@@ -177,14 +177,8 @@ pub fn stories(page: &Page, ink: Ink, width: usize) -> String {
 fn story_of_break(page: &Page, broken: &Break, ink: Ink, width: usize) -> String {
     let Break { level, property, faults, story: run } = broken;
     let title = format!("{}: {} {} under {faults}", page.pipeline.name, harm(*property), counted(*level));
-    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), story_of(page, *faults, run, ink, width))
-}
-
-fn story_of(page: &Page, faults: FaultSet, story: &Story, ink: Ink, width: usize) -> String {
-    match story.cycle.is_empty() {
-        true => text(&page.rows(faults, story), ink, width),
-        false => endless_text(&page.rows(faults, story), story.steps.len(), ink, width),
-    }
+    let told = page.told(*faults, run, Some((*level, *property)));
+    format!("\n{} ({property}, {run})\n\n{}", ink.strong(&title), told.text(ink, width))
 }
 
 /// The words in lines of at most `width` columns after a label. Later lines are indented.

@@ -12,7 +12,8 @@ use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::{Bounds, Broken, Verified, Watcher, verify};
 use serde_json::{Value, json};
 
-use super::{Outcome, Pipelines, load, output, render, report, terminal};
+use super::render::{self, Broke, Run};
+use super::{Outcome, Pipelines, load, output, report, terminal};
 
 const MESSAGES: u32 = 2;
 const SCHEDULES: u32 = 5_000;
@@ -191,7 +192,7 @@ fn set_aside(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> Option<Strin
         ink.unsure("messages may end as dead letters"),
         report::count(u64::from(*messages), "message"),
         report::count(steps.len() as u64, "step"),
-        render::steps(pipeline, *messages, steps, ink)
+        Run { pipeline, messages: *messages, stem: steps, cycle: &[], broken: Broke::Nothing }.told(ink)
     ))
 }
 
@@ -284,8 +285,13 @@ fn of_model(pipeline: &Pipeline, violation: &Violation, looked_at: u32, ink: Ink
         if *is_shortest { "the shortest story" } else { "a story" },
         report::count(u64::from(*messages), "message"),
         report::count(steps.len() as u64, "step"),
-        render::run(pipeline, *messages, steps, cycle, ink)
+        of_violation(pipeline, violation).told(ink)
     )
+}
+
+fn of_violation<'a>(pipeline: &'a Pipeline, violation: &'a Violation) -> Run<'a> {
+    let Violation { property, message, messages, steps, cycle, .. } = violation;
+    Run { pipeline, messages: *messages, stem: steps, cycle, broken: Broke::One(*property, *message) }
 }
 
 /// A run that does not end. It is shown also if the pipeline promises nothing, because a party then waits without end. A run
@@ -307,7 +313,7 @@ fn of_cores(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
         "\n{} in the simulation only, with {}:\n{}",
         render::broken(broken.property, broken.message, ink),
         report::count(messages.into(), "message"),
-        render::broken_run(pipeline, broken, ink)
+        Run::of_cores(pipeline, broken).told(ink)
     )
 }
 
@@ -317,19 +323,13 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
         .violations
         .iter()
         .map(|it| {
-            let mut told = render::violation(it.property, it.message, &it.steps, &it.cycle);
+            let mut told = of_violation(pipeline, it).json(it.property, it.message);
             it.needs.into_iter().for_each(|setting| told["needs"] = setting.into());
             told
         })
         .collect();
-    let of_cores: Vec<Value> = verified
-        .broken
-        .iter()
-        .map(|it| {
-            let (steps, cycle) = it.run();
-            render::violation(it.property, it.message, steps, cycle)
-        })
-        .collect();
+    let of_cores: Vec<Value> =
+        verified.broken.iter().map(|it| Run::of_cores(pipeline, it).json(it.property, it.message)).collect();
     let disagreements: Vec<String> = verified.disagreements().iter().map(ToString::to_string).collect();
     json!({
         "pipeline": pipeline.name,

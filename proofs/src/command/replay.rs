@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             let history = in_model(&schedule, &steps).with_context(named)?;
             let (stem, cycle) = steps.split_at(loop_of(&schedule, &steps));
             let endless = !cycle.is_empty() && closes(&schedule, stem, cycle).with_context(named)?;
-            (history, render::run(&schedule.pipeline, schedule.messages, stem, cycle, ink), endless)
+            (history, run_of(&schedule, stem, cycle).told(ink), endless)
         }
         World::Real => return really(&schedule, arguments, &interrupt).with_context(named),
     };
@@ -145,6 +145,12 @@ fn in_model(schedule: &Schedule, steps: &[Step]) -> Result<History, story::NoSto
     Ok(history)
 }
 
+/// The run, with everything marked that it breaks.
+fn run_of<'a>(schedule: &'a Schedule, stem: &'a [Step], cycle: &'a [Step]) -> render::Run<'a> {
+    let Schedule { pipeline, messages, .. } = schedule;
+    render::Run { pipeline, messages: *messages, stem, cycle, broken: render::Broke::Each }
+}
+
 fn title(schedule: &Schedule, world: World, ink: Ink) -> String {
     let world = match world {
         World::Model => "in the model",
@@ -163,7 +169,7 @@ fn told(schedule: &Schedule, run: &Run, ink: Ink) -> String {
         Ending::Rest | Ending::Cut => run.steps.len(),
     };
     let (stem, cycle) = run.steps.split_at(loops);
-    let mut out = render::run(&schedule.pipeline, schedule.messages, stem, cycle, ink);
+    let mut out = run_of(schedule, stem, cycle).told(ink);
     for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
         if fired.is_none() {
             out += &format!("did not strike, as its point was not reached: {planned}\n");

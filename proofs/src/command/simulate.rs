@@ -125,7 +125,7 @@ fn counterexample(found: &Counterexample, ink: Ink) -> String {
         found.run,
         report::count(found.faults_found as u64, "fault"),
         found.schedule.faults.len(),
-        render::broken_run(&found.schedule.pipeline, &broken, ink)
+        render::Run::of_cores(&found.schedule.pipeline, &broken).told(ink)
     )
 }
 
@@ -133,8 +133,7 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
     let violation = |found: &Counterexample| {
         let run = replayed(&found.schedule, Mutant::None).expect("the campaign ran it before");
         let broken = shown(found.property, &found.schedule, &run);
-        let (steps, cycle) = broken.run();
-        let mut told = render::violation(found.property, broken.message, steps, cycle);
+        let mut told = render::Run::of_cores(&found.schedule.pipeline, &broken).json(found.property, broken.message);
         told["run"] = found.run.into();
         told
     };

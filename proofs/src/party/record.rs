@@ -45,23 +45,23 @@ impl Record {
 
     /// A party does something by itself.
     pub(super) fn does(&mut self, lane: Lane, text: impl Into<String>) {
-        self.push(Row { from: lane, to: lane, text: text.into(), fault: false });
+        self.push(Row::new(lane, lane, text));
     }
 
     /// A party sends something to another.
     pub(super) fn sends(&mut self, from: Lane, to: Lane, text: impl Into<String>) {
-        self.push(Row { from, to, text: text.into(), fault: false });
+        self.push(Row::new(from, to, text));
     }
 
     /// A fault strikes.
     pub(super) fn fault(&mut self, fault: Fault, lane: Lane, text: impl Into<String>) {
-        self.push(Row { from: lane, to: lane, text: text.into(), fault: true });
+        self.push(Row::fault(lane, text));
         self.event(FAULTS, EventKind::Fault { fault });
     }
 
     /// Adds the row of a deadline that has passed. It is part of the story only if something follows it.
     pub(super) fn wakes(&mut self, lane: Lane, text: String) {
-        self.wake = Some(Row { from: lane, to: lane, text, fault: false });
+        self.wake = Some(Row::new(lane, lane, text));
     }
 
     fn push(&mut self, row: Row) {

@@ -7,7 +7,7 @@ use delivery_model::history::History;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, PlannedFault, Schedule};
 use delivery_model::semantics::{PropertyId, PropertySet, Question, judge};
-use delivery_model::story::{Ink, Row, text};
+use delivery_model::story::{Ink, Row, Story};
 use delivery_model::vocab::{Event, EventKind, Fault, MessageId};
 use proptest::strategy::{Strategy, ValueTree};
 use rand_chacha::ChaCha8Rng;
@@ -132,7 +132,7 @@ impl fmt::Display for Failure {
         let none = if faults.is_empty() { ", without any fault" } else { ":" };
         writeln!(f, "with {} message{plural}{none}", self.schedule.messages)?;
         faults.iter().try_for_each(|planned| writeln!(f, "  {planned}"))?;
-        f.write_str(&text(&self.story, Ink::Plain, WIDTH))
+        f.write_str(&Story { rows: self.story.clone(), ..Story::default() }.text(Ink::Plain, WIDTH))
     }
 }
 

@@ -160,6 +160,40 @@ fn one_weakened_setting_breaks_the_promise_in_every_world() {
             assert_eq!(replayed.code, 1, "{what}, {world}: {}{}", replayed.out, replayed.err);
             let breach = format!("{}, broken for message 1: ", weakened.breaks);
             assert!(replayed.out.contains(&breach), "{what}, {world}: {}", replayed.out);
+            for (told, where_from) in [(&ended.out, "check"), (&replayed.out, world)] {
+                assert_eq!(marks(told, weakened.breaks), 1, "{what}, {where_from}: {told}");
+            }
+        }
+    }
+}
+
+/// How many lines mark this property as broken, or tell its loss.
+fn marks(told: &str, property: &str) -> usize {
+    let marks: &[&str] = match property {
+        "no-duplicate-effect" => &["◀ 2nd effect"],
+        _ => &["✗ message 1 is never delivered", "✗ message 1 has no effect"],
+    };
+    told.lines().filter(|line| marks.iter().any(|mark| line.contains(mark))).count()
+}
+
+#[test]
+fn the_step_that_breaks_and_what_never_comes_stand_in_the_json() {
+    let here = place(&[("no-inbox.toml", "name = \"no-inbox\"\n[consumer]\nremembers = \"nothing\"\n")]);
+    for (pipeline, world) in [("no-inbox.toml", "model"), ("no-inbox.toml", "simulation"), ("nats-core", "model")] {
+        let ended = delivery_in(here.path(), &["check", pipeline, "--json", "--schedules", "200"]);
+        let told: Value = serde_json::from_str(&ended.out).expect("it is JSON");
+        let violations = told["worlds"][world]["violations"].as_array().expect("a list");
+        assert!(!violations.is_empty());
+        for it in violations {
+            let (property, breaks, never) = (it["property"].as_str().unwrap(), &it["breaks"], &it["never"]);
+            match property.ends_with("-not-lost") {
+                true => assert!(breaks.is_null() && never == "message 1 is never delivered", "{it}"),
+                false => assert!(never.is_null() && breaks.is_u64(), "{it}"),
+            }
+            if property == "no-duplicate-effect" {
+                let step = &it["steps"][breaks.as_u64().unwrap() as usize];
+                assert_eq!(step["step"], "handle", "{it}");
+            }
         }
     }
 }
