@@ -61,35 +61,50 @@ fn check(pipeline: &Pipeline, property: PropertyId, lines: usize, expected: Expe
 
 #[test]
 fn the_second_effect_is_marked() {
-    check(&no_inbox(), PropertyId::NoDuplicateEffect, 4, expect![[r#"
+    check(
+        &no_inbox(),
+        PropertyId::NoDuplicateEffect,
+        4,
+        expect![[r#"
         ...
          10 │                          ├ deliver 1 (position 0) ─▶│
          11 │                          │                          ● receives 1
          12 │                          │                          ✗ reserves stock for 1
             │                          │                          │ ◀ 2nd effect
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_loss_ends_with_what_never_comes() {
-    check(&forgetful(), PropertyId::SubmittedNotLost, 3, expect![[r#"
+    check(
+        &forgetful(),
+        PropertyId::SubmittedNotLost,
+        3,
+        expect![[r#"
         ...
           4 ● learns: acked 1          │                          │
           5 │                          ✗ crashes and restarts     │
         ✗ message 1 is never delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_message_that_fails_for_ever_has_no_effect() {
-    check(&pipeline(&[Fault::Poison], |_| {}), PropertyId::SubmittedNotLost, 5, expect![[r#"
+    check(
+        &pipeline(&[Fault::Poison], |_| {}),
+        PropertyId::SubmittedNotLost,
+        5,
+        expect![[r#"
         ...
         loop: for ever from here on
           9 │                          ├ deliver 1 (position 0) ─▶│
          10 │                          │                          ● receives 1
          11 │                          │                          ● fails to handle 1
         ✗ message 1 has no effect
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
