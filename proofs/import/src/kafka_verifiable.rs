@@ -70,22 +70,23 @@ type Place = (Arc<str>, u64, u64);
 /// Imports the files of producers and consumers as one history.
 pub(crate) fn import(inputs: &[Input], options: &Options) -> Result<Imported, ImportError> {
     let mut report = ImportReport::new(Format::KafkaVerifiable, "lines");
-    let mut clients = Clients { group: options.group.as_deref().unwrap_or("consumers").into(), ..Clients::default() };
+    let groups = groups(inputs, options)?;
+    let mut clients = Clients::default();
     // Producers first: they know which message is at which place, whatever the order of the files.
     let mut lines = Vec::new();
-    for input in inputs {
+    for (input, group) in inputs.iter().zip(groups) {
+        let client = Client { process: input.stem().into(), group };
         for line in json_lines::read(input) {
             let (number, line) = line?;
             report.read += 1;
-            let client: Arc<str> = input.stem().into();
-            let is_produced = clients.produced(&line, &client).map_err(|flaw| flaw.at(&input.name, number))?;
+            let is_produced = clients.produced(&line, &client.process).map_err(|flaw| flaw.at(&input.name, number))?;
             if !is_produced {
-                lines.push((input, number, line, client));
+                lines.push((input, number, line, client.clone()));
             }
         }
     }
     let verbose = lines.iter().filter(|(_, _, line, _)| line.name() == Some("record_data"));
-    let verbose: HashSet<&Arc<str>> = verbose.map(|(_, _, _, client)| client).collect();
+    let verbose: HashSet<&Client> = verbose.map(|(_, _, _, client)| client).collect();
     for (input, number, line, client) in &lines {
         clients
             .consumed(line, client, verbose.contains(client), &mut report)
@@ -102,16 +103,44 @@ pub(crate) fn import(inputs: &[Input], options: &Options) -> Result<Imported, Im
     Ok(Imported { history, report })
 }
 
+/// The group of each file: the one that is named for it, else the one for all.
+fn groups(inputs: &[Input], options: &Options) -> Result<Vec<Arc<str>>, ImportError> {
+    let strange = options.groups.iter().find(|(file, _)| !inputs.iter().any(|input| input.is_called(file)));
+    if let Some((file, group)) = strange {
+        let names: Vec<&str> = inputs.iter().map(|input| &*input.name).collect();
+        let flaw =
+            Flaw::new(format!("no such file, for the group {}", quoted(group)), format!("one of {}", names.join(", ")));
+        return Err(flaw.of(file));
+    }
+    for input in inputs {
+        let mut own = options.groups.iter().filter(|(file, _)| input.is_called(file)).map(|(_, group)| group);
+        if let (Some(first), Some(second)) = (own.next(), own.next()) {
+            let flaw =
+                Flaw::new(format!("the groups {} and {}", quoted(first), quoted(second)), "one group of each file");
+            return Err(flaw.of(&input.name));
+        }
+    }
+    let of_all = options.group.as_deref().unwrap_or("consumers");
+    let own = |input: &Input| options.groups.iter().find(|(file, _)| input.is_called(file)).map(|(_, group)| &**group);
+    Ok(inputs.iter().map(|input| own(input).unwrap_or(of_all).into()).collect())
+}
+
+/// A process, and its group if it consumes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Client {
+    process: Arc<str>,
+    group: Arc<str>,
+}
+
 #[derive(Default)]
 struct Clients {
-    group: Arc<str>,
     rows: Vec<Row>,
     /// What is at each place, as the producers know it, and its value.
     at: BTreeMap<Place, (Name, Arc<str>)>,
     /// How often each value was sent.
     sent: HashMap<Arc<str>, u64>,
     /// What each client was given and did not commit yet.
-    open: HashMap<Arc<str>, BTreeMap<Place, Name>>,
+    open: HashMap<Client, BTreeMap<Place, Name>>,
     /// The deliveries that ranges were expanded to.
     expanded: usize,
 }
@@ -156,7 +185,7 @@ impl Clients {
     fn consumed(
         &mut self,
         line: &Line,
-        client: &Arc<str>,
+        client: &Client,
         is_verbose: bool,
         report: &mut ImportReport,
     ) -> Result<(), Flaw> {
@@ -199,13 +228,13 @@ impl Clients {
         }
     }
 
-    fn deliver(&mut self, at: At, client: &Arc<str>, place: Place, message: Name) {
-        let row = Row::new(at, Arc::clone(client), What::Deliver).about(message.clone());
-        self.rows.push(Row { group: Some(Arc::clone(&self.group)), ..there(row, &place) });
-        self.open.entry(Arc::clone(client)).or_default().insert(place, message);
+    fn deliver(&mut self, at: At, client: &Client, place: Place, message: Name) {
+        let row = Row::new(at, Arc::clone(&client.process), What::Deliver).about(message.clone());
+        self.rows.push(Row { group: Some(Arc::clone(&client.group)), ..there(row, &place) });
+        self.open.entry(client.clone()).or_default().insert(place, message);
     }
 
-    fn deliver_range(&mut self, at: At, client: &Arc<str>, range: &Line) -> Result<(), Flaw> {
+    fn deliver_range(&mut self, at: At, client: &Client, range: &Line) -> Result<(), Flaw> {
         let (topic, partition): (Arc<str>, u64) = (line_topic(range)?, range.whole("partition")?);
         let place = |offset| (Arc::clone(&topic), partition, offset);
         let (first, last) = (range.whole("minOffset")?, range.whole("maxOffset")?);
@@ -228,7 +257,7 @@ impl Clients {
         Ok(())
     }
 
-    fn settle(&mut self, at: At, client: &Arc<str>, committed: &Line, is_ok: bool) -> Result<(), Flaw> {
+    fn settle(&mut self, at: At, client: &Client, committed: &Line, is_ok: bool) -> Result<(), Flaw> {
         let (topic, partition) = (line_topic(committed)?, committed.whole("partition")?);
         let Some(open) = self.open.get_mut(client) else { return Ok(()) };
         let below = (Arc::clone(&topic), partition, 0)..(topic, partition, committed.whole("offset")?);
@@ -240,8 +269,8 @@ impl Clients {
             let Some(message) = open.get(&place).cloned() else { continue };
             // A commit that failed may have been stored all the same, and a later one covers the message, too.
             let outcome = if is_ok { SettleOutcome::Ok } else { SettleOutcome::Unknown };
-            let row = Row::new(at, Arc::clone(client), What::Settle(outcome)).about(message);
-            self.rows.push(Row { group: Some(Arc::clone(&self.group)), ..there(row, &place) });
+            let row = Row::new(at, Arc::clone(&client.process), What::Settle(outcome)).about(message);
+            self.rows.push(Row { group: Some(Arc::clone(&client.group)), ..there(row, &place) });
             open.remove(&place);
         }
         Ok(())

@@ -86,6 +86,11 @@ impl Input {
         Input { name: name.into(), bytes: bytes.into() }
     }
 
+    /// Whether this is how a user calls it: its name, or the last part of it.
+    pub(crate) fn is_called(&self, file: &str) -> bool {
+        self.name == file || self.name.rsplit(['/', '\\']).next() == Some(file)
+    }
+
     /// The name without folders and without what follows the first dot: what a process is called that has no name.
     pub(crate) fn stem(&self) -> &str {
         let file = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -103,6 +108,8 @@ pub struct Options {
     pub mapping: Option<Mapping>,
     /// The consumer group, where the files name none.
     pub group: Option<String>,
+    /// The consumer groups of single files: the file, by its name or its whole path, and the group.
+    pub groups: Vec<(String, String)>,
     /// How a table differs from what is expected.
     pub table: Table,
 }

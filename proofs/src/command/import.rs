@@ -44,9 +44,9 @@ pub struct Known {
     /// OpenTelemetry: how spans are read (TOML); docs/import/otlp.md has the default
     #[arg(long, value_name = "FILE.toml")]
     mapping: Option<PathBuf>,
-    /// Kafka's verifiable clients: the consumer group, which they do not name [default: consumers]
-    #[arg(long, value_name = "NAME")]
-    group: Option<String>,
+    /// Kafka's verifiable clients: the consumer group, which they do not name, of all files or of one [default: consumers]
+    #[arg(long, value_name = "[FILE=]NAME", value_parser = group)]
+    group: Vec<(Option<String>, String)>,
     /// CSV: the column that is called NAME in the file is the column KEY of a history (at, event, message, ...)
     #[arg(long, value_name = "KEY=NAME", value_parser = pair)]
     column: Vec<(String, String)>,
@@ -64,6 +64,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "two words with = between are expected".to_owned())
 }
 
+/// A group, and the file whose group it is, if it is of one only.
+fn group(text: &str) -> Result<(Option<String>, String), String> {
+    let (file, name) = text.rsplit_once('=').map_or((None, text), |(file, name)| (Some(file.to_owned()), name));
+    match (file.as_deref(), name) {
+        (Some(""), _) | (_, "") => Err("a name, or a file and a name with = between are expected".to_owned()),
+        _ => Ok((file, name.to_owned())),
+    }
+}
+
 impl Known {
     fn options(&self) -> anyhow::Result<Options> {
         let mapping = self.mapping.as_deref().map(|path| {
@@ -73,7 +82,16 @@ impl Known {
         let mapping = mapping.transpose()?;
         let header = (!self.header.is_empty()).then(|| self.header.clone());
         let table = Table { header, columns: self.column.clone(), words: self.word.clone() };
-        Ok(Options { quiescent: self.quiescent, mapping, group: self.group.clone(), table })
+        let of_one = |(file, name): &(Option<String>, String)| Some((file.clone()?, name.clone()));
+        let groups = self.group.iter().filter_map(of_one).collect();
+        let of_all: Vec<&String> = self.group.iter().filter(|(file, _)| file.is_none()).map(|(_, name)| name).collect();
+        if let [first, second, ..] = of_all[..] {
+            bail!(
+                "--group {second}: --group {first} names the group of all files; of one file, write --group FILE={second}"
+            );
+        }
+        let group = of_all.first().map(|&name| name.clone());
+        Ok(Options { quiescent: self.quiescent, mapping, group, groups, table })
     }
 
     /// The format that these words are only for, if it is one.
@@ -84,8 +102,11 @@ impl Known {
 
     /// Fails if something is said that is of no use for a history of this suite's own format.
     fn refuse(&self) -> anyhow::Result<()> {
-        let said =
-            [("--quiescent", self.quiescent), ("--mapping", self.mapping.is_some()), ("--group", self.group.is_some())];
+        let said = [
+            ("--quiescent", self.quiescent),
+            ("--mapping", self.mapping.is_some()),
+            ("--group", !self.group.is_empty()),
+        ];
         match said.into_iter().find(|(_, is_said)| *is_said) {
             Some((flag, _)) => bail!("{flag} is for files of other formats; this is a history of the suite's own"),
             None => Ok(()),

@@ -21,7 +21,7 @@ fn a_record_of_others_is_judged_as_it_is_and_as_its_import() {
     let lost = example("jepsen/kafka-lost.edn");
     let imported = delivery_in(here.path(), &["import", "jepsen", text(&lost), "-o", "history.jsonl"]);
     assert_eq!((imported.code, &*imported.out), (0, ""), "{}", imported.err);
-    assert!(imported.err.contains("jepsen: 8 operations read, 15 events made"), "{}", imported.err);
+    assert!(imported.err.contains("jepsen: 8 operations read, 16 events made"), "{}", imported.err);
     let expected = "acked-not-lost: message orders/2 was acked and is lost";
     for file in [text(&lost), "history.jsonl"] {
         let judged = delivery_in(here.path(), &["judge", file, "--expect", "at-least-once"]);
@@ -62,6 +62,8 @@ fn compressed_files_are_read_wherever_plain_ones_are() {
         encoder.finish().expect("a vector takes it")
     };
     let zstd = |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+    // What pzstd and others put between frames for themselves: a magic number, a length, and so many bytes.
+    let skippable = |kind: u8| [&[kind, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"own"].concat();
     let csv = fs::read(example("csv/lost.csv")).expect("the example is readable");
     // Two members or frames, one after the other, are one file.
     let (front, back) = csv.split_at(csv.len() / 2);
@@ -70,6 +72,7 @@ fn compressed_files_are_read_wherever_plain_ones_are() {
         ("history.jsonl.zst", zstd(native.as_bytes())),
         ("lost.csv.gz", [gzip(front), gzip(back)].concat()),
         ("lost.csv.zst", [zstd(front), zstd(back)].concat()),
+        ("skipping.csv.zst", [skippable(0x50), zstd(front), skippable(0x5f), zstd(back), skippable(0x57)].concat()),
     ] {
         fs::write(here.path().join(name), bytes).expect("the folder is writable");
         let judged = delivery_in(here.path(), &["judge", name]);
@@ -127,4 +130,31 @@ fn files_that_are_all_empty_are_refused_and_one_beside_others_is_not() {
     let producer = example("kafka-verifiable/producer.jsonl");
     let taken = delivery_in(here.path(), &["import", "kafka-verifiable", text(&producer), "empty.jsonl"]);
     assert_eq!(taken.code, 0, "{}", taken.err);
+}
+
+#[test]
+fn a_consumer_can_be_of_a_group_of_its_own() {
+    let (producer, lost) =
+        (example("kafka-verifiable/producer.jsonl"), example("kafka-verifiable/consumer-lost.jsonl"));
+    let import = |groups: &[&str]| {
+        let files = ["import", "kafka-verifiable", text(&producer), text(&lost)];
+        run(&[&files[..], &groups.iter().flat_map(|group| ["--group", group]).collect::<Vec<_>>()].concat())
+    };
+    for (groups, expected) in [
+        (&[][..], r#""group":"consumers""#),
+        (&["mail"], r#""group":"mail""#),
+        (&["mail", "consumer-lost.jsonl=stock"], r#""group":"stock""#),
+    ] {
+        let imported = import(groups);
+        assert!(imported.out.contains(expected), "{groups:?}: {} {}", imported.out, imported.err);
+    }
+    for (groups, expected) in [
+        (&["mail", "stock"][..], "--group stock: --group mail names the group of all files"),
+        (&["other.jsonl=stock"], "other.jsonl: found no such file"),
+        (&["=stock"], "a name, or a file and a name with = between are expected"),
+    ] {
+        let refused = import(groups);
+        assert_eq!(refused.code, 2, "{groups:?}: {}", refused.out);
+        assert!(refused.err.contains(expected), "{groups:?}: {}", refused.err);
+    }
 }
