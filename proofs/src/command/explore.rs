@@ -1,4 +1,7 @@
 //! `delivery explore`: the Stateright Explorer on a pipeline, with a link to each counterexample.
+//!
+//! The page is ours: it names the pipeline and its settings, and numbers the steps of a path as the diagram does. Its script
+//! and its data are Stateright's.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,11 +12,14 @@ use anyhow::{Context, bail};
 use delivery_model::check::graph::{Expects, Progress, Verdict, Walk};
 use delivery_model::check::{Claim, Limits, Protocol, liveness};
 use delivery_model::pipeline::Pipeline;
+use delivery_model::story::escaped;
 use stateright::Model;
 
 use super::address::address;
 use super::{Outcome, load, report, terminal};
 
+/// The Explorer's page, with places for what is the pipeline's.
+const PAGE: &str = include_str!("explorer.html");
 /// The number of times that the Explorer is asked whether it has started.
 const TRIES_MAX: u32 = 100;
 const TRY_EVERY: Duration = Duration::from_millis(100);
@@ -46,6 +52,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         eprintln!("stopped before the Explorer was started");
         return Ok(Outcome::Interrupted);
     }
+    let _served = serve_page(&page(&pipeline, arguments.messages))?;
     // Who follows a printed link meets Stateright, or is refused until it listens.
     drop(reserved);
     terminal::tell(&discoveries);
@@ -65,6 +72,45 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     eprintln!("stopped: the Explorer is closed");
     Ok(Outcome::Interrupted)
+}
+
+/// The page, with the pipeline in it.
+fn page(pipeline: &Pipeline, messages: u32) -> String {
+    let claim = match pipeline.promises {
+        Some(promise) => format!("promises {promise}"),
+        None => "promises nothing".to_owned(),
+    };
+    let claim = format!("{claim} (by {}, for {} messages)", pipeline.level, pipeline.obligation);
+    let parts = [
+        ("{{name}}", pipeline.name.clone()),
+        ("{{claim}}", claim),
+        ("{{messages}}", report::count(messages.into(), "message")),
+        ("{{settings}}", pipeline.to_toml()),
+    ];
+    // From left to right, so that what the user wrote is not searched: it may hold the name of a place.
+    let mut out = String::new();
+    let mut rest = PAGE;
+    while let Some((at, (placeholder, text))) =
+        parts.iter().filter_map(|part| Some((rest.find(part.0)?, part))).min_by_key(|(at, _)| *at)
+    {
+        out += &rest[..at];
+        out += &escaped(text);
+        rest = &rest[at + placeholder.len()..];
+    }
+    out + rest
+}
+
+/// Makes Stateright serve this page: it looks for `ui/index.htm` in the current directory at every request, and takes its
+/// own page only if there is none. So the current directory becomes one that has nothing else; no path is read after this.
+fn serve_page(page: &str) -> anyhow::Result<tempfile::TempDir> {
+    let place = terminal::temporary()?;
+    let write = || {
+        std::fs::create_dir(place.path().join("ui"))?;
+        std::fs::write(place.path().join("ui/index.htm"), page)?;
+        std::env::set_current_dir(place.path())
+    };
+    write().with_context(|| format!("cannot write the Explorer's page below {}", place.path().display()))?;
+    Ok(place)
 }
 
 /// Takes the address until Stateright does, which would panic on a busy one. Port 0 becomes a free port.

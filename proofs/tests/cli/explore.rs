@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use crate::common::{delivery, delivery_in, place};
 /// A time-out for an answer on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Explorer {
+pub struct Explorer {
     child: Child,
     address: SocketAddr,
-    told: Vec<String>,
+    pub told: Vec<String>,
 }
 
 impl Drop for Explorer {
@@ -27,9 +28,13 @@ impl Drop for Explorer {
 
 impl Explorer {
     /// Starts the Explorer on any free port, and reads its first output.
-    fn start(pipeline: &str) -> Explorer {
+    pub fn start(pipeline: &str) -> Explorer {
+        Explorer::start_in(Path::new("."), pipeline)
+    }
+
+    fn start_in(place: &Path, pipeline: &str) -> Explorer {
         let mut command = delivery();
-        command.args(["explore", pipeline, "--listen", "localhost:0"]).stdout(Stdio::piped());
+        command.current_dir(place).args(["explore", pipeline, "--listen", "localhost:0"]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(Result::unwrap);
         let is_last = |line: &String| line.starts_with("eventually hands-off");
@@ -85,13 +90,29 @@ fn a_link_leads_to_a_counterexample_with_its_diagram() {
     assert!(broken.contains("violated"), "{broken}");
     let (page, choices) = link.split_once("/#/steps/").expect("a link into the Explorer");
     assert_eq!(page.trim(), format!("http://{}", explorer.address));
-    assert!(explorer.get("/").contains("<html"));
     // The page asks for the states that follow a path of choices, and the last choice is one of those.
     let (path, last) = choices.trim().rsplit_once('/').expect("more than one choice");
     let states: Value = serde_json::from_str(&explorer.get(&format!("/.states/{path}"))).expect("states as JSON");
     let end = &states[last.parse::<usize>().expect("a number")];
     assert!(end["svg"].as_str().expect("a diagram").contains("inventory service"), "{end}");
     assert!(end["state"].as_str().unwrap().contains("broken so far: no-duplicate-effect"), "{end}");
+}
+
+#[test]
+fn its_page_names_the_pipeline_and_its_settings_wherever_it_is_started() {
+    let toml = "name = \"<orders> {{claim}}\"\npromises = \"exactly-once\"\n[consumer]\nremembers = \"nothing\"\n";
+    let here = place(&[("orders.toml", toml)]);
+    // A user's own folder of this name is not Stateright's business.
+    std::fs::create_dir(here.path().join("ui")).unwrap();
+    std::fs::write(here.path().join("ui/index.htm"), "the user's own page").unwrap();
+    let explorer = Explorer::start_in(here.path(), "orders.toml");
+    let page = explorer.get("/");
+    assert!(page.contains("<h1>&lt;orders&gt; {{claim}}</h1>"), "{page}");
+    assert!(page.contains("promises exactly-once (by effect, for acked messages); 2 messages."), "{page}");
+    let is_told = |line: &str| line.starts_with("remembers ") && line.ends_with("= &quot;nothing&quot;");
+    assert!(page.lines().any(is_told), "{page}");
+    // The script is Stateright's, whatever the page.
+    assert!(explorer.get("/app.js").contains("pathSteps"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The `delivery` command as its users meet it: exit codes, output, errors.
 
+mod browser;
 mod check;
 mod common;
 mod completions;
