@@ -87,6 +87,7 @@ pub mod bits;
 pub mod check;
 pub mod document;
 pub mod history;
+pub mod numbers;
 pub mod party_state;
 pub mod pipeline;
 #[cfg(feature = "toml")]

@@ -17,6 +17,23 @@ pub trait Word: Copy + 'static {
     }
 }
 
+/// The word among these that an unknown one may have meant; none if none is like it.
+///
+/// ```
+/// # use delivery_model::words::closest;
+/// assert_eq!(closest("exactly_once", ["at-most-once", "exactly-once"]), Some("exactly-once"));
+/// assert_eq!(closest("network", ["producer", "broker"]), None);
+/// ```
+pub fn closest<'w>(unknown: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    /// Below that words have little in common.
+    const LIKE: f64 = 0.8;
+    let unknown = unknown.to_lowercase();
+    let likeness = |word: &'w str| (strsim::jaro(&unknown, word), word);
+    let likely = words.into_iter().map(likeness).filter(|(likeness, _)| *likeness >= LIKE);
+    // Of equally likely ones the first.
+    likely.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, word)| word)
+}
+
 /// A word with an explanation for people.
 pub trait Explained: Word {
     /// The meaning, in one sentence or more: the doc comment of the value, which the reference of the formats also

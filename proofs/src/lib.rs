@@ -9,7 +9,6 @@
 //! | [`lockstep`] | the cores beside the model, step by step |
 //! | [`real`] | threads, TCP and disk under planned faults |
 //! | [`mutants`] | seeded bugs, and what catches each |
-//! | [`numbers`] | numbers as people read them |
 //! | [`judgement_page`] | the judgement of a recorded history as an HTML page |
 //! | [`atlas`] | which faults break which preset |
 //!
@@ -94,7 +93,6 @@ pub mod judgement_page;
 pub mod kill_matrix;
 pub mod lockstep;
 pub mod mutants;
-pub mod numbers;
 pub mod party;
 pub mod real;
 pub mod simulation;

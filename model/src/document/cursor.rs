@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::{Location, Mistake, Node, Value};
-use crate::words::Word;
+use crate::numbers::{grouped, whole_number};
+use crate::words::{Word, closest};
 
 /// A value of the tree, with its location.
 #[derive(Clone, Debug)]
@@ -53,7 +54,8 @@ impl<'a> Cursor<'a> {
         for (key, line, node) in entries {
             let place = self.place.child(*line, key);
             if !keys.contains(&key.as_str()) {
-                return Err(Mistake::UnknownKey { place, allowed: keys.join(", ") });
+                let hint = closest(key, keys.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
+                return Err(Mistake::UnknownKey { place, hint, allowed: keys.join(", ") });
             }
             fields.push((key, Cursor { node, place }));
         }
@@ -102,8 +104,8 @@ impl<'a> Cursor<'a> {
             }
             Value::List(items) => Err(Mistake::Unfit {
                 place: self.place.clone(),
-                found: format!("a list of {}", items.len()),
-                allowed: format!("a list of at most {limit} {of}"),
+                found: format!("a list of {}", grouped(items.len() as u64)),
+                allowed: format!("a list of at most {} {of}", grouped(limit as u64)),
             }),
             _ => Err(self.unfit(format!("a list of {of}"))),
         }
@@ -119,12 +121,12 @@ impl<'a> Cursor<'a> {
 
     /// The value as a whole number within this range.
     pub fn number<N: TryFrom<i128> + Into<i128> + Copy>(&self, range: RangeInclusive<N>) -> Result<N, Mistake> {
-        let (low, high) = ((*range.start()).into(), (*range.end()).into());
+        let (low, high): (i128, i128) = ((*range.start()).into(), (*range.end()).into());
         match self.node.value {
             Value::Integer(number) if (low..=high).contains(&number) => N::try_from(number).ok(),
             _ => None,
         }
-        .ok_or_else(|| self.unfit(format!("a whole number from {low} to {high}")))
+        .ok_or_else(|| self.unfit(whole_number(low, high)))
     }
 
     /// The value as `true` or `false`.
@@ -138,10 +140,16 @@ impl<'a> Cursor<'a> {
     /// The value as one of a type's words.
     pub fn word<W: Word>(&self) -> Result<W, Mistake> {
         match &self.node.value {
-            Value::Text(text) => W::from_word(text),
-            _ => None,
+            Value::Text(text) => W::from_word(text).ok_or_else(|| self.unknown_word(text, words_of(W::ALL), W::ALL)),
+            _ => Err(self.unfit(words_of(W::ALL))),
         }
-        .ok_or_else(|| self.unfit(words_of(W::ALL)))
+    }
+
+    /// The error for a word that is none of these.
+    fn unknown_word<W: Word>(&self, text: &str, allowed: String, words: &[W]) -> Mistake {
+        let meant = closest(text, words.iter().map(|word| word.word()));
+        let guess = meant.map_or_else(String::new, |meant| format!(" (did you mean {meant:?}?)"));
+        Mistake::Unfit { place: self.place.clone(), found: format!("{}{guess}", self.node.value), allowed }
     }
 }
 

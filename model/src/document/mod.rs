@@ -50,10 +50,12 @@ impl fmt::Display for Location {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Mistake {
     /// A key that is not allowed here.
-    #[error("{place}: unknown key; allowed here: {allowed}")]
+    #[error("{place}: unknown key{}; allowed here: {allowed}", guessed(hint.as_deref()))]
     UnknownKey {
         /// The location of the key.
         place: Location,
+        /// What may have been meant, if there is a guess.
+        hint: Option<String>,
         /// The keys that are allowed here.
         allowed: String,
     },
@@ -70,9 +72,13 @@ pub enum Mistake {
     Unfit {
         /// The location of the value.
         place: Location,
-        /// The value, shortened.
+        /// The value, shortened, and what may have been meant.
         found: String,
         /// The values that are allowed.
         allowed: String,
     },
+}
+
+fn guessed(hint: Option<&str>) -> String {
+    hint.map_or_else(String::new, |hint| format!(" ({hint})"))
 }

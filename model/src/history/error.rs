@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::{At, LINE_LIMIT, TooManyNames};
+use crate::numbers::grouped;
 use crate::pipeline::PipelineError;
 
 /// The reason why a history could not be read.
@@ -72,7 +73,7 @@ pub enum HistoryError {
         bytes: usize,
     },
     /// A line is longer than [`LINE_LIMIT`].
-    #[error("line {line}: found more than {LINE_LIMIT} bytes; expected at most that many in a line")]
+    #[error("line {line}: found more than {} bytes; expected at most that many in a line", grouped(LINE_LIMIT as u64))]
     TooLong {
         /// The line, counted from 1.
         line: u32,
@@ -86,7 +87,7 @@ pub enum HistoryError {
         too_many: TooManyNames,
     },
     /// There are more lines than a line number can count.
-    #[error("found more than {} lines; expected at most that many in a history", u32::MAX)]
+    #[error("found more than {} lines; expected at most that many in a history", grouped(u32::MAX.into()))]
     TooManyLines,
     /// The input could not be read.
     #[error("line {line}: cannot be read")]

@@ -8,11 +8,12 @@ use thiserror::Error;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::numbers::grouped;
 use crate::vocab::{GroupId, MessageId, PartitionId, PayloadId, ProcessId, TransactionId};
 
 /// A history has more names than ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("more than {limit} different {what}")]
+#[error("more than {} different {what}", grouped(*limit as u64))]
 pub struct TooManyNames {
     /// The kind of names.
     pub what: &'static str,

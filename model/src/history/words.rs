@@ -1,6 +1,7 @@
 //! The words of a history's lines: the events, and the keys of each.
 
 use crate::document::words_of;
+use crate::numbers::whole_number;
 use crate::vocab::Fault;
 use crate::words::words;
 
@@ -112,12 +113,12 @@ impl Key {
                 "a name, not empty, without control characters".to_owned()
             }
             Key::Event => list(&words_of(&EventWord::ALL)),
-            Key::Position => format!("a whole number from 0 to {}", u64::MAX),
+            Key::Position => whole_number(0, u64::MAX),
             Key::Message => {
-                format!("a whole number from 0 to {}, or a name, not empty, without control characters", u64::MAX)
+                format!("{}, or a name, not empty, without control characters", whole_number(0, u64::MAX))
             }
-            Key::Partition => format!("a whole number from 0 to {}, or a text", u64::MAX),
-            Key::Attempt | Key::Delivery => format!("a whole number from 0 to {}", u32::MAX),
+            Key::Partition => format!("{}, or a text", whole_number(0, u64::MAX)),
+            Key::Attempt | Key::Delivery => whole_number(0, u32::MAX),
             Key::Outcome => "a word for the outcome".to_owned(),
             Key::Fault => list(&words_of(&Fault::ALL)),
             Key::Payload => "a text".to_owned(),

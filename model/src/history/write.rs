@@ -9,6 +9,7 @@ use super::line::Line;
 use super::{
     At, EventWord, Extra, FORMAT, Header, History, LINE_LIMIT, Names, PipelineOf, Recorded, Subscribed, VERSION,
 };
+use crate::numbers::grouped;
 use crate::pipeline::{Level, Obligation};
 use crate::vocab::Event;
 
@@ -88,7 +89,8 @@ impl<W: Write> HistoryWriter<W> {
         self.buffer.clear();
         serde_json::to_writer(&mut self.buffer, line)?;
         if self.buffer.len() > LINE_LIMIT {
-            return Err(invalid(format!("a history's line has {} bytes, at most {LINE_LIMIT}", self.buffer.len())));
+            let (found, most) = (grouped(self.buffer.len() as u64), grouped(LINE_LIMIT as u64));
+            return Err(invalid(format!("a history's line has {found} bytes, at most {most}")));
         }
         self.buffer.push(b'\n');
         self.out.write_all(&self.buffer)

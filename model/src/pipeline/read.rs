@@ -12,6 +12,8 @@ use crate::words::Word;
 
 /// The name of a pipeline that has none and stands in no file of its own.
 const UNNAMED: &str = "pipeline";
+/// The key of the cap on all faults of a run.
+const TOTAL: &str = "total";
 
 impl Pipeline {
     /// Loads a pipeline from TOML. `default_name` (the file's stem, say) is its name if the text gives none.
@@ -44,15 +46,16 @@ impl Pipeline {
         let mut pipeline = Pipeline::default();
         let keys: Vec<&str> =
             TOP.iter().map(|setting| setting.key).chain(["producer", "broker", "consumer", "faults"]).collect();
-        let fields = cursor.table(&keys)?;
+        let fields = cursor.table(&keys).map_err(with_section)?;
         for (key, field) in fields.iter() {
             match key {
-                "producer" => read_section(PRODUCER, &mut pipeline.producer, field)?,
-                "broker" => read_section(BROKER, &mut pipeline.broker, field)?,
-                "consumer" => read_section(CONSUMER, &mut pipeline.consumer, field)?,
-                "faults" => pipeline.faults = read_faults(field)?,
-                _ => read_setting(TOP, &mut pipeline, key, field)?,
+                "producer" => read_section(PRODUCER, &mut pipeline.producer, field),
+                "broker" => read_section(BROKER, &mut pipeline.broker, field),
+                "consumer" => read_section(CONSUMER, &mut pipeline.consumer, field),
+                "faults" => read_faults(field).map(|faults| pipeline.faults = faults),
+                _ => read_setting(TOP, &mut pipeline, key, field),
             }
+            .map_err(with_section)?;
         }
         if fields.optional("name").is_none() {
             pipeline.name = settings::default_name(default_name, cursor.place())?;
@@ -71,6 +74,29 @@ impl<'de> Deserialize<'de> for Pipeline {
     }
 }
 
+/// The same mistake, and where the key belongs, if it is one of another section.
+fn with_section(mistake: Mistake) -> Mistake {
+    let Mistake::UnknownKey { place, hint, allowed } = mistake else { return mistake };
+    let key = place.key.rsplit('.').next().unwrap_or_default();
+    let belongs = section_of(key).map(|section| format!("it belongs to {section}"));
+    Mistake::UnknownKey { hint: belongs.or(hint), place, allowed }
+}
+
+/// The section that has this key.
+fn section_of(key: &str) -> Option<&'static str> {
+    fn has<S>(settings: &[Setting<S>], key: &str) -> bool {
+        settings.iter().any(|setting| setting.key == key)
+    }
+    match key {
+        key if has(TOP, key) => Some("the top, before all sections"),
+        key if has(PRODUCER, key) => Some("[producer]"),
+        key if has(BROKER, key) => Some("[broker]"),
+        key if has(CONSUMER, key) => Some("[consumer]"),
+        key if key == TOTAL || Fault::from_word(key).is_some() => Some("[faults]"),
+        _ => None,
+    }
+}
+
 fn read_section<S>(settings: &[Setting<S>], section: &mut S, cursor: &Cursor<'_>) -> Result<(), Mistake> {
     let keys: Vec<&str> = settings.iter().map(|setting| setting.key).collect();
     cursor.table(&keys)?.iter().try_for_each(|(key, field)| read_setting(settings, section, key, field))
@@ -82,7 +108,7 @@ fn read_setting<S>(settings: &[Setting<S>], section: &mut S, key: &str, field: &
 
 /// Kinds that are left out have no budget; a left-out total has the usual value, unless there is nothing to cap.
 fn read_faults(cursor: &Cursor<'_>) -> Result<FaultBudget, Mistake> {
-    let keys: Vec<&str> = std::iter::once("total").chain(Fault::ALL.map(Fault::word)).collect();
+    let keys: Vec<&str> = std::iter::once(TOTAL).chain(Fault::ALL.map(Fault::word)).collect();
     let fields = cursor.table(&keys)?;
     let mut budget = FaultBudget::NONE;
     if fields.iter().next().is_some() {

@@ -12,6 +12,7 @@ use super::{
     RecordsSettles, RelayCommits, Remembers, Semantics, Settles,
 };
 use crate::document::{Cursor, Location, Mistake, Value, quoted};
+use crate::numbers::whole_number;
 use crate::words::Explained;
 
 /// The most characters of a name: it stands in tables.
@@ -273,7 +274,7 @@ impl Form for Attempts {
             Value::Text(word) if word == "once" => Ok(Attempts::AtMost(1)),
             Value::Text(word) if word == "until-acked" => Ok(Attempts::UntilAcked),
             _ => {
-                let allowed = format!("\"once\", \"until-acked\", or a whole number from 1 to {ATTEMPTS_LIMIT}");
+                let allowed = format!("\"once\", \"until-acked\", or {}", whole_number(1, ATTEMPTS_LIMIT));
                 cursor.number(1..=ATTEMPTS_LIMIT).map(Attempts::AtMost).map_err(|_| cursor.unfit(allowed))
             }
         }

@@ -24,8 +24,3 @@ pub(super) fn code(word: impl Display) -> String {
 pub(super) fn codes<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(code).collect::<Vec<_>>().join(", ")
 }
-
-/// A range as readers' errors say it.
-pub(super) fn range(low: impl Display, high: impl Display) -> String {
-    format!("a whole number from {low} to {high}")
-}

@@ -3,6 +3,7 @@
 use super::page::{self, GENERATED, code};
 use super::schema::{self, any, closed, constant, is_a, list, number, one_of, said, table, text, with};
 use crate::document::{Node, Value};
+use crate::numbers::whole_number;
 use crate::pipeline::{CLASHES, Clash, Described, FAULTS_LIMIT, FaultBudget, NAME_LIMIT, Takes, described};
 use crate::presets;
 use crate::vocab::Fault;
@@ -58,8 +59,10 @@ fn allowed(takes: &Takes) -> String {
         Takes::Name => format!("a text of 1 to {NAME_LIMIT} characters"),
         Takes::Flag => "`true`, `false`".to_owned(),
         Takes::Words(all) => words(all),
-        Takes::Number(range) => page::range(range.start(), range.end()),
-        Takes::WordsOrNumber(all, range) => format!("{}, or {}", words(all), page::range(range.start(), range.end())),
+        Takes::Number(range) => whole_number(*range.start(), *range.end()),
+        Takes::WordsOrNumber(all, range) => {
+            format!("{}, or {}", words(all), whole_number(*range.start(), *range.end()))
+        }
     }
 }
 
@@ -144,7 +147,7 @@ fn written_in(preset: &'static str, text: &str) -> Vec<Written> {
 
 fn faults() -> String {
     let usual = FaultBudget::default();
-    let times = page::range(0, FAULTS_LIMIT);
+    let times = whole_number(0, FAULTS_LIMIT);
     let rows = Fault::ALL.map(|fault| [code(fault), usual.of(fault).to_string(), fault.meaning().to_owned()]);
     format!(
         "## Faults: `[faults]`\n\nHow often each kind of fault may strike in one run ({times}), and how many may strike in all (`total`, the\n\

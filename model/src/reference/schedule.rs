@@ -3,6 +3,7 @@
 use super::page::{self, GENERATED, code, codes};
 use super::schema::{self, any, closed, constant, is_a, list_of, number, one_of, said, table, text, with};
 use crate::document::Value;
+use crate::numbers::whole_number;
 use crate::schedule::{
     FAULTS_LIMIT, FORMAT, MESSAGES_LIMIT, PlannedFault, Point, STEPS_LIMIT, Schedule, StepWord, TIME_LIMIT, VERSION,
 };
@@ -51,7 +52,7 @@ fn step_keys() -> [(&'static str, Value, &'static str); 5] {
 
 /// The page for people.
 pub(super) fn page() -> String {
-    let messages = page::range(1, MESSAGES_LIMIT);
+    let messages = whole_number(1, MESSAGES_LIMIT);
     let document = [
         ("format", format!("`\"{FORMAT}\"`"), "must be there"),
         ("version", code(VERSION), "must be there"),
@@ -75,7 +76,7 @@ pub(super) fn page() -> String {
     let order = [
         (
             "seed",
-            page::range(0, u64::MAX),
+            whole_number(0, u64::MAX),
             "whoever runs it chooses among the enabled steps, pseudo-randomly from this seed",
         ),
         (

@@ -6,6 +6,7 @@ use super::{
     StepWord, VERSION,
 };
 use crate::document::{Cursor, Fields, Mistake, Node, Value, words_of};
+use crate::numbers::{grouped, whole_number};
 use crate::pipeline::Pipeline;
 use crate::vocab::{Fault, MessageId, Position, Step};
 
@@ -18,9 +19,7 @@ impl Schedule {
         document.check_format(FORMAT, VERSION)?;
         let fields = document.table(&["format", "version", "pipeline", "messages", "faults", "order"])?;
         let pipeline = Pipeline::nested(fields.required("pipeline", "a pipeline's settings")?)?;
-        let messages = fields
-            .required("messages", &format!("a whole number from 1 to {MESSAGES_LIMIT}"))?
-            .number(1..=MESSAGES_LIMIT)?;
+        let messages = fields.required("messages", &whole_number(1, MESSAGES_LIMIT))?.number(1..=MESSAGES_LIMIT)?;
         let interleaving =
             fields.optional("order").map_or(Ok(Interleaving::default()), |order| read_order(order, messages))?;
         let faults = fields.optional("faults").map_or(Ok(Vec::new()), |faults| read_faults(faults, messages))?;
@@ -61,7 +60,7 @@ fn read_fault(cursor: &Cursor<'_>, messages: u32) -> Result<PlannedFault, Mistak
 
 /// Every step but the sync is about a message, which must be named.
 fn read_message(fields: &Fields<'_>, step: StepWord, messages: u32) -> Result<Option<MessageId>, Mistake> {
-    let allowed = format!("a whole number from 1 to {messages}, as there are {messages} messages");
+    let allowed = format!("{}, as there are {} messages", whole_number(1, messages), grouped(messages.into()));
     match (step.has_message(), fields.optional("message")) {
         (true, _) => {
             let field = fields.required("message", &allowed)?;
@@ -102,7 +101,7 @@ fn read_loop(field: &Cursor<'_>, steps: Vec<Step>) -> Result<Interleaving, Mista
     let first = steps.iter().rposition(|step| step.fault().is_some()).map_or(0, |fault| fault + 1);
     let allowed = match steps.len() {
         end if first == end => "none, as no step comes behind the last fault".to_owned(),
-        end => format!("a whole number from {first} to {}: a step behind the last fault", end - 1),
+        end => format!("{}: a step behind the last fault", whole_number(first as u64, (end - 1) as u64)),
     };
     let from = field.number(0..=u64::MAX).ok().and_then(|from| usize::try_from(from).ok());
     let from = from.filter(|from| (first..steps.len()).contains(from)).ok_or_else(|| field.unfit(allowed))?;

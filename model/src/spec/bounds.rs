@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::numbers::grouped;
 use crate::pipeline::{Attempts, Pipeline};
 use crate::vocab::Fault;
 
@@ -98,7 +99,7 @@ pub struct BoundCut {
 impl fmt::Display for BoundCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let BoundCut { bound, asked, limit, change } = self;
-        write!(f, "{bound}: {asked} asked for, the model stops at {limit}; {change}")
+        write!(f, "{bound}: {asked} asked for, the model stops at {}; {change}", grouped(*limit))
     }
 }
 

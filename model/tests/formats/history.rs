@@ -179,11 +179,11 @@ fn a_line_at_the_limit_is_read_and_one_byte_more_is_refused() {
     assert_eq!(events(&line(LINE_LIMIT)).len(), 1);
     line_refused(
         &line(LINE_LIMIT + 1),
-        expect!["line 2: found more than 1048576 bytes; expected at most that many in a line"],
+        expect!["line 2: found more than 1,048,576 bytes; expected at most that many in a line"],
     );
     refused(
         vec![b' '; LINE_LIMIT + 1],
-        expect!["line 1: found more than 1048576 bytes; expected at most that many in a line"],
+        expect!["line 1: found more than 1,048,576 bytes; expected at most that many in a line"],
     );
 
     let mut history = read(format!("{HEADER}\n{}\n", line(LINE_LIMIT))).unwrap();
@@ -193,7 +193,7 @@ fn a_line_at_the_limit_is_read_and_one_byte_more_is_refused() {
     let payload = "x".repeat(LINE_LIMIT);
     history.names.payload_id(&payload).unwrap();
     let error = history.write(std::io::sink()).unwrap_err();
-    expect!["a history's line has 1048641 bytes, at most 1048576"].assert_eq(&error.to_string());
+    expect!["a history's line has 1,048,641 bytes, at most 1,048,576"].assert_eq(&error.to_string());
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_history_names_at_most_as_many_processes_as_there_are_ids() {
         assert_eq!(names.process_id(&process.to_string()).unwrap(), ProcessId(process));
     }
     assert_eq!(names.process_id("0").unwrap(), ProcessId(0));
-    expect!["more than 65536 different processes"].assert_eq(&names.process_id("one more").unwrap_err().to_string());
+    expect!["more than 65,536 different processes"].assert_eq(&names.process_id("one more").unwrap_err().to_string());
 }
 
 #[test]

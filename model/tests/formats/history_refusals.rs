@@ -33,7 +33,7 @@ fn a_file_that_is_no_history_is_refused() {
             r#"line 1: found what cannot be read as JSON (expected value, column 1); expected the header {"format":"delivery-history","version":1}"#
         ]],
     );
-    refused("[1]\n", expect!["line 1, the document: found a list; allowed: a table"]);
+    refused("[1]\n", expect![[r#"line 1, the document: found a list; allowed: a table"#]]);
     refused("{}\n", expect![[r#"line 1, `format`: missing; expected "delivery-history""#]]);
     refused(
         "{\"at\":1,\"process\":\"producer-0\",\"event\":\"submit\",\"message\":7}\n",
@@ -47,7 +47,7 @@ fn a_file_that_is_no_history_is_refused() {
     );
     refused(
         "{\"format\":\"delivery-his",
-        expect!["line 1: cut off after 23 bytes, without an end; expected a whole line"],
+        expect![[r#"line 1: cut off after 23 bytes, without an end; expected a whole line"#]],
     );
 }
 
@@ -57,16 +57,16 @@ fn a_header_of_another_format_is_refused_with_what_is_expected() {
         r#"{"format":"delivery-schedule","version":1}"#,
         expect![[r#"line 1, `format`: found "delivery-schedule"; allowed: "delivery-history""#]],
     );
-    refused(r#"{"format":"delivery-history"}"#, expect!["line 1, `version`: missing; expected 1"]);
+    refused(r#"{"format":"delivery-history"}"#, expect![[r#"line 1, `version`: missing; expected 1"#]]);
     refused(
         r#"{"format":"delivery-history","version":2,"zone":"utc"}"#,
-        expect!["line 1, `version`: found 2; allowed: 1"],
+        expect![[r#"line 1, `version`: found 2; allowed: 1"#]],
     );
     refused(r#"{"format":"delivery-history","version":"1"}"#, expect![[r#"line 1, `version`: found "1"; allowed: 1"#]]);
     refused(
         r#"{"format":"delivery-history","version":1,"levle":"effect"}"#,
         expect![
-            "line 1, `levle`: unknown key; allowed here: format, version, pipeline, level, obligation, groups, complete"
+            "line 1, `levle`: unknown key (did you mean `level`?); allowed here: format, version, pipeline, level, obligation, groups, complete"
         ],
     );
     refused(
@@ -79,12 +79,12 @@ fn a_header_of_another_format_is_refused_with_what_is_expected() {
     );
     refused(
         r#"{"format":"delivery-history","version":1,"pipeline":7}"#,
-        expect!["line 1, `pipeline`: found 7; allowed: a text of 1 to 100 characters without control characters"],
+        expect![[r#"line 1, `pipeline`: found 7; allowed: a text of 1 to 100 characters without control characters"#]],
     );
     refused(
         r#"{"format":"delivery-history","version":1,"pipeline":{"producer":{"attempts":0}}}"#,
         expect![[
-            r#"line 1, `pipeline.producer.attempts`: found 0; allowed: "once", "until-acked", or a whole number from 1 to 1000"#
+            r#"line 1, `pipeline.producer.attempts`: found 0; allowed: "once", "until-acked", or a whole number from 1 to 1,000"#
         ]],
     );
     refused(
@@ -129,9 +129,9 @@ fn a_line_that_is_not_an_event_is_refused_with_what_is_expected() {
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":7"#,
-        expect![
-            "line 2: found the beginning of a JSON text that does not end; expected a whole JSON object on each line"
-        ],
+        expect![[
+            r#"line 2: found the beginning of a JSON text that does not end; expected a whole JSON object on each line"#
+        ]],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit" "message":7}"#,
@@ -232,13 +232,13 @@ fn a_missing_key_is_refused_with_what_belongs_there() {
     line_refused(
         r#"{"at":1,"process":"p","event":"submit"}"#,
         expect![[
-            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"#
+            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18,446,744,073,709,551,615, or a name, not empty, without control characters"#
         ]],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":null}"#,
         expect![[
-            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"#
+            r#"line 2: found "submit" without `message`; expected `message`: a whole number from 0 to 18,446,744,073,709,551,615, or a name, not empty, without control characters"#
         ]],
     );
     line_refused(
@@ -252,7 +252,7 @@ fn a_missing_key_is_refused_with_what_belongs_there() {
     line_refused(
         r#"{"at":1,"process":"p","event":"rewind","group":"g"}"#,
         expect![[
-            r#"line 2: found "rewind" without `position`; expected `position`: a whole number from 0 to 18446744073709551615"#
+            r#"line 2: found "rewind" without `position`; expected `position`: a whole number from 0 to 18,446,744,073,709,551,615"#
         ]],
     );
     line_refused(
@@ -277,7 +277,7 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     );
     line_refused(
         r#"{"at":1,"process":7,"event":"quiescent"}"#,
-        expect!["line 2: found `process` 7; expected a name, not empty, without control characters"],
+        expect![[r#"line 2: found `process` 7; expected a name, not empty, without control characters"#]],
     );
     line_refused(
         r#"{"at":1,"process":"","event":"quiescent"}"#,
@@ -296,41 +296,41 @@ fn a_value_of_the_wrong_type_is_refused_with_what_was_found() {
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":["7"]}"#,
         expect![
-            "line 2: found `message` a list; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
+            "line 2: found `message` a list; expected a whole number from 0 to 18,446,744,073,709,551,615, or a name, not empty, without control characters"
         ],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":-7}"#,
         expect![
-            "line 2: found `message` -7; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
+            "line 2: found `message` -7; expected a whole number from 0 to 18,446,744,073,709,551,615, or a name, not empty, without control characters"
         ],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":7.0}"#,
         expect![
-            "line 2: found `message` 7.0; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
+            "line 2: found `message` 7.0; expected a whole number from 0 to 18,446,744,073,709,551,615, or a name, not empty, without control characters"
         ],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":18446744073709551616}"#,
         expect![
-            "line 2: found `message` 1.8446744073709552e19; expected a whole number from 0 to 18446744073709551615, or a name, not empty, without control characters"
+            "line 2: found `message` 1.8446744073709552e19; expected a whole number from 0 to 18,446,744,073,709,551,615, or a name, not empty, without control characters"
         ],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"attempt","message":7,"attempt":4294967296}"#,
-        expect!["line 2: found `attempt` 4294967296; expected a whole number from 0 to 4294967295"],
+        expect!["line 2: found `attempt` 4294967296; expected a whole number from 0 to 4,294,967,295"],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"submit","message":7,"payload":{"sku":1}}"#,
-        expect!["line 2: found `payload` a table; expected a text"],
+        expect![[r#"line 2: found `payload` a table; expected a text"#]],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"effect","message":7,"group":[]}"#,
-        expect!["line 2: found `group` a list; expected a name, not empty, without control characters"],
+        expect![[r#"line 2: found `group` a list; expected a name, not empty, without control characters"#]],
     );
     line_refused(
         r#"{"at":1,"process":"p","event":"outcome","message":7,"outcome":false}"#,
-        expect!["line 2: found `outcome` false; expected a word for the outcome"],
+        expect![[r#"line 2: found `outcome` false; expected a word for the outcome"#]],
     );
 }

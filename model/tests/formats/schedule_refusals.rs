@@ -53,11 +53,11 @@ fn a_members_mistake_is_refused_with_its_path() {
     );
     refused(
         r#"{"format":"delivery-schedule","version":1,"pipeline":{}}"#,
-        expect!["`messages`: missing; expected a whole number from 1 to 1000000"],
+        expect!["`messages`: missing; expected a whole number from 1 to 1,000,000"],
     );
     refused(
         r#"{"format":"delivery-schedule","version":1,"pipeline":{},"messages":0}"#,
-        expect!["`messages`: found 0; allowed: a whole number from 1 to 1000000"],
+        expect!["`messages`: found 0; allowed: a whole number from 1 to 1,000,000"],
     );
     refused(
         r#"{"format":"delivery-schedule","version":1,"pipeline":"orders","messages":1}"#,
@@ -85,7 +85,7 @@ fn a_members_mistake_is_refused_with_its_path() {
     );
     refused(
         &document(r#","order":{"seed":-1}"#),
-        expect!["`order.seed`: found -1; allowed: a whole number from 0 to 18446744073709551615"],
+        expect!["`order.seed`: found -1; allowed: a whole number from 0 to 18,446,744,073,709,551,615"],
     );
     refused(
         &document(r#","order":{"steps":"all"}"#),
@@ -155,7 +155,7 @@ fn a_faults_mistake_is_refused_with_what_its_kind_allows() {
     );
     fault_refused(
         r#"{"fault":"publish-ack-lost","of":"ack","message":1,"time":0}"#,
-        expect!["`faults[0].time`: found 0; allowed: a whole number from 1 to 1000000"],
+        expect!["`faults[0].time`: found 0; allowed: a whole number from 1 to 1,000,000"],
     );
     fault_refused(
         r#"{"fault":"publish-ack-lost","of":"ack","message":1,"keeps":0}"#,
@@ -173,7 +173,7 @@ fn a_faults_mistake_is_refused_with_what_its_kind_allows() {
     );
     fault_refused(
         r#"{"fault":"broker-crash","after":"append","message":1,"keeps":-1}"#,
-        expect!["`faults[0].keeps`: found -1; allowed: a whole number from 0 to 18446744073709551615"],
+        expect!["`faults[0].keeps`: found -1; allowed: a whole number from 0 to 18,446,744,073,709,551,615"],
     );
     fault_refused(
         r#"{"fault":"broker-crash","after":"sync","message":1}"#,
@@ -193,7 +193,7 @@ fn a_faults_mistake_is_refused_with_what_its_kind_allows() {
     );
     fault_refused(
         r#"{"fault":"rewind","after":"handle","message":1,"to":"start"}"#,
-        expect![[r#"`faults[0].to`: found "start"; allowed: a whole number from 0 to 18446744073709551615"#]],
+        expect![[r#"`faults[0].to`: found "start"; allowed: a whole number from 0 to 18,446,744,073,709,551,615"#]],
     );
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use delivery_model::history::TooManyNames;
+use delivery_model::numbers::grouped;
 use thiserror::Error;
 
 /// Why a file could not be imported.
@@ -53,6 +54,7 @@ impl Flaw {
 
 impl From<TooManyNames> for Flaw {
     fn from(TooManyNames { what, limit }: TooManyNames) -> Self {
+        let limit = grouped(limit as u64);
         Flaw::new(format!("more than {limit} different {what}"), format!("at most {limit}"))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use csv::{ReaderBuilder, StringRecord};
 use delivery_model::history::{At, Header, PartitionName};
+use delivery_model::numbers::grouped;
 use delivery_model::vocab::{Fault, Outcome, SettleOutcome};
 use delivery_model::words::Word;
 
@@ -229,7 +230,8 @@ fn time(text: &str) -> Result<At, Flaw> {
 }
 
 fn whole(column: &str, text: &str, most: u64) -> Result<u64, Flaw> {
-    let flaw = || Flaw::new(format!("`{column}` {}", quoted(text)), format!("a whole number of at most {most}"));
+    let flaw =
+        || Flaw::new(format!("`{column}` {}", quoted(text)), format!("a whole number of at most {}", grouped(most)));
     text.parse::<u64>().ok().filter(|number| *number <= most).ok_or_else(flaw)
 }
 

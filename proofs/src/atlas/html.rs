@@ -14,7 +14,7 @@ use super::overview::{cell, claim, introduction, overview};
 use super::page::{Break, Page, undecided};
 use super::places::{Place, TOP};
 use super::search::Story;
-use crate::numbers::grouped;
+use delivery_model::numbers::grouped;
 
 const STYLE: &str = include_str!("atlas.css");
 const SCRIPT: &str = include_str!("atlas.js");

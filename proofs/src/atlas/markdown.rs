@@ -6,7 +6,7 @@ use delivery_model::semantics::{PropertyId, Verdict};
 use super::faults::FaultSet;
 use super::labels::{harm, survivor};
 use super::page::Page;
-use crate::numbers::count;
+use delivery_model::numbers::count;
 
 /// The two lines of the README between which the table stands.
 pub const MARKERS: [&str; 2] = ["<!-- atlas:begin -->", "<!-- atlas:end -->"];

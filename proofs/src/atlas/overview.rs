@@ -12,7 +12,7 @@ use super::faults::FaultSet;
 use super::labels::{initial, letter, survivor};
 use super::page::Page;
 use super::places::Place;
-use crate::numbers::{count, grouped};
+use delivery_model::numbers::{count, grouped};
 
 /// The title, what the letters mean, and the abbreviations of the faults.
 pub(super) fn introduction(places: &[Place]) -> String {

@@ -24,7 +24,7 @@ use delivery_model::vocab::{Fault, MessageId, Step};
 use stateright::{Model, Property};
 
 use super::faults::FaultSet;
-use crate::numbers::count;
+use delivery_model::numbers::count;
 
 /// A property at a level, which may be broken.
 pub type Promise = (Level, PropertyId);

@@ -14,7 +14,7 @@ use super::faults::FaultSet;
 use super::labels::{codes, counted, harm, initial, letter};
 use super::page::{Break, Page, undecided};
 use super::search::Story;
-use crate::numbers::{count, grouped};
+use delivery_model::numbers::{count, grouped};
 
 /// The widths to which lines are fitted.
 const WIDTHS: std::ops::RangeInclusive<usize> = 72..=120;

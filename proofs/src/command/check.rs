@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use delivery_model::check::graph::{Completeness, Cut};
 use delivery_model::check::{Claim, Limits, LivenessFinding, Violation};
 use delivery_model::pipeline::{FaultBudget, Pipeline, Semantics};
 use delivery_model::semantics::{PropertySet, Verdict};
@@ -149,14 +150,23 @@ fn in_words(pipeline: &Pipeline, verified: &Verified, took: &str, arguments: &Ar
     for bound in &verified.model.bounds_exceeded {
         out += &format!("{}: {bound}\n", ink.unsure("not searched in full"));
     }
-    let never: Vec<&str> = verified.model.never_fired.iter().map(|fault| fault.word()).collect();
-    if !never.is_empty() {
-        out += &format!(
-            "never struck in the model, as the pipeline takes no step at which it could: {}\n",
-            never.join(", ")
-        );
-    }
+    out += &never_struck(verified);
     out + &stories(pipeline, verified, arguments.messages, ink)
+}
+
+/// The faults that did not strike in the model, and what that says. Of a search that saw a part it says little.
+fn never_struck(verified: &Verified) -> String {
+    let model = &verified.model;
+    let faults: Vec<&str> = model.never_fired.iter().map(|fault| fault.word()).collect();
+    if faults.is_empty() {
+        return String::new();
+    }
+    let what = match model.completeness {
+        Completeness::Incomplete(Cut::Stopped) => "the model was interrupted before these could strike",
+        _ if !model.is_complete() => "did not strike in the part of the model that was searched",
+        _ => "never struck in the model, as the pipeline takes no step at which it could",
+    };
+    format!("{what}: {}\n", faults.join(", "))
 }
 
 /// The first line of the output, such as "orders promises exactly-once (by effect, for acked messages): holds".
@@ -348,7 +358,8 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
                 "reduced": arguments.reduced,
                 "depth": model.depth,
                 "liveness": verified.liveness.iter().map(liveness).collect::<Vec<_>>(),
-                "never-fired": model.never_fired,
+                // Nobody knows of a search that saw a part.
+                "never-fired": model.is_complete().then_some(&model.never_fired),
                 "bounds-exceeded": model.bounds_exceeded,
             },
             "simulation": {

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
+use delivery_model::words::closest;
 
 use super::report;
 
@@ -54,7 +55,9 @@ pub fn pipeline(name: &Path) -> anyhow::Result<Pipeline> {
             return Ok(preset);
         }
         if !word.ends_with(".toml") && !word.contains(std::path::MAIN_SEPARATOR) {
-            bail!("{word}: neither a file nor a preset; presets:\n{}", super::listed_presets());
+            let meant = closest(word, presets::ALL.iter().map(|(name, _)| *name));
+            let guess = meant.map_or_else(String::new, |meant| format!(" (did you mean {meant}?)"));
+            bail!("{word}: neither a file nor a preset{guess}; presets:\n{}", super::listed_presets());
         }
     }
     let stem = name.file_stem().filter(|_| !is_standard_input(name));

@@ -7,7 +7,7 @@ use delivery_model::story::Ink;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use delivery_proofs::numbers::{count, count_of, grouped};
+pub use delivery_model::numbers::{count, count_of, grouped};
 
 use super::terminal;
 

@@ -15,7 +15,7 @@ use textwrap::WordSplitter;
 use textwrap::core::display_width;
 
 use super::INTERRUPTED;
-use delivery_proofs::numbers::grouped;
+use delivery_model::numbers::grouped;
 
 /// Colour if standard output is a terminal and the user did not turn it off (`NO_COLOR`).
 pub fn ink() -> Ink {

@@ -9,7 +9,7 @@ use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Judgement, Verdict};
 use delivery_model::story::{RECORDED_STYLE, RecordedStory, escaped};
 
-use crate::numbers::{count, grouped};
+use delivery_model::numbers::{count, grouped};
 
 /// The most stories of a page.
 pub const STORIES_MAX: usize = 100;

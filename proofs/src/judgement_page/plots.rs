@@ -9,7 +9,7 @@ use delivery_model::semantics::{Judgement, PropertyId};
 use delivery_model::story::Duration;
 use delivery_model::vocab::{EventKind, MessageId};
 
-use crate::numbers::{count, grouped};
+use delivery_model::numbers::{count, grouped};
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 220.0;

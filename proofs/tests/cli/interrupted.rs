@@ -84,6 +84,26 @@ fn searches_campaigns_and_surveys_end() {
     check(&["mutants"], "seeded bugs");
 }
 
+/// What was not looked at is not told as if it could not happen.
+#[test]
+fn an_interrupted_check_does_not_say_that_faults_never_struck() {
+    let here = place(&[]);
+    let told = |arguments: &[&str]| {
+        let told = here.path().join("told");
+        let mut command = delivery();
+        command.current_dir(here.path()).args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
+        let out = std::fs::File::create(&told).expect("the folder is writable");
+        interrupt(command.stdout(out).spawn().expect("it starts"));
+        std::fs::read_to_string(told).expect("it is there")
+    };
+    let long = ["check", "kafka-transactional", "--messages", "4"];
+    let in_words = told(&long);
+    assert!(!in_words.contains("never struck"), "{in_words}");
+    assert!(in_words.contains("the model was interrupted before these could strike: "), "{in_words}");
+    let in_json = told(&[&long[..], &["--json"]].concat());
+    assert!(in_json.contains("\"never-fired\":null"), "{in_json}");
+}
+
 #[test]
 fn a_run_ends_while_it_is_planned_and_while_parties_crash() {
     const MANY: [&str; 5] = ["run", "--messages", "100000", "--faults", "200000"];

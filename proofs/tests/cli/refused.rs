@@ -47,6 +47,11 @@ fn pipelines() {
 fn files_that_are_none() {
     check(&["check", "missing.toml"], "", &["missing.toml", "No such file"]);
     check(&["check", "kafka"], "", &["kafka", "neither a file nor a preset", "exactly-once", "kafka-idempotent"]);
+    check(
+        &["check", "kafka-idempotant"],
+        "",
+        &["neither a file nor a preset (did you mean kafka-idempotent?); presets:"],
+    );
     check(&["check", "."], "", &["directory"]);
     check(&["check", "-", "exactly-once", "-"], "", &["standard input (-) is named twice"]);
     check(&["judge", "missing.jsonl"], "", &["missing.jsonl", "No such file"]);
@@ -58,13 +63,13 @@ fn files_that_are_none() {
 fn files_without_an_end() {
     check(&["check", "/dev/zero"], "", &["/dev/zero", "more than 1,048,576 bytes", "for a pipeline"]);
     check(&["replay", "/dev/zero"], "", &["/dev/zero", "more than 16,777,216 bytes", "for a schedule"]);
-    check(&["judge", "/dev/zero"], "", &["/dev/zero", "line 1", "more than 1048576 bytes"]);
+    check(&["judge", "/dev/zero"], "", &["/dev/zero", "line 1", "more than 1,048,576 bytes"]);
     let secret = ["broker", "--directory", "stores", "--secret-file", "/dev/zero"];
     check(&secret, "", &["/dev/zero", "more than 4,096 bytes", "for a secret"]);
     for (arguments, expected) in [
         (&["check", "/dev/stdin"][..], "/dev/stdin: found more than 1,048,576 bytes"),
         (&["check", "-"], "standard input: found more than 1,048,576 bytes"),
-        (&["judge", "-"], "-: line 1: found more than 1048576 bytes"),
+        (&["judge", "-"], "-: line 1: found more than 1,048,576 bytes"),
     ] {
         let mut command = delivery();
         let child = command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();

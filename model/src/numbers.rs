@@ -17,6 +17,12 @@ pub fn count_of(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
+/// What is allowed where a whole number of this range is, such as "a whole number from 1 to 1,000".
+pub fn whole_number(low: impl Into<i128>, high: impl Into<i128>) -> String {
+    let shown = |number: i128| u64::try_from(number).map_or_else(|_| number.to_string(), grouped);
+    format!("a whole number from {} to {}", shown(low.into()), shown(high.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
