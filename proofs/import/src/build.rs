@@ -133,7 +133,13 @@ fn extra(names: &mut Names, row: &Row, report: &mut ImportReport) -> Result<Extr
 }
 
 /// More characters than that tell nobody more. A process, group or topic whose name is longer is cut.
-const LONGEST: usize = 256;
+pub(crate) const LONGEST: usize = 256;
+
+/// The name if a history may hold it, else its beginning, which is too long as well and is refused in the end: a name that the
+/// record says once may be told in many events.
+pub(crate) fn bounded(name: &str) -> &str {
+    name.char_indices().nth(LONGEST + 1).map_or(name, |(end, _)| &name[..end])
+}
 
 /// A name as a history may hold it: not empty, not long, and without control characters, because it is printed on terminals.
 pub(crate) fn shown(name: &str) -> String {

@@ -16,7 +16,7 @@
 //! Architecture Invariant: an importer says what a record tells and what it leaves out. What the events mean for delivery
 //! is the model's to say: this crate names no property and no verdict.
 //!
-//! Memory is bounded by the size of the input, times a constant. No input makes it panic: `tests/any_bytes.rs`.
+//! Memory is bounded by the size of the input, times a constant: `tests/memory.rs`. No input makes it panic: `tests/any_bytes.rs`.
 
 mod build;
 mod error;

@@ -9,7 +9,7 @@ use delivery_model::numbers::grouped;
 use delivery_model::vocab::{Fault, Outcome, SettleOutcome};
 use delivery_model::words::Word;
 
-use crate::build::{self, End, Rows};
+use crate::build::{self, End, LONGEST, Rows};
 use crate::error::{Flaw, ImportError, quoted};
 use crate::report::ImportReport;
 use crate::row::{Name, Row, What};
@@ -166,6 +166,11 @@ impl Columns {
                 let found = format!("no column {} among {}", quoted(&called(column)), quoted(&header.join(", ")));
                 return Err(Flaw::new(found, "columns `at` and `event`, or --column at=NAME --column event=NAME"));
             }
+        }
+        // Each record has the names of its attributes beside their values.
+        if let Some(long) = header.iter().find(|name| name.chars().count() > LONGEST) {
+            let found = format!("a column named {}", quoted(long));
+            return Err(Flaw::new(found, format!("a name of at most {LONGEST} characters")));
         }
         let others = header.iter().enumerate().filter(|(at, _)| !places.contains(&Some(*at)));
         Ok(Columns { others: others.map(|(at, name)| (at, name.clone())).collect(), places })

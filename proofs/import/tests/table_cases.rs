@@ -31,3 +31,13 @@ fn a_commit_of_no_transaction_is_refused() {
         "table.csv: line 3: found nothing in column `transaction`; expected the transaction of `commit`: a text"
     );
 }
+
+/// Its records would each hold the name.
+#[test]
+fn a_column_with_a_name_that_is_long_beyond_reason_is_refused() {
+    let table = |length: usize| format!("at,event,message,{}\n1,submit,7,x\n", "n".repeat(length));
+    let import = |table: String| import(Format::Csv, &[Input::new("table.csv", table)], &Options::default());
+    assert!(import(table(256)).is_ok());
+    let refused = import(table(257)).expect_err("it is refused").to_string();
+    assert!(refused.ends_with("expected a name of at most 256 characters"), "{refused}");
+}

@@ -42,3 +42,26 @@ impl Facts {
         facts
     }
 }
+
+/// Where a message was polled that has a second copy.
+pub struct Polls {
+    /// The lowest offset.
+    pub first: Option<u64>,
+    /// The lowest few, as people read them.
+    pub told: String,
+    /// Whether one of these polls counts; not known yet.
+    pub is_delivered: Option<bool>,
+}
+
+impl Polls {
+    /// The polls at these offsets.
+    pub fn of(offsets: &HashSet<Option<u64>>) -> Self {
+        /// More of them tell nobody more.
+        const SHOWN: usize = 8;
+        let mut offsets: Vec<u64> = offsets.iter().flatten().copied().collect();
+        offsets.sort_unstable();
+        let shown = offsets.iter().take(SHOWN).map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let more = if offsets.len() > SHOWN { ", .." } else { "" };
+        Polls { first: offsets.first().copied(), told: format!("[{shown}{more}]"), is_delivered: None }
+    }
+}

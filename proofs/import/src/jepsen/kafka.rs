@@ -24,7 +24,7 @@ use delivery_model::vocab::{Outcome, SettleOutcome};
 use serde_json::json;
 
 use super::GROUP;
-use super::facts::Facts;
+use super::facts::{Facts, Polls};
 use super::faults::Nemesis;
 use super::micro::{Micro, Send, micros, names_of};
 use super::names::Messages;
@@ -82,6 +82,8 @@ struct Workload<'a> {
     first_polled: HashMap<Name, At>,
     /// The transaction in which each process is sending.
     open: HashMap<&'a str, Arc<str>>,
+    /// The topics: a key of the record that many polls name is one text.
+    topics: HashMap<String, Arc<str>>,
     /// How many transactions there were.
     transactions: u64,
 }
@@ -98,7 +100,7 @@ impl<'a> Workload<'a> {
                 Micro::Send(send) => self.send(operation, &send, &process, transaction.as_ref(), is_proven),
                 Micro::Poll(polled) => {
                     let message = self.names.message(polled.key, polled.value);
-                    let place = (Arc::from(text(polled.key)), polled.offset, message);
+                    let place = (self.topic(polled.key), polled.offset, message);
                     self.poll(operation, &place, &process, transaction.as_ref(), now.contains(&place), report);
                     now.insert(place);
                 }
@@ -173,6 +175,14 @@ impl<'a> Workload<'a> {
         }
     }
 
+    fn topic(&mut self, key: &Edn<'_>) -> Arc<str> {
+        let name = text(key);
+        match self.topics.get(&name) {
+            Some(known) => Arc::clone(known),
+            None => Arc::clone(self.topics.entry(name.clone()).or_insert(name.into())),
+        }
+    }
+
     /// Whether somebody read what this operation sent.
     fn was_seen(&mut self, operation: &Operation<'_>) -> bool {
         micros(operation).any(|micro| match micro {
@@ -190,7 +200,7 @@ impl<'a> Workload<'a> {
         is_proven: bool,
     ) {
         let message = self.names.message(send.key, send.value);
-        let topic: Arc<str> = text(send.key).into();
+        let topic = self.topic(send.key);
         let row = |what| {
             let row = Row::new(operation.at(), Arc::clone(process), what).about(message.clone());
             Row { topic: Some(Arc::clone(&topic)), transaction: transaction.cloned(), ..row }
@@ -245,29 +255,28 @@ impl<'a> Workload<'a> {
 
     /// The second copies of messages that were acked at one offset and polled at others only.
     fn second_copies(&mut self, report: &mut ImportReport) {
+        let mut polled: HashMap<Name, Polls> = HashMap::new();
         let mut copies = 0;
-        for (at, position) in self.acks.clone() {
+        for (at, position) in std::mem::take(&mut self.acks) {
             let ack = &self.rows[at];
             let Some((position, message)) = position.zip(ack.message.clone()) else { continue };
             let Some(offsets) = self.facts.polled.get(&message) else { continue };
             if offsets.contains(&Some(position)) || offsets.contains(&None) {
                 continue;
             }
-            let mut others: Vec<u64> = offsets.iter().flatten().copied().collect();
-            others.sort_unstable();
+            let topic = ack.topic.clone().unwrap_or_default();
+            let polls = polled.entry(message.clone()).or_insert_with(|| Polls::of(offsets));
             let polled_at = self.first_polled.get(&message).copied().unwrap_or(ack.at);
             let later = if polled_at > ack.at { polled_at } else { ack.at };
-            let why = format!("acked at offset {position}, polled at {others:?}: the log holds it twice");
+            let why = format!("acked at offset {position}, polled at {}: the log holds it twice", polls.told);
             // Of a copy that was polled by transactions only that were aborted, there is no other delivery that counts.
-            let is_delivered = others.iter().any(|&at| {
-                ack.topic
-                    .as_ref()
-                    .is_some_and(|topic| self.delivered.contains(&(Arc::clone(topic), Some(at), message.clone())))
+            let is_delivered = *polls.is_delivered.get_or_insert_with(|| {
+                let place = |offset: &Option<u64>| (Arc::clone(&topic), *offset, message.clone());
+                offsets.iter().any(|offset| self.delivered.contains(&place(offset)))
             });
-            let topic = ack.topic.clone();
-            for position in others.first().filter(|_| !is_delivered).into_iter().chain([&position]) {
+            for position in polls.first.iter().filter(|_| !is_delivered).chain([&position]) {
                 let row = Row::new(later, "log", What::Deliver).about(message.clone());
-                let (group, topic) = (Some(Arc::clone(&self.group)), topic.clone());
+                let (group, topic) = (Some(Arc::clone(&self.group)), Some(Arc::clone(&topic)));
                 self.rows.push(Row {
                     group,
                     topic,

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::build::bounded;
 use crate::row::Name;
 
 /// What a message is known by.
@@ -104,9 +105,9 @@ impl Messages {
 fn name(key: &Key) -> Name {
     match key {
         Key::Id(id) | Key::User(id) => Name::of(id),
-        Key::Place(topic, partition, offset) => match &**partition {
-            "" => Name::Text(format!("{topic}/{offset}").into()),
-            partition => Name::Text(format!("{topic}/{partition}/{offset}").into()),
+        Key::Place(topic, partition, offset) => match (bounded(topic), bounded(partition)) {
+            (topic, "") => Name::Text(format!("{topic}/{offset}").into()),
+            (topic, partition) => Name::Text(format!("{topic}/{partition}/{offset}").into()),
         },
         Key::Span(_, span) => Name::Text(format!("span {span}").into()),
     }
