@@ -1,5 +1,7 @@
 //! Texts in HTML and SVG.
 
+use textwrap::core::display_width;
+
 /// The text as HTML or SVG, fit to stand between tags and in quoted attributes.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -14,4 +16,10 @@ pub fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// About how wide a text of a diagram is drawn, in its units: nothing here knows the reader's font, of which a letter of this
+/// size is seldom wider.
+pub(super) fn width_drawn(text: &str) -> usize {
+    8 * display_width(text)
 }

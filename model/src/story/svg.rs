@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::markup::escaped;
+use super::markup::{escaped, width_drawn};
 use super::{Lane, Row, Story};
 
 const COLUMNS: [u32; 3] = [120, 400, 680];
@@ -54,9 +54,9 @@ impl Story {
     }
 }
 
-/// The width that a row needs, as texts are not measured: a letter of this font is seldom wider than 7.
+/// The width that a row needs.
 fn columns_used(row: &Row) -> u32 {
-    let text = 7 * row.told().chars().count() as u32;
+    let text = width_drawn(&row.told()) as u32;
     let start = COLUMNS[row.from as usize];
     if row.from == row.to { start + text + 24 } else { start.midpoint(COLUMNS[row.to as usize]) + text / 2 + 8 }
 }

@@ -20,7 +20,7 @@ pub(super) fn introduction(places: &[Place]) -> String {
     let messages = pages().map(|page| page.messages).max().unwrap_or_default();
     let states = grouped(pages().map(|page| page.states as u64).sum());
     let legend = semantics_and_none().map(|(letter, word)| format!("{} {word} ", painted(letter, None))).concat();
-    let columns = Fault::ALL.map(|fault| format!("<b>{}</b> {fault}", fault.row().code)).join(" · ");
+    let columns = Fault::ALL.map(|fault| format!("<span><b>{}</b> {fault}</span>", fault.row().code)).join(" · ");
     format!(
         "<h1>Which delivery semantics survives which faults</h1>\n\
          <p>Each pipeline against no fault, every single fault and every pair of faults, in every run of the model within {}, \
@@ -60,7 +60,7 @@ fn filter() -> String {
 /// The table of all pipelines.
 pub(super) fn overview(places: &[Place]) -> String {
     let mut out = String::from(
-        "<div class=\"scroll\"><table id=\"overview\">\n<tr><th class=\"name\">pipeline<th>claims<th data-under=\"none\">no fault",
+        "<div class=\"scroll\"><table id=\"overview\">\n<tr><th class=\"name\">pipeline<th class=\"claim\">claims<th data-under=\"none\">no fault",
     );
     for fault in Fault::ALL {
         let usual = if FaultSet::usual().contains(fault) { "*" } else { "" };

@@ -80,6 +80,22 @@ fn seen(chromium: &Path, (folder, page): (&TempDir, &str), anchor: &str, script:
     serde_json::from_str(&decoded(seen)).unwrap_or_else(|error| panic!("{error}: {seen}"))
 }
 
+/// The texts of all diagrams of a page that stand out at an edge of their diagram, as a script.
+const CUT_OFF: &str = "
+    document.querySelectorAll('details').forEach((it) => { it.open = true; });
+    const texts = [...document.querySelectorAll('details svg text')];
+    const isCutOff = (it) => {
+      const { x, width } = it.getBBox();
+      return x < 0 || x + width > it.ownerSVGElement.viewBox.baseVal.width;
+    };
+    return { texts: texts.length, cutOff: texts.filter(isCutOff).map((it) => it.textContent) };";
+
+fn nothing_is_cut_off(chromium: &Path, page: (&TempDir, &str)) {
+    let seen = seen(chromium, page, "", CUT_OFF);
+    assert!(seen["texts"].as_u64() > Some(10), "{seen}");
+    assert_eq!(seen["cutOff"], Value::Array(Vec::new()));
+}
+
 /// A text without its escapes of addresses (`%7B`).
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
@@ -114,7 +130,9 @@ fn a_click_on_a_cell_of_the_atlas_opens_its_story() {
         const story = document.getElementById(location.hash.slice(1));
         return { before, isOpen: story.open, inView: isInView(story), told: story.textContent,
           isDrawn: story.querySelector('svg').getBoundingClientRect().height > 100 };";
-    let seen = seen(&chromium, (&atlas(), "atlas.html"), "", script);
+    let atlas = atlas();
+    nothing_is_cut_off(&chromium, (&atlas, "atlas.html"));
+    let seen = seen(&chromium, (&atlas, "atlas.html"), "", script);
     assert_eq!((&seen["before"], &seen["isOpen"], &seen["inView"]), (&0.into(), &true.into(), &true.into()), "{seen}");
     assert_eq!(seen["isDrawn"], true, "{seen}");
     let told = seen["told"].as_str().expect("a text");
@@ -161,12 +179,13 @@ fn the_filter_of_the_atlas_leaves_the_pipelines_and_stories_that_are_asked_for()
 fn the_page_of_a_judgement_is_filtered_by_property_and_message() {
     let Some(chromium) = chromium("the_page_of_a_judgement_is_filtered_by_property_and_message") else { return };
     let history = r#"{"format":"delivery-history","version":1}
-{"at":1,"process":"shop","event":"submit","message":"order-a"}
+{"at":1,"process":"shop-of-a-name-so-long-that-it-is-wider-than-its-lane","event":"submit","message":"order-a"}
 {"at":2,"process":"shop","event":"outcome","message":"order-a","outcome":"acked"}
 {"at":3,"process":"shop","event":"submit","message":"order-b"}
 {"at":4,"process":"shop","event":"outcome","message":"order-b","outcome":"acked"}
 {"at":5,"process":"stock","event":"deliver","message":"order-a"}
 {"at":6,"process":"stock","event":"effect","message":"order-a"}
+{"at":7,"process":"stock","event":"deliver","message":"order-a","topic":"orders-of-the-north","partition":7,"position":1234567}
 {"at":7,"process":"stock","event":"effect","message":"order-a"}
 {"at":8,"process":"faults","event":"quiescent"}
 "#;
@@ -195,6 +214,7 @@ fn the_page_of_a_judgement_is_filtered_by_property_and_message() {
     assert!(seen["drawn"].as_str().unwrap().contains("◀ 2nd effect"), "{seen}");
     assert!(seen["ofMessage"][0].as_str().unwrap().contains("order-b"), "{seen}");
     assert_eq!(seen["said"], "1 shown", "{seen}");
+    nothing_is_cut_off(&chromium, (&here, "judged.html"));
 }
 
 #[test]
