@@ -250,3 +250,27 @@ fn the_story_of_a_message_marks_what_broke_and_ends_with_what_never_came() {
         }
     }
 }
+
+/// A record of a log has a transaction for nearly every read, and a story is about one message.
+#[test]
+fn a_story_shows_the_ends_of_its_own_transactions_only() {
+    let history = read(
+        r#","level":"delivery""#,
+        r#"
+        {"at":1,"process":"shop","event":"submit","message":"a"}
+        {"at":2,"process":"shop","event":"outcome","message":"a","outcome":"acked"}
+        {"at":3,"process":"stock","event":"deliver","message":"a"}
+        {"at":3,"process":"stock","event":"settle","message":"a","outcome":"ok","transaction":"mine"}
+        {"at":4,"process":"other","event":"commit","transaction":"another"}
+        {"at":5,"process":"stock","event":"abort","transaction":"mine"}
+        {"at":6,"process":"shop","event":"quiescent"}
+        "#,
+    );
+    let judgement = judge(&history, Question::default());
+    let stories = RecordedStory::of(&history, &judgement.violations, judgement.rules.level);
+    let [story] = &stories[..] else { panic!("a loss: {stories:?}") };
+    assert_eq!(story.title, "message a was acked and is lost");
+    assert_eq!(story.lanes, ["shop", "stock"]);
+    let text = story.text(Ink::Plain, 60);
+    assert!(text.contains("abort mine") && !text.contains("another"), "{text}");
+}

@@ -1,16 +1,16 @@
 //! The story of one message of a recorded history: what each process did with it, in the order of the record.
 //!
 //! Lanes are the processes of the record. The step that breaks a property is marked; the story of a loss ends with what
-//! never came. Faults between the first and the last step are shown beside it.
+//! never came. Faults between the first and the last step are shown beside it, and the ends of its own transactions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::marks::Counted;
 use crate::history::{At, History, Recorded};
 use crate::pipeline::Level;
 use crate::semantics::{LINES_TOLD, Violation};
-use crate::vocab::{EventKind, MessageId, ProcessId};
+use crate::vocab::{EventKind, MessageId, ProcessId, TransactionId};
 
 /// The most faults that a story shows.
 const FAULTS_SHOWN: usize = 12;
@@ -57,7 +57,7 @@ impl RecordedStory {
     }
 
     fn one(history: &History, record: &Sorted, violation: &Violation, level: Level) -> RecordedStory {
-        let events = record.steps(violation);
+        let events = record.steps(history, violation);
         let shown = events.len().min(LINES_TOLD);
         // The step that breaks is always shown.
         let breaking = violation.line.and_then(|line| events.iter().position(|it| it.line == line));
@@ -107,14 +107,19 @@ impl Sorted {
         sorted
     }
 
-    /// The events about the message in the violation's group, and the faults among them.
-    fn steps(&self, violation: &Violation) -> Vec<Recorded> {
+    /// The events about the message in the violation's group, the faults among them, and the ends of its transactions.
+    fn steps(&self, history: &History, violation: &Violation) -> Vec<Recorded> {
         let is_its = |it: &&Recorded| it.event.kind.group().is_none_or(|group| group == violation.group);
         let mut steps: Vec<Recorded> = self.of_message[&violation.message].iter().filter(is_its).copied().collect();
         let Some((first, last)) = steps.first().zip(steps.last()) else { return steps };
         // After the last step of a lost message, a fault may tell why nothing more came.
         let lines = first.line..=if violation.line.is_some() { last.line } else { u32::MAX };
-        steps.extend(self.around.iter().filter(|it| lines.contains(&it.line)).take(FAULTS_SHOWN));
+        let its: BTreeSet<TransactionId> = steps.iter().filter_map(|it| history.extra(it.line)?.transaction).collect();
+        let is_told = |it: &&Recorded| match it.event.kind {
+            EventKind::Commit { transaction } | EventKind::Abort { transaction } => its.contains(&transaction),
+            _ => true,
+        };
+        steps.extend(self.around.iter().filter(|it| lines.contains(&it.line)).filter(is_told).take(FAULTS_SHOWN));
         steps.sort_by_key(|it| it.line);
         steps
     }
