@@ -156,6 +156,8 @@ fn a_judge_ends_though_it_waits_for_its_history() {
     let mut input = child.stdin.take().expect("piped");
     input.write_all(HEADER.as_bytes()).expect("it is there");
     let said = interrupt(child);
-    assert!(said.contains("stopped: reading -"), "{said}");
+    // On a loaded machine Ctrl-C may come before the judge begins to read.
+    let ends = ["stopped: reading -", "stopped: nothing was read"];
+    assert!(ends.iter().any(|end| said.contains(end)), "{said}");
     drop(input);
 }
