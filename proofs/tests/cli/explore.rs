@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::common::{delivery, delivery_in, place};
 
@@ -17,6 +18,8 @@ pub struct Explorer {
     child: Child,
     address: SocketAddr,
     pub told: Vec<String>,
+    /// Its temporary files: it is killed, and cannot remove them itself.
+    _temporary: TempDir,
 }
 
 impl Drop for Explorer {
@@ -34,7 +37,12 @@ impl Explorer {
 
     fn start_in(place: &Path, pipeline: &str) -> Explorer {
         let mut command = delivery();
-        command.current_dir(place).args(["explore", pipeline, "--listen", "localhost:0"]).stdout(Stdio::piped());
+        let temporary = tempfile::tempdir().expect("a directory of its own");
+        command
+            .env("TMPDIR", temporary.path())
+            .current_dir(place)
+            .args(["explore", pipeline, "--listen", "localhost:0"])
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(Result::unwrap);
         let is_last = |line: &String| line.starts_with("eventually hands-off");
@@ -47,7 +55,7 @@ impl Explorer {
         }
         let link = told.iter().find_map(|line| line.strip_prefix("Stateright Explorer: http://"));
         let address = link.and_then(|link| link.split_once('/')?.0.parse().ok()).expect("an address");
-        Explorer { child, address, told }
+        Explorer { child, address, told, _temporary: temporary }
     }
 
     /// The body of an answer. Asks again until the Explorer listens.
