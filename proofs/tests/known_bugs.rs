@@ -22,7 +22,7 @@ fn check(mutant: Mutant, fault: Fault, change: fn(&mut Pipeline)) {
     pipeline.faults = FaultBudget::NONE.with(fault, 1);
     change(&mut pipeline);
     let sound = drawn(&pipeline, Mutant::None);
-    assert!(sound.fired[fault as usize] > SCHEDULES / 10, "{fault} hardly ever strikes");
+    assert!(sound.fired[fault as usize] > u64::from(SCHEDULES / 10), "{fault} hardly ever strikes");
     assert!(!sound.broken.contains(PropertyId::SubmittedNotLost), "sound cores lose as well");
     let report = drawn(&pipeline, mutant);
     let story = report.counterexamples.iter().find(|found| found.property == PropertyId::SubmittedNotLost);

@@ -12,6 +12,7 @@ mod join;
 mod line;
 mod names;
 mod read;
+mod share;
 mod words;
 mod write;
 
@@ -26,6 +27,7 @@ pub use self::error::HistoryError;
 pub use self::join::JoinError;
 pub use self::names::{MessageName, Names, Partition, PartitionName, TooManyNames};
 pub use self::read::Reader;
+pub use self::share::Share;
 pub use self::words::EventWord;
 pub(crate) use self::words::Key;
 pub use self::write::HistoryWriter;

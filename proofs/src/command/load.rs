@@ -27,6 +27,8 @@ const PIPELINE: Kind = Kind { what: "a pipeline", bytes_max: 1 << 20 };
 pub const SCHEDULE: Kind = Kind { what: "a schedule", bytes_max: 16 << 20 };
 /// The limit for a mapping of spans, which has some thirty lists, and comments.
 pub const MAPPING: Kind = Kind { what: "a mapping", bytes_max: 1 << 20 };
+/// The limit for the partial reports in a file: a pipeline takes some 5,000 bytes, and each counterexample as many.
+pub const PARTIAL_REPORT: Kind = Kind { what: "partial reports", bytes_max: 64 << 20 };
 /// The limit for a secret, which travels in one message of at most 256 KiB.
 pub const SECRET: Kind = Kind { what: "a secret", bytes_max: 4 << 10 };
 
@@ -71,7 +73,7 @@ fn is_standard_input(path: &Path) -> bool {
 }
 
 /// The path as errors show it.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     if is_standard_input(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 

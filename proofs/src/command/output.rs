@@ -2,7 +2,7 @@
 //! is refused later has changed nothing.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -40,6 +40,19 @@ pub fn check_directory(path: &Path) -> anyhow::Result<()> {
     let there = path.ancestors().find(|place| !place.as_os_str().is_empty() && place.exists());
     // A file without a name is removed when it is closed.
     tempfile::tempfile_in(there.unwrap_or(Path::new("."))).map(drop).with_context(|| path.display().to_string())
+}
+
+/// Writes a text into a new file. On an error the file is removed.
+pub fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let written = File::create_new(path).and_then(|mut file| {
+        let written = file.write_all(text.as_bytes());
+        if written.is_err() {
+            // The first error is reported; one of the removal would add nothing.
+            let _ = fs::remove_file(path);
+        }
+        written
+    });
+    written.with_context(|| path.display().to_string())
 }
 
 /// Writes a history into a new file. On an error the file is removed.

@@ -1,13 +1,17 @@
-//! `delivery simulate`: a campaign of random fault schedules on the cores.
+//! `delivery simulate`: a campaign of random fault schedules on the cores, whole or in shares.
 
 use std::path::PathBuf;
 
+use anyhow::Context;
+use delivery_model::history::Share;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::semantics::{PropertyId, Verdict};
 use delivery_model::story::Ink;
 use delivery_model::vocab::Fault;
 use delivery_proofs::mutants::Mutant;
-use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, campaign};
+use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, campaign_of_share};
+use delivery_proofs::simulation::join::join;
+use delivery_proofs::simulation::partial::PartialReport;
 use delivery_proofs::simulation::run::run as replayed;
 use delivery_proofs::simulation::strategy;
 use delivery_proofs::verify::shown;
@@ -32,42 +36,126 @@ pub struct Arguments {
     /// The directory for the shrunk counterexamples, as schedules for `replay`
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
+    /// Run one share of the schedules, such as 1/4, and write a partial report for `--merge`; 0 is the exit code whatever
+    /// was found
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["json", "save"])]
+    shard: Option<Share>,
+    /// The new file for the partial report [default: standard output]
+    #[arg(short, long, value_name = "FILE", requires = "shard")]
+    output: Option<PathBuf>,
+    /// Join the partial reports of all shares to the report of one whole run; `-` for standard input
+    #[arg(long, value_name = "PARTIAL", num_args = 1.., conflicts_with_all = ["pipelines", "schedules", "seed", "shard"])]
+    merge: Vec<PathBuf>,
 }
 
-/// Runs a campaign on each pipeline.
+/// Runs a campaign on each pipeline, or joins what the shares of campaigns found.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
+    if !arguments.merge.is_empty() {
+        return merged(arguments);
+    }
     let pipelines = load::pipelines(&arguments.pipelines.pipelines)?;
+    if let Some(share) = arguments.shard {
+        return one_share(arguments, share, pipelines, &interrupt);
+    }
     arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
     let mut outcome = Outcome::Kept;
     for (index, pipeline) in pipelines.iter().enumerate() {
-        let bar = terminal::bar(arguments.schedules.into(), &pipeline.name);
-        let report = campaign(pipeline, Mutant::None, arguments.schedules, arguments.seed, &mut |progress| {
-            bar.set_position(progress.runs.into());
-            !interrupt.is_raised()
-        });
-        bar.finish_and_clear();
-        outcome = outcome.and(Outcome::of(pipeline, claims(pipeline, &report), &report.verdicts));
-        let gap = if index > 0 && !arguments.json { "\n" } else { "" };
-        let told = match arguments.json {
-            true => format!("{}\n", in_json(pipeline, &report, arguments.seed)),
-            false => in_words(pipeline, &report, arguments.seed, terminal::ink()),
-        };
-        let show = if arguments.json { terminal::print } else { terminal::tell };
-        show(&format!("{gap}{told}"));
-        if let Some(directory) = &arguments.save {
-            for found in &report.counterexamples {
-                let path = render::save(directory, found.property, &found.schedule)?;
-                eprintln!("written: {}", path.display());
-            }
-        }
+        let report = campaign(arguments, Share::WHOLE, pipeline, &interrupt);
+        outcome = outcome.and(tell(arguments, index, pipeline, &report, arguments.seed)?);
         if interrupt.is_raised() {
-            let runs = report::grouped(report.runs.into());
-            eprintln!("stopped after {runs} of {}", report::count(report.schedules.into(), "schedule"));
-            return Ok(Outcome::Interrupted);
+            return Ok(stopped(&report));
         }
     }
     Ok(outcome)
+}
+
+/// Runs one share of the schedules, and writes the partial report.
+fn one_share(
+    arguments: &Arguments,
+    share: Share,
+    pipelines: Vec<Pipeline>,
+    interrupt: &terminal::Interrupt,
+) -> anyhow::Result<Outcome> {
+    arguments.output.as_deref().map_or(Ok(()), output::check_new_file)?;
+    let mut reports = Vec::new();
+    for pipeline in pipelines {
+        let report = campaign(arguments, share, &pipeline, interrupt);
+        if interrupt.is_raised() {
+            return Ok(stopped(&report));
+        }
+        reports.push((pipeline, report));
+    }
+    let (seed, schedules) = (arguments.seed, arguments.schedules);
+    let lines = PartialReport { share, seed, schedules, pipelines: reports }.to_json_lines();
+    match &arguments.output {
+        Some(path) => output::write_new(path, &lines)?,
+        None => terminal::print(&lines),
+    }
+    Ok(Outcome::Kept)
+}
+
+/// Joins the partial reports of all shares, and tells the report as one run does.
+fn merged(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
+    let mut parts = Vec::new();
+    for path in &arguments.merge {
+        let name = load::shown(path);
+        let read = PartialReport::read(&load::text(path, load::PARTIAL_REPORT)?).with_context(|| name.clone())?;
+        parts.extend(read.into_iter().map(|part| (name.clone(), part)));
+    }
+    let whole = join(parts)?;
+    let mut outcome = Outcome::Kept;
+    for (index, (pipeline, report)) in whole.pipelines.iter().enumerate() {
+        outcome = outcome.and(tell(arguments, index, pipeline, report, whole.seed)?);
+    }
+    Ok(outcome)
+}
+
+fn campaign(
+    arguments: &Arguments,
+    share: Share,
+    pipeline: &Pipeline,
+    interrupt: &terminal::Interrupt,
+) -> CampaignReport {
+    let (schedules, seed) = (arguments.schedules, arguments.seed);
+    let bar = terminal::bar(share.numbers(schedules).len() as u64, &pipeline.name);
+    let report = campaign_of_share(pipeline, Mutant::None, schedules, seed, share, &mut |progress| {
+        bar.set_position(progress.runs.into());
+        !interrupt.is_raised()
+    });
+    bar.finish_and_clear();
+    report
+}
+
+fn stopped(report: &CampaignReport) -> Outcome {
+    let runs = report::grouped(report.runs.into());
+    eprintln!("stopped after {runs} of {}", report::count(report.schedules.into(), "schedule"));
+    Outcome::Interrupted
+}
+
+/// Prints the report of a pipeline, and saves its counterexamples where the user says.
+fn tell(
+    arguments: &Arguments,
+    index: usize,
+    pipeline: &Pipeline,
+    report: &CampaignReport,
+    seed: u64,
+) -> anyhow::Result<Outcome> {
+    let gap = if index > 0 && !arguments.json { "\n" } else { "" };
+    let told = match arguments.json {
+        true => format!("{}\n", in_json(pipeline, report, seed)),
+        false => in_words(pipeline, report, seed, terminal::ink()),
+    };
+    let show = if arguments.json { terminal::print } else { terminal::tell };
+    show(&format!("{gap}{told}"));
+    if let Some(directory) = &arguments.save {
+        for found in &report.counterexamples {
+            let path = render::save(directory, found.property, &found.schedule)?;
+            eprintln!("written: {}", path.display());
+        }
+    }
+    Ok(Outcome::of(pipeline, claims(pipeline, report), &report.verdicts))
 }
 
 /// The verdict on the promise, and on the order if it is claimed.
@@ -102,7 +190,7 @@ fn in_words(pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -
     }
     let mut table = report::table(&["fault", "planned", "struck"]);
     for fault in pipeline.faults.kinds() {
-        let [planned, struck] = [report.planned, report.fired].map(|of| report::grouped(of[fault as usize].into()));
+        let [planned, struck] = [report.planned, report.fired].map(|of| report::grouped(of[fault as usize]));
         table.add_row([fault.word().to_owned(), planned, struck]);
     }
     if pipeline.faults.kinds().next().is_some() {
@@ -137,7 +225,7 @@ fn in_json(pipeline: &Pipeline, report: &CampaignReport, seed: u64) -> Value {
         told["run"] = found.run.into();
         told
     };
-    let by_fault = |counts: &[u32; Fault::ALL.len()]| {
+    let by_fault = |counts: &[u64; Fault::ALL.len()]| {
         let kinds = pipeline.faults.kinds();
         kinds.map(|fault| (fault.word().to_owned(), counts[fault as usize].into())).collect::<Map<_, _>>()
     };

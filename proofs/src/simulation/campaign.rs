@@ -1,11 +1,13 @@
 //! Many runs of drawn schedules, judged by the monitors; the first that breaks a property is shrunk.
 //!
-//! The same pipeline, number of schedules and seed give the same report. A campaign shows that a promise is broken, or
-//! that so many runs kept it; it never shows that all do.
+//! The same pipeline, number of schedules and seed give the same report. A schedule depends on the seed and its number
+//! alone, so that a share of a campaign can run apart from the others. A campaign shows that a promise is broken, or that
+//! so many runs kept it; it never shows that all do.
 
 use std::ops::ControlFlow;
 
 use crate::mutants::Mutant;
+use delivery_model::history::Share;
 use delivery_model::pipeline::{Pipeline, Semantics};
 use delivery_model::schedule::Schedule;
 use delivery_model::semantics::{
@@ -15,9 +17,9 @@ use delivery_model::vocab::{EventKind, Fault};
 use proptest::strategy::{Strategy, ValueTree};
 
 use super::run::{Ending, Run, run};
-use super::seeded_runner;
 use super::shrink::shrink;
 use super::strategy::schedules;
+use super::{numbered_runner, seeded_runner};
 
 /// How far a campaign has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub struct Counterexample {
     pub schedule: Schedule,
     /// How many faults the schedule had that was found first.
     pub faults_found: usize,
-    /// Which run of the campaign it was, counted from 0.
+    /// The number of the schedule in the campaign, counted from 0.
     pub run: u32,
 }
 
@@ -61,9 +63,9 @@ pub struct CampaignReport {
     /// Runs that go on for ever: they came back to where they were, and a run that repeats that is fair.
     pub endless: u32,
     /// How often each kind of fault was planned, in the order of [`Fault::ALL`].
-    pub planned: [u32; Fault::ALL.len()],
+    pub planned: [u64; Fault::ALL.len()],
     /// How often each struck.
-    pub fired: [u32; Fault::ALL.len()],
+    pub fired: [u64; Fault::ALL.len()],
     /// How many messages were set aside.
     pub dead_lettered: u64,
     /// How the properties were read.
@@ -77,6 +79,33 @@ pub struct CampaignReport {
 }
 
 impl CampaignReport {
+    /// The report of a campaign of so many schedules before the first run.
+    pub(super) fn empty(pipeline: &Pipeline, schedules: u32) -> CampaignReport {
+        let rules = Rules::from(pipeline);
+        CampaignReport {
+            schedules,
+            runs: 0,
+            steps: 0,
+            events: 0,
+            deliveries_and_effects: 0,
+            not_quiescent: 0,
+            endless: 0,
+            planned: [0; Fault::ALL.len()],
+            fired: [0; Fault::ALL.len()],
+            dead_lettered: 0,
+            rules,
+            broken: PropertySet::EMPTY,
+            verdicts: Verdicts::new(&rules, |_| Verdict::Unknown(Doubt::NothingRead)),
+            counterexamples: Vec::new(),
+        }
+    }
+
+    /// The same report with the verdicts that follow from its figures.
+    pub(super) fn judged(mut self) -> CampaignReport {
+        self.verdicts = Verdicts::new(&self.rules, |property| self.verdict(property));
+        self
+    }
+
     /// The verdict on one property.
     pub fn verdict(&self, property: PropertyId) -> Verdict {
         let needs_rest = PropertySet::NEED_QUIESCENCE.contains(property);
@@ -114,20 +143,31 @@ pub fn campaign(
     seed: u64,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> CampaignReport {
-    let mut campaign = Campaign::new(pipeline, mutant, schedules);
+    campaign_of_share(pipeline, mutant, schedules, seed, Share::WHOLE, progress)
+}
+
+/// Runs those of a campaign's schedules whose numbers are in the share. The report counts these alone.
+pub fn campaign_of_share(
+    pipeline: &Pipeline,
+    mutant: Mutant,
+    schedules: u32,
+    seed: u64,
+    share: Share,
+    progress: &mut dyn FnMut(Progress) -> bool,
+) -> CampaignReport {
+    let numbers = share.numbers(schedules);
+    let mut campaign = Campaign { mutant, report: CampaignReport::empty(pipeline, numbers.len() as u32) };
     let strategy = self::schedules(pipeline);
-    let mut runner = seeded_runner(seed);
-    while campaign.report.runs < schedules {
-        let so_far = Progress { runs: campaign.report.runs, of: schedules, broken: campaign.report.broken };
-        if !progress(so_far) {
+    for number in numbers {
+        let report = &campaign.report;
+        if !progress(Progress { runs: report.runs, of: report.schedules, broken: report.broken }) {
             break;
         }
+        let mut runner = numbered_runner(seed, number.into());
         let schedule = strategy.new_tree(&mut runner).expect("nothing is filtered out").current();
-        campaign.run(schedule);
+        campaign.run(number, schedule);
     }
-    let mut report = campaign.report;
-    report.verdicts = Verdicts::new(&report.rules, |property| report.verdict(property));
-    report
+    campaign.report.judged()
 }
 
 /// How many random schedules it takes until one of them breaks the property; none, if `most` do not, or if `go_on` says to
@@ -170,32 +210,11 @@ struct Campaign {
 }
 
 impl Campaign {
-    fn new(pipeline: &Pipeline, mutant: Mutant, schedules: u32) -> Self {
-        let rules = Rules::from(pipeline);
-        let report = CampaignReport {
-            schedules,
-            runs: 0,
-            steps: 0,
-            events: 0,
-            deliveries_and_effects: 0,
-            not_quiescent: 0,
-            endless: 0,
-            planned: [0; Fault::ALL.len()],
-            fired: [0; Fault::ALL.len()],
-            dead_lettered: 0,
-            rules,
-            broken: PropertySet::EMPTY,
-            verdicts: Verdicts::new(&rules, |_| Verdict::Unknown(Doubt::NothingRead)),
-            counterexamples: Vec::new(),
-        };
-        Campaign { mutant, report }
-    }
-
-    fn run(&mut self, schedule: Schedule) {
+    fn run(&mut self, number: u32, schedule: Schedule) {
         let run = seeded(&schedule, self.mutant);
         self.count(&schedule, &run);
         for property in (broken_by(&run, self.report.rules) - self.report.broken).iter() {
-            let found = self.counterexample(property, schedule.clone());
+            let found = self.counterexample(property, number, schedule.clone());
             self.report.broken.insert(property);
             self.report.counterexamples.push(found);
         }
@@ -217,18 +236,18 @@ impl Campaign {
         report.endless += u32::from(matches!(run.ending, Ending::Loop { .. }));
         for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
             report.planned[planned.fault as usize] += 1;
-            report.fired[planned.fault as usize] += u32::from(fired.is_some());
+            report.fired[planned.fault as usize] += u64::from(fired.is_some());
         }
     }
 
-    fn counterexample(&self, property: PropertyId, schedule: Schedule) -> Counterexample {
+    fn counterexample(&self, property: PropertyId, run: u32, schedule: Schedule) -> Counterexample {
         let faults_found = schedule.faults.len();
         let mut fails = |candidate: &Schedule| {
             let run = seeded(candidate, self.mutant);
             broken_by(&run, self.report.rules).contains(property).then_some(run.steps.len())
         };
         let schedule = shrink(schedule, &mut fails);
-        Counterexample { property, schedule, faults_found, run: self.report.runs }
+        Counterexample { property, schedule, faults_found, run }
     }
 }
 

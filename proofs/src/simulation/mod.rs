@@ -2,14 +2,16 @@
 //!
 //! [`world`] joins producer, broker and consumers with wires and disks, and offers the protocol's micro-steps. [`run`]
 //! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`campaign`] judges many of
-//! them, and [`shrink`] makes a small one of one that fails. [`party_state`] watches what the cores hold on the way. [`kill_schedules`]
+//! them, [`partial`] writes what a share of them found and [`join`] joins the shares, and [`shrink`] makes a small one of one that fails. [`party_state`] watches what the cores hold on the way. [`kill_schedules`]
 //! has one for every seeded bug.
 //!
 //! Determinism: a world is a plain value without clock, thread or hash order; every choice of a run comes from its
 //! schedule's seed. The same schedule gives the same bytes of history.
 
 pub mod campaign;
+pub mod join;
 pub mod kill_schedules;
+pub mod partial;
 pub mod party_state;
 pub mod pipelines;
 pub mod plan;
@@ -23,8 +25,14 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// A runner whose draws depend on the seed alone.
 pub fn seeded_runner(seed: u64) -> TestRunner {
+    numbered_runner(seed, 0)
+}
+
+/// A runner whose draws depend on the seed and on the number of what is drawn, and not on what was drawn before.
+pub fn numbered_runner(seed: u64, number: u64) -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&number.to_le_bytes());
     let config = Config { failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }

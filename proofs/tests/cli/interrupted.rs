@@ -78,6 +78,10 @@ fn searches_campaigns_and_surveys_end() {
     );
     check(&["check", "--schedules", "4000000000"], "stopped: ");
     check(&["simulate", "--schedules", "4000000000"], " of 4,000,000,000 schedules");
+    check(
+        &["simulate", "--schedules", "4000000000", "--shard", "2/4", "-o", "part.jsonl"],
+        " of 1,000,000,000 schedules",
+    );
     check(&["atlas", "--messages", "3"], "stopped: 0 of 44 pipelines searched");
     check(&["atlas", "--messages", "3", "--html", "atlas.html"], "stopped: 0 of 44 pipelines searched");
     check(&["explore", "--messages", "4", "--listen", "127.0.0.1:0"], "stopped");

@@ -12,4 +12,5 @@ mod mutants;
 mod refused;
 mod replay;
 mod run;
+mod shards;
 mod width;
