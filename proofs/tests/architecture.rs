@@ -106,6 +106,14 @@ fn importers_say_what_a_record_tells_and_judge_nothing() {
     check("proofs/import/src", &["delivery_model::semantics", "delivery_model::spec", "delivery_model::check"]);
 }
 
+#[test]
+fn the_audit_alone_knows_clients_of_brokers_and_it_judges_by_the_one_judge() {
+    check("audit/src", &["delivery_model::spec", "delivery_model::check", "delivery_impls", "delivery_proofs"]);
+    for place in ["model/src", "impls/src", "proofs/src", "proofs/import/src", "benches/src"] {
+        check(place, &["tokio::", "redis::", "async_nats::", "tokio_postgres::"]);
+    }
+}
+
 /// The files of the product that name every one of these: each is a list that a new one is added to. Tests and what kills
 /// seeded bugs are left out.
 fn lists(names: &[String]) -> Vec<String> {

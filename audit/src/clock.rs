@@ -1,0 +1,58 @@
+//! The clock: the one place of the audit that reads it. Brokers are real, so time is real.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often whoever waits looks whether it was told to stop.
+pub const GLANCE: Duration = Duration::from_millis(50);
+
+/// A point in time by which something must have happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline this long from now.
+    pub fn after(wait: Duration) -> Deadline {
+        Deadline(now() + wait)
+    }
+
+    /// The time that is left; zero when it has passed.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(now())
+    }
+
+    /// Whether it has passed.
+    pub fn has_passed(self) -> bool {
+        self.left().is_zero()
+    }
+}
+
+/// A clock that counts from its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    pub fn start() -> Stopwatch {
+        Stopwatch(now())
+    }
+
+    /// The time since its start.
+    pub fn elapsed(self) -> Duration {
+        now().saturating_duration_since(self.0)
+    }
+}
+
+/// Lets time pass, where passing time is the fault itself. Ends early when the flag is raised.
+pub fn pass(time: Duration, stop: &AtomicBool) {
+    let end = Deadline::after(time);
+    while !end.has_passed() && !stop.load(Ordering::SeqCst) {
+        thread::park_timeout(end.left().min(GLANCE));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an audit of real brokers takes real time")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,262 @@
+//! What the parties of a round share: the history, the points at which faults are planned, and who must stop.
+//!
+//! A party records an event and goes on; where the event is a planned point, it goes on only after the fault has struck.
+//! One thread, the one that owns the broker, strikes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use delivery_model::history::{At as Time, Extra, History};
+use delivery_model::vocab::{Event, EventKind, Outcome, ProcessId, SettleOutcome};
+use serde_json::value::RawValue;
+
+use crate::clock::{Deadline, GLANCE, Stopwatch};
+use crate::plan::{At, Load, Party};
+
+/// The producer may be ahead of where it should be by this part of the messages.
+const SLACK: u64 = 20;
+
+/// Why a party's incarnation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// It crashes: a new one begins.
+    Crash,
+    /// The round is over.
+    Over,
+}
+
+/// The planned faults: each strikes when the event of this kind happens for the k-th time. An index stands for the fault.
+pub struct Point {
+    /// The kind of event.
+    pub at: At,
+    /// The number of the event, counted from 1.
+    pub nth: u64,
+}
+
+struct State {
+    history: History,
+    clock: Stopwatch,
+    counts: [u64; At::COUNT],
+    /// The planned faults that have not been asked for.
+    planned: Vec<Option<Point>>,
+    asked: VecDeque<usize>,
+    tickets: u64,
+    struck: u64,
+    crash: Option<Party>,
+    healthy: bool,
+    produced: bool,
+    over: bool,
+    rested: bool,
+}
+
+/// What the parties share.
+pub struct World<'a> {
+    state: Mutex<State>,
+    changed: Condvar,
+    interrupt: &'a AtomicBool,
+    deadline: Deadline,
+    messages: u64,
+    load: Load,
+}
+
+impl<'a> World<'a> {
+    /// A world in which nothing has happened.
+    pub fn new(
+        history: History,
+        points: Vec<Point>,
+        messages: u64,
+        load: Load,
+        limit: Duration,
+        interrupt: &'a AtomicBool,
+    ) -> World<'a> {
+        let state = State {
+            history,
+            clock: Stopwatch::start(),
+            counts: [0; At::COUNT],
+            planned: points.into_iter().map(Some).collect(),
+            asked: VecDeque::new(),
+            tickets: 0,
+            struck: 0,
+            crash: None,
+            healthy: true,
+            produced: false,
+            over: false,
+            rested: false,
+        };
+        World {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            interrupt,
+            deadline: Deadline::after(limit),
+            messages,
+            load,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this holds, or the round is over.
+    fn wait(&self, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        loop {
+            state.over |= self.interrupt.load(Ordering::SeqCst) || self.deadline.has_passed();
+            if state.over || holds(&state) {
+                return state;
+            }
+            state = self.changed.wait_timeout(state, GLANCE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Records an event of a party, and lets the faults strike that are planned here.
+    pub fn record(&self, party: Party, process: ProcessId, kind: EventKind, extra: Extra) -> Result<(), Halt> {
+        let mut state = self.lock();
+        state.push(process, kind, extra);
+        let Some(at) = point(&kind) else { return self.end_of(state, party) };
+        state.counts[at as usize] += 1;
+        let nth = state.counts[at as usize];
+        let due = |it: &Option<Point>| it.as_ref().is_some_and(|point| point.at == at && point.nth == nth);
+        let due: Vec<usize> = (0..state.planned.len()).filter(|&fault| due(&state.planned[fault])).collect();
+        for fault in due {
+            state.planned[fault] = None;
+            state.asked.push_back(fault);
+            state.tickets += 1;
+        }
+        let ticket = if state.asked.is_empty() { state.struck } else { state.tickets };
+        drop(state);
+        self.changed.notify_all();
+        let state = self.wait(|state| state.struck >= ticket);
+        self.end_of(state, party)
+    }
+
+    fn end_of(&self, mut state: MutexGuard<'_, State>, party: Party) -> Result<(), Halt> {
+        if state.over {
+            return Err(Halt::Over);
+        }
+        if state.crash == Some(party) {
+            state.crash = None;
+            return Err(Halt::Crash);
+        }
+        Ok(())
+    }
+
+    /// Records an event of nobody in particular.
+    pub fn note(&self, process: ProcessId, kind: EventKind, attributes: Option<String>) {
+        let attributes = attributes.map(|json| RawValue::from_string(json).expect("attributes are JSON"));
+        self.lock().push(process, kind, Extra { attributes, ..Extra::default() });
+    }
+
+    /// Waits until a fault is asked for, or the round is over. The broker is not to be used until the fault is healed.
+    pub fn next_fault(&self) -> Option<usize> {
+        let mut state = self.wait(|state| !state.asked.is_empty());
+        if state.over {
+            return None;
+        }
+        state.healthy = false;
+        state.asked.pop_front()
+    }
+
+    /// The fault has struck; whoever waits for that goes on.
+    pub fn struck(&self, crash: Option<Party>) {
+        let mut state = self.lock();
+        state.struck += 1;
+        state.crash = crash.or(state.crash);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The fault is healed: the broker can be used.
+    pub fn healed(&self) {
+        self.lock().healthy = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the broker can be used.
+    pub fn wait_until_healthy(&self) -> Result<(), Halt> {
+        let state = self.wait(|state| state.healthy);
+        if state.over { Err(Halt::Over) } else { Ok(()) }
+    }
+
+    /// Waits a moment before another attempt.
+    pub fn wait_a_moment(&self) -> Result<(), Halt> {
+        let moment = Deadline::after(GLANCE);
+        let state = self.wait(|_| moment.has_passed());
+        if state.over { Err(Halt::Over) } else { Ok(()) }
+    }
+
+    /// Waits until the consumer may take one more message: at once if it is to keep up; else when it is half of the
+    /// messages behind, or the producer has finished.
+    pub fn wait_to_consume(&self) -> Result<(), Halt> {
+        let behind = self.messages / 2;
+        let may = |state: &State| self.load == Load::KeepsUp || state.produced || state.backlog() >= behind;
+        let state = self.wait(may);
+        if state.over { Err(Halt::Over) } else { Ok(()) }
+    }
+
+    /// Waits until the producer may publish one more message: when the consumer is no further behind than it should be.
+    /// After the first fault that is at once, as what the broker lost would count as a backlog for ever.
+    pub fn wait_to_produce(&self) -> Result<(), Halt> {
+        let behind = match self.load {
+            Load::KeepsUp => 0,
+            Load::Lags => self.messages / 2,
+        };
+        let most = behind + (self.messages / SLACK).max(1);
+        let state = self.wait(|state| state.tickets > 0 || state.backlog() < most);
+        if state.over { Err(Halt::Over) } else { Ok(()) }
+    }
+
+    /// The producer has finished.
+    pub fn produced(&self) {
+        self.lock().produced = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether the producer has finished and the broker can be used.
+    pub fn is_produced(&self) -> bool {
+        let state = self.lock();
+        state.produced && state.healthy && state.asked.is_empty()
+    }
+
+    /// The round is over; `rested`: nothing more can happen.
+    pub fn end(&self, rested: bool) {
+        let mut state = self.lock();
+        state.over = true;
+        state.rested |= rested;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// The history, whether the round came to rest, and which faults were planned and did not strike.
+    pub fn into_history(self) -> (History, bool, Vec<usize>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let left = (0..state.planned.len()).filter(|&fault| state.planned[fault].is_some());
+        let left = left.chain(state.asked.iter().copied()).collect();
+        (state.history, state.rested, left)
+    }
+}
+
+impl State {
+    /// The messages that were acked and have no effect yet.
+    fn backlog(&self) -> u64 {
+        self.counts[At::Acked as usize].saturating_sub(self.counts[At::Effected as usize])
+    }
+
+    fn push(&mut self, process: ProcessId, kind: EventKind, extra: Extra) {
+        let nanoseconds = u64::try_from(self.clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.history.push_with(Time::Whole(nanoseconds), Event { process, kind }, extra);
+    }
+}
+
+/// The kind of point that an event is.
+fn point(kind: &EventKind) -> Option<At> {
+    match kind {
+        EventKind::Outcome { outcome: Outcome::Acked, .. } => Some(At::Acked),
+        EventKind::Deliver { .. } => Some(At::Delivered),
+        EventKind::Effect { .. } => Some(At::Effected),
+        EventKind::Settle { outcome: SettleOutcome::Ok, .. } => Some(At::Settled),
+        _ => None,
+    }
+}

@@ -1,0 +1,16 @@
+//! The audit: what real brokers do under faults, with these versions and settings.
+//!
+//! A product is one file behind the traits of [`product`], a fault one file behind the trait of [`faults`]. The
+//! [`harness`] runs a producer with an outbox and a consumer with an inbox against a broker, lets faults strike at logical
+//! points ("the 150th acked publish"), and records a history. [`findings`] asks the judge of `delivery-model` about it.
+//!
+//! Architecture Invariant: this crate alone knows the clients of brokers. It defines no semantics: what a history means is
+//! the judge's to say.
+
+pub mod clock;
+pub mod fake;
+pub mod faults;
+pub mod findings;
+pub mod harness;
+pub mod plan;
+pub mod product;

@@ -1,0 +1,97 @@
+//! The plan of a round: how many messages, under which load, and which faults at which points.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How the consumer relates to the producer. Each load hides what the other one shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// The consumer takes each message as soon as it comes.
+    KeepsUp,
+    /// The consumer stays half of the messages behind until the producer has finished.
+    Lags,
+}
+
+impl Load {
+    /// Both.
+    pub const ALL: [Load; 2] = [Load::KeepsUp, Load::Lags];
+
+    /// The word in tables and output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Load::KeepsUp => "keeps-up",
+            Load::Lags => "lags",
+        }
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A kind of logical point. With a number it is a point: "the 150th acked publish".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// A publish is acked.
+    Acked,
+    /// A message is delivered.
+    Delivered,
+    /// An effect is made, which the consumer has yet to settle.
+    Effected,
+    /// A settle is confirmed.
+    Settled,
+}
+
+impl At {
+    /// The number of kinds.
+    pub const COUNT: usize = 4;
+
+    /// The word in output.
+    pub fn word(self) -> &'static str {
+        match self {
+            At::Acked => "acked publish",
+            At::Delivered => "delivery",
+            At::Effected => "effect",
+            At::Settled => "confirmed settle",
+        }
+    }
+}
+
+/// A party that can crash by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// The producer.
+    Producer,
+    /// The consumer.
+    Consumer,
+}
+
+/// How long who waits for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Clients, for an answer; then the outcome is unknown.
+    pub answer: Duration,
+    /// The broker, for a settle; then it may deliver again.
+    pub lease: Duration,
+    /// The consumer, for one more delivery, when all is published; then the broker is asked whether something is left.
+    /// Longer than a lease, so that a redelivery is seen.
+    pub idle: Duration,
+    /// The consumer, for the last deliveries, when the broker says that something is left. Then the round ends without
+    /// coming to rest.
+    pub rest: Duration,
+    /// The whole round. Then it ends without coming to rest.
+    pub round: Duration,
+}
+
+impl Patience {
+    /// For servers on the same machine.
+    pub const LOCAL: Patience = Patience {
+        answer: Duration::from_millis(1500),
+        lease: Duration::from_millis(1000),
+        idle: Duration::from_millis(1300),
+        rest: Duration::from_secs(8),
+        round: Duration::from_secs(60),
+    };
+}

@@ -1,0 +1,223 @@
+//! The traits by which a product is audited: one file a product implements them.
+//!
+//! The calling contract: a [`Broker`] is one server with one disk. [`Broker::client`] gives a [`Client`] that stays valid
+//! over restarts. Each [`Publisher`] and [`Receiver`] is one connection of one incarnation: after it said
+//! [`Broken`], or after an unknown outcome, the harness drops it and connects anew. No implementation may retry, reconnect
+//! or resend by itself, as that would hide what the broker did.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A kind of broker, with the settings in which it is audited.
+pub trait Product: Sync {
+    /// The name on the command line, such as `redis`.
+    fn name(&self) -> &'static str;
+
+    /// The settings that are audited, the product's defaults among them.
+    fn settings(&self) -> &'static [Setting];
+
+    /// The version that is installed, such as "7.0.15".
+    fn version(&self) -> Result<String, Missing>;
+
+    /// A broker that is not started yet. All that it writes is below the place.
+    fn broker(&self, setting: &Setting, place: &Place) -> Result<Box<dyn Broker>, Trouble>;
+}
+
+/// Settings of a product under one name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The name, such as `everysec`. Unique in its product.
+    pub name: &'static str,
+    /// The configuration that the name stands for, as the product writes it.
+    pub means: &'static str,
+}
+
+/// Why a product cannot be audited here, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{what} is not installed: {install}")]
+pub struct Missing {
+    /// The program that was looked for.
+    pub what: String,
+    /// How to install it, such as "apt-get install redis-server".
+    pub install: &'static str,
+}
+
+/// Where a broker keeps its files.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The broker's data. On a file system of its own where power is to be lost.
+    pub data: PathBuf,
+    /// Logs and configuration, which no fault touches.
+    pub logs: PathBuf,
+}
+
+/// One broker with its disk. The harness owns it, faults strike it.
+pub trait Broker: Send {
+    /// Starts it, or starts it again on the same disk. Returns when it accepts clients.
+    fn start(&mut self) -> Result<(), Trouble>;
+
+    /// Ends it at once, as SIGKILL does. What the operating system holds of its files survives.
+    fn kill(&mut self) -> Result<(), Trouble>;
+
+    /// Freezes it, as SIGSTOP does.
+    fn pause(&mut self) -> Result<(), Trouble>;
+
+    /// Lets it go on, as SIGCONT does.
+    fn resume(&mut self) -> Result<(), Trouble>;
+
+    /// Ends it together with all bytes of its disk that were not synced.
+    fn lose_power(&mut self) -> Result<(), Trouble>;
+
+    /// How clients reach it.
+    fn client(&self) -> Arc<dyn Client>;
+}
+
+/// How clients reach a broker. Valid over its restarts.
+pub trait Client: Send + Sync {
+    /// Makes the queue, with one consumer group. Does nothing where it exists.
+    fn declare(&self) -> Result<(), Broken>;
+
+    /// Whether the queue exists, with its consumer group.
+    fn has_queue(&self) -> Result<bool, Broken>;
+
+    /// The number of messages that the broker has yet to deliver, or has delivered and waits to see settled.
+    fn waiting(&self) -> Result<u64, Broken>;
+
+    /// A connection of a new incarnation of the producer.
+    fn publisher(&self) -> Result<Box<dyn Publisher>, Broken>;
+
+    /// A connection of a new incarnation of the consumer.
+    fn receiver(&self) -> Result<Box<dyn Receiver>, Broken>;
+}
+
+/// A producer's connection.
+pub trait Publisher {
+    /// Publishes a message once and waits for the broker's confirmation. Where the broker can recognise a retry, the
+    /// message's identity is given to it.
+    fn publish(&mut self, message: u64) -> Published;
+}
+
+/// What came of an attempt to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The broker confirmed it, at this position where it says so.
+    Acked(Option<u64>),
+    /// The broker said no, with this reason.
+    Refused(String),
+    /// A time-out or a lost connection.
+    Unknown(String),
+}
+
+/// A consumer's connection. One delivery at a time is at work.
+pub trait Receiver {
+    /// Waits at most this long for the next delivery.
+    fn receive(&mut self, wait: Duration) -> Result<Option<Delivery>, Broken>;
+
+    /// Settles the delivery that was received last, and waits for the broker's confirmation.
+    fn settle(&mut self) -> Settled;
+}
+
+/// A message that was handed to the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The message.
+    pub message: u64,
+    /// Its position, where the broker says so.
+    pub position: Option<u64>,
+    /// Whether the broker marked it as one that it may have delivered before.
+    pub marked: bool,
+}
+
+/// What came of a settle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The broker confirmed it.
+    Confirmed,
+    /// The broker said no, with this reason.
+    Refused(String),
+    /// A time-out or a lost connection.
+    Unknown(String),
+}
+
+/// A connection is of no more use, for this reason.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+impl Broken {
+    /// The connection is broken by this error.
+    pub fn by(error: impl std::fmt::Display) -> Broken {
+        Broken(error.to_string())
+    }
+}
+
+/// Why an audit cannot go on.
+#[derive(Debug, Error)]
+pub enum Trouble {
+    /// A program could not be run.
+    #[error("{program} cannot be run: {error}")]
+    Program {
+        /// The program.
+        program: String,
+        /// The reason.
+        error: std::io::Error,
+    },
+    /// A program that should succeed did not.
+    #[error("{program} failed, {status}: {said}")]
+    Failed {
+        /// The program with its arguments.
+        program: String,
+        /// Its exit status.
+        status: String,
+        /// The end of what it wrote.
+        said: String,
+    },
+    /// A broker does not accept clients.
+    #[error("the broker does not come up: {why}")]
+    NotUp {
+        /// The last error, with the end of the broker's log.
+        why: String,
+    },
+    /// A file could not be used.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        error: std::io::Error,
+    },
+    /// A broker that should answer does not.
+    #[error("the broker cannot be used: {0}")]
+    Broken(#[from] Broken),
+    /// A fault is not possible here.
+    #[error("{fault} is not possible here: {why}")]
+    Impossible {
+        /// The fault.
+        fault: &'static str,
+        /// The reason, with what would make it possible.
+        why: String,
+    },
+}
+
+impl Trouble {
+    /// An error of this file.
+    pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Trouble {
+        let path = path.into();
+        |error| Trouble::File { path, error }
+    }
+}
+
+/// The body of a message.
+pub fn body(message: u64) -> String {
+    format!("message {message}")
+}
+
+/// The message with this body.
+pub fn message(body: &[u8]) -> Result<u64, Broken> {
+    let text = std::str::from_utf8(body).ok();
+    let number = text.and_then(|text| text.strip_prefix("message ")?.parse().ok());
+    number.ok_or_else(|| Broken(format!("a message that nobody published: {:?}", String::from_utf8_lossy(body))))
+}
