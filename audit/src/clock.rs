@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// How often whoever waits looks whether it was told to stop.
 pub const GLANCE: Duration = Duration::from_millis(50);
 
+/// How often somebody asks who is not told.
+const POLL: Duration = Duration::from_millis(5);
+
 /// A point in time by which something must have happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);
@@ -49,6 +52,21 @@ pub fn pass(time: Duration, stop: &AtomicBool) {
     let end = Deadline::after(time);
     while !end.has_passed() && !stop.load(Ordering::SeqCst) {
         thread::park_timeout(end.left().min(GLANCE));
+    }
+}
+
+/// Asks again and again until the answer is yes, at most this long. Returns the last answer. For what another process
+/// does without telling.
+pub fn until(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let end = Deadline::after(limit);
+    loop {
+        if holds() {
+            return true;
+        }
+        if end.has_passed() {
+            return false;
+        }
+        thread::park_timeout(POLL);
     }
 }
 

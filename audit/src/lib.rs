@@ -7,10 +7,17 @@
 //! Architecture Invariant: this crate alone knows the clients of brokers. It defines no semantics: what a history means is
 //! the judge's to say.
 
+pub mod campaign;
 pub mod clock;
+pub mod disk;
 pub mod fake;
 pub mod faults;
 pub mod findings;
 pub mod harness;
+pub mod place;
 pub mod plan;
+pub mod process;
 pub mod product;
+pub mod products;
+pub mod server;
+pub mod trouble;

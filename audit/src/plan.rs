@@ -88,9 +88,9 @@ pub struct Patience {
 impl Patience {
     /// For servers on the same machine.
     pub const LOCAL: Patience = Patience {
-        answer: Duration::from_millis(1500),
-        lease: Duration::from_millis(1000),
-        idle: Duration::from_millis(1300),
+        answer: Duration::from_millis(1000),
+        lease: Duration::from_millis(500),
+        idle: Duration::from_millis(700),
         rest: Duration::from_secs(8),
         round: Duration::from_secs(60),
     };

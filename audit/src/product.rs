@@ -5,11 +5,14 @@
 //! [`Broken`], or after an unknown outcome, the harness drops it and connects anew. No implementation may retry, reconnect
 //! or resend by itself, as that would hide what the broker did.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+
+use crate::place::Place;
+use crate::plan::Patience;
+pub use crate::trouble::{Broken, Trouble};
 
 /// A kind of broker, with the settings in which it is audited.
 pub trait Product: Sync {
@@ -22,8 +25,9 @@ pub trait Product: Sync {
     /// The version that is installed, such as "7.0.15".
     fn version(&self) -> Result<String, Missing>;
 
-    /// A broker that is not started yet. All that it writes is below the place.
-    fn broker(&self, setting: &Setting, place: &Place) -> Result<Box<dyn Broker>, Trouble>;
+    /// A broker that is not started yet. All that it writes is below the place. Its clients wait for answers, and it waits
+    /// for settles, as long as `patience` says.
+    fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble>;
 }
 
 /// Settings of a product under one name.
@@ -43,15 +47,6 @@ pub struct Missing {
     pub what: String,
     /// How to install it, such as "apt-get install redis-server".
     pub install: &'static str,
-}
-
-/// Where a broker keeps its files.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The broker's data. On a file system of its own where power is to be lost.
-    pub data: PathBuf,
-    /// Logs and configuration, which no fault touches.
-    pub logs: PathBuf,
 }
 
 /// One broker with its disk. The harness owns it, faults strike it.
@@ -140,74 +135,6 @@ pub enum Settled {
     Refused(String),
     /// A time-out or a lost connection.
     Unknown(String),
-}
-
-/// A connection is of no more use, for this reason.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct Broken(pub String);
-
-impl Broken {
-    /// The connection is broken by this error.
-    pub fn by(error: impl std::fmt::Display) -> Broken {
-        Broken(error.to_string())
-    }
-}
-
-/// Why an audit cannot go on.
-#[derive(Debug, Error)]
-pub enum Trouble {
-    /// A program could not be run.
-    #[error("{program} cannot be run: {error}")]
-    Program {
-        /// The program.
-        program: String,
-        /// The reason.
-        error: std::io::Error,
-    },
-    /// A program that should succeed did not.
-    #[error("{program} failed, {status}: {said}")]
-    Failed {
-        /// The program with its arguments.
-        program: String,
-        /// Its exit status.
-        status: String,
-        /// The end of what it wrote.
-        said: String,
-    },
-    /// A broker does not accept clients.
-    #[error("the broker does not come up: {why}")]
-    NotUp {
-        /// The last error, with the end of the broker's log.
-        why: String,
-    },
-    /// A file could not be used.
-    #[error("{path}: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        error: std::io::Error,
-    },
-    /// A broker that should answer does not.
-    #[error("the broker cannot be used: {0}")]
-    Broken(#[from] Broken),
-    /// A fault is not possible here.
-    #[error("{fault} is not possible here: {why}")]
-    Impossible {
-        /// The fault.
-        fault: &'static str,
-        /// The reason, with what would make it possible.
-        why: String,
-    },
-}
-
-impl Trouble {
-    /// An error of this file.
-    pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Trouble {
-        let path = path.into();
-        |error| Trouble::File { path, error }
-    }
 }
 
 /// The body of a message.

@@ -12,7 +12,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::disk::Disk;
-use crate::product::{Broken, Broker, Client, Missing, Place, Product, Publisher, Receiver, Setting, Trouble};
+use crate::place::Place;
+use crate::plan::Patience;
+use crate::product::{Broken, Broker, Client, Missing, Product, Publisher, Receiver, Setting, Trouble};
 
 /// What the fake does wrong. The words name settings of the product `fake`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +67,7 @@ const SWITCHES: [Switch; 9] = [
 ];
 
 /// The fake as a product, with a setting for each switch.
-pub struct Fake {
-    /// How long its clients wait for an answer.
-    pub answer: Duration,
-}
+pub struct Fake;
 
 impl Product for Fake {
     fn name(&self) -> &'static str {
@@ -83,9 +82,9 @@ impl Product for Fake {
         Ok(env!("CARGO_PKG_VERSION").to_owned())
     }
 
-    fn broker(&self, setting: &Setting, _place: &Place) -> Result<Box<dyn Broker>, Trouble> {
+    fn broker(&self, setting: &Setting, _place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
         let known = SETTINGS.iter().position(|it| it == setting).map(|index| SWITCHES[index]);
-        Ok(Box::new(FakeBroker::new(known.unwrap_or(Switch::Honest), self.answer)))
+        Ok(Box::new(FakeBroker::new(known.unwrap_or(Switch::Honest), patience.answer)))
     }
 }
 

@@ -6,6 +6,7 @@ mod power;
 mod producer_crash;
 mod stop;
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use delivery_model::vocab::Fault as Word;
@@ -64,8 +65,8 @@ pub trait Fault: Sync {
     /// The kind of point at which it strikes under this load.
     fn at(&self, load: Load) -> At;
 
-    /// Whether it can strike on this machine.
-    fn possible(&self) -> Result<(), Trouble> {
+    /// Whether it can strike on this machine. May try, in this directory, which is empty.
+    fn possible(&self, _directory: &Path) -> Result<(), Trouble> {
         Ok(())
     }
 

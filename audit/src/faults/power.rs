@@ -1,8 +1,11 @@
 //! Power loss, then a restart: every byte that was not synced is gone. No torn writes, and no part of a write survives.
 
+use std::path::Path;
+
 use delivery_model::vocab;
 
 use super::{Fault, Strike, of_the_broker};
+use crate::disk;
 use crate::plan::{At, Load};
 use crate::product::Trouble;
 
@@ -24,6 +27,10 @@ impl Fault for Power {
 
     fn at(&self, load: Load) -> At {
         of_the_broker(load)
+    }
+
+    fn possible(&self, directory: &Path) -> Result<(), Trouble> {
+        disk::power_can_be_lost(directory)
     }
 
     fn needs_own_file_system(&self) -> bool {

@@ -2,6 +2,8 @@
 
 mod address;
 mod atlas;
+#[cfg(feature = "audit")]
+mod audit;
 mod broker;
 mod check;
 mod completions;
@@ -68,6 +70,9 @@ enum Verb {
     Import(import::Arguments),
     /// Show which semantics survive which faults, for every preset
     Atlas(atlas::Arguments),
+    /// Run real brokers under faults, and judge what they do
+    #[cfg(feature = "audit")]
+    Audit(audit::Arguments),
     /// Show which property catches each seeded bug
     Mutants(mutants::Arguments),
     /// Print a script that completes the command line in a shell
@@ -190,6 +195,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Verb::Judge(arguments) => judge::run(&arguments),
         Verb::Import(arguments) => import::run(&arguments),
         Verb::Atlas(arguments) => atlas::run(&arguments),
+        #[cfg(feature = "audit")]
+        Verb::Audit(arguments) => audit::run(&arguments),
         Verb::Mutants(arguments) => mutants::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments, command()),
         Verb::Man(arguments) => man::run(&arguments, command()),

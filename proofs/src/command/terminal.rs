@@ -98,6 +98,13 @@ impl Interrupt {
         Interrupt::listen(|| eprintln!("finishing the current work, then ending; Ctrl-C again ends at once"))
     }
 
+    /// Takes over Ctrl-C for work that has servers running and file systems mounted, which it ends and unmounts. Only a
+    /// second Ctrl-C ends the process at once.
+    #[cfg(feature = "audit")]
+    pub fn install_for_servers() -> anyhow::Result<Self> {
+        Interrupt::listen(|| eprintln!("stopping: servers are ended, and what is mounted is unmounted"))
+    }
+
     fn listen(first: fn()) -> anyhow::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         let raised = Arc::clone(&flag);

@@ -1,0 +1,146 @@
+//! A campaign: rounds of one product with one setting under one kind of fault, and what they add up to.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::faults::Fault;
+use crate::findings::{Finding, Judged, judged};
+use crate::harness::{self, Plan, Planned};
+use crate::place::Run;
+use crate::plan::{Load, Patience};
+use crate::product::{Product, Setting, Trouble};
+
+/// What a campaign runs.
+#[derive(Clone, Copy)]
+pub struct Campaign {
+    /// The product.
+    pub product: &'static dyn Product,
+    /// Its setting.
+    pub setting: &'static Setting,
+    /// The kind of fault, which strikes once a round.
+    pub fault: &'static dyn Fault,
+    /// The load.
+    pub load: Load,
+}
+
+/// How much a campaign runs.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    /// The number of rounds, each with a new broker.
+    pub rounds: u64,
+    /// The number of messages in a round.
+    pub messages: u64,
+    /// How long who waits.
+    pub patience: Patience,
+    /// The directory for the histories of rounds with findings; none: they are not kept.
+    pub record: Option<PathBuf>,
+}
+
+/// What the rounds of a campaign add up to.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// Rounds that were run.
+    pub rounds: u64,
+    /// Acked messages.
+    pub acked: u64,
+    /// Confirmed settles.
+    pub settled: u64,
+    /// Acked messages that never arrived.
+    pub lost: u64,
+    /// Deliveries after a confirmed settle.
+    pub again: u64,
+    /// Those of them that were not marked.
+    pub again_unmarked: u64,
+    /// The number of rounds with each finding.
+    pub findings: BTreeMap<Finding, u64>,
+    /// Rounds in which the fault did not strike, because its point was not reached.
+    pub not_struck: u64,
+    /// Why the broker did not come back, the first time.
+    pub not_returned: Option<String>,
+    /// The histories that were kept.
+    pub histories: Vec<PathBuf>,
+}
+
+impl Sums {
+    /// The number of rounds with this finding.
+    pub fn rounds_with(&self, finding: Finding) -> u64 {
+        self.findings.get(&finding).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, round: &harness::Round, judged: &Judged) {
+        self.rounds += 1;
+        self.acked += judged.counts().acked;
+        self.settled += judged.counts().settled;
+        self.lost += judged.lost;
+        self.again += judged.again;
+        self.again_unmarked += judged.again_unmarked;
+        self.not_struck += u64::from(!round.left_out.is_empty());
+        for &finding in &judged.findings {
+            *self.findings.entry(finding).or_default() += 1;
+        }
+        if self.not_returned.is_none() {
+            self.not_returned.clone_from(&round.came_back.lost);
+        }
+    }
+}
+
+impl Campaign {
+    /// Its name, such as `redis everysec, kill, lags`.
+    pub fn name(&self) -> String {
+        format!("{} {}, {}, {}", self.product.name(), self.setting.name, self.fault.name(), self.load)
+    }
+
+    /// Runs the rounds, and tells after each that it is done. When the interrupt is raised, the round at work does not
+    /// count.
+    pub fn run(
+        &self,
+        extent: &Extent,
+        run: &mut Run,
+        interrupt: &AtomicBool,
+        done: &mut dyn FnMut(),
+    ) -> Result<Sums, Trouble> {
+        let mut sums = Sums::default();
+        for round in 0..extent.rounds {
+            let directory = run.directory()?;
+            let place = run.place(&directory, self.fault.needs_own_file_system())?;
+            let mut broker = self.product.broker(self.setting, place, extent.patience)?;
+            let ran = harness::round(&mut *broker, &self.plan(round, extent), &directory, interrupt);
+            drop(broker);
+            // What is left of it is removed with the run.
+            let _ = std::fs::remove_dir_all(&directory);
+            let ran = ran?;
+            if interrupt.load(Ordering::SeqCst) {
+                break;
+            }
+            let judged = judged(&ran);
+            sums.add(&ran, &judged);
+            if let Some(directory) = extent.record.as_ref().filter(|_| !judged.findings.is_empty()) {
+                let path = directory.join(self.file_name(round));
+                File::create(&path)
+                    .and_then(|file| ran.history.write(BufWriter::new(file)))
+                    .map_err(Trouble::file(&path))?;
+                sums.histories.push(path);
+            }
+            done();
+        }
+        Ok(sums)
+    }
+
+    /// The points move through the second half of the messages, one round after another, so that they do not depend on a
+    /// draw.
+    fn plan(&self, round: u64, extent: &Extent) -> Plan {
+        let half = extent.messages / 2;
+        let nth = half + (round + 1) * half / (extent.rounds + 1);
+        let planned = Planned { fault: self.fault, at: self.fault.at(self.load), nth: nth.max(1) };
+        let (messages, patience) = (extent.messages, extent.patience);
+        Plan { name: self.name(), messages, load: self.load, faults: vec![planned], patience }
+    }
+
+    fn file_name(&self, round: u64) -> String {
+        let words = [self.product.name(), self.setting.name, self.fault.name(), self.load.word()];
+        format!("{}-{}.jsonl", words.join("-"), round + 1)
+    }
+}

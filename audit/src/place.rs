@@ -1,0 +1,99 @@
+//! The directories of an audit: one for each round's broker, all below one that the next audit cleans up if this one was
+//! killed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{self, OwnFileSystem};
+use crate::process;
+use crate::trouble::Trouble;
+
+/// Where a broker keeps its files.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The broker's data; the directory exists and is empty.
+    pub data: PathBuf,
+    /// Logs and configuration, which no fault touches.
+    pub logs: PathBuf,
+    /// Notes about running processes, for the next audit.
+    pub notes: PathBuf,
+    /// The file system that the data is on, where power is to be lost.
+    pub own: Option<Arc<OwnFileSystem>>,
+}
+
+/// A running audit, with its directory and a lock on it. Its end removes everything.
+pub struct Run {
+    directory: PathBuf,
+    _lock: File,
+    rounds: u64,
+}
+
+impl Run {
+    /// Begins an audit below this directory, and cleans up after those that were killed. Returns the directories of
+    /// those, too.
+    pub fn begin(base: &Path) -> Result<(Run, Vec<PathBuf>), Trouble> {
+        fs::create_dir_all(base).map_err(Trouble::file(base))?;
+        let mut cleaned = Vec::new();
+        for entry in fs::read_dir(base).map_err(Trouble::file(base))?.flatten() {
+            let directory = entry.path();
+            if directory.is_dir() && lock(&directory).is_some() {
+                remove(&directory);
+                cleaned.push(directory);
+            }
+        }
+        let directory = base.join(format!("run-{}", std::process::id()));
+        for path in [directory.clone(), directory.join("processes")] {
+            fs::create_dir_all(&path).map_err(Trouble::file(&path))?;
+        }
+        let lock = lock(&directory).ok_or_else(|| {
+            let error = std::io::Error::other("another audit holds it");
+            Trouble::File { path: directory.clone(), error }
+        })?;
+        Ok((Run { directory, _lock: lock, rounds: 0 }, cleaned))
+    }
+
+    /// A new directory of its own.
+    pub fn directory(&mut self) -> Result<PathBuf, Trouble> {
+        self.rounds += 1;
+        let directory = self.directory.join(format!("round-{}", self.rounds));
+        fs::create_dir(&directory).map_err(Trouble::file(&directory))?;
+        Ok(directory)
+    }
+
+    /// A new place in this directory, on a file system of its own if that is asked for.
+    pub fn place(&self, directory: &Path, on_own_file_system: bool) -> Result<Place, Trouble> {
+        let own = if on_own_file_system { Some(Arc::new(OwnFileSystem::new(directory)?)) } else { None };
+        let data = own.as_ref().map_or(directory, |own| own.path()).join("data");
+        let place = Place { data, logs: directory.join("logs"), notes: self.directory.join("processes"), own };
+        for path in [&place.data, &place.logs] {
+            fs::create_dir(path).map_err(Trouble::file(path))?;
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        remove(&self.directory);
+    }
+}
+
+/// Takes the lock of a directory. None: somebody holds it.
+fn lock(directory: &Path) -> Option<File> {
+    let file = File::options().create(true).append(true).open(directory.join("lock")).ok()?;
+    file.try_lock().is_ok().then_some(file)
+}
+
+/// Ends what runs for this directory, unmounts what is mounted in it, and removes it.
+fn remove(directory: &Path) {
+    process::end_noted(&directory.join("processes"));
+    disk::unmount_all(directory);
+    let _ = fs::remove_dir_all(directory);
+}
+
+/// A TCP port of the loopback address on which nobody listens.
+pub fn free_port() -> Result<u16, Trouble> {
+    let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    Ok(bound.map_err(Trouble::file("127.0.0.1"))?.port())
+}

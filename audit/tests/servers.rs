@@ -1,0 +1,73 @@
+//! Real servers, where they are installed: those that keep their promises do, and the rest of the machinery works on them.
+//!
+//! What is not installed, or not possible here, is left out by name.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+
+use delivery_audit::campaign::{Campaign, Extent, Sums};
+use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power, Stop};
+use delivery_audit::findings::Finding;
+use delivery_audit::place::Run;
+use delivery_audit::plan::{Load, Patience};
+use delivery_audit::product::Product;
+use delivery_audit::products;
+
+/// One server at a time, as they share two cores or so.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A round, unless something is missing here, which is printed.
+fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault, load: Load) -> Option<Sums> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let setting = product.settings().iter().find(|it| it.name == setting).expect("the setting exists");
+    let campaign = Campaign { product, setting, fault, load };
+    let base = tempfile::tempdir().expect("a directory");
+    let (mut run, _) = Run::begin(base.path()).expect("a run begins");
+    let directory = run.directory().expect("a directory");
+    let possible = product.version().map_err(|missing| missing.to_string());
+    let possible = possible.and_then(|_| fault.possible(&directory).map_err(|trouble| trouble.to_string()));
+    if let Err(why) = possible {
+        println!("left out: {}: {why}", campaign.name());
+        return None;
+    }
+    let extent = Extent { rounds: 1, messages: 60, patience: Patience::LOCAL, record: None };
+    let sums = campaign.run(&extent, &mut run, &AtomicBool::new(false), &mut || {}).expect("the round runs");
+    drop(turn);
+    assert_eq!((sums.rounds, sums.not_struck), (1, 0), "{}", campaign.name());
+    Some(sums)
+}
+
+/// Nothing that was acked is lost and nothing that was settled comes again, and the broker comes back.
+#[track_caller]
+fn keeps(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault, load: Load) {
+    if let Some(sums) = round(product, setting, fault, load) {
+        let bad = [Finding::AckedLost, Finding::AgainAfterSettle, Finding::DidNotReturn, Finding::QueueForgotten];
+        let bad = bad.map(|finding| (finding.word(), sums.rounds_with(finding)));
+        assert!(bad.iter().all(|&(_, rounds)| rounds == 0), "{} {setting} {}: {bad:?}", product.name(), fault.name());
+        assert_eq!((sums.acked, sums.rounds_with(Finding::NotAtRest)), (60, 0));
+    }
+}
+
+#[test]
+fn redis_that_syncs_always_keeps_everything() {
+    keeps(&products::Redis, "always", &Kill, Load::Lags);
+    keeps(&products::Redis, "always", &Power, Load::Lags);
+}
+
+#[test]
+fn redis_delivers_again_what_a_crashed_consumer_left() {
+    keeps(&products::Redis, "always", &ConsumerCrash, Load::KeepsUp);
+}
+
+#[test]
+fn a_stopped_redis_loses_nothing() {
+    keeps(&products::Redis, "default", &Stop, Load::KeepsUp);
+}
+
+/// The harness can see: snapshots alone lose what was acked since the last one, with the group.
+#[test]
+fn redis_with_snapshots_alone_forgets_its_queue() {
+    if let Some(sums) = round(&products::Redis, "default", &Kill, Load::Lags) {
+        assert_eq!((sums.rounds_with(Finding::AckedLost), sums.rounds_with(Finding::QueueForgotten)), (1, 1));
+    }
+}

@@ -1,0 +1,281 @@
+//! `delivery audit`: real brokers on this machine under faults, and what the judge says of what they did.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use delivery_audit::campaign::{Campaign, Extent, Sums};
+use delivery_audit::faults::{self, Fault};
+use delivery_audit::findings::Finding;
+use delivery_audit::place::Run;
+use delivery_audit::plan::{Load, Patience};
+use delivery_audit::product::{Product, Setting, Trouble};
+use delivery_audit::products;
+use delivery_model::numbers::grouped;
+use delivery_model::story::Ink;
+use serde_json::{Value, json};
+
+use super::{Outcome, output, report, terminal};
+
+/// What to audit, and how much of it.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Products, or one of a product's settings as PRODUCT/SETTING [default: all that are installed]
+    #[arg(value_name = "PRODUCT")]
+    products: Vec<String>,
+    /// The kinds of fault [default: all that are possible here]
+    #[arg(long, value_name = "FAULT", value_delimiter = ',')]
+    faults: Vec<String>,
+    /// The number of rounds for each setting, fault and load, each with a new broker
+    #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    rounds: u64,
+    /// The number of messages in a round
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(20..=100_000))]
+    messages: u64,
+    /// The directory for the histories of rounds with findings; `delivery judge` tells their stories
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Print one JSON object for each setting, fault and load instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+/// A product with the settings that are wanted of it.
+type Wanted = (&'static dyn Product, Vec<&'static Setting>);
+
+/// A campaign with its sums, or why it could not be run.
+struct Row {
+    campaign: Campaign,
+    version: String,
+    sums: Result<Sums, Trouble>,
+}
+
+/// Audits products.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let wanted = wanted(&arguments.products)?;
+    let mut faults = wanted_faults(&arguments.faults)?;
+    if let Some(directory) = &arguments.record {
+        output::check_directory(directory)?;
+        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    }
+    let interrupt = terminal::Interrupt::install_for_servers()?;
+    let (mut run, cleaned) = Run::begin(&std::env::temp_dir().join("delivery-audit"))?;
+    for directory in cleaned {
+        eprintln!("cleaned up after an audit that was killed: {}", directory.display());
+    }
+    let mut left_out = Vec::new();
+    for fault in std::mem::take(&mut faults) {
+        match fault.possible(&run.directory()?) {
+            Ok(()) => faults.push(fault),
+            Err(why) => left_out.push(format!("fault {}: {why}", fault.name())),
+        }
+    }
+    let mut installed = Vec::new();
+    for (product, settings) in wanted {
+        match product.version() {
+            Ok(version) => installed.push((product, settings, version)),
+            Err(missing) => left_out.push(format!("product {}: {missing}", product.name())),
+        }
+    }
+    let campaigns = campaigns(&installed, &faults);
+    let bar = terminal::bar(campaigns.len() as u64 * arguments.rounds, "rounds");
+    let extent = Extent {
+        rounds: arguments.rounds,
+        messages: arguments.messages,
+        patience: Patience::LOCAL,
+        record: arguments.record.clone(),
+    };
+    let mut rows = Vec::new();
+    for (campaign, version) in campaigns {
+        bar.set_message(campaign.name());
+        let sums = campaign.run(&extent, &mut run, &interrupt.flag(), &mut || bar.inc(1));
+        if interrupt.is_raised() {
+            // What was run in part says nothing.
+            break;
+        }
+        let row = Row { campaign, version, sums };
+        if arguments.json {
+            terminal::print(&format!("{}\n", in_json(&row, &extent)));
+        }
+        rows.push(row);
+    }
+    bar.finish_and_clear();
+    drop(run);
+    if arguments.json {
+        left_out.iter().for_each(|line| eprintln!("left out: {line}"));
+    } else {
+        terminal::tell(&in_words(&rows, &extent, &left_out, terminal::ink()));
+    }
+    if interrupt.is_raised() {
+        return Ok(Outcome::Interrupted);
+    }
+    let named_is_missing = !arguments.products.is_empty() && !left_out.is_empty();
+    let nothing = if rows.is_empty() || named_is_missing { Outcome::Unknown } else { Outcome::Kept };
+    Ok(rows.iter().map(outcome).fold(nothing, Outcome::and))
+}
+
+/// What the user named; everything, where nothing is named.
+fn wanted(words: &[String]) -> anyhow::Result<Vec<Wanted>> {
+    let mut wanted: Vec<Wanted> = Vec::new();
+    let all: Vec<String> = products::ALL.iter().map(|product| product.name().to_owned()).collect();
+    for word in if words.is_empty() { &all } else { words } {
+        let (name, setting) = word.split_once('/').map_or((word.as_str(), None), |(name, it)| (name, Some(it)));
+        let Some(&product) = products::ALL.iter().find(|product| product.name() == name) else {
+            bail!("product {name:?} is unknown; known are {}", all.join(", "));
+        };
+        let settings: Vec<&Setting> =
+            product.settings().iter().filter(|it| setting.is_none_or(|name| it.name == name)).collect();
+        if settings.is_empty() {
+            let known: Vec<&str> = product.settings().iter().map(|it| it.name).collect();
+            bail!("setting {:?} of {name} is unknown; known are {}", setting.unwrap_or_default(), known.join(", "));
+        }
+        match wanted.iter_mut().find(|(it, _)| it.name() == name) {
+            Some((_, known)) => known.extend(settings),
+            None => wanted.push((product, settings)),
+        }
+    }
+    Ok(wanted)
+}
+
+fn wanted_faults(words: &[String]) -> anyhow::Result<Vec<&'static dyn Fault>> {
+    let known: BTreeSet<&str> = faults::ALL.iter().map(|fault| fault.name()).collect();
+    if let Some(unknown) = words.iter().find(|word| !known.contains(word.as_str())) {
+        let known: Vec<&str> = faults::ALL.iter().map(|fault| fault.name()).collect();
+        bail!("fault {unknown:?} is unknown; known are {}", known.join(", "));
+    }
+    let is_wanted = |fault: &&dyn Fault| words.is_empty() || words.iter().any(|word| word == fault.name());
+    Ok(faults::ALL.into_iter().filter(is_wanted).collect())
+}
+
+fn campaigns(
+    installed: &[(&'static dyn Product, Vec<&'static Setting>, String)],
+    faults: &[&'static dyn Fault],
+) -> Vec<(Campaign, String)> {
+    let mut campaigns = Vec::new();
+    for (product, settings, version) in installed {
+        for &setting in settings {
+            for &fault in faults {
+                for load in Load::ALL {
+                    campaigns.push((Campaign { product: *product, setting, fault, load }, version.clone()));
+                }
+            }
+        }
+    }
+    campaigns
+}
+
+/// The findings that break what a broker with an ack and a settle promises.
+const BREAKS: [Finding; 4] =
+    [Finding::AckedLost, Finding::AgainAfterSettle, Finding::QueueForgotten, Finding::DidNotReturn];
+
+fn outcome(row: &Row) -> Outcome {
+    let Ok(sums) = &row.sums else { return Outcome::Unknown };
+    if BREAKS.iter().any(|&finding| sums.rounds_with(finding) > 0) {
+        Outcome::Broken
+    } else if sums.rounds_with(Finding::NotAtRest) > 0 || sums.not_struck > 0 {
+        Outcome::Unknown
+    } else {
+        Outcome::Kept
+    }
+}
+
+fn in_json(row: &Row, extent: &Extent) -> Value {
+    let Campaign { product, setting, fault, load } = row.campaign;
+    let mut json = json!({
+        "product": product.name(),
+        "version": row.version,
+        "setting": setting.name,
+        "means": setting.means,
+        "fault": fault.name(),
+        "load": load.word(),
+        "messages": extent.messages,
+    });
+    match &row.sums {
+        Err(trouble) => json["trouble"] = trouble.to_string().into(),
+        Ok(sums) => {
+            let findings = sums.findings.iter().map(|(finding, rounds)| (finding.word().to_owned(), (*rounds).into()));
+            json["rounds"] = sums.rounds.into();
+            json["acked"] = sums.acked.into();
+            json["lost"] = sums.lost.into();
+            json["settled"] = sums.settled.into();
+            json["again"] = sums.again.into();
+            json["again-unmarked"] = sums.again_unmarked.into();
+            json["not-struck"] = sums.not_struck.into();
+            json["not-returned"] = sums.not_returned.clone().into();
+            json["findings"] = Value::Object(findings.collect());
+        }
+    }
+    json
+}
+
+/// The tables, one a product: a line for each setting and fault, with the figures of both loads.
+fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> String {
+    let mut out = format!(
+        "{} messages x {} rounds for each figure: under the first load the consumer keeps\n\
+         up, under the second it stays half of the messages behind.\n\
+         lost: acked, and never delivered. again: delivered after a confirmed settle.\n\
+         unmarked: again, and not marked as a redelivery.\n",
+        grouped(extent.messages),
+        grouped(extent.rounds)
+    );
+    for of_product in rows.chunk_by(|a, b| a.campaign.product.name() == b.campaign.product.name()) {
+        let first = &of_product[0];
+        out += &format!("\n{} {}\n\n", ink.strong(first.campaign.product.name()), first.version);
+        let titles = ["setting", "fault", "lost", "again", "unmarked", "notes"];
+        let mut table = report::table(&titles);
+        let same_cell = |a: &Row, b: &Row| {
+            (a.campaign.setting, a.campaign.fault.name()) == (b.campaign.setting, b.campaign.fault.name())
+        };
+        let mut last = "";
+        for loads in of_product.chunk_by(same_cell) {
+            let Campaign { setting, fault, .. } = loads[0].campaign;
+            let name = if setting.name == last { "" } else { setting.name };
+            last = setting.name;
+            let figure = |figure: fn(&Sums) -> u64| -> String {
+                let told =
+                    loads.iter().map(|row| row.sums.as_ref().map_or("?".to_owned(), |it| painted(figure(it), ink)));
+                told.collect::<Vec<_>>().join(" / ")
+            };
+            let [lost, again, unmarked] = [figure(|it| it.lost), figure(|it| it.again), figure(|it| it.again_unmarked)];
+            table.add_row([name.to_owned(), fault.name().to_owned(), lost, again, unmarked, notes(loads)]);
+        }
+        out += &report::lines(&table);
+        let mut settings: Vec<&Setting> = of_product.iter().map(|row| row.campaign.setting).collect();
+        settings.dedup();
+        for setting in settings {
+            out += &format!("\n{}: {}", setting.name, setting.means);
+        }
+        out += "\n";
+    }
+    for line in left_out {
+        out += &format!("\n{} {line}", ink.unsure("left out:"));
+    }
+    if left_out.is_empty() { out } else { out + "\n" }
+}
+
+fn painted(figure: u64, ink: Ink) -> String {
+    if figure == 0 { grouped(figure) } else { ink.bad(&grouped(figure)) }
+}
+
+/// What else was found, with the number of rounds.
+fn notes(loads: &[Row]) -> String {
+    let mut notes = BTreeSet::new();
+    let sums = loads.iter().filter_map(|row| row.sums.as_ref().ok());
+    let rounds: u64 = sums.clone().map(|it| it.rounds).sum();
+    for (finding, what) in [
+        (Finding::QueueForgotten, "queue gone"),
+        (Finding::DidNotReturn, "does not come back"),
+        (Finding::NotAtRest, "not at rest"),
+    ] {
+        let found: u64 = sums.clone().map(|it| it.rounds_with(finding)).sum();
+        if found > 0 {
+            notes.insert(format!("{what} {found}/{rounds}"));
+        }
+    }
+    let not_struck: u64 = sums.map(|it| it.not_struck).sum();
+    if not_struck > 0 {
+        notes.insert(format!("fault did not strike {not_struck}/{rounds}"));
+    }
+    notes.extend(loads.iter().filter_map(|row| row.sums.as_ref().err().map(ToString::to_string)));
+    notes.into_iter().collect::<Vec<_>>().join("; ")
+}
