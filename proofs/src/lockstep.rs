@@ -72,7 +72,7 @@ pub fn walk(
     let (mut parted, mut complete) = (None, true);
     while let Some((at, pair)) = walk.queue.pop_front() {
         complete = keep_going(walk.states.len(), walk.edges);
-        if complete && let Err(how) = walk.expand(at, &pair) {
+        if complete && let Err(how) = walk.expand(at, pair) {
             parted = Some(Parted { path: walk.path_to(at), how });
             complete = false;
         }
@@ -112,19 +112,27 @@ impl Walk {
         }
     }
 
-    fn expand(&mut self, at: u32, pair: &Pair) -> Result<(), Difference> {
+    fn expand(&mut self, at: u32, pair: Pair) -> Result<(), Difference> {
         if pair.state.is_cut() {
             return Ok(());
         }
-        for step in self.sides.steps(pair)?.into_iter().chain(self.sides.faults(pair)?) {
-            let mut next = pair.clone();
-            self.sides.take(&mut next, step)?;
-            self.edges += 1;
-            if let Some(fault) = step.fault() {
-                *self.struck.entry(fault).or_default() += 1;
-            }
-            self.visit(next, (at, step));
+        let mut steps = self.sides.steps(&pair)?;
+        steps.extend(self.sides.faults(&pair)?);
+        // A copy of the cores costs more than anything else here, and the last step needs none.
+        let Some(last) = steps.pop() else { return Ok(()) };
+        for step in steps {
+            self.follow(at, pair.clone(), step)?;
         }
+        self.follow(at, pair, last)
+    }
+
+    fn follow(&mut self, at: u32, mut pair: Pair, step: Step) -> Result<(), Difference> {
+        self.sides.take(&mut pair, step)?;
+        self.edges += 1;
+        if let Some(fault) = step.fault() {
+            *self.struck.entry(fault).or_default() += 1;
+        }
+        self.visit(pair, (at, step));
         Ok(())
     }
 
