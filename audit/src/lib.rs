@@ -21,3 +21,4 @@ pub mod product;
 pub mod products;
 pub mod server;
 pub mod trouble;
+pub mod wire;
