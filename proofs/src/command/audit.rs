@@ -9,11 +9,11 @@ use delivery_audit::faults::{self, Fault};
 use delivery_audit::findings::Finding;
 use delivery_audit::place::Run;
 use delivery_audit::plan::{Load, Patience};
-use delivery_audit::product::{Product, Setting, Trouble};
-use delivery_audit::products;
+use delivery_audit::product::{Product, Setting};
+use delivery_audit::results::Row;
+use delivery_audit::{page, products};
 use delivery_model::numbers::grouped;
 use delivery_model::story::Ink;
-use serde_json::{Value, json};
 
 use super::{Outcome, output, report, terminal};
 
@@ -35,6 +35,9 @@ pub struct Arguments {
     /// The directory for the histories of rounds with findings; `delivery judge` tells their stories
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// The file for a page with the figures
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print one JSON object for each setting, fault and load instead of tables
     #[arg(long)]
     json: bool,
@@ -42,13 +45,6 @@ pub struct Arguments {
 
 /// A product with the settings that are wanted of it.
 type Wanted = (&'static dyn Product, Vec<&'static Setting>);
-
-/// A campaign with its sums, or why it could not be run.
-struct Row {
-    campaign: Campaign,
-    version: String,
-    sums: Result<Sums, Trouble>,
-}
 
 /// Audits products.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -58,6 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         output::check_directory(directory)?;
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
+    arguments.html.as_deref().map_or(Ok(()), output::check_file)?;
     let interrupt = terminal::Interrupt::install_for_servers()?;
     let (mut run, cleaned) = Run::begin(&std::env::temp_dir().join("delivery-audit"))?;
     for directory in cleaned {
@@ -77,6 +74,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             Err(missing) => left_out.push(format!("product {}: {missing}", product.name())),
         }
     }
+    for (product, settings, version) in &mut installed {
+        settings.retain(|setting| match product.supports(setting) {
+            Ok(()) => true,
+            Err(why) => {
+                left_out.push(format!("setting {} of {} {version}: {why}", setting.name, product.name()));
+                false
+            }
+        });
+    }
     let campaigns = campaigns(&installed, &faults);
     let bar = terminal::bar(campaigns.len() as u64 * arguments.rounds, "rounds");
     let extent = Extent {
@@ -95,12 +101,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         let row = Row { campaign, version, sums };
         if arguments.json {
-            terminal::print(&format!("{}\n", in_json(&row, &extent)));
+            terminal::print(&format!("{}\n", row.in_json(&extent)));
         }
         rows.push(row);
     }
     bar.finish_and_clear();
     drop(run);
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, page::html(&rows, &extent, &left_out)).with_context(|| path.display().to_string())?;
+    }
     if arguments.json {
         left_out.iter().for_each(|line| eprintln!("left out: {line}"));
     } else {
@@ -177,35 +186,6 @@ fn outcome(row: &Row) -> Outcome {
     } else {
         Outcome::Kept
     }
-}
-
-fn in_json(row: &Row, extent: &Extent) -> Value {
-    let Campaign { product, setting, fault, load } = row.campaign;
-    let mut json = json!({
-        "product": product.name(),
-        "version": row.version,
-        "setting": setting.name,
-        "means": setting.means,
-        "fault": fault.name(),
-        "load": load.word(),
-        "messages": extent.messages,
-    });
-    match &row.sums {
-        Err(trouble) => json["trouble"] = trouble.to_string().into(),
-        Ok(sums) => {
-            let findings = sums.findings.iter().map(|(finding, rounds)| (finding.word().to_owned(), (*rounds).into()));
-            json["rounds"] = sums.rounds.into();
-            json["acked"] = sums.acked.into();
-            json["lost"] = sums.lost.into();
-            json["settled"] = sums.settled.into();
-            json["again"] = sums.again.into();
-            json["again-unmarked"] = sums.again_unmarked.into();
-            json["not-struck"] = sums.not_struck.into();
-            json["not-returned"] = sums.not_returned.clone().into();
-            json["findings"] = Value::Object(findings.collect());
-        }
-    }
-    json
 }
 
 /// The tables, one a product: a line for each setting and fault, with the figures of both loads.
