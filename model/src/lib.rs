@@ -88,6 +88,7 @@ pub mod check;
 pub mod document;
 pub mod history;
 pub mod numbers;
+mod pages;
 pub mod party_state;
 pub mod pipeline;
 #[cfg(feature = "toml")]

@@ -17,8 +17,10 @@ use delivery_model::{
 use semantics_notation::history;
 use serde::Deserialize;
 
-const DELIVERY: Question = Question { level: Some(Level::Delivery), obligation: None, expect: None, endless: false };
-const EFFECT: Question = Question { level: Some(Level::Effect), obligation: None, expect: None, endless: false };
+const DELIVERY: Question =
+    Question { level: Some(Level::Delivery), obligation: None, expect: None, horizon: None, endless: false };
+const EFFECT: Question =
+    Question { level: Some(Level::Effect), obligation: None, expect: None, horizon: None, endless: false };
 
 /// What must come out for a sample.
 #[derive(Deserialize)]

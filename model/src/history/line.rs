@@ -155,6 +155,10 @@ impl<'a> Line<'a> {
         let text = self.event.as_ref().ok_or_else(|| Flaw { found: "no `event`".to_owned(), expected: expected() })?;
         let word = EventWord::from_word(&text.0).ok_or_else(|| Flaw::text(Key::Event, &text.0, expected()))?;
         let keys = word.keys();
+        let bits = |keys: &[Key]| keys.iter().fold(0_u16, |bits, &key| bits | 1 << key as u16);
+        if self.keys() & !(bits(&Key::EVERYWHERE) | bits(keys)) == 0 {
+            return Ok(word);
+        }
         match Key::ALL.into_iter().find(|&key| self.has(key) && !keys.contains(&key) && !key.is_everywhere()) {
             None => Ok(word),
             Some(key) => {
@@ -163,6 +167,12 @@ impl<'a> Line<'a> {
                 Err(Flaw { found: format!("\"{word}\" with `{key}`"), expected })
             }
         }
+    }
+
+    /// The keys that the line has, one bit each.
+    fn keys(&self) -> u16 {
+        const { assert!(Key::ALL.len() <= u16::BITS as usize) };
+        Key::ALL.into_iter().fold(0, |bits, key| bits | u16::from(self.has(key)) << key as u16)
     }
 
     fn has(&self, key: Key) -> bool {
@@ -344,6 +354,9 @@ impl<'a> Line<'a> {
 
 /// Whether a name can be printed on terminals.
 pub(super) fn is_shown(name: &str) -> bool {
+    if !name.is_empty() && name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return true;
+    }
     !name.is_empty() && !name.contains(char::is_control)
 }
 

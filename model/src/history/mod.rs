@@ -11,7 +11,9 @@ mod error;
 mod join;
 mod line;
 mod names;
+mod parts;
 mod read;
+mod scan;
 mod share;
 mod words;
 mod write;
@@ -26,6 +28,7 @@ pub use self::at::At;
 pub use self::error::HistoryError;
 pub use self::join::JoinError;
 pub use self::names::{MessageName, Names, Partition, PartitionName, TooManyNames};
+pub(crate) use self::parts::{Joined, PLACE, placed};
 pub use self::read::Reader;
 pub use self::share::Share;
 pub use self::words::EventWord;
@@ -152,6 +155,11 @@ pub enum TruncatedTail {
 pub struct ReadOptions {
     /// The treatment of a truncated last line.
     pub truncated_tail: TruncatedTail,
+    /// Each line begins with its number in the whole history, and a tab. Numbers rise, and some may be missing: the lines
+    /// of a part of a history.
+    pub numbered: bool,
+    /// The messages that are read. None: all.
+    pub share: Option<Share>,
 }
 
 /// A whole history.
@@ -167,9 +175,16 @@ pub struct History {
     pub extras: BTreeMap<u32, Extra>,
     /// The last line, if it was truncated and ignored.
     pub truncated: Option<u32>,
+    /// Where `events` is an excerpt: the line and the time of the last event of the whole.
+    pub end: Option<(u32, At)>,
 }
 
 impl History {
+    /// The line and the time of the last event.
+    pub fn last(&self) -> Option<(u32, At)> {
+        self.end.or_else(|| self.events.last().map(|last| (last.line, last.at)))
+    }
+
     /// Adds an event on the next line.
     pub fn push(&mut self, at: At, event: Event) {
         let line = u32::try_from(self.events.len() + 2).expect("a history in memory has fewer than 2^32 lines");

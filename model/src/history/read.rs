@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::diagnose::{Diagnosis, diagnose};
 use super::line::{Flaw, Ids, Object, is_shown};
+use super::scan::scan;
 use super::words::{EventWord, Key};
 use super::{
     At, Extra, FORMAT, Header, History, HistoryError, LINE_LIMIT, LISTED_MAX, MessageName, Names, PipelineOf,
@@ -38,13 +39,19 @@ pub struct Reader<R> {
     /// The first line that names no group.
     ungrouped: Option<u32>,
     truncated: Option<u32>,
+    /// The messages whose names are kept in brief names.
+    kept: BTreeSet<MessageId>,
+    /// Whether the last event is about a message of the share that is read, or about none.
+    is_of_share: bool,
+    /// Whether a line so far belongs to a transaction, of whichever share.
+    has_transactions: bool,
     done: bool,
 }
 
 impl<R: BufRead> Reader<R> {
     /// Reads the header.
     pub fn new(input: R, options: ReadOptions) -> Result<Reader<R>, HistoryError> {
-        let mut lines = Lines { input, buffer: Vec::new(), number: 0, ended: true };
+        let mut lines = Lines { input, buffer: Vec::new(), number: 0, ended: true, numbered: options.numbered };
         if !lines.advance()? {
             return Err(HistoryError::Empty);
         }
@@ -53,8 +60,50 @@ impl<R: BufRead> Reader<R> {
         for group in header.groups.keys() {
             names.group_id(group).map_err(|too_many| HistoryError::TooMany { line: 1, too_many })?;
         }
-        let (extra, last, highest, ungrouped, truncated) = Default::default();
-        Ok(Reader { lines, options, header, names, last, extra, highest, ungrouped, truncated, done: false })
+        let (extra, last, highest, ungrouped, truncated, kept) = Default::default();
+        Ok(Reader {
+            lines,
+            options,
+            header,
+            names,
+            last,
+            extra,
+            highest,
+            ungrouped,
+            truncated,
+            kept,
+            is_of_share: true,
+            has_transactions: false,
+            done: false,
+        })
+    }
+
+    /// Reads the header of a history that is too large for memory: digests are kept of the names of messages and of
+    /// payloads, and attributes are not read.
+    pub fn brief(input: R, options: ReadOptions) -> Result<Reader<R>, HistoryError> {
+        Reader::new(input, options).map(Reader::into_brief)
+    }
+
+    /// The same reader, which keeps digests from now on.
+    pub(crate) fn into_brief(self) -> Reader<R> {
+        Reader { names: self.names.into_brief(), ..self }
+    }
+
+    /// Reads the same history again, with the names of the first reading, and keeps the names and the attributes of these
+    /// messages.
+    pub fn again(
+        input: R,
+        options: ReadOptions,
+        names: Names,
+        kept: BTreeSet<MessageId>,
+    ) -> Result<Reader<R>, HistoryError> {
+        let reader = Reader::new(input, options)?;
+        Ok(Reader { names: names.only(&kept), kept, ..reader })
+    }
+
+    /// Forgets the messages that are not remembered, in a brief reading. Those that are told can be read again.
+    pub fn forget(&mut self, remembers: impl Fn(MessageId) -> bool, told: &BTreeSet<MessageId>) {
+        self.names.forget(remembers, told);
     }
 
     /// The header.
@@ -72,6 +121,26 @@ impl<R: BufRead> Reader<R> {
         &self.extra
     }
 
+    /// The input, from which lines may have been read ahead.
+    pub(crate) fn input(&mut self) -> &mut R {
+        &mut self.lines.input
+    }
+
+    /// Names these groups, in this order, before others are.
+    pub(crate) fn name_groups<'a>(&mut self, mut groups: impl Iterator<Item = &'a str>) -> Result<(), TooManyNames> {
+        groups.try_for_each(|group| self.names.group_id(group).map(drop))
+    }
+
+    /// Whether a line so far belongs to a transaction, also of messages of other shares.
+    pub fn has_transactions(&self) -> bool {
+        self.has_transactions
+    }
+
+    /// The text of the last line that was read, without its number.
+    pub fn text(&self) -> &[u8] {
+        &self.lines.buffer
+    }
+
     /// The last line, if it was truncated and ignored. It is known once every event was read.
     pub fn truncated(&self) -> Option<u32> {
         self.truncated
@@ -87,7 +156,12 @@ impl<R: BufRead> Reader<R> {
             return Ok(None);
         }
         let number = self.lines.number;
-        let Object(line) = match serde_json::from_slice(&self.lines.buffer) {
+        let text = std::str::from_utf8(&self.lines.buffer).ok();
+        let read = || match text {
+            Some(text) => serde_json::from_str(text),
+            None => serde_json::from_slice(&self.lines.buffer),
+        };
+        let line = match text.and_then(scan).map_or_else(|| read().map(|Object(line)| line), Ok) {
             Ok(line) => line,
             Err(error) => match diagnose(&self.lines.buffer, &error, AN_EVENT) {
                 Diagnosis::CutOff
@@ -109,8 +183,18 @@ impl<R: BufRead> Reader<R> {
             Some(name) => self.names.group_id(name).map_err(too_many)?,
             None => GroupId(0),
         };
-        let message = match line.message().map_err(flawed)? {
-            Some(MessageName::Text(name)) => Some(self.names.message_id(name).map_err(too_many)?),
+        let message = line.message().map_err(flawed)?;
+        self.is_of_share = message.is_none_or(|name| self.options.share.is_none_or(|share| share.has(name)));
+        let message = match message {
+            // It is not told apart from others of other shares.
+            Some(_) if !self.is_of_share => Some(MessageId::default()),
+            Some(MessageName::Text(name)) => {
+                let message = self.names.message_id(name).map_err(too_many)?;
+                if self.kept.contains(&message) {
+                    self.names.keep(message, name);
+                }
+                Some(message)
+            }
             Some(MessageName::Number(number)) => {
                 self.highest = self.highest.max(Some(number));
                 Some(MessageId(number))
@@ -122,8 +206,11 @@ impl<R: BufRead> Reader<R> {
         {
             return Err(HistoryError::NumberTooHigh { line: number, highest });
         }
-        let payload = line.payload.as_ref().map(|text| self.names.payload_id(&text.0)).transpose().map_err(too_many)?;
+        let payload = line.payload.as_ref().zip(message).filter(|_| self.is_of_share);
+        let payload = payload.map(|(text, message)| self.names.payload_id_of(message, &text.0));
+        let payload = payload.transpose().map_err(too_many)?;
         let transaction = line.transaction().map_err(flawed)?;
+        self.has_transactions |= transaction.is_some();
         let transaction = transaction.map(|name| self.names.transaction_id(name)).transpose().map_err(too_many)?;
         let has_position = word.keys().contains(&Key::Position);
         let partition = match has_position {
@@ -135,7 +222,7 @@ impl<R: BufRead> Reader<R> {
         self.extra = Extra {
             topic: if has_position { None } else { line.topic().map_err(flawed)?.map(Into::into) },
             transaction: transaction.filter(|_| kind.message().is_some()),
-            attributes: line.attributes().map_err(flawed)?.map(RawValue::to_owned),
+            attributes: line.attributes().map_err(flawed)?.filter(|_| self.is_kept(message)).map(RawValue::to_owned),
         };
 
         if line.group.is_none() && word.keys().contains(&Key::Group) {
@@ -144,6 +231,12 @@ impl<R: BufRead> Reader<R> {
         self.check_groups()?;
         self.check_time(at)?;
         Ok(Some(Recorded { at, line: number, event: Event { process, kind } }))
+    }
+
+    /// Whether what the line says beyond its event is kept.
+    fn is_kept(&self, message: Option<MessageId>) -> bool {
+        let of_none = || self.names.is_closed();
+        !self.names.is_brief() || message.map_or_else(of_none, |message| self.kept.contains(&message))
     }
 
     fn check_groups(&self) -> Result<(), HistoryError> {
@@ -177,16 +270,25 @@ impl<R: BufRead> Iterator for Reader<R> {
         if self.done {
             return None;
         }
-        let event = self.read_event().transpose();
-        self.done = !matches!(event, Some(Ok(_)));
-        event
+        loop {
+            let event = self.read_event().transpose();
+            self.done = !matches!(event, Some(Ok(_)));
+            let is_another = |recorded: &Recorded| recorded.event.kind.message().is_some() && !self.is_of_share;
+            if !event.as_ref().is_some_and(|event| event.as_ref().is_ok_and(is_another)) {
+                return event;
+            }
+        }
     }
 }
 
 impl History {
     /// Reads a whole history.
     pub fn read(input: impl BufRead, options: ReadOptions) -> Result<History, HistoryError> {
-        let mut reader = Reader::new(input, options)?;
+        History::collect(Reader::new(input, options)?)
+    }
+
+    /// Reads the rest of a history into memory.
+    pub(crate) fn collect<R: BufRead>(mut reader: Reader<R>) -> Result<History, HistoryError> {
         let (mut events, mut extras) = (Vec::new(), BTreeMap::new());
         while let Some(recorded) = reader.next() {
             let recorded = recorded?;
@@ -196,7 +298,25 @@ impl History {
             }
         }
         let (header, names, truncated) = reader.finish();
-        Ok(History { header, names, events, extras, truncated })
+        Ok(History { header, names, events, extras, truncated, end: None })
+    }
+
+    /// Reads a part of a history: the events about the messages that the reader keeps, and those about none. `end`: the
+    /// line and the time of the last event of the whole.
+    pub fn excerpt<R: BufRead>(mut reader: Reader<R>, end: Option<(u32, At)>) -> Result<History, HistoryError> {
+        let (mut events, mut extras) = (Vec::new(), BTreeMap::new());
+        while let Some(recorded) = reader.next() {
+            let recorded = recorded?;
+            if recorded.event.kind.message().is_some_and(|message| !reader.kept.contains(&message)) {
+                continue;
+            }
+            events.push(recorded);
+            if !reader.extra.is_empty() {
+                extras.insert(recorded.line, std::mem::take(&mut reader.extra));
+            }
+        }
+        let (header, names, truncated) = reader.finish();
+        Ok(History { header, names, events, extras, truncated, end })
     }
 }
 
@@ -209,6 +329,8 @@ struct Lines<R> {
     number: u32,
     /// Whether the line has a line end.
     ended: bool,
+    /// Whether lines begin with their numbers.
+    numbered: bool,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -225,11 +347,24 @@ impl<R: BufRead> Lines<R> {
         if self.buffer.len() > LINE_LIMIT {
             return Err(HistoryError::TooLong { line });
         }
-        if line == 1 && self.buffer.starts_with(BYTE_ORDER_MARK) {
+        if self.number == 0 && self.buffer.starts_with(BYTE_ORDER_MARK) {
             self.buffer.drain(..BYTE_ORDER_MARK.len());
         }
-        self.number = line;
+        self.number = if self.numbered { self.stated(line)? } else { line };
         Ok(true)
+    }
+
+    /// The number with which the line begins. `line` counts the lines that were read.
+    fn stated(&mut self, line: u32) -> Result<u32, HistoryError> {
+        let tab = self.buffer.iter().position(|&byte| byte == b'\t');
+        let digits = tab.and_then(|tab| std::str::from_utf8(&self.buffer[..tab]).ok());
+        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number > self.number);
+        let Some((tab, number)) = tab.zip(number) else {
+            let expected = format!("a number above {}, and a tab before the line's text", self.number);
+            return Err(HistoryError::Malformed { line, found: "a line without its number".to_owned(), expected });
+        };
+        self.buffer.drain(..=tab);
+        Ok(number)
     }
 
     fn refuse(&self, diagnosis: Diagnosis) -> HistoryError {

@@ -69,6 +69,9 @@ pub trait Automaton<G>: Property {
 pub trait GroupState: Clone + Default + Eq + Debug {
     /// Forgets what it knows of positions from this one on, of this partition or, where none is stated, of all.
     fn rewind(&mut self, _partition: PartitionId, _position: Position) {}
+
+    /// Forgets what it knows of the messages below the `nth`: a judge with a horizon asks no more about them.
+    fn forget_below(&mut self, _nth: u32) {}
 }
 
 /// The same in a model's state: a number of a few bits.

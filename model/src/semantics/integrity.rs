@@ -6,6 +6,7 @@
 
 use super::{Automaton, Breach, GroupState, Property, PropertyId, Rules, finite::finite};
 use crate::history::EventWord;
+use crate::pages::Column;
 use crate::vocab::{Event, EventKind, PayloadId};
 
 /// The property.
@@ -21,9 +22,13 @@ finite!(State { submitted: bool });
 
 /// What messages carry, where their producers said so: by the order in which messages were first seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Payloads(Vec<Option<PayloadId>>);
+pub struct Payloads(Column<u32>);
 
-impl GroupState for Payloads {}
+impl GroupState for Payloads {
+    fn forget_below(&mut self, nth: u32) {
+        self.0.forget_below(nth);
+    }
+}
 
 /// What was said of payloads.
 trait Carried {
@@ -50,14 +55,13 @@ impl Carried for () {
 
 impl Carried for Payloads {
     fn carry(&mut self, nth: usize, payload: PayloadId) {
-        if self.0.len() <= nth {
-            self.0.resize(nth + 1, None);
+        if self.payload(nth).is_none() {
+            self.0.set(nth as u32, payload.0);
         }
-        self.0[nth].get_or_insert(payload);
     }
 
     fn payload(&self, nth: usize) -> Option<PayloadId> {
-        *self.0.get(nth)?
+        self.0.get(nth as u32).map(PayloadId)
     }
 }
 

@@ -1,18 +1,20 @@
 //! The judge: verdicts of a whole recorded history, with witnesses.
 //!
-//! Feeds every consumer group's events to the automata, each group owing every message. Adds what a history needs and a
-//! model does not: doubts (nothing was read, not quiescent, truncated), counts, and the lines behind each violation.
-//! Defines no property of its own.
+//! [`judge`] takes a history in memory. [`Judge`](super::Judge) takes one event after another, and keeps no event: the
+//! lines behind each violation are filled in afterwards, from the events about the few messages that are told. Defines
+//! no property of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
+use super::Judge;
 use super::{
-    Breach, Contradiction, Doubt, Monitor, PropertyId, PropertySet, Rules, Unbounded, Verdict, Verdicts,
-    contradictions::Contradictions, on_record::Missing, tally::Counts, topics::Topics, transactions, unbounded::Map,
+    Breach, Contradiction, ContradictionKind, Counts, PropertyId, PropertySet, Rules, Verdict, Verdicts,
+    transactions::{self, Resolved},
 };
+use crate::pages::Map;
 use crate::{
-    history::{Header, History, MessageName, Names, PipelineOf, Recorded},
+    history::{At, Header, History, MessageName, Names, PipelineOf, Recorded},
     pipeline::{Level, Obligation, Semantics},
     vocab::{GroupId, MessageId},
 };
@@ -32,12 +34,15 @@ pub struct Question {
     pub obligation: Option<Obligation>,
     /// The semantics that the history should show.
     pub expect: Option<Semantics>,
+    /// After so long (in nanoseconds, or in the unit of numbers that are not), counted from the first event about it, a
+    /// message that is not paid is lost, and nothing is known of it any more. None: never.
+    pub horizon: Option<u64>,
     /// The history is one of a run without end, and what comes next is a loop that is repeated for ever and pays nothing.
     pub endless: bool,
 }
 
 /// What the judge found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// How the properties were read.
     pub rules: Rules,
@@ -53,8 +58,25 @@ pub struct Judgement {
     pub contradicted: u64,
     /// How much there was to judge.
     pub counts: Counts,
+    /// How many events were judged.
+    pub events: u64,
+    /// The line and the time of the last event.
+    pub last: Option<(u32, At)>,
+    /// What came about messages that the horizon had passed: the first [`VIOLATIONS_TOLD`].
+    pub late: Vec<Late>,
+    /// How many events came late.
+    pub lates: u64,
     /// The groups that owe every message. One, where the history names none.
     pub groups: Vec<GroupId>,
+}
+
+/// An event about a message that the horizon had passed, or that was never submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// The message.
+    pub message: MessageId,
+    /// The line of the event.
+    pub line: u32,
 }
 
 /// What was found out about one property.
@@ -107,7 +129,7 @@ impl fmt::Display for Violation {
 
 impl Question {
     /// How the properties are to be read in a history with this header.
-    fn rules(&self, header: &Header) -> Rules {
+    pub(super) fn rules(&self, header: &Header) -> Rules {
         let mut rules = match &header.pipeline {
             Some(PipelineOf::Whole(pipeline)) => Rules::from(&**pipeline),
             Some(PipelineOf::Named(_)) | None => Rules::bare(Level::default(), Obligation::default()),
@@ -120,196 +142,24 @@ impl Question {
 
 /// Judges a history.
 pub fn judge(history: &History, question: Question) -> Judgement {
-    let rules = question.rules(&history.header);
     let transactions = transactions::resolved(history);
-    let events = &*transactions.events;
-    let counts = Counts::of(events);
-    let watched = rules.applicable() - untellable(&history.header, &rules, &counts);
-    let mut judging = Judging::new(Monitor { rules, watched }, groups(history));
-    judging.missing = Missing::from(&history.header);
-    judging.undecided = transactions.undecided;
-    judging.topics = Topics::of(history);
-    for recorded in events {
-        judging.observe(recorded);
-    }
-    let quiescent = history.rest().is_some();
-    let contradictions = Contradictions::of(events, rules.level, quiescent);
-    let mut doubt = Doubts::about(history, &counts, rules.level, quiescent);
-    doubt.duplicates = contradictions.duplicates_unknown;
-    doubt.endless = question.endless;
-    if quiescent {
-        judging.finish(PropertySet::BLACK_BOX, &contradictions);
-    } else if question.endless {
-        judging.finish(PropertySet::OF_ENDLESS_RUNS, &contradictions);
-    }
-    tell_lines(&mut judging.violations, &history.events);
-    judging.conclude(&counts, &doubt, contradictions)
+    let mut judgement = judging(history, &transactions, question).finish(&history.names, history.truncated);
+    tell_lines(&mut judgement.violations, &history.events);
+    judgement.contradictions.iter_mut().for_each(|it| it.tell(&transactions.events));
+    judgement
 }
 
-/// The properties that this history cannot tell of, broken or kept.
-///
-/// Without its pipeline it is not known whether a history records effects, nor, at the delivery level, whether they
-/// matter: then a settle without an effect before it means nothing.
-fn untellable(header: &Header, rules: &Rules, counts: &Counts) -> PropertySet {
-    let whole = matches!(header.pipeline, Some(PipelineOf::Whole(_)));
-    let effects_told = rules.level == Level::Effect && counts.effects > 0;
-    if whole || effects_told { PropertySet::EMPTY } else { PropertyId::SettledAfterEffect.into() }
-}
-
-/// Every group that is named or has an event; the one unnamed group, where there is none.
-fn groups(history: &History) -> BTreeSet<GroupId> {
-    let named = (0..history.names.groups().len()).map(|id| GroupId(id as u16));
-    let acting = history.events.iter().filter_map(|recorded| recorded.event.kind.group());
-    let groups: BTreeSet<_> = named.chain(acting).collect();
-    if groups.is_empty() { BTreeSet::from([GroupId(0)]) } else { groups }
-}
-
-/// What keeps a history without a violation from being evidence.
-struct Doubts {
-    any: Option<Doubt>,
-    /// Nothing of what is counted was read.
-    nothing_at_level: bool,
-    quiescent: bool,
-    /// What the history shows goes on for ever.
-    endless: bool,
-    /// Something may have come twice that is not on record.
-    duplicates: bool,
-}
-
-impl Doubts {
-    fn about(history: &History, counts: &Counts, level: Level, quiescent: bool) -> Self {
-        let truncated = history.truncated.is_some();
-        let nothing_read = counts.delivered == 0 && counts.effects == 0;
-        let any = match (truncated, nothing_read) {
-            (true, _) => Some(Doubt::Truncated),
-            (false, true) => Some(Doubt::NothingRead),
-            (false, false) => None,
-        };
-        let counted = if level == Level::Effect { counts.effects } else { counts.delivered };
-        Doubts { any, nothing_at_level: counted == 0, quiescent, endless: false, duplicates: false }
+/// The judge that has taken in a whole history.
+pub(super) fn judging(history: &History, transactions: &Resolved<'_>, question: Question) -> Judge {
+    let mut judge = Judge::new(&history.header, question);
+    judge.undecided.clone_from(&transactions.undecided);
+    for recorded in &*transactions.events {
+        judge.observe(recorded, history.extra(recorded.line), &history.names);
     }
-
-    /// The verdict on a property that was not broken, as far as is known.
-    fn verdict(&self, property: PropertyId, withheld: Option<Doubt>) -> Verdict {
-        let ends = self.quiescent || self.endless && PropertySet::OF_ENDLESS_RUNS.contains(property);
-        let unfinished = !ends && PropertySet::NEED_QUIESCENCE.contains(property);
-        let duplicates = PropertySet::of(&[PropertyId::NoDuplicateDelivery, PropertyId::NoDuplicateEffect]);
-        let counts = duplicates.contains(property);
-        let contradicted = self.duplicates && counts;
-        let doubt = self
-            .any
-            .or(withheld)
-            .or(contradicted.then_some(Doubt::Contradiction))
-            .or((self.nothing_at_level && counts).then_some(Doubt::NothingAtLevel))
-            .or(unfinished.then_some(Doubt::NotQuiescent));
-        doubt.map_or(Verdict::Holds, Verdict::Unknown)
-    }
-}
-
-/// One monitor over the groups, and what it found.
-struct Judging {
-    monitor: Monitor,
-    stores: BTreeMap<GroupId, Unbounded>,
-    breaches: [u64; PropertyId::ALL.len()],
-    violations: Vec<Violation>,
-    /// Why breaches that were found are not told: something that is not on record may excuse them.
-    withheld: [Option<Doubt>; PropertyId::ALL.len()],
-    missing: Missing,
-    /// The messages of transactions without an end.
-    undecided: BTreeSet<MessageId>,
-    topics: Topics,
-}
-
-impl Judging {
-    fn new(monitor: Monitor, groups: BTreeSet<GroupId>) -> Self {
-        let stores = groups.into_iter().map(|group| (group, Unbounded::default())).collect();
-        let (violations, missing, undecided, topics) = Default::default();
-        let (breaches, withheld) = ([0; _], [None; _]);
-        Judging { monitor, stores, breaches, violations, withheld, missing, undecided, topics }
-    }
-
-    /// Feeds an event to its group, or to every group where it belongs to all.
-    fn observe(&mut self, recorded: &Recorded) {
-        let Judging { monitor, stores, breaches, violations, withheld, missing, .. } = self;
-        let kind = &recorded.event.kind;
-        let concerned = match kind.group() {
-            Some(group) => stores.range_mut(group..=group),
-            None => stores.range_mut(..),
-        };
-        for (&group, store) in concerned {
-            monitor.feed(store, &recorded.event, |property, breach| {
-                if let Some(word) = missing.behind(breach, monitor.rules.level) {
-                    withheld[property as usize].get_or_insert(Doubt::NotOnRecord(word));
-                    return;
-                }
-                let message = kind.message().expect("only what a message does breaks a property");
-                let line = Some(recorded.line);
-                note(breaches, violations, Violation { property, breach, message, group, line, lines: Vec::new() });
-            });
-        }
-    }
-
-    /// Takes what is owed of these properties for broken, unless that is not known of a message.
-    fn finish(&mut self, properties: PropertySet, contradictions: &Contradictions) {
-        let Judging { monitor, stores, breaches, violations, withheld, missing, undecided, topics } = self;
-        for (&group, store) in stores {
-            monitor.finish(store, |message, property, breach| {
-                let is_loss = PropertySet::OF_ENDLESS_RUNS.contains(property);
-                let got_there = monitor.rules.level == Level::Delivery && contradictions.got_there(group, message);
-                let is_owed = if is_loss { topics.owes(group, message) } else { Some(true) };
-                let doubt = match is_owed {
-                    Some(false) => return,
-                    _ if is_loss && got_there => Some(Doubt::Contradiction),
-                    _ if is_loss && undecided.contains(&message) => Some(Doubt::OpenTransaction),
-                    None => Some(Doubt::UnknownTopic),
-                    Some(true) => missing.behind(breach, monitor.rules.level).map(Doubt::NotOnRecord),
-                };
-                if let Some(doubt) = doubt {
-                    withheld[property as usize].get_or_insert(doubt);
-                    return;
-                }
-                if !properties.contains(property) {
-                    return;
-                }
-                note(
-                    breaches,
-                    violations,
-                    Violation { property, breach, message, group, line: None, lines: Vec::new() },
-                );
-            });
-        }
-    }
-
-    fn conclude(self, counts: &Counts, doubts: &Doubts, contradictions: Contradictions) -> Judgement {
-        let breaches = |property| self.breaches[property as usize];
-        let unseen = |property| self.missing.needed_to_hold(property).map(Doubt::NotOnRecord);
-        let withheld = |property| self.withheld[property as usize].or_else(|| unseen(property));
-        let verdict = |property| match breaches(property) {
-            0 => doubts.verdict(property, withheld(property)),
-            _ => Verdict::Violated,
-        };
-        let finding = |property| Finding { property, verdict: verdict(property), breaches: breaches(property) };
-        let rules = self.monitor.rules;
-        Judgement {
-            rules,
-            findings: self.monitor.watched.iter().map(finding).collect(),
-            verdicts: Verdicts::new(&rules, verdict),
-            violations: self.violations,
-            contradictions: contradictions.told,
-            contradicted: contradictions.count,
-            counts: *counts,
-            groups: self.stores.into_keys().collect(),
-        }
-    }
-}
-
-/// Counts a violation, and keeps it if it is one of the first of its property.
-fn note(breaches: &mut [u64], violations: &mut Vec<Violation>, violation: Violation) {
-    let count = &mut breaches[violation.property as usize];
-    *count += 1;
-    if *count <= VIOLATIONS_TOLD as u64 {
-        violations.push(violation);
-    }
+    judge.rest = history.rest().is_some();
+    judge.last = history.events.last().map(|last| (last.line, last.at));
+    judge.events = history.events.len() as u64;
+    judge
 }
 
 /// Fills in which lines are about each violation's message.
@@ -332,6 +182,25 @@ fn tell_lines(violations: &mut [Violation], events: &[Recorded]) {
 }
 
 impl Judgement {
+    /// Fills in the lines of violations and contradictions. `events`: all events about the messages of these.
+    pub fn tell(&mut self, events: &[Recorded]) {
+        tell_lines(&mut self.violations, events);
+        self.contradictions.iter_mut().for_each(|it| it.tell(events));
+    }
+
+    /// The messages of the violations and contradictions that are told.
+    pub fn told(&self) -> BTreeSet<MessageId> {
+        let contradicted = self.contradictions.iter().flat_map(|it| {
+            let other = match it.kind {
+                ContradictionKind::SamePosition(_, other) => Some(other),
+                _ => None,
+            };
+            [it.message, other]
+        });
+        let late = self.late.iter().map(|it| it.message);
+        self.violations.iter().map(|it| it.message).chain(contradicted.flatten()).chain(late).collect()
+    }
+
     /// The finding on this property, if it was judged.
     pub fn finding(&self, property: PropertyId) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.property == property)

@@ -7,13 +7,14 @@
 //! Leaves out when a delivery *began*: a history records when it was received. A hand-off that was on its way already
 //! while another of the same position was settled (leases that run out allow it) is a breach here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Automaton, BoundedGroupState, Breach, GroupState, PartitionedPosition, Property, PropertyId, Rules, finite::finite,
 };
 use crate::history::EventWord;
-use crate::vocab::{Event, EventKind, MessageId, PartitionId, Position, SettleOutcome};
+use crate::pages::Sparse;
+use crate::vocab::{Event, EventKind, PartitionId, Position, SettleOutcome};
 
 /// The property.
 pub struct NoDeliveryAfterSettle;
@@ -34,11 +35,11 @@ finite!(Settled in 2 bits: No, Placed, Unplaced);
 
 /// Which settles are confirmed and not undone by a rewind.
 trait Settles {
-    /// A settle of this message there is confirmed.
-    fn settle(&mut self, message: MessageId, place: PartitionedPosition);
+    /// A settle of the `nth` message there is confirmed.
+    fn settle(&mut self, nth: usize, place: PartitionedPosition);
 
-    /// Whether a settle of this message there is confirmed and no rewind undid it.
-    fn is_settled(&self, message: MessageId, place: PartitionedPosition) -> bool;
+    /// Whether a settle of the `nth` message there is confirmed and no rewind undid it.
+    fn is_settled(&self, nth: usize, place: PartitionedPosition) -> bool;
 }
 
 /// The settled ones of the first 16 positions, which are those that a model watches. A model has one partition, and a
@@ -71,33 +72,55 @@ impl BoundedGroupState for SettledPositions {
 }
 
 impl Settles for SettledPositions {
-    fn settle(&mut self, _: MessageId, place: PartitionedPosition) {
+    fn settle(&mut self, _: usize, place: PartitionedPosition) {
         self.positions |= Self::bit(place.position);
     }
 
-    fn is_settled(&self, _: MessageId, place: PartitionedPosition) -> bool {
+    fn is_settled(&self, _: usize, place: PartitionedPosition) -> bool {
         self.positions & Self::bit(place.position) != 0
     }
 }
 
 /// The settles of a history: each of a message and where it was, as positions come again after a broker lost its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SettledMessages(BTreeSet<(PartitionedPosition, MessageId)>);
+pub struct SettledMessages {
+    /// The message that was settled first at each position, by partition.
+    first: BTreeMap<PartitionId, Sparse<u32>>,
+    /// Other messages that were settled at the same positions.
+    others: BTreeSet<(PartitionedPosition, u32)>,
+    /// The messages below this one were forgotten.
+    forgotten: u32,
+}
 
 impl GroupState for SettledMessages {
     fn rewind(&mut self, partition: PartitionId, position: Position) {
-        let is_anywhere = partition == PartitionId::default();
-        self.0.retain(|(place, _)| place.position < position || !(is_anywhere || place.partition == partition));
+        let is_rewound = |its: PartitionId| partition == PartitionId::default() || its == partition;
+        for (_, first) in self.first.iter_mut().filter(|(its, _)| is_rewound(**its)) {
+            first.retain(|its, _| its < position.0);
+        }
+        self.others.retain(|(place, _)| place.position < position || !is_rewound(place.partition));
+    }
+
+    fn forget_below(&mut self, nth: u32) {
+        self.forgotten = nth;
+        self.first.values_mut().for_each(|first| first.retain(|_, its| its >= nth));
+        self.others.retain(|(_, its)| *its >= nth);
     }
 }
 
 impl Settles for SettledMessages {
-    fn settle(&mut self, message: MessageId, place: PartitionedPosition) {
-        self.0.insert((place, message));
+    fn settle(&mut self, nth: usize, place: PartitionedPosition) {
+        let first = self.first.entry(place.partition).or_default();
+        match first.get(place.position.0).filter(|its| *its >= self.forgotten) {
+            None => first.set(place.position.0, nth as u32),
+            Some(its) if its == nth as u32 => {}
+            Some(_) => drop(self.others.insert((place, nth as u32))),
+        }
     }
 
-    fn is_settled(&self, message: MessageId, place: PartitionedPosition) -> bool {
-        self.0.contains(&(place, message))
+    fn is_settled(&self, nth: usize, place: PartitionedPosition) -> bool {
+        let first = self.first.get(&place.partition).and_then(|first| first.get(place.position.0));
+        first == Some(nth as u32) || self.others.contains(&(place, nth as u32))
     }
 }
 
@@ -121,18 +144,18 @@ impl Property for NoDeliveryAfterSettle {
 }
 
 impl<G: Settles> Automaton<G> for NoDeliveryAfterSettle {
-    fn observe(_: &Rules, settled: &mut Settled, group: &mut G, event: &Event, _: usize) -> Result<(), Breach> {
+    fn observe(_: &Rules, settled: &mut Settled, group: &mut G, event: &Event, nth: usize) -> Result<(), Breach> {
         match event.kind {
-            EventKind::Settle { message, outcome: SettleOutcome::Ok, partition, position: Some(position), .. } => {
+            EventKind::Settle { outcome: SettleOutcome::Ok, partition, position: Some(position), .. } => {
                 *settled = (*settled).max(Settled::Placed);
-                group.settle(message, PartitionedPosition { partition, position });
+                group.settle(nth, PartitionedPosition { partition, position });
             }
             EventKind::Settle { outcome: SettleOutcome::Ok, position: None, .. } => *settled = Settled::Unplaced,
-            EventKind::Deliver { message, partition, position, .. } => {
+            EventKind::Deliver { partition, position, .. } => {
                 let settled_there = match (*settled, position) {
                     (Settled::Unplaced, _) => true,
                     (Settled::Placed, None) => true,
-                    (_, Some(position)) => group.is_settled(message, PartitionedPosition { partition, position }),
+                    (_, Some(position)) => group.is_settled(nth, PartitionedPosition { partition, position }),
                     (Settled::No, None) => false,
                 };
                 if settled_there {

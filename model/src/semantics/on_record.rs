@@ -30,6 +30,11 @@ impl Missing {
         self.first(property.seen_by())
     }
 
+    /// Whether this kind has gaps.
+    pub(super) fn has(&self, word: EventWord) -> bool {
+        self.0.contains(&word)
+    }
+
     fn first(&self, needed: &[EventWord]) -> Option<EventWord> {
         needed.iter().copied().find(|word| self.0.contains(word))
     }

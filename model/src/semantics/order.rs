@@ -10,6 +10,7 @@ use super::{
     Automaton, BoundedGroupState, Breach, GroupState, Property, PropertyId, Rules, attempts::Attempts, finite::finite,
 };
 use crate::history::EventWord;
+use crate::pages::Column;
 use crate::vocab::{Event, EventKind, ProcessId};
 
 /// The property.
@@ -86,9 +87,9 @@ impl Submissions for Frontier {
 /// How far each producer of a history has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Producers {
-    /// By message, in the order in which they were first seen: its producer, and its number among the submits of that
-    /// producer, counted from 1.
-    submissions: Vec<Option<(ProcessId, u64)>>,
+    /// By message, in the order in which they were first seen: its producer in the upper bits, and below its number among
+    /// the submits of that producer, counted from 1.
+    submissions: Column<u64, true>,
     progress: Map<ProcessId, Progress>,
 }
 
@@ -100,11 +101,19 @@ struct Progress {
     frontier: u64,
 }
 
-impl GroupState for Producers {}
+impl GroupState for Producers {
+    fn forget_below(&mut self, nth: u32) {
+        self.submissions.forget_below(nth);
+    }
+}
+
+/// The bits of a submission below its producer: a history has fewer lines.
+const NUMBER_BITS: u32 = 40;
 
 impl Producers {
     fn submission(&self, nth: usize) -> Option<(ProcessId, u64)> {
-        *self.submissions.get(nth)?
+        let packed = self.submissions.get(nth as u32)?;
+        Some((ProcessId((packed >> NUMBER_BITS) as u16), packed & ((1 << NUMBER_BITS) - 1)))
     }
 }
 
@@ -113,12 +122,9 @@ impl Submissions for Producers {
         if self.submission(nth).is_some() {
             return;
         }
-        if self.submissions.len() <= nth {
-            self.submissions.resize(nth + 1, None);
-        }
         let progress = self.progress.entry(producer).or_default();
         progress.submitted += 1;
-        self.submissions[nth] = Some((producer, progress.submitted));
+        self.submissions.set(nth as u32, u64::from(producer.0) << NUMBER_BITS | progress.submitted);
     }
 
     fn is_overtaken(&self, nth: usize) -> bool {

@@ -34,6 +34,9 @@ pub trait GroupStates: Clone + Default + Eq + std::fmt::Debug {
 
     /// Forgets what is remembered for these properties.
     fn forget(&mut self, properties: PropertySet);
+
+    /// Forgets what is known of the messages below the `nth`.
+    fn forget_below(&mut self, nth: u32);
 }
 
 macro_rules! group_states {
@@ -85,6 +88,10 @@ macro_rules! group_states {
                 $(if properties.contains($name::ID) {
                     self.$field = Default::default();
                 })*
+            }
+
+            fn forget_below(&mut self, nth: u32) {
+                $(self.$field.forget_below(nth);)*
             }
         }
     };

@@ -1,15 +1,15 @@
 //! How much there was to judge: counts that a judgement reports beside its verdicts. None of them decides anything.
 
-use serde::Serialize;
+use std::ops::Range;
 
-use super::{attempts::Attempts, unbounded::Map};
-use crate::{
-    history::Recorded,
-    vocab::{EventKind, MessageId, Outcome, SettleOutcome},
-};
+use serde::{Deserialize, Serialize};
+
+use super::{Finite, attempts::Attempts, finite::finite};
+use crate::pages::Column;
+use crate::vocab::{EventKind, Outcome, SettleOutcome};
 
 /// The figures of a history.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Counts {
     /// Messages that were submitted.
@@ -43,19 +43,59 @@ struct Seen {
     attempts: Attempts,
 }
 
-impl Counts {
-    /// Counts these events.
-    pub(super) fn of(events: &[Recorded]) -> Self {
-        let mut counts = Counts::default();
-        let mut messages: Map<MessageId, Seen> = Map::default();
-        for Recorded { event, .. } in events {
-            counts.count_event(&event.kind);
-            if let Some(message) = event.kind.message() {
-                messages.entry(message).or_default().see(&event.kind);
-            }
+finite!(Seen { submitted: bool, acked: bool, arrived: bool, attempts: Attempts });
+
+/// The figures of a history so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    counts: Counts,
+    messages: Column<u32>,
+}
+
+impl Tally {
+    /// Counts an event, which is about the `nth` message if it is about one.
+    pub fn count(&mut self, kind: &EventKind, nth: Option<u32>) {
+        self.counts.count_event(kind);
+        let Some(nth) = nth else { return };
+        let before = self.messages.get(nth);
+        let mut seen = before.map_or_else(Seen::default, |bits| Seen::from_bits(bits.into()));
+        seen.see(kind);
+        let after = Some(seen.to_bits() as u32);
+        if after != before {
+            after.into_iter().for_each(|bits| self.messages.set(nth, bits));
         }
-        messages.values().for_each(|seen| counts.count_message(seen));
-        counts
+    }
+
+    /// Counts these messages, about which no more will come.
+    pub fn close(&mut self, messages: Range<u32>) {
+        for bits in messages.filter_map(|nth| self.messages.get(nth)) {
+            self.counts.count_message(&Seen::from_bits(bits.into()));
+        }
+    }
+
+    /// Forgets the messages below the `nth`.
+    pub fn forget_below(&mut self, nth: u32) {
+        self.messages.forget_below(nth);
+    }
+
+    /// The figures. The messages that were not closed are not in them.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+impl Counts {
+    /// Adds those of another share. Faults belong to every share.
+    pub(super) fn add(&mut self, other: &Counts) {
+        self.submitted += other.submitted;
+        self.acked += other.acked;
+        self.refused += other.refused;
+        self.unknown += other.unknown;
+        self.delivered += other.delivered;
+        self.effects += other.effects;
+        self.settled += other.settled;
+        self.dead_lettered += other.dead_lettered;
+        self.recovered += other.recovered;
     }
 
     fn count_event(&mut self, kind: &EventKind) {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::Rules;
 use crate::history::EventWord;
 use crate::pipeline::Semantics;
@@ -21,7 +23,8 @@ pub enum Verdict {
 }
 
 /// Why a verdict is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
 pub enum Doubt {
     /// The history ends before things came to rest, so that something may still have happened.
     #[error("not quiescent")]
@@ -44,6 +47,9 @@ pub enum Doubt {
     /// A group subscribes to some topics, and of which topic a message is is not on record.
     #[error("the topic of a message is not on record")]
     UnknownTopic,
+    /// Something came later than the horizon, when nothing was known of its message any more.
+    #[error("something came after the horizon")]
+    PastHorizon,
     /// The record contradicts itself, so that something is missing from it.
     #[error("the record contradicts itself")]
     Contradiction,

@@ -134,10 +134,10 @@ fn never(history: &History, violation: &Violation, level: Level, steps: &[Record
     steps.iter().for_each(|it| counted.count(&it.event.kind));
     let never = counted.never(history.names.message(violation.message), violation.breach, level)?;
     let its_last = steps.iter().rev().find(|it| it.event.kind.message().is_some())?;
-    let last = history.events.last()?;
-    let later = history.events.len() - history.events.partition_point(|it| it.line <= its_last.line);
+    let (last, end) = history.last()?;
+    let later = last - its_last.line;
     let (events, follow) = if later == 1 { ("event", "follows") } else { ("events", "follow") };
-    let time = match (its_last.at, last.at.since(its_last.at)) {
+    let time = match (its_last.at, end.since(its_last.at)) {
         (At::Instant(_), Some(nanoseconds)) => format!(" in {}", Duration(nanoseconds)),
         _ => String::new(),
     };

@@ -12,7 +12,7 @@ use crate::history_refusals::{HEADER, line_refused, read, refused};
 use crate::strategies::{changed, changes, history};
 
 fn read_cut(text: impl AsRef<[u8]>) -> Result<History, HistoryError> {
-    History::read(text.as_ref(), ReadOptions { truncated_tail: TruncatedTail::NameAndIgnore })
+    History::read(text.as_ref(), ReadOptions { truncated_tail: TruncatedTail::NameAndIgnore, ..ReadOptions::default() })
 }
 
 /// The events of a history with these lines after the header.

@@ -12,3 +12,4 @@ mod schedule;
 mod schedule_refusals;
 mod schemas;
 mod strategies;
+mod streamed;

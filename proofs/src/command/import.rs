@@ -182,6 +182,16 @@ impl Opened {
         &self.name
     }
 
+    /// The format of others that the file has; none: it may be a history.
+    pub fn format(&self) -> Option<Format> {
+        self.format
+    }
+
+    /// The progress of the reading.
+    pub fn progress(&self) -> indicatif::ProgressBar {
+        self.bar.clone()
+    }
+
     /// How much was read.
     pub fn how_far(&self) -> String {
         terminal::how_far(&self.bar)

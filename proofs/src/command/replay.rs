@@ -206,7 +206,7 @@ fn really(schedule: &Schedule, arguments: &Arguments, interrupt: &Interrupt) -> 
     options.stop = interrupt.flag();
     let came = real::run(&schedule.pipeline, &options)?;
     let history = match came.ended {
-        Ended::Drained => judging::read(&record, false, interrupt)?,
+        Ended::Drained => judging::history(&record, interrupt)?,
         Ended::Stopped => {
             eprintln!("stopped after {}", report::count(came.progress.effects, "effect"));
             None

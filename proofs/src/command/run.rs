@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         eprintln!("stopped after {} messages; {how}", came.progress.submitted);
         return Ok(Outcome::Interrupted);
     }
-    let Some(history) = judging::read(&came.history, false, &interrupt)? else {
+    let Some(history) = judging::history(&came.history, &interrupt)? else {
         return Ok(Outcome::Interrupted);
     };
     let judgement = judge(&history, Question::default());

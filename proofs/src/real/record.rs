@@ -159,7 +159,7 @@ impl Recorder {
         let unusable = |why| RealError::File { path: path.to_owned(), why };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.map_err(unusable)?;
-        let killed = ReadOptions { truncated_tail: TruncatedTail::NameAndIgnore };
+        let killed = ReadOptions { truncated_tail: TruncatedTail::NameAndIgnore, ..ReadOptions::default() };
         let (writer, before) = match History::read(BufReader::new(&file), killed) {
             Ok(before) if before.header == header => {
                 end_with_a_whole_line(&mut file, before.truncated.is_some()).map_err(unusable)?;

@@ -13,4 +13,5 @@ mod refused;
 mod replay;
 mod run;
 mod shards;
+mod shares;
 mod width;
