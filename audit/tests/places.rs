@@ -1,6 +1,7 @@
 //! An audit that was killed leaves a directory that nobody has locked: the next one ends what it left, and nothing else.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command};
 
@@ -60,7 +61,7 @@ fn what_a_killed_audit_mounted_is_unmounted() {
     let tried = base.path().join("tried");
     fs::create_dir(&tried).expect("a directory");
     if let Err(why) = power_can_be_lost(&tried) {
-        println!("left out: {why}");
+        let _ = writeln!(std::io::stderr(), "left out: the mounts of a killed audit: {why}");
         return;
     }
     let mut none = child();

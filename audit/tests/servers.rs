@@ -3,6 +3,7 @@
 //! What is not installed, or not possible here, is left out by name.
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +35,8 @@ fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault
     let possible = product.version().map_err(|missing| missing.to_string());
     let possible = possible.and_then(|_| fault.possible(&directory).map_err(|trouble| trouble.to_string()));
     if let Err(why) = possible {
-        println!("left out: {}: {why}", campaign.name());
+        // To the terminal, also where the output of tests that pass is not shown.
+        let _ = writeln!(std::io::stderr(), "left out: {}: {why}", campaign.name());
         return None;
     }
     let extent = Extent { rounds: 1, messages: 60, patience: Patience::LOCAL, record: None };

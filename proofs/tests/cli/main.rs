@@ -1,5 +1,7 @@
 //! The `delivery` command as its users meet it: exit codes, output, errors.
 
+#[cfg(feature = "audit")]
+mod audit;
 mod browser;
 mod check;
 mod common;
