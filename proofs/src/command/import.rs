@@ -154,8 +154,11 @@ impl Opened {
     /// Opens a file, or standard input (`-`), and recognises its format.
     pub fn new(path: &Path, interrupt: &Interrupt) -> anyhow::Result<Self> {
         let name = path.display().to_string();
-        let bar = terminal::bytes(&format!("reading {name}"));
-        let file: Box<dyn Read> = match path.as_os_str() == "-" {
+        let is_stdin = path.as_os_str() == "-";
+        // The length of a device or a pipe is not known.
+        let length = path.metadata().ok().filter(|file| file.is_file() && !is_stdin).map(|file| file.len());
+        let bar = terminal::bytes(&format!("reading {name}"), length);
+        let file: Box<dyn Read> = match is_stdin {
             true => Box::new(io::stdin()),
             false => Box::new(load::open(path).with_context(|| name.clone())?),
         };

@@ -57,7 +57,7 @@ pub fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Writes a history into a new file. On an error the file is removed.
 pub fn write_history(history: &History, path: &Path, interrupt: &Interrupt) -> anyhow::Result<()> {
-    let bar = terminal::bytes(&format!("writing {}", path.display()));
+    let bar = terminal::bytes(&format!("writing {}", path.display()), None);
     let written = File::create_new(path).and_then(|file| {
         let written = history.write(BufWriter::new(Stoppable::new(file, interrupt, &bar)));
         if written.is_err() {

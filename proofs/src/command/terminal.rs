@@ -70,7 +70,7 @@ impl Ending {
 
 /// The progress as text, such as "exactly-once, 120 of 10,000" or "reading history.jsonl, 3.20 MiB".
 pub fn how_far(bar: &ProgressBar) -> String {
-    match (bar.length(), bar.position()) {
+    match (bar.length().filter(|_| bar.prefix() != BYTES), bar.position()) {
         (Some(length), position) => format!("{}, {} of {}", bar.message(), grouped(position), grouped(length)),
         (None, 0) => bar.message(),
         (None, bytes) => format!("{}, {}", bar.message(), HumanBytes(bytes)),
@@ -181,11 +181,18 @@ pub fn bar(length: u64, what: &str) -> ProgressBar {
     drawn(ProgressBar::new(length).with_style(style).with_message(what.to_owned()))
 }
 
-/// A line on standard error that counts the bytes that are read or written.
-pub fn bytes(what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg}: {bytes}").expect("the template is well-formed");
-    drawn(ProgressBar::no_length().with_style(style).with_message(what.to_owned()))
+/// A line on standard error that counts the bytes that are read or written; a progress bar, if their number is known.
+pub fn bytes(what: &str, all: Option<u64>) -> ProgressBar {
+    let (bar, template) = match all {
+        Some(all) => (ProgressBar::new(all), "{msg} {wide_bar} {bytes}/{total_bytes} {eta}"),
+        None => (ProgressBar::no_length(), "{msg}: {bytes}"),
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    drawn(bar.with_style(style).with_message(what.to_owned()).with_prefix(BYTES))
 }
+
+/// The mark of a bar that counts bytes.
+const BYTES: &str = "bytes";
 
 /// A line on standard error for work of unknown length.
 pub fn spinner(what: &str) -> ProgressBar {
