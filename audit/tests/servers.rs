@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 use delivery_audit::campaign::{Campaign, Extent, Sums};
-use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power, Stop};
+use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power, ProducerCrash, Stop};
 use delivery_audit::findings::Finding;
 use delivery_audit::place::Run;
 use delivery_audit::plan::{Load, Patience};
@@ -93,5 +93,38 @@ fn postgres_keeps_everything() {
 fn nats_that_is_killed_delivers_again_what_was_settled() {
     if let Some(sums) = round(&products::Nats, "default", &Kill, Load::KeepsUp) {
         assert_eq!((sums.rounds_with(Finding::AgainAfterSettle), sums.rounds_with(Finding::AckedLost)), (1, 0));
+    }
+}
+
+/// The harness can see: Debian's defaults write nothing until 1,800 s have passed, so a kill takes queue and session.
+#[test]
+fn mosquitto_on_defaults_forgets_its_queue() {
+    for setting in ["qos1", "qos2"] {
+        if let Some(sums) = round(&products::Mosquitto, setting, &Kill, Load::Lags) {
+            assert_eq!((sums.rounds_with(Finding::AckedLost), sums.rounds_with(Finding::QueueForgotten)), (1, 1));
+        }
+    }
+}
+
+#[test]
+fn mosquitto_delivers_again_what_a_crashed_consumer_left_and_marks_it() {
+    for setting in ["qos1", "qos2"] {
+        keeps(&products::Mosquitto, setting, &ConsumerCrash, Load::Lags);
+    }
+}
+
+/// An unfinished publish goes on after the producer has crashed or given up, and the broker recognises it.
+#[test]
+fn mosquitto_loses_nothing_while_it_is_stopped() {
+    keeps(&products::Mosquitto, "qos2", &Stop, Load::KeepsUp);
+    keeps(&products::Mosquitto, "qos2", &ProducerCrash, Load::Lags);
+}
+
+#[test]
+fn the_broker_of_this_project_keeps_everything() {
+    for fault in delivery_audit::faults::ALL {
+        for load in Load::ALL {
+            keeps(&products::Delivery, "exactly-once", fault, load);
+        }
     }
 }

@@ -1,0 +1,157 @@
+//! The clients of the broker of this project.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::connection::{Answer, Connection, Lease, Verdict};
+use crate::product::{Broken, Client, Delivery, Published, Publisher, Receiver, Settled, body, message};
+
+const PRODUCER: u32 = 0;
+
+/// A producer that never publishes: what registers it is answered, so it tells that the broker is up.
+const PROBE: u32 = 1;
+
+/// How clients reach the broker.
+pub struct Reach {
+    /// The port of the loopback address.
+    pub port: u16,
+    /// How long they wait for answers.
+    pub answer: Duration,
+    /// Whether messages are numbered, so that the broker recognises a retry.
+    pub numbered: bool,
+    /// What a producer keeps over its incarnations, beside its outbox.
+    pub producer: Arc<Kept>,
+}
+
+/// What a producer keeps: the epoch of its last incarnation, and the last attempt.
+#[derive(Default)]
+pub struct Kept {
+    epoch: AtomicU32,
+    last: Mutex<(u64, u32)>,
+}
+
+impl Kept {
+    /// The number of the next attempt at this message, counted from 1.
+    fn attempt(&self, message: u64) -> u32 {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = if last.0 == message { (message, last.1 + 1) } else { (message, 1) };
+        last.1
+    }
+}
+
+impl Client for Reach {
+    /// The broker has one log and one group, always.
+    fn declare(&self) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn has_queue(&self) -> Result<bool, Broken> {
+        Connection::open(self.port, self.answer)?.register(PROBE, 1)?;
+        Ok(true)
+    }
+
+    /// Asks as another consumer, which ends the connection of the one before it.
+    fn waiting(&self) -> Result<u64, Broken> {
+        let mut connection = Connection::open(self.port, self.answer)?;
+        connection.subscribe(1)?;
+        connection.leave()?;
+        connection.await_answer(|answer| (*answer == Answer::Left).then_some(()))?;
+        let mut waiting = 0;
+        while let Some(answer) = connection.next(Duration::ZERO)? {
+            waiting += u64::from(matches!(answer, Answer::HandOff { .. }));
+        }
+        Ok(waiting)
+    }
+
+    fn publisher(&self) -> Result<Box<dyn Publisher>, Broken> {
+        let mut connection = Connection::open(self.port, self.answer)?;
+        let epoch = self.producer.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        connection.register(PRODUCER, epoch)?;
+        Ok(Box::new(Producing { connection, epoch, numbered: self.numbered, kept: Arc::clone(&self.producer) }))
+    }
+
+    fn receiver(&self) -> Result<Box<dyn Receiver>, Broken> {
+        let mut connection = Connection::open(self.port, self.answer)?;
+        connection.subscribe(1)?;
+        Ok(Box::new(Consuming { connection, at_work: None }))
+    }
+}
+
+struct Producing {
+    connection: Connection,
+    epoch: u32,
+    numbered: bool,
+    kept: Arc<Kept>,
+}
+
+impl Producing {
+    fn attempt(&mut self, message: u64) -> Result<Verdict, Broken> {
+        let attempt = self.kept.attempt(message);
+        let mut publish = [&[2][..], &attempt.to_le_bytes()].concat();
+        publish.push(1);
+        publish.extend(message.to_le_bytes());
+        publish.extend(PRODUCER.to_le_bytes());
+        publish.extend(self.epoch.to_le_bytes());
+        if self.numbered {
+            publish.push(2);
+            publish.extend(PRODUCER.to_le_bytes());
+            publish.extend(0_u32.to_le_bytes());
+            // The messages of an audit count from 1, and sequence numbers from 0.
+            publish.extend((message - 1).to_le_bytes());
+        } else {
+            publish.push(0);
+        }
+        publish.extend(body(message).as_bytes());
+        self.connection.send(&publish)?;
+        self.connection.await_answer(|answer| match *answer {
+            Answer::Reply { message: of, attempt: to, verdict } => ((of, to) == (message, attempt)).then_some(verdict),
+            _ => None,
+        })
+    }
+}
+
+impl Publisher for Producing {
+    fn publish(&mut self, message: u64) -> Published {
+        match self.attempt(message) {
+            Ok(Verdict::Acked(position)) => Published::Acked(position),
+            Ok(Verdict::Refused) => Published::Refused("the broker refuses the attempt".to_owned()),
+            Err(Broken(why)) => Published::Unknown(why),
+        }
+    }
+}
+
+struct Consuming {
+    connection: Connection,
+    at_work: Option<Lease>,
+}
+
+impl Receiver for Consuming {
+    fn receive(&mut self, wait: Duration) -> Result<Option<Delivery>, Broken> {
+        while let Some(answer) = self.connection.next(wait)? {
+            if let Answer::HandOff { lease, nth, payload } = answer {
+                self.at_work = Some(lease);
+                let message = message(&payload)?;
+                return Ok(Some(Delivery { message, position: Some(lease.position), marked: nth > 1 }));
+            }
+        }
+        self.connection.beat()?;
+        Ok(None)
+    }
+
+    fn settle(&mut self) -> Settled {
+        let Some(lease) = self.at_work.take() else { return Settled::Refused("nothing is at work".to_owned()) };
+        let settled = self.connection.settle(lease).and_then(|()| {
+            self.connection.await_answer(|answer| match *answer {
+                Answer::Settled { lease: of, outcome } => (of == lease).then_some(outcome),
+                _ => None,
+            })
+        });
+        match settled {
+            Ok(0) => Settled::Confirmed,
+            Ok(1) => Settled::Refused("the lease has ended".to_owned()),
+            Ok(_) => Settled::Unknown("the broker does not know".to_owned()),
+            Err(Broken(why)) => Settled::Unknown(why),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The broker of this project, as the process that `delivery broker` starts: one log, one group.
+//!
+//! A `reply` is the ack, `settled` confirms a settle. Where the pipeline numbers messages, the broker recognises a retry.
+
+mod clients;
+mod connection;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::process::Signal;
+
+use self::clients::Reach;
+use crate::place::{Place, free_port};
+use crate::plan::Patience;
+use crate::process::{Launch, find, run};
+use crate::product::{Broker, Missing, Product, Setting, Trouble};
+use crate::server::Server;
+
+const SETTINGS: &[Setting] = &[
+    Setting { name: "exactly-once", means: "the preset exactly-once: messages are numbered" },
+    Setting { name: "at-least-once", means: "the preset at-least-once: messages have no identity" },
+];
+
+/// The product.
+pub struct Delivery;
+
+/// The program that runs if it is the command, else one that is installed or built beside it.
+fn program() -> Option<PathBuf> {
+    let running = std::env::current_exe().ok()?;
+    if running.file_stem().is_some_and(|name| name == "delivery") {
+        return Some(running);
+    }
+    // A test's program is in a directory below that of the command.
+    let built = running.parent()?.parent()?.to_string_lossy().into_owned();
+    find("delivery", &[&built])
+}
+
+impl Product for Delivery {
+    fn name(&self) -> &'static str {
+        "delivery"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        SETTINGS
+    }
+
+    fn version(&self) -> Result<String, Missing> {
+        let missing = Missing { what: "delivery".to_owned(), install: "cargo install --path proofs" };
+        let said = program().and_then(|file| run(&file.to_string_lossy(), &["--version"]).ok());
+        let said = said.ok_or_else(|| missing.clone())?;
+        said.strip_prefix("delivery ").map(str::to_owned).ok_or(missing)
+    }
+
+    fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
+        let port = free_port()?;
+        let data = place.data.to_string_lossy().into_owned();
+        let arguments = ["broker", setting.name, "--directory", &data, "--listen", &format!("127.0.0.1:{port}")];
+        let launch = Launch {
+            program: program().unwrap_or_else(|| "delivery".into()),
+            arguments: arguments.map(str::to_owned).into(),
+            user: None,
+            farewell: Signal::KILL,
+        };
+        let numbered = setting.name == "exactly-once";
+        let client = Reach { port, answer: patience.answer, numbered, producer: Arc::default() };
+        Ok(Box::new(Server::new(launch, place, Arc::new(client))?))
+    }
+}
