@@ -20,7 +20,25 @@ use crate::server::Server;
 const SETTINGS: &[Setting] = &[
     Setting { name: "exactly-once", means: "the preset exactly-once: messages are numbered" },
     Setting { name: "at-least-once", means: "the preset at-least-once: messages have no identity" },
+    Setting { name: "on-receipt", means: "as exactly-once, but acks = \"on-receipt\": acked before it is stored" },
 ];
+
+/// The pipeline of the setting `on-receipt`, which promises nothing.
+const ON_RECEIPT: &str = r#"name = "on-receipt"
+
+[producer]
+attempts   = "until-acked"
+identity   = "sequence"
+on-restart = "outbox"
+
+[broker]
+acks  = "on-receipt"
+dedup = "sequence"
+
+[consumer]
+settles   = "after-effect"
+remembers = "with-effect"
+"#;
 
 /// The product.
 pub struct Delivery;
@@ -55,14 +73,20 @@ impl Product for Delivery {
     fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
         let port = free_port()?;
         let data = place.data.to_string_lossy().into_owned();
-        let arguments = ["broker", setting.name, "--directory", &data, "--listen", &format!("127.0.0.1:{port}")];
+        let mut pipeline = setting.name.to_owned();
+        if setting.name == "on-receipt" {
+            let file = place.logs.join("on-receipt.toml");
+            std::fs::write(&file, ON_RECEIPT).map_err(Trouble::file(&file))?;
+            pipeline = file.to_string_lossy().into_owned();
+        }
+        let arguments = ["broker", &pipeline, "--directory", &data, "--listen", &format!("127.0.0.1:{port}")];
         let launch = Launch {
             program: program().unwrap_or_else(|| "delivery".into()),
             arguments: arguments.map(str::to_owned).into(),
             user: None,
             farewell: Signal::KILL,
         };
-        let numbered = setting.name == "exactly-once";
+        let numbered = setting.name != "at-least-once";
         let client = Reach { port, answer: patience.answer, numbered, producer: Arc::default() };
         Ok(Box::new(Server::new(launch, place, Arc::new(client))?))
     }
