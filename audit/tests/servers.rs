@@ -113,7 +113,6 @@ fn mosquitto_delivers_again_what_a_crashed_consumer_left_and_marks_it() {
     }
 }
 
-/// An unfinished publish goes on after the producer has crashed or given up, and the broker recognises it.
 #[test]
 fn mosquitto_loses_nothing_while_it_is_stopped() {
     keeps(&products::Mosquitto, "qos2", &Stop, Load::KeepsUp);
