@@ -191,8 +191,8 @@ fn outcome(row: &Row) -> Outcome {
 /// The tables, one a product: a line for each setting and fault, with the figures of both loads.
 fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> String {
     let mut out = format!(
-        "{} messages x {} rounds for each figure: under the first load the consumer keeps\n\
-         up, under the second it stays half of the messages behind.\n\
+        "{} messages x {} rounds for each figure: under the first load the consumer\n\
+         keeps up, under the second it stays half of the messages behind.\n\
          lost: acked, and never delivered. again: delivered after a confirmed settle.\n\
          unmarked: again, and not marked as a redelivery.\n",
         grouped(extent.messages),
