@@ -1,9 +1,8 @@
-//! Numbers of millions of messages and positions in little memory: tables of pages, where a page whose values are all the
-//! same is that one value.
+//! Tables of numbers for millions of messages and positions. A table has pages, and a page whose values are all the same is
+//! stored as one value.
 //!
-//! Messages that went the usual way end in the same state, and their positions follow their numbers. So what is kept of
-//! them becomes equal once they are through, page by page, and takes next to nothing. What is on its way, and what went
-//! another way, takes the bytes of its value.
+//! Messages that are delivered as usual end in the same state, and their positions rise with their numbers. So their values
+//! become the same, and their pages take little memory. Any other message takes the bytes of its values.
 //!
 //! | table | key | suits |
 //! |---|---|---|
@@ -18,7 +17,7 @@ use foldhash::fast::FixedState;
 /// A map whose hashes are fast and the same in every run.
 pub(crate) type Map<K, V> = HashMap<K, V, FixedState>;
 
-/// The values of a page: one bit each says which are present.
+/// The number of values in a page. One bit for each says whether it is present.
 const PAGE: u64 = u128::BITS as u64;
 
 /// A value that can be stored as its distance from its key.

@@ -43,9 +43,7 @@ fn kept(text: &str) -> f64 {
     let before = ALLOCATOR.current_usage();
     let mut reader = Reader::brief(text.as_bytes(), ReadOptions::default()).expect("it is a history");
     let mut judge = Judge::new(reader.header(), Question::default());
-    while let Some(recorded) = reader.next() {
-        judge.observe(&recorded.expect("it is an event"), Some(reader.extra()), reader.names());
-    }
+    judge.read(&mut reader).expect("its lines are events");
     let kept = ALLOCATOR.current_usage() - before;
     let judgement = judge.finish(reader.names(), None);
     assert_eq!(judgement.counts.acked, MESSAGES);

@@ -28,7 +28,7 @@ pub use self::at::At;
 pub use self::error::HistoryError;
 pub use self::join::JoinError;
 pub use self::names::{MessageName, Names, Partition, PartitionName, TooManyNames};
-pub(crate) use self::parts::{Joined, PLACE, placed};
+pub(crate) use self::parts::{Joined, PLACE, placed, read_line};
 pub use self::read::Reader;
 pub use self::share::Share;
 pub use self::words::EventWord;

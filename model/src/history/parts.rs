@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
 
+use super::LINE_LIMIT;
 use super::line::{Line, Object, Text};
 use super::scan::scan;
+use crate::numbers::grouped;
 use crate::vocab::Outcome;
 
 /// The mark of a line of which only the place matters, after its number.
@@ -33,6 +35,17 @@ pub fn placed(text: &[u8]) -> Option<(String, String)> {
     Some((alone, serde_json::to_string(&line).ok()?))
 }
 
+/// The next line with its line end; none at the end of the input. A line of more bytes than the limit is an error.
+pub fn read_line(input: &mut impl BufRead, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    input.take(limit as u64 + 1).read_until(b'\n', &mut line)?;
+    if line.len() > limit {
+        let problem = format!("found a line of more than {} bytes", grouped(limit as u64));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+    }
+    Ok(Some(line).filter(|line| !line.is_empty()))
+}
+
 /// The numbered lines of several parts as one input, by their numbers. A line that several parts have comes once.
 pub struct Joined<R> {
     parts: Vec<Part<R>>,
@@ -51,11 +64,9 @@ struct Part<R> {
 
 impl<R: BufRead> Part<R> {
     fn advance(&mut self) -> io::Result<()> {
-        let mut line = Vec::new();
         self.next = None;
-        if self.input.read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
+        // A line's number and tab stand before its text.
+        let Some(mut line) = read_line(&mut self.input, LINE_LIMIT + 16)? else { return Ok(()) };
         let tab = line.iter().position(|&byte| byte == b'\t');
         let number = tab.and_then(|tab| std::str::from_utf8(&line[..tab]).ok());
         let (number, is_place) =

@@ -133,6 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::line::Object;
+    use super::super::words::Key;
     use super::*;
 
     fn check(text: &str) -> Result<(), TestCaseError> {
@@ -145,30 +146,12 @@ mod tests {
         Ok(())
     }
 
-    const KEYS: [&str; 15] = [
-        "at",
-        "process",
-        "event",
-        "message",
-        "attempt",
-        "group",
-        "topic",
-        "partition",
-        "position",
-        "delivery",
-        "outcome",
-        "transaction",
-        "fault",
-        "payload",
-        "attributes",
-    ];
-
     proptest! {
         #[test]
         fn what_it_takes_serde_takes_for_the_same(
             pairs in prop::collection::vec(
                 (
-                    prop::sample::select(KEYS.to_vec()),
+                    prop::sample::select(Key::ALL.map(Key::word).to_vec()),
                     prop_oneof![
                         any::<u64>().prop_map(|number| number.to_string()),
                         "[0-9]{1,21}",

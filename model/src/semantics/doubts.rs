@@ -1,4 +1,4 @@
-//! What keeps a history without a violation from being evidence.
+//! The reasons why a history without a violation is no evidence that a property holds.
 
 use super::{Counts, Doubt, PropertyId, PropertySet, Verdict};
 use crate::pipeline::Level;

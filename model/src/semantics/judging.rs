@@ -3,8 +3,8 @@
 //! Feeds every consumer group's events to the automata, each group owing every message. Adds what a history needs and a
 //! model does not: doubts, counts, contradictions, and which messages broke what.
 //!
-//! Memory: what is kept of a message that went the usual way becomes the same as of its neighbours, and takes next to
-//! nothing (see [`pages`](super::pages)). The benchmark `judge` measures it.
+//! Memory: tables of pages, in which messages that are delivered as usual share one value (`pages.rs`). The benchmark `judge`
+//! measures it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -30,7 +30,7 @@ const _: () = assert!(MessageStates::BITS <= u32::BITS, "the states of a message
 
 /// A judge that takes a history event by event. See [`judge`](super::judge()) for a history in memory.
 ///
-/// Transactions are not resolved: that needs what comes later. Whoever reads one takes [`judge`](super::judge()).
+/// Transactions are not resolved, because that needs later events: use [`judge`](super::judge()) for a history that has any.
 #[derive(Clone, Debug)]
 pub struct Judge {
     monitor: Monitor,
@@ -38,7 +38,7 @@ pub struct Judge {
     knows_pipeline: bool,
     endless: bool,
     numbers: Numbers,
-    /// What a group knows that has no event yet.
+    /// The states of a group without an event of its own: those of a group that appears later.
     ungrouped: Group,
     groups: BTreeMap<GroupId, Group>,
     tally: Tally,
@@ -49,14 +49,11 @@ pub struct Judge {
     topics: Topics,
     broken: Broken,
     violations: Vec<Violation>,
-    /// What is broken if things came to rest.
-    at_rest: Broken,
-    /// The same of messages that were settled and not delivered: if deliveries are on record at all, they got there.
-    silent: Broken,
+    at_rest: AtRest,
     owed: Vec<Owed>,
     /// The messages below this number are closed.
     closed: u32,
-    /// Messages that are told, and may be forgotten.
+    /// The ids of told messages that the tables may have forgotten.
     named: BTreeMap<u32, MessageId>,
     horizon: Option<Horizon>,
     late: Vec<Late>,
@@ -98,13 +95,36 @@ impl Broken {
         Broken { breaches: Default::default(), withheld }
     }
 
-    /// These of the properties alone.
-    fn only(&self, properties: PropertySet) -> Broken {
-        let mut only = *self;
+    /// The breaches of these properties alone, and every reason.
+    fn only(mut self, properties: PropertySet) -> Broken {
         for &property in PropertyId::ALL.iter().filter(|&&property| !properties.contains(property)) {
-            only.breaches[property as usize] = 0;
+            self.breaches[property as usize] = 0;
         }
-        only
+        self
+    }
+}
+
+/// What is broken if nothing more happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AtRest {
+    /// What messages owe that were not settled without a delivery.
+    pub owed: Broken,
+    /// What messages owe that were settled and not delivered.
+    pub silent: Broken,
+}
+
+impl AtRest {
+    /// Adds that of another share.
+    pub fn add(&mut self, other: &AtRest) {
+        self.owed.add(&other.owed);
+        self.silent.add(&other.silent);
+    }
+
+    /// What is broken of these properties.
+    fn broken(&self, properties: PropertySet, reads_deliveries: bool) -> Broken {
+        let mut broken = self.owed;
+        broken.add(&self.silent.where_deliveries(reads_deliveries));
+        broken.only(properties)
     }
 }
 
@@ -117,8 +137,7 @@ pub(super) struct Totals {
     pub common: u64,
     pub counts: Counts,
     pub broken: Broken,
-    pub at_rest: Broken,
-    pub silent: Broken,
+    pub at_rest: AtRest,
     pub contradicted: Contradicted,
     pub lates: u64,
     pub last: Option<(u32, At)>,
@@ -141,7 +160,7 @@ struct Horizon {
     swept: bool,
 }
 
-/// So many messages are closed at least before the tables are swept.
+/// The fewest messages that are closed between two sweeps of the tables.
 const SWEEP: usize = 1 << 12;
 
 /// What is kept of one consumer group.
@@ -152,7 +171,7 @@ struct Group {
     beyond: UnboundedGroup,
 }
 
-/// What is broken if nothing more happens.
+/// A breach that counts if nothing more happens.
 #[derive(Clone, Copy, Debug)]
 struct Owed {
     group: GroupId,
@@ -182,7 +201,7 @@ impl Judge {
         let knows_pipeline = matches!(header.pipeline, Some(PipelineOf::Whole(_)));
         let monitor = Monitor { rules, watched: rules.applicable() };
         let (numbers, ungrouped, groups, tally, undecided) = Default::default();
-        let (broken, at_rest, silent) = Default::default();
+        let (broken, at_rest) = Default::default();
         Judge {
             monitor,
             knows_pipeline,
@@ -198,7 +217,6 @@ impl Judge {
             broken,
             violations: Vec::new(),
             at_rest,
-            silent,
             owed: Vec::new(),
             closed: 0,
             named: BTreeMap::new(),
@@ -264,7 +282,7 @@ impl Judge {
                 self.feed(recorded, nth, group..=group);
             }
             None => {
-                // No group's event, no breach: what belongs to every group is a promise, or takes one back.
+                // A submit, an attempt or an outcome breaks nothing in a group that received nothing.
                 self.ungrouped.feed(&self.monitor, recorded, nth, |_, _| {});
                 self.feed(recorded, nth, GroupId(0)..=GroupId(u16::MAX));
             }
@@ -318,8 +336,11 @@ impl Judge {
             if self.contradictions.found().count() > found {
                 self.named.insert(nth, message);
             }
-            if self.at_rest != Broken::default() || self.silent != Broken::default() {
-                self.owe(PropertySet::BLACK_BOX, self.contradictions.counts.reads_deliveries, |_| message);
+            if self.at_rest != AtRest::default() {
+                let reads_deliveries = self.contradictions.counts.reads_deliveries;
+                self.tell_owed(PropertySet::BLACK_BOX, reads_deliveries, |_| message);
+                let at_rest = std::mem::take(&mut self.at_rest);
+                self.broken.add(&at_rest.broken(PropertySet::BLACK_BOX, reads_deliveries));
             }
         }
         let Some(horizon) = &mut self.horizon else { return };
@@ -370,12 +391,12 @@ impl Judge {
         self.told().into_iter().chain(self.messages(&numbers).into_values()).collect()
     }
 
-    /// What each group does, by id; none of a group without an event.
+    /// What a group does; none if it has no event.
     pub(super) fn acting(&self, group: GroupId) -> Option<Acting> {
         self.contradictions.of_group(group)
     }
 
-    /// What a group does is known from the whole record.
+    /// Sets what a group does in the whole record.
     pub(super) fn know_group(&mut self, group: GroupId, acting: Acting) {
         self.contradictions.know_group(group, acting);
     }
@@ -385,7 +406,7 @@ impl Judge {
         self.monitor.watched.contains(PropertyId::Order)
     }
 
-    /// The group, which knows what belongs to every group.
+    /// The states of a group. A new group begins with the events that belong to every group.
     fn group(&mut self, group: GroupId) -> &mut Group {
         self.groups.entry(group).or_insert_with(|| self.ungrouped.clone())
     }
@@ -414,7 +435,7 @@ impl Judge {
         self.tally.close(messages.clone());
         self.contradictions.close(messages.clone());
         let undecided: BTreeSet<u32> = self.undecided.iter().filter_map(|&it| self.numbers.get(it)).collect();
-        let Judge { monitor, groups, contradictions, topics, missing, owed, at_rest, silent, .. } = self;
+        let Judge { monitor, groups, contradictions, topics, missing, owed, at_rest, .. } = self;
         for (&group, its) in groups {
             let mut told = [[0; PropertyId::ALL.len()]; 2];
             for nth in messages.clone() {
@@ -433,11 +454,11 @@ impl Judge {
                         Some(true) => missing.behind(breach, monitor.rules.level).map(Doubt::NotOnRecord),
                     };
                     if let Some(doubt) = doubt {
-                        lowest(&mut at_rest.withheld[property as usize], doubt);
+                        lowest(&mut at_rest.owed.withheld[property as usize], doubt);
                         return;
                     }
-                    let count = if is_silent { &mut silent.breaches } else { &mut at_rest.breaches };
-                    count[property as usize] += 1;
+                    let broken = if is_silent { &mut at_rest.silent } else { &mut at_rest.owed };
+                    broken.breaches[property as usize] += 1;
                     told[usize::from(is_silent)][property as usize] += 1;
                     if told[usize::from(is_silent)][property as usize] <= VIOLATIONS_TOLD {
                         owed.push(Owed { group, nth, property, breach, is_silent });
@@ -478,7 +499,6 @@ impl Judge {
             counts: self.tally.counts(),
             broken: self.broken,
             at_rest: self.at_rest,
-            silent: self.silent,
             contradicted: self.contradictions.counts,
             lates: self.lates,
             last: self.last,
@@ -499,12 +519,11 @@ impl Judge {
         let reads_deliveries = totals.contradicted.reads_deliveries;
         let mut broken = totals.broken;
         if !owing.is_empty() {
-            broken.add(&totals.at_rest.only(owing));
-            broken.add(&totals.silent.where_deliveries(reads_deliveries).only(owing));
+            broken.add(&totals.at_rest.broken(owing, reads_deliveries));
         }
         let owed = self.owed.iter().map(|it| it.nth).collect();
         let names = self.messages(&owed);
-        self.owe(owing, reads_deliveries, |nth| names[&nth]);
+        self.tell_owed(owing, reads_deliveries, |nth| names[&nth]);
         let (found, contradicted) = self.contradictions.finish(rest, totals.contradicted);
 
         let rules = self.monitor.rules;
@@ -537,21 +556,16 @@ impl Judge {
         }
     }
 
-    /// Takes what is owed of these properties for broken.
-    fn owe(&mut self, properties: PropertySet, reads_deliveries: bool, message: impl Fn(u32) -> MessageId) {
-        let Judge { broken, at_rest, silent, .. } = self;
+    /// Adds what is owed of these properties to the violations that are told: the first of each property.
+    fn tell_owed(&mut self, properties: PropertySet, reads_deliveries: bool, message: impl Fn(u32) -> MessageId) {
         let mut owed = std::mem::take(&mut self.owed);
         owed.retain(|it| properties.contains(it.property) && !(it.is_silent && reads_deliveries));
         owed.sort_by_key(|it| (it.group, it.nth));
-        let mut told = broken.breaches;
+        let mut told = self.broken.breaches;
         owed.retain(|it| {
             told[it.property as usize] += 1;
             told[it.property as usize] <= VIOLATIONS_TOLD as u64
         });
-        if !properties.is_empty() {
-            broken.add(&std::mem::take(at_rest).only(properties));
-            broken.add(&std::mem::take(silent).where_deliveries(reads_deliveries).only(properties));
-        }
         self.violations.extend(owed.into_iter().map(|Owed { group, nth, property, breach, .. }| Violation {
             property,
             breach,

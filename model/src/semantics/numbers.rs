@@ -3,8 +3,8 @@
 use crate::pages::Sparse;
 use crate::vocab::MessageId;
 
-/// The number of each message. Ids that are named by numbers rise from 0, those of texts fall from the highest: either
-/// range takes next to nothing where its ids come in order.
+/// The number of each message. The ids of messages that are named by numbers rise from 0, those of texts fall from the highest
+/// id. Each half has its own table, which is small where its ids come in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Numbers {
     low: Sparse<u32>,

@@ -18,11 +18,11 @@ use thiserror::Error;
 
 use super::contradictions::{Acting, Contradicted};
 use super::judge::judging;
-use super::judging::{Broken, Totals};
+use super::judging::{AtRest, Broken, Totals};
 use super::streamed::{Threads, read_once};
 use super::transactions::resolved;
 use super::{Counts, Doubt, Judge, Judgement, PartitionedPosition, PropertyId, Question};
-use crate::history::{At, History, HistoryError, Joined, PLACE, ReadOptions, Reader, placed};
+use crate::history::{At, History, HistoryError, Joined, LINE_LIMIT, PLACE, ReadOptions, Reader, placed, read_line};
 use crate::pipeline::{Level, Obligation, Semantics};
 use crate::vocab::{EventKind, GroupId};
 
@@ -33,7 +33,10 @@ const VERSION: u32 = 1;
 /// The group of a history that names none.
 const UNNAMED: &str = "";
 
-/// So many places are remembered, so that most are written once.
+/// The longest first line, in bytes: a history has at most 65,536 groups, each with a name.
+const FIGURES_LIMIT: usize = 64 << 20;
+
+/// The number of places that are remembered, so that most are written once.
 const PLACES: usize = 1 << 16;
 
 /// The reason why a share was not judged, or partial judgements were not joined.
@@ -171,7 +174,7 @@ pub fn judge_share<R: BufRead>(
             (judging(&history, &resolved(&history), question), history.names.clone(), history.truncated, Some(history))
         }
     };
-    let Totals { events, common, counts, broken, at_rest, silent, contradicted, lates, last, rest, truncated } =
+    let Totals { events, common, counts, broken, at_rest, contradicted, lates, last, rest, truncated } =
         judge.totals(&names, truncated);
     let none = Acting { first: 1, acts: false, gets: false };
     let acting = |(id, name): (usize, &str)| {
@@ -193,8 +196,8 @@ pub fn judge_share<R: BufRead>(
         common,
         counts,
         broken: counted(&broken),
-        at_rest: counted(&at_rest),
-        silent: counted(&silent),
+        at_rest: counted(&at_rest.owed),
+        silent: counted(&at_rest.silent),
         contradicted,
         late: lates,
         last,
@@ -244,23 +247,18 @@ pub fn judge_parts<R: BufRead>(mut open: impl FnMut() -> io::Result<Vec<R>>) -> 
     let question = Question::from(figures[0].asked);
     let groups = groups(&figures);
     let options = ReadOptions { numbered: true, ..ReadOptions::default() };
-    let start = |inputs: Vec<R>| Reader::new(Joined::new(inputs, &header).map_err(unreadable)?, options);
-
+    let mut reader = Reader::new(Joined::new(inputs, &header)?, options)?;
+    reader
+        .name_groups(groups.iter().map(|(name, _)| *name).filter(|name| *name != UNNAMED))
+        .map_err(|too_many| HistoryError::TooMany { line: 1, too_many })?;
     if figures[0].whole {
-        let mut reader = start(inputs)?;
-        reader
-            .name_groups(groups.iter().map(|(name, _)| *name).filter(|name| *name != UNNAMED))
-            .map_err(|too_many| HistoryError::TooMany { line: 1, too_many })?;
         let mut history = History::collect(reader)?;
         history.truncated = figures.iter().find_map(|it| it.truncated);
         let judgement = super::judge(&history, question);
         return Ok((figures[0].name.clone(), history, judgement, question.expect));
     }
     let mut totals = totals(&figures)?;
-    let mut reader = start(inputs)?.into_brief();
-    reader
-        .name_groups(groups.iter().map(|(name, _)| *name).filter(|name| *name != UNNAMED))
-        .map_err(|too_many| HistoryError::TooMany { line: 1, too_many })?;
+    let mut reader = reader.into_brief();
     let mut judge = Judge::new(reader.header(), question);
     while let Some(recorded) = reader.next() {
         let recorded = recorded?;
@@ -292,27 +290,20 @@ pub fn judge_parts<R: BufRead>(mut open: impl FnMut() -> io::Result<Vec<R>>) -> 
     Ok((figures[0].name.clone(), history, judgement, question.expect))
 }
 
-fn unreadable(source: io::Error) -> HistoryError {
-    HistoryError::Unreadable { line: 1, source }
-}
-
 /// The figures of all parts, and the header of their history.
 fn heads<R: BufRead>(inputs: &mut [R]) -> Result<(Vec<Figures>, String), PartialError> {
     let mut heads: Vec<(Figures, String)> = Vec::new();
     for (part, input) in (1..).zip(inputs) {
-        let mut line = String::new();
         let not_partial = |found: String| PartialError::NotPartial { part, found };
-        input.read_line(&mut line).map_err(|error| not_partial(error.to_string()))?;
-        if line.is_empty() {
-            return Err(not_partial("an empty file".to_owned()));
-        }
+        let line = read_line(input, FIGURES_LIMIT).map_err(|error| not_partial(error.to_string()))?;
+        let line = line.ok_or_else(|| not_partial("an empty file".to_owned()))?;
         let figures: Figures =
-            serde_json::from_str(&line).map_err(|error| not_partial(format!("another text ({error})")))?;
+            serde_json::from_slice(&line).map_err(|error| not_partial(format!("another text ({error})")))?;
         if figures.format != PARTIAL_FORMAT || figures.version != VERSION {
             return Err(not_partial(format!("format \"{}\", version {}", figures.format, figures.version)));
         }
-        let mut header = String::new();
-        input.read_line(&mut header)?;
+        let header = read_line(input, LINE_LIMIT)?.unwrap_or_default();
+        let header = String::from_utf8(header).map_err(|_| not_partial("a header that is not UTF-8".to_owned()))?;
         heads.push((figures, header.trim_end().to_owned()));
     }
     let Some((first, header)) = heads.first() else { return Err(PartialError::Incomplete { found: 0, expected: 1 }) };
@@ -372,8 +363,7 @@ fn totals(figures: &[Figures]) -> Result<Totals, PartialError> {
         common: first.common,
         counts: Counts { faults: first.counts.faults, ..Counts::default() },
         broken: Broken::default(),
-        at_rest: Broken::default(),
-        silent: Broken::default(),
+        at_rest: AtRest::default(),
         contradicted: Contradicted::default(),
         lates: 0,
         last: None,
@@ -384,8 +374,7 @@ fn totals(figures: &[Figures]) -> Result<Totals, PartialError> {
         totals.events += its.events;
         totals.counts.add(&its.counts);
         totals.broken.add(&broken(&its.broken));
-        totals.at_rest.add(&broken(&its.at_rest));
-        totals.silent.add(&broken(&its.silent));
+        totals.at_rest.add(&AtRest { owed: broken(&its.at_rest), silent: broken(&its.silent) });
         totals.contradicted.add(its.contradicted);
         totals.lates += its.late;
         totals.truncated = totals.truncated.or(its.truncated);

@@ -12,7 +12,7 @@ use std::thread;
 use super::{Judge, Judgement, Question};
 use crate::history::{History, HistoryError, Names, ReadOptions, Reader, Recorded};
 
-/// So many events go to the judge at once.
+/// The number of events that go to the judge's thread at once.
 const BATCH: usize = 1 << 12;
 
 /// Judges a history in two readings. `open` opens it for each, at its beginning. With two threads, one reads and one judges.
@@ -44,7 +44,7 @@ pub fn judge_streamed<R: BufRead>(
     Ok((excerpt, judgement))
 }
 
-/// Reads and judges, without an end; none if the history has transactions.
+/// Reads and judges to the end, and concludes nothing; none if the history has transactions.
 pub(super) fn read_once<R: BufRead>(
     input: R,
     options: ReadOptions,
@@ -53,7 +53,7 @@ pub(super) fn read_once<R: BufRead>(
 ) -> Result<Option<(Reader<R>, Judge)>, HistoryError> {
     let reader = Reader::brief(input, options)?;
     let judge = Judge::new(reader.header(), question);
-    // Who forgets messages, and who asks for their topics, needs both at hand.
+    // A horizon and topics need the reader's names while events are judged.
     let is_apart = threads == Threads::Two && question.horizon.is_none() && reader.header().groups.is_empty();
     if is_apart { on_two_threads(reader, judge) } else { on_one_thread(reader, judge) }
 }
@@ -67,21 +67,27 @@ pub enum Threads {
     Two,
 }
 
+impl Judge {
+    /// Takes in the events of a history, up to its end or to the first line of a transaction.
+    pub fn read<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Result<(), HistoryError> {
+        while !reader.has_transactions()
+            && let Some(recorded) = reader.next()
+        {
+            self.observe(&recorded?, Some(reader.extra()), reader.names());
+            if self.has_forgotten() {
+                reader.forget(|message| self.remembers(message), &self.told());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Reads and judges; none if the history has transactions.
 fn on_one_thread<R: BufRead>(
     mut reader: Reader<R>,
     mut judge: Judge,
 ) -> Result<Option<(Reader<R>, Judge)>, HistoryError> {
-    while let Some(recorded) = reader.next() {
-        let recorded = recorded?;
-        judge.observe(&recorded, Some(reader.extra()), reader.names());
-        if judge.has_forgotten() {
-            reader.forget(|message| judge.remembers(message), &judge.told());
-        }
-        if reader.has_transactions() {
-            break;
-        }
-    }
+    judge.read(&mut reader)?;
     Ok((!reader.has_transactions()).then_some((reader, judge)))
 }
 

@@ -54,6 +54,9 @@ fn joined_shares_have_the_bytes_of_one_pass() {
     let history = delivery_in(here.path(), &["judge", "--merge", "orders.jsonl"]);
     assert_eq!(history.code, 2);
     assert!(history.err.contains("part 1 orders.jsonl") && history.err.contains("judge --shard"), "{}", history.err);
+    let endless = delivery_in(here.path(), &["judge", "--merge", "/dev/zero"]);
+    assert_eq!(endless.code, 2, "an input without an end is not held in memory");
+    assert!(endless.err.contains("found a line of more than 67,108,864 bytes"), "{}", endless.err);
     for (wrong, told) in [("4/3", "1/4 to 4/4"), ("0/3", "1/4 to 4/4"), ("half", "1/4 to 4/4")] {
         let refused = delivery_in(here.path(), &["judge", "orders.jsonl", "--shard", wrong]);
         assert_eq!(refused.code, 2);

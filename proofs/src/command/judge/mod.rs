@@ -102,7 +102,7 @@ fn horizon(text: &str) -> Result<u64, String> {
     let size = if unit.is_empty() { Some(1) } else { UNITS.iter().find(|it| it.0 == unit).map(|it| it.1) };
     let span = number.parse::<u64>().ok().zip(size).and_then(|(number, size)| number.checked_mul(size));
     span.filter(|span| *span > 0)
-        .ok_or_else(|| "a whole number with ns, us, ms, s, min, h or d is expected, such as 90s".to_owned())
+        .ok_or_else(|| "a whole number above 0 with ns, us, ms, s, min, h or d is expected, such as 90s".to_owned())
 }
 
 /// Judges a history.
