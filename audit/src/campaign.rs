@@ -33,7 +33,7 @@ pub struct Extent {
     pub rounds: u64,
     /// The number of messages in a round.
     pub messages: u64,
-    /// How long who waits.
+    /// The waiting times of the parties.
     pub patience: Patience,
     /// The directory for the histories of rounds with findings; none: they are not kept.
     pub record: Option<PathBuf>,

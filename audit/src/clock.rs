@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often whoever waits looks whether it was told to stop.
+/// The time between two looks at the interrupt flag during a wait.
 pub const GLANCE: Duration = Duration::from_millis(50);
 
-/// How often somebody asks who is not told.
+/// The time between two looks at a state that nobody signals.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A point in time by which something must have happened.

@@ -22,5 +22,6 @@ pub mod product;
 pub mod products;
 pub mod results;
 pub mod server;
+pub mod stream;
 pub mod trouble;
 pub mod wire;

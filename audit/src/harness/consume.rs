@@ -14,7 +14,7 @@ use crate::clock::Deadline;
 use crate::plan::{Party, Patience};
 use crate::product::{Client, Delivery, Receiver, Settled};
 
-/// How long the consumer waits for a delivery before it looks around.
+/// The longest wait for a delivery before the consumer checks whether the round is over.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The consumer over all its incarnations.
@@ -31,7 +31,7 @@ pub struct Consumer<'a> {
     pub patience: Patience,
 }
 
-/// Since when nothing came.
+/// The deadlines that run while no delivery comes.
 struct Quiet {
     idle: Deadline,
     rest: Deadline,

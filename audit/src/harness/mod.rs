@@ -47,7 +47,7 @@ pub struct Plan {
     pub load: Load,
     /// The faults.
     pub faults: Vec<Planned>,
-    /// How long who waits.
+    /// The waiting times of the parties.
     pub patience: Patience,
 }
 

@@ -4,21 +4,19 @@
 //! witness of what the broker says. Numbers are little-endian.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::product::Broken;
+use crate::stream::fill;
 
 const MAGIC_AND_VERSION: [u8; 4] = *b"PoD\x01";
 const HEADER: usize = 16;
 
 /// No message to a client of the audit is longer, in bytes.
 const BODY_MAX: usize = 4096;
-
-/// The shortest wait for bytes: a socket takes no wait of zero.
-const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// A lease's delivery, sent back as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,18 +136,8 @@ impl Connection {
                 Some(body) => return decode(&body).map(Some),
                 None => {}
             }
-            let mut bytes = [0; BODY_MAX];
-            self.stream.set_read_timeout(Some(deadline.left().max(WAIT_MIN))).map_err(Broken::by)?;
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(Broken("the broker closed the connection".to_owned())),
-                Ok(count) => self.unread.extend_from_slice(&bytes[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    if deadline.has_passed() {
-                        return Ok(None);
-                    }
-                }
-                Err(error) => return Err(Broken::by(error)),
+            if !fill::<BODY_MAX>(&mut self.stream, &mut self.unread, deadline)? {
+                return Ok(None);
             }
         }
     }
@@ -227,6 +215,7 @@ fn decode(body: &[u8]) -> Result<Answer, Broken> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::net::TcpListener;
 
     use super::*;

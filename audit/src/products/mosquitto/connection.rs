@@ -1,7 +1,7 @@
 //! A connection that speaks MQTT 3.1.1, and sends nothing that it was not asked to send.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -11,12 +11,10 @@ use mqttbytes::v4::{Connect, ConnectReturnCode, Packet, PingReq, read};
 
 use crate::clock::Deadline;
 use crate::product::Broken;
+use crate::stream::fill;
 
 /// No packet of an audit is larger, in bytes.
 const PACKET_MAX: usize = 4096;
-
-/// The shortest wait for bytes: a socket takes no wait of zero.
-const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// What a broker keeps for a client between its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,18 +108,8 @@ impl Connection {
                 Err(Error::InsufficientBytes(_)) => {}
                 Err(error) => return Err(Broken(format!("no packet of MQTT: {error:?}"))),
             }
-            let mut bytes = [0; PACKET_MAX];
-            self.stream.set_read_timeout(Some(deadline.left().max(WAIT_MIN))).map_err(Broken::by)?;
-            match self.stream.read(&mut bytes) {
-                Ok(0) => return Err(Broken("the broker closed the connection".to_owned())),
-                Ok(count) => self.unread.extend_from_slice(&bytes[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    if deadline.has_passed() {
-                        return Ok(None);
-                    }
-                }
-                Err(error) => return Err(Broken::by(error)),
+            if !fill::<PACKET_MAX>(&mut self.stream, &mut self.unread, deadline)? {
+                return Ok(None);
             }
         }
     }
