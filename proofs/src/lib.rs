@@ -96,6 +96,7 @@ pub mod mutants;
 pub mod party;
 pub mod real;
 pub mod simulation;
+pub mod theme;
 pub mod verify;
 
 /// The guide's examples run.

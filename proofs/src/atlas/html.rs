@@ -14,6 +14,7 @@ use super::overview::{cell, claim, introduction, overview};
 use super::page::{Break, Page, undecided};
 use super::places::{Place, TOP};
 use super::search::Story;
+use crate::theme::THEME;
 use delivery_model::numbers::grouped;
 
 const STYLE: &str = include_str!("atlas.css");
@@ -25,7 +26,7 @@ pub fn html(pages: &[Page]) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Proof of Delivery: atlas</title>\n<style>\n{STYLE}</style>\n</head>\n<body id=\"{TOP}\">\n<main>\n{}{}",
+         <title>Proof of Delivery: atlas</title>\n<style>\n{THEME}{STYLE}</style>\n</head>\n<body id=\"{TOP}\">\n<main>\n{}{}",
         introduction(&places),
         overview(&places)
     );

@@ -13,6 +13,7 @@ use delivery_model::check::graph::{Expects, Progress, Verdict, Walk};
 use delivery_model::check::{Claim, Limits, Protocol, liveness};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::story::escaped;
+use delivery_proofs::theme::THEME;
 use stateright::Model;
 
 use super::address::address;
@@ -82,6 +83,7 @@ fn page(pipeline: &Pipeline, messages: u32) -> String {
     };
     let claim = format!("{claim} (by {}, for {} messages)", pipeline.level, pipeline.obligation);
     let parts = [
+        ("{{theme}}", THEME.to_owned()),
         ("{{name}}", pipeline.name.clone()),
         ("{{claim}}", claim),
         ("{{messages}}", report::count(messages.into(), "message")),
