@@ -98,9 +98,9 @@ impl Campaign {
     pub fn run(
         &self,
         extent: &Extent,
-        run: &mut Run,
+        run: &Run,
         interrupt: &AtomicBool,
-        done: &mut dyn FnMut(),
+        done: &(dyn Fn() + Sync),
     ) -> Result<Sums, Trouble> {
         let mut sums = Sums::default();
         for round in 0..extent.rounds {

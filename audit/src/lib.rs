@@ -25,3 +25,4 @@ pub mod server;
 pub mod stream;
 pub mod trouble;
 pub mod wire;
+pub mod workers;

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{self, OwnFileSystem};
 use crate::process;
@@ -28,7 +29,7 @@ pub struct Place {
 pub struct Run {
     directory: PathBuf,
     _lock: File,
-    rounds: u64,
+    rounds: AtomicU64,
 }
 
 impl Run {
@@ -52,13 +53,13 @@ impl Run {
             let error = std::io::Error::other("another audit holds it");
             Trouble::File { path: directory.clone(), error }
         })?;
-        Ok((Run { directory, _lock: lock, rounds: 0 }, cleaned))
+        Ok((Run { directory, _lock: lock, rounds: AtomicU64::new(0) }, cleaned))
     }
 
     /// A new directory of its own.
-    pub fn directory(&mut self) -> Result<PathBuf, Trouble> {
-        self.rounds += 1;
-        let directory = self.directory.join(format!("round-{}", self.rounds));
+    pub fn directory(&self) -> Result<PathBuf, Trouble> {
+        let round = 1 + self.rounds.fetch_add(1, Ordering::Relaxed);
+        let directory = self.directory.join(format!("round-{round}"));
         fs::create_dir(&directory).map_err(Trouble::file(&directory))?;
         Ok(directory)
     }
@@ -95,8 +96,36 @@ fn remove(directory: &Path) {
     let _ = fs::remove_dir_all(directory);
 }
 
-/// A TCP port of the loopback address on which nobody listens.
+/// The ports that servers get. Below those that the kernel gives to clients, so that no client takes one before its server
+/// does, also while that is restarted.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A TCP port of the loopback address on which nobody listens. No audit gets the same one twice before all had a turn.
 pub fn free_port() -> Result<u16, Trouble> {
-    let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    Ok(bound.map_err(Trouble::file("127.0.0.1"))?.port())
+    static TURNS: AtomicU64 = AtomicU64::new(0);
+    let count = u64::from(PORTS.end - PORTS.start);
+    // Audits that run at the same time begin at different places.
+    let first = u64::from(std::process::id()) * 97;
+    let mut last = None;
+    for _ in 0..count {
+        let turn = first + TURNS.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + u16::try_from(turn % count).expect("less than the number of ports");
+        match std::net::TcpListener::bind(("127.0.0.1", port)) {
+            Ok(_) => return Ok(port),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(Trouble::file("127.0.0.1")(last.expect("there is a port")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_servers_get_one_port() {
+        let ports: std::collections::BTreeSet<u16> = (0..200).map(|_| free_port().unwrap()).collect();
+        assert_eq!(ports.len(), 200);
+        assert!(ports.iter().all(|port| PORTS.contains(port)));
+    }
 }

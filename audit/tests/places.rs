@@ -48,7 +48,7 @@ fn a_server_of_a_killed_audit_is_ended_and_a_process_that_took_its_number_is_not
 #[test]
 fn the_directory_of_a_running_audit_stays() {
     let base = tempfile::tempdir().expect("a directory");
-    let (mut first, _) = Run::begin(base.path()).expect("it begins");
+    let (first, _) = Run::begin(base.path()).expect("it begins");
     let directory = first.directory().expect("a directory");
     // Another process would have another directory; here both have the same one, which the first has locked.
     assert!(Run::begin(base.path()).is_err());

@@ -30,7 +30,7 @@ fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault
     let base = base.expect("a directory");
     // PostgreSQL's user goes through it.
     fs::set_permissions(base.path(), Permissions::from_mode(0o755)).expect("its owner may");
-    let (mut run, _) = Run::begin(base.path()).expect("a run begins");
+    let (run, _) = Run::begin(base.path()).expect("a run begins");
     let directory = run.directory().expect("a directory");
     let possible = product.version().map_err(|missing| missing.to_string());
     let possible = possible.and_then(|_| fault.possible(&directory).map_err(|trouble| trouble.to_string()));
@@ -43,7 +43,7 @@ fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault
         return left_out(why);
     }
     let extent = Extent { rounds: 1, messages: 60, patience: Patience::LOCAL, record: None };
-    let sums = match campaign.run(&extent, &mut run, &AtomicBool::new(false), &mut || {}) {
+    let sums = match campaign.run(&extent, &run, &AtomicBool::new(false), &|| {}) {
         // A program that servers are started with is not here, such as setpriv of util-linux.
         Err(why @ Trouble::Program { .. }) => return left_out(why.to_string()),
         sums => sums.expect("the round runs"),

@@ -4,7 +4,7 @@
 //! as done and commits. A consumer that crashes rolls back, so its redelivery bears no mark.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -91,6 +91,9 @@ impl Product for Postgres {
 
 /// A new cluster, which is made once in an audit, for the rounds to copy.
 fn cluster(initdb: &str, shared: &Path, user: Option<&str>) -> Result<PathBuf, Trouble> {
+    // Campaigns run side by side, and one of them makes it.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = shared.join("postgres");
     if cluster.exists() {
         return Ok(cluster);

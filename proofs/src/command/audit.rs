@@ -11,6 +11,7 @@ use delivery_audit::place::Run;
 use delivery_audit::plan::{Load, Patience};
 use delivery_audit::product::{Product, Setting};
 use delivery_audit::results::Row;
+use delivery_audit::workers::{self, Shared};
 use delivery_audit::{page, products};
 use delivery_model::numbers::grouped;
 use delivery_model::story::Ink;
@@ -32,6 +33,9 @@ pub struct Arguments {
     /// The number of messages in a round
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(20..=100_000))]
     messages: u64,
+    /// The number of settings, faults and loads at work at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
     /// The directory for the histories of rounds with findings; `delivery judge` tells their stories
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -56,7 +60,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     arguments.html.as_deref().map_or(Ok(()), output::check_file)?;
     let interrupt = terminal::Interrupt::install_for_servers()?;
-    let (mut run, cleaned) = Run::begin(&std::env::temp_dir().join("delivery-audit"))?;
+    let (run, cleaned) = Run::begin(&std::env::temp_dir().join("delivery-audit"))?;
     for directory in cleaned {
         eprintln!("cleaned up after an audit that was killed: {}", directory.display());
     }
@@ -92,19 +96,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         record: arguments.record.clone(),
     };
     let mut rows = Vec::new();
-    for (campaign, version) in campaigns {
-        bar.set_message(campaign.name());
-        let sums = campaign.run(&extent, &mut run, &interrupt.flag(), &mut || bar.inc(1));
+    let (campaigns, versions): (Vec<Campaign>, Vec<String>) = campaigns.into_iter().unzip();
+    let flag = interrupt.flag();
+    let shared = Shared { extent: &extent, run: &run, interrupt: &flag, done: &|| bar.inc(1) };
+    workers::run_all(&campaigns, usize::from(arguments.jobs), shared, &mut |number, sums| {
         if interrupt.is_raised() {
             // What was run in part says nothing.
-            break;
+            return;
         }
-        let row = Row { campaign, version, sums };
+        let row = Row { campaign: campaigns[number], version: versions[number].clone(), sums };
         if arguments.json {
             terminal::print(&format!("{}\n", row.in_json(&extent)));
         }
         rows.push(row);
-    }
+    });
     bar.finish_and_clear();
     drop(run);
     if let Some(path) = &arguments.html {
