@@ -14,6 +14,9 @@ use crate::trouble::Trouble;
 /// How long the kernel may take to end a process that was sent SIGKILL.
 const DEATH_MAX: Duration = Duration::from_secs(10);
 
+/// How long a server may take to end by itself when its data is of no more use.
+const FAREWELL_MAX: Duration = Duration::from_secs(3);
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -82,13 +85,20 @@ impl Process {
     }
 
     /// Ends it as it wants to be ended, or at once where that takes too long.
-    pub fn end(mut self, farewell: Signal) {
+    pub fn end(self, farewell: Signal) {
+        self.end_within(farewell, FAREWELL_MAX);
+    }
+
+    /// Ends it as it wants to be ended, or at once where that takes longer than this. Returns whether it ended itself.
+    pub fn end_within(mut self, farewell: Signal, limit: Duration) -> bool {
         signal(self.id(), farewell);
         self.resume();
-        if !clock::until(Duration::from_secs(3), || self.ended().is_some()) {
+        let ended = clock::until(limit, || self.ended().is_some());
+        if !ended {
             self.kill_and_wait();
         }
         let _ = fs::remove_file(&self.note);
+        ended
     }
 
     fn kill_and_wait(&mut self) {

@@ -12,7 +12,7 @@ use crate::product::{Broker, Client};
 use crate::trouble::Trouble;
 
 /// So long a server may take until it accepts clients. RabbitMQ takes some 12 s.
-const UP_MAX: Duration = Duration::from_secs(40);
+pub const UP_MAX: Duration = Duration::from_secs(40);
 
 /// So much of a server's log is told when it does not come up, in bytes.
 const LOG_TOLD: usize = 600;

@@ -127,6 +127,48 @@ fn mosquitto_loses_nothing_while_it_is_stopped() {
 }
 
 #[test]
+fn a_quorum_queue_of_rabbitmq_keeps_everything() {
+    for fault in [&Kill as &dyn Fault, &Power] {
+        keeps(&products::RabbitMq, "quorum", fault, Load::Lags);
+    }
+}
+
+#[test]
+fn rabbitmq_delivers_again_what_a_crashed_consumer_left_and_marks_it() {
+    let sums = round(&products::RabbitMq, "classic", &ConsumerCrash, Load::KeepsUp);
+    assert!(sums.is_none_or(|sums| sums.findings.is_empty()));
+}
+
+/// The harness can see: a durable queue survives a kill, and transient messages in it do not.
+#[test]
+fn rabbitmq_loses_transient_messages_when_it_is_killed() {
+    if let Some(sums) = round(&products::RabbitMq, "classic-transient", &Kill, Load::Lags) {
+        assert_eq!((sums.rounds_with(Finding::AckedLost), sums.rounds_with(Finding::QueueForgotten)), (1, 0));
+    }
+}
+
+#[test]
+fn beanstalkd_that_syncs_always_keeps_everything() {
+    for fault in [&Kill as &dyn Fault, &Power] {
+        keeps(&products::Beanstalkd, "binlog-always", fault, Load::Lags);
+    }
+}
+
+/// The harness can see: without a binlog, jobs are in memory alone.
+#[test]
+fn beanstalkd_without_a_binlog_loses_its_jobs() {
+    if let Some(sums) = round(&products::Beanstalkd, "default", &Kill, Load::Lags) {
+        assert_eq!(sums.rounds_with(Finding::AckedLost), 1);
+    }
+}
+
+#[test]
+fn beanstalkd_delivers_again_what_a_crashed_consumer_left_and_counts_it() {
+    let sums = round(&products::Beanstalkd, "default", &ConsumerCrash, Load::KeepsUp);
+    assert!(sums.is_none_or(|sums| sums.findings.is_empty()));
+}
+
+#[test]
 fn the_broker_of_this_project_keeps_everything() {
     for fault in delivery_audit::faults::ALL {
         for load in Load::ALL {

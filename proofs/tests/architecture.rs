@@ -114,7 +114,7 @@ fn the_audit_alone_knows_clients_of_brokers_and_it_judges_by_the_one_judge() {
     let verb = root().join("proofs/src/command/audit.rs");
     assert_eq!(names_the_audit.collect::<Vec<_>>(), [verb], "the command has it as a verb, and no library sees it");
     for place in ["model/src", "impls/src", "proofs/src", "proofs/import/src", "benches/src"] {
-        check(place, &["tokio::", "redis::", "async_nats::", "tokio_postgres::"]);
+        check(place, &["tokio::", "redis::", "async_nats::", "tokio_postgres::", "lapin::"]);
     }
 }
 

@@ -1,0 +1,146 @@
+//! A node of RabbitMQ: how it is started so that it meets no other one, and ends with all that it starts.
+//!
+//! A node runs in an Erlang virtual machine, under a name that a daemon, epmd, knows. It would start that daemon itself,
+//! and leave it behind; so one on a port of its own is started first, as a child that ends with the node.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::process::Signal;
+
+use crate::clock;
+use crate::place::{Place, free_port};
+use crate::process::{Launch, Process, find, run};
+use crate::product::{Broken, Client, Missing, Trouble};
+use crate::server::UP_MAX;
+
+/// All nodes have the same name, as it is part of their data. They do not meet.
+const NAME: &str = "audit@localhost";
+
+/// Debian's script without the wrapper around it, which would change the user and the directories.
+const DEBIAN: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+/// Starts epmd, waits until it answers or has ended, and becomes the program that is its argument.
+const SCRIPT: &str = "setpriv --pdeathsig KILL epmd -address 127.0.0.1 &\n\
+                      until epmd -names >/dev/null 2>&1 || ! kill -0 $!; do :; done\n\
+                      exec \"$1\"";
+
+/// The programs that are needed.
+pub struct Programs {
+    /// The script that starts a node, in the directory of its version.
+    pub server: PathBuf,
+}
+
+/// The programs, where all of them are installed.
+pub fn programs() -> Result<Programs, Missing> {
+    let missing = |what: &str| Missing { what: what.to_owned(), install: "apt-get install rabbitmq-server" };
+    let debian = Some(PathBuf::from(DEBIAN)).filter(|file| file.is_file());
+    let server = debian.or_else(|| find("rabbitmq-server", &[])).ok_or_else(|| missing("rabbitmq-server"))?;
+    find("epmd", &[]).ok_or_else(|| missing("epmd of Erlang"))?;
+    Ok(Programs { server: server.canonicalize().unwrap_or(server) })
+}
+
+/// A node and its ports.
+pub struct Node {
+    server: PathBuf,
+    /// For clients.
+    port: u16,
+    /// For other nodes, of which there are none.
+    distribution: u16,
+    /// For epmd.
+    names: u16,
+}
+
+impl Node {
+    /// A node whose clients come to this port of the loopback address.
+    pub fn new(port: u16) -> Result<Node, Trouble> {
+        let Programs { server } = programs().map_err(|missing| Broken(missing.to_string()))?;
+        Ok(Node { server, port, distribution: free_port()?, names: free_port()? })
+    }
+
+    /// What starts it with its data below `data`, and configuration and cookie below `logs`.
+    pub fn launch(&self, data: &Path, logs: &Path) -> Result<Launch, Trouble> {
+        let configuration = [
+            ("rabbitmq.conf", format!("listeners.tcp.default = 127.0.0.1:{}\nheartbeat = 0\n", self.port)),
+            ("rabbitmq-env.conf", String::new()),
+            ("advanced.config", "[].\n".to_owned()),
+            ("enabled_plugins", "[].\n".to_owned()),
+        ];
+        for (name, text) in configuration {
+            let path = logs.join(name);
+            std::fs::write(&path, text).map_err(Trouble::file(&path))?;
+        }
+        let at = |name: &str| logs.join(name).to_string_lossy().into_owned();
+        let variables = [
+            ("PATH", std::env::var("PATH").unwrap_or_default()),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("HOME", logs.to_string_lossy().into_owned()),
+            ("ERL_EPMD_PORT", self.names.to_string()),
+            ("RABBITMQ_NODENAME", NAME.to_owned()),
+            ("RABBITMQ_DIST_PORT", self.distribution.to_string()),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
+            ("RABBITMQ_MNESIA_BASE", data.to_string_lossy().into_owned()),
+            ("RABBITMQ_LOG_BASE", logs.to_string_lossy().into_owned()),
+            // To the standard output.
+            ("RABBITMQ_LOGS", "-".to_owned()),
+            ("RABBITMQ_CONFIG_FILE", at("rabbitmq")),
+            ("RABBITMQ_CONFIG_FILES", at("none/*.conf")),
+            ("RABBITMQ_CONF_ENV_FILE", at("rabbitmq-env.conf")),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", at("advanced.config")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", at("enabled_plugins")),
+            // The script becomes the node, instead of waiting for it.
+            ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
+        ];
+        let mut arguments = vec!["-i".to_owned()];
+        arguments.extend(variables.map(|(name, value)| format!("{name}={value}")));
+        arguments.extend(["sh", "-c", SCRIPT, "sh"].map(str::to_owned));
+        arguments.push(self.server.to_string_lossy().into_owned());
+        Ok(Launch { program: "env".into(), arguments, user: None, farewell: Signal::KILL })
+    }
+
+    /// Gives the place the data of a node that was started for the first time, where `prepare` was done, and that ended as
+    /// it should. This is done once in an audit for each `name`. So what a fault takes is not the node's own beginnings.
+    pub fn make_once(
+        &self,
+        place: &Place,
+        name: &str,
+        client: &dyn Client,
+        prepare: impl Fn() -> Result<(), Broken>,
+    ) -> Result<(), Trouble> {
+        // Campaigns run side by side, and one of them makes it.
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = place.shared.join(format!("rabbitmq-{name}"));
+        let is_made = place.shared.join(format!("rabbitmq-{name}-is-made"));
+        if !is_made.exists() {
+            std::fs::create_dir(&made).map_err(Trouble::file(&made))?;
+            let log = place.logs.join("making.log");
+            let mut process = Process::start(&self.launch(&made, &place.logs)?, &log, &place.notes)?;
+            let mut last = Err(Broken("it ended".to_owned()));
+            clock::until(UP_MAX, || {
+                last = client.has_queue();
+                last.is_ok() || process.ended().is_some()
+            });
+            last?;
+            prepare()?;
+            if !process.end_within(Signal::TERM, UP_MAX) {
+                return Err(Trouble::NotUp { why: "its first node does not end when it is told to".to_owned() });
+            }
+            std::fs::write(&is_made, "").map_err(Trouble::file(&is_made))?;
+        }
+        drop(turn);
+        let [from, to] = [&made, &place.data].map(|path| path.to_string_lossy().into_owned());
+        run("cp", &["-a", &format!("{from}/."), &to])?;
+        moved(&place.data, &from, &to)
+    }
+}
+
+/// Tells each quorum queue of copied data where it is now: it goes by the directory in its own configuration, a text.
+fn moved(data: &Path, from: &str, to: &str) -> Result<(), Trouble> {
+    let queues = std::fs::read_dir(data.join(NAME).join("quorum").join(NAME)).into_iter().flatten().flatten();
+    for path in queues.map(|queue| queue.path().join("config")).filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(&path).map_err(Trouble::file(&path))?;
+        std::fs::write(&path, text.replace(from, to)).map_err(Trouble::file(&path))?;
+    }
+    Ok(())
+}
