@@ -6,12 +6,15 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use delivery_model::schedule::Schedule;
+
 use crate::faults::Fault;
 use crate::findings::{Finding, Judged, judged};
 use crate::harness::{self, Plan, Planned};
 use crate::place::Run;
 use crate::plan::{Load, Patience};
 use crate::product::{Product, Setting, Trouble};
+use crate::scheduled;
 
 /// What a campaign runs.
 #[derive(Clone, Copy)]
@@ -37,10 +40,12 @@ pub struct Extent {
     pub patience: Patience,
     /// The directory for the histories of rounds with findings; none: they are not kept.
     pub record: Option<PathBuf>,
+    /// The faults of every round, and its number of messages; none: one fault a round.
+    pub schedule: Option<Schedule>,
 }
 
 /// What the rounds of a campaign add up to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sums {
     /// Rounds that were run.
     pub rounds: u64,
@@ -62,6 +67,8 @@ pub struct Sums {
     pub not_returned: Option<String>,
     /// The histories that were kept.
     pub histories: Vec<PathBuf>,
+    /// The first round that broke what a broker promises, and what it broke.
+    pub first_broken: Option<(Plan, Finding)>,
 }
 
 impl Sums {
@@ -70,7 +77,7 @@ impl Sums {
         self.findings.get(&finding).copied().unwrap_or(0)
     }
 
-    fn add(&mut self, round: &harness::Round, judged: &Judged) {
+    fn add(&mut self, plan: &Plan, round: &harness::Round, judged: &Judged) {
         self.rounds += 1;
         self.acked += judged.counts().acked;
         self.settled += judged.counts().settled;
@@ -80,6 +87,10 @@ impl Sums {
         self.not_struck += u64::from(!round.left_out.is_empty());
         for &finding in &judged.findings {
             *self.findings.entry(finding).or_default() += 1;
+        }
+        if self.first_broken.is_none() {
+            let broken = judged.findings.iter().find(|finding| finding.breaks());
+            self.first_broken = broken.map(|&finding| (plan.clone(), finding));
         }
         if self.not_returned.is_none() {
             self.not_returned.clone_from(&round.came_back.lost);
@@ -104,21 +115,14 @@ impl Campaign {
     ) -> Result<Sums, Trouble> {
         let mut sums = Sums::default();
         for round in 0..extent.rounds {
-            let directory = run.directory()?;
-            let place = run.place(&directory, self.fault.needs_own_file_system())?;
-            let mut broker = self.product.broker(self.setting, place, extent.patience)?;
-            let ran = harness::round(&mut *broker, &self.plan(round, extent), &directory, interrupt);
-            drop(broker);
-            // What is left of it is removed with the run.
-            let _ = std::fs::remove_dir_all(&directory);
-            let ran = ran?;
+            let plan = self.plan(round, extent)?;
+            let (ran, judged) = self.round(&plan, run, interrupt)?;
             if interrupt.load(Ordering::SeqCst) {
                 break;
             }
-            let judged = judged(&ran);
-            sums.add(&ran, &judged);
+            sums.add(&plan, &ran, &judged);
             if let Some(directory) = extent.record.as_ref().filter(|_| !judged.findings.is_empty()) {
-                let path = directory.join(self.file_name(round));
+                let path = directory.join(format!("{}-{}.jsonl", self.file_stem(), round + 1));
                 File::create(&path)
                     .and_then(|file| ran.history.write(BufWriter::new(file)))
                     .map_err(Trouble::file(&path))?;
@@ -129,18 +133,45 @@ impl Campaign {
         Ok(sums)
     }
 
-    /// The points move through the second half of the messages, one round after another, so that they do not depend on a
-    /// draw.
-    fn plan(&self, round: u64, extent: &Extent) -> Plan {
-        let half = extent.messages / 2;
-        let nth = half + (round + 1) * half / (extent.rounds + 1);
-        let planned = Planned { fault: self.fault, at: self.fault.at(self.load), nth: nth.max(1) };
-        let (messages, patience) = (extent.messages, extent.patience);
-        Plan { name: self.name(), messages, load: self.load, faults: vec![planned], patience }
+    /// Runs one round with a new broker.
+    pub fn round(&self, plan: &Plan, run: &Run, interrupt: &AtomicBool) -> Result<(harness::Round, Judged), Trouble> {
+        let directory = run.directory()?;
+        let own = plan.faults.iter().any(|planned| planned.fault.needs_own_file_system());
+        let place = run.place(&directory, own)?;
+        let mut broker = self.product.broker(self.setting, place, plan.patience)?;
+        let ran = harness::round(&mut *broker, plan, &directory, interrupt);
+        drop(broker);
+        // What is left of it is removed with the run.
+        let _ = std::fs::remove_dir_all(&directory);
+        let ran = ran?;
+        let judged = judged(&ran);
+        Ok((ran, judged))
     }
 
-    fn file_name(&self, round: u64) -> String {
-        let words = [self.product.name(), self.setting.name, self.fault.name(), self.load.word()];
-        format!("{}-{}.jsonl", words.join("-"), round + 1)
+    /// The faults that the schedule gives. Without one, the point of the fault moves through the second half of the
+    /// messages, one round after another, so that it does not depend on a draw.
+    fn plan(&self, round: u64, extent: &Extent) -> Result<Plan, Trouble> {
+        let Some(schedule) = &extent.schedule else {
+            let half = extent.messages / 2;
+            let nth = half + (round + 1) * half / (extent.rounds + 1);
+            let at = self.fault.at(self.load);
+            return Ok(self.planned(
+                extent.messages,
+                vec![Planned { fault: self.fault, at, nth: nth.max(1), of: None }],
+                extent,
+            ));
+        };
+        let faults = scheduled::planned(schedule, self.fault)
+            .map_err(|why| Trouble::Impossible { what: "the schedule".to_owned(), why: why.to_string() })?;
+        Ok(self.planned(schedule.messages.into(), faults, extent))
+    }
+
+    fn planned(&self, messages: u64, faults: Vec<Planned>, extent: &Extent) -> Plan {
+        Plan { name: self.name(), messages, load: self.load, faults, patience: extent.patience }
+    }
+
+    /// The product, its setting, the fault and the load as a file name without an ending.
+    pub fn file_stem(&self) -> String {
+        [self.product.name(), self.setting.name, self.fault.name(), self.load.word()].join("-")
     }
 }

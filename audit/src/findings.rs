@@ -32,6 +32,12 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Whether it breaks what a broker with an ack and a settle promises.
+    pub fn breaks(self) -> bool {
+        use Finding::{AckedLost, AgainAfterSettle, DidNotReturn, QueueForgotten};
+        matches!(self, AckedLost | AgainAfterSettle | QueueForgotten | DidNotReturn)
+    }
+
     /// The word in output.
     pub fn word(self) -> &'static str {
         match self {

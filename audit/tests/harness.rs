@@ -31,7 +31,7 @@ fn run(switch: Switch, faults: Vec<Planned>, load: Load) -> (Round, Judged) {
 }
 
 fn at_its_point(fault: &'static dyn Fault, load: Load) -> Planned {
-    Planned { fault, at: fault.at(load), nth: MESSAGES - 5 }
+    Planned { fault, at: fault.at(load), nth: MESSAGES - 5, of: None }
 }
 
 /// One fault under one load finds exactly these.
@@ -123,7 +123,7 @@ fn a_stopped_broker_leaves_outcomes_unknown() {
 fn several_faults_strike_in_one_round_each_at_its_point() {
     let mut faults: Vec<Planned> =
         [&Kill as &dyn Fault, &ProducerCrash, &ConsumerCrash].map(|fault| at_its_point(fault, Load::KeepsUp)).into();
-    faults.push(Planned { fault: &Kill, at: At::Delivered, nth: 10 });
+    faults.push(Planned { fault: &Kill, at: At::Delivered, nth: 10, of: None });
     let (round, judged) = run(Switch::Honest, faults, Load::KeepsUp);
     assert_eq!((round.left_out.len(), judged.counts().faults), (0, 4));
     assert_eq!(judged.findings, BTreeSet::new());
@@ -131,7 +131,7 @@ fn several_faults_strike_in_one_round_each_at_its_point() {
 
 #[test]
 fn a_fault_whose_point_is_never_reached_is_named() {
-    let never = Planned { fault: &Kill, at: At::Acked, nth: MESSAGES + 1 };
+    let never = Planned { fault: &Kill, at: At::Acked, nth: MESSAGES + 1, of: None };
     let (round, judged) = run(Switch::Honest, vec![never], Load::KeepsUp);
     assert_eq!((round.left_out.len(), judged.counts().faults), (1, 0));
 }

@@ -42,7 +42,7 @@ fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault
     if let Err(why) = possible {
         return left_out(why);
     }
-    let extent = Extent { rounds: 1, messages: 60, patience: Patience::LOCAL, record: None };
+    let extent = Extent { rounds: 1, messages: 60, patience: Patience::LOCAL, record: None, schedule: None };
     let sums = match campaign.run(&extent, &run, &AtomicBool::new(false), &|| {}) {
         // A program that servers are started with is not here, such as setpriv of util-linux.
         Err(why @ Trouble::Program { .. }) => return left_out(why.to_string()),

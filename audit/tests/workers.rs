@@ -28,7 +28,7 @@ fn campaigns() -> Vec<Campaign> {
 fn run(workers: usize, interrupt: &AtomicBool, raise: bool) -> (Vec<(usize, u64, bool)>, u64) {
     let base = tempfile::tempdir().expect("a directory");
     let (run, _) = Run::begin(base.path()).expect("it begins");
-    let extent = Extent { rounds: 2, messages: 40, patience: PATIENCE, record: None };
+    let extent = Extent { rounds: 2, messages: 40, patience: PATIENCE, record: None, schedule: None };
     let done = AtomicU64::new(0);
     let tell = || {
         done.fetch_add(1, Ordering::SeqCst);

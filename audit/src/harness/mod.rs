@@ -34,6 +34,8 @@ pub struct Planned {
     pub at: At,
     /// The number of the point, counted from 1.
     pub nth: u64,
+    /// Only points of this message count; none: those of all messages do.
+    pub of: Option<u64>,
 }
 
 /// What a round does.
@@ -98,7 +100,7 @@ pub fn round(broker: &mut dyn Broker, plan: &Plan, directory: &Path, interrupt: 
     let mut history = History { header: header(plan), ..History::default() };
     let [producer, consumer, faults] = ["producer-0", "consumer-0", "faults"].map(|name| process(&mut history, name));
     history.names.group_id("inventory").expect("one group");
-    let points = plan.faults.iter().map(|it| Point { at: it.at, nth: it.nth }).collect();
+    let points = plan.faults.iter().map(|it| Point { at: it.at, nth: it.nth, of: it.of }).collect();
     let world = World::new(history, points, plan.messages, plan.load, plan.patience.round, interrupt);
     let producing =
         Producer { world: &world, client: client.clone(), directory, process: producer, messages: plan.messages };
@@ -147,10 +149,11 @@ fn strike_all(
     came_back: &mut Return,
 ) -> Result<(), Trouble> {
     while let Some(index) = world.next_fault() {
-        let Planned { fault, at, nth } = plan.faults[index];
+        let Planned { fault, at, nth, of } = plan.faults[index];
         let mut strike = Strike::new(broker, plan.patience, interrupt);
         fault.strike(&mut strike)?;
-        let attributes = json!({ "by": fault.name(), "at": format!("{} {nth}", at.word()) });
+        let of = of.map_or_else(String::new, |message| format!(" of message {message}"));
+        let attributes = json!({ "by": fault.name(), "at": format!("{} {nth}{of}", at.word()) });
         world.note(process, EventKind::Fault { fault: fault.word() }, Some(attributes.to_string()));
         world.struck(strike.crashed());
         match fault.heal(&mut strike) {

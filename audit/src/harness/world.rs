@@ -3,7 +3,7 @@
 //! A party records an event and goes on; where the event is a planned point, it goes on only after the fault has struck.
 //! One thread, the one that owns the broker, strikes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,12 +33,16 @@ pub struct Point {
     pub at: At,
     /// The number of the event, counted from 1.
     pub nth: u64,
+    /// Only events of this message count; none: those of all messages do.
+    pub of: Option<u64>,
 }
 
 struct State {
     history: History,
     clock: Stopwatch,
     counts: [u64; At::COUNT],
+    /// The same for each message.
+    counts_of: BTreeMap<(usize, u64), u64>,
     /// The planned faults that have not been asked for.
     planned: Vec<Option<Point>>,
     asked: VecDeque<usize>,
@@ -75,6 +79,7 @@ impl<'a> World<'a> {
             history,
             clock: Stopwatch::start(),
             counts: [0; At::COUNT],
+            counts_of: BTreeMap::new(),
             planned: points.into_iter().map(Some).collect(),
             asked: VecDeque::new(),
             tickets: 0,
@@ -115,10 +120,17 @@ impl<'a> World<'a> {
     pub fn record(&self, party: Party, process: ProcessId, kind: EventKind, extra: Extra) -> Result<(), Halt> {
         let mut state = self.lock();
         state.push(process, kind, extra);
-        let Some(at) = point(&kind) else { return self.end_of(state, party) };
+        let Some((at, message)) = point(&kind) else { return self.end_of(state, party) };
         state.counts[at as usize] += 1;
         let nth = state.counts[at as usize];
-        let due = |it: &Option<Point>| it.as_ref().is_some_and(|point| point.at == at && point.nth == nth);
+        let of_message = state.counts_of.entry((at as usize, message)).or_default();
+        *of_message += 1;
+        let nth_of = *of_message;
+        let is_due = |point: &Point| match point.of {
+            None => point.nth == nth,
+            Some(of) => of == message && point.nth == nth_of,
+        };
+        let due = |it: &Option<Point>| it.as_ref().is_some_and(|point| point.at == at && is_due(point));
         let due: Vec<usize> = (0..state.planned.len()).filter(|&fault| due(&state.planned[fault])).collect();
         for fault in due {
             state.planned[fault] = None;
@@ -187,11 +199,16 @@ impl<'a> World<'a> {
         if state.over { Err(Halt::Over) } else { Ok(()) }
     }
 
-    /// Waits until the consumer may take one more message: at once if it is to keep up; else when it is half of the
-    /// messages behind, or the producer has finished.
+    /// How many messages a consumer that lags leaves: half of them, at least one.
+    fn behind(&self) -> u64 {
+        (self.messages / 2).max(1)
+    }
+
+    /// Waits until the consumer may take one more message: at once if it is to keep up; else when it is more than half of
+    /// the messages behind, or the producer has finished.
     pub fn wait_to_consume(&self) -> Result<(), Halt> {
-        let behind = self.messages / 2;
-        let may = |state: &State| self.load == Load::KeepsUp || state.produced || state.backlog() >= behind;
+        let behind = self.behind();
+        let may = |state: &State| self.load == Load::KeepsUp || state.produced || state.backlog() > behind;
         let state = self.wait(may);
         if state.over { Err(Halt::Over) } else { Ok(()) }
     }
@@ -201,7 +218,7 @@ impl<'a> World<'a> {
     pub fn wait_to_produce(&self) -> Result<(), Halt> {
         let behind = match self.load {
             Load::KeepsUp => 0,
-            Load::Lags => self.messages / 2,
+            Load::Lags => self.behind(),
         };
         let most = behind + (self.messages / SLACK).max(1);
         let state = self.wait(|state| state.tickets > 0 || state.backlog() < most);
@@ -250,13 +267,13 @@ impl State {
     }
 }
 
-/// The kind of point that an event is.
-fn point(kind: &EventKind) -> Option<At> {
-    match kind {
-        EventKind::Outcome { outcome: Outcome::Acked, .. } => Some(At::Acked),
-        EventKind::Deliver { .. } => Some(At::Delivered),
-        EventKind::Effect { .. } => Some(At::Effected),
-        EventKind::Settle { outcome: SettleOutcome::Ok, .. } => Some(At::Settled),
+/// The kind of point that an event is, and of which message.
+fn point(kind: &EventKind) -> Option<(At, u64)> {
+    match *kind {
+        EventKind::Outcome { outcome: Outcome::Acked, message, .. } => Some((At::Acked, message.0)),
+        EventKind::Deliver { message, .. } => Some((At::Delivered, message.0)),
+        EventKind::Effect { message, .. } => Some((At::Effected, message.0)),
+        EventKind::Settle { outcome: SettleOutcome::Ok, message, .. } => Some((At::Settled, message.0)),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! `delivery audit`: real brokers on this machine under faults, and what the judge says of what they did.
 
+mod shrunk;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -12,11 +14,13 @@ use delivery_audit::plan::{Load, Patience};
 use delivery_audit::product::{Product, Setting};
 use delivery_audit::results::Row;
 use delivery_audit::workers::{self, Shared};
-use delivery_audit::{page, products};
-use delivery_model::numbers::grouped;
+use delivery_audit::{page, products, scheduled};
+use delivery_model::numbers::{count, grouped};
+use delivery_model::schedule::Schedule;
 use delivery_model::story::Ink;
+use delivery_model::vocab::Fault as Word;
 
-use super::{Outcome, output, report, terminal};
+use super::{Outcome, load, output, report, terminal};
 
 /// What to audit, and how much of it.
 #[derive(clap::Args)]
@@ -39,6 +43,15 @@ pub struct Arguments {
     /// The directory for the histories of rounds with findings; `delivery judge` tells their stories
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Run the faults and messages of this schedule (JSON) in every round; --faults says how its brokers crash
+    #[arg(long, value_name = "FILE", conflicts_with = "messages")]
+    schedule: Option<PathBuf>,
+    /// The loads: whether the consumer keeps up with the producer, or lags half of the messages behind [default: both]
+    #[arg(long, value_name = "LOAD", value_delimiter = ',', value_parser = load_of)]
+    loads: Vec<Load>,
+    /// Make the first broken round of each setting, fault and load smaller; DIR gets its history, and its schedule
+    #[arg(long, requires = "record")]
+    shrink: bool,
     /// The file for a page with the figures
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -54,6 +67,15 @@ type Wanted = (&'static dyn Product, Vec<&'static Setting>);
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let wanted = wanted(&arguments.products)?;
     let mut faults = wanted_faults(&arguments.faults)?;
+    let schedule = match &arguments.schedule {
+        None => None,
+        Some(path) => {
+            let named = || path.display().to_string();
+            let schedule = Schedule::from_json(&load::text(path, load::SCHEDULE)?).with_context(named)?;
+            faults = faults_of(&schedule, &faults).with_context(named)?;
+            Some(schedule)
+        }
+    };
     if let Some(directory) = &arguments.record {
         output::check_directory(directory)?;
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
@@ -87,13 +109,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
         });
     }
-    let campaigns = campaigns(&installed, &faults);
+    let loads = if arguments.loads.is_empty() { Load::ALL.to_vec() } else { arguments.loads.clone() };
+    let campaigns = campaigns(&installed, &faults, &loads);
     let bar = terminal::bar(campaigns.len() as u64 * arguments.rounds, "rounds");
     let extent = Extent {
         rounds: arguments.rounds,
-        messages: arguments.messages,
+        messages: schedule.as_ref().map_or(arguments.messages, |it| it.messages.into()),
         patience: Patience::LOCAL,
         record: arguments.record.clone(),
+        schedule,
     };
     let mut rows = Vec::new();
     let (campaigns, versions): (Vec<Campaign>, Vec<String>) = campaigns.into_iter().unzip();
@@ -110,6 +134,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         rows.push(row);
     });
+    let shrunk = if arguments.shrink { shrunk::all(&rows, &extent, &run, &interrupt, &bar)? } else { Vec::new() };
     bar.finish_and_clear();
     drop(run);
     if let Some(path) = &arguments.html {
@@ -118,7 +143,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if arguments.json {
         left_out.iter().for_each(|line| eprintln!("left out: {line}"));
     } else {
-        terminal::tell(&in_words(&rows, &extent, &left_out, terminal::ink()));
+        let told = in_words(&rows, &extent, &left_out, terminal::ink());
+        terminal::tell(&(told + &shrunk::in_words(&shrunk)));
     }
     if interrupt.is_raised() {
         return Ok(Outcome::Interrupted);
@@ -161,15 +187,36 @@ fn wanted_faults(words: &[String]) -> anyhow::Result<Vec<&'static dyn Fault>> {
     Ok(faults::ALL.into_iter().filter(is_wanted).collect())
 }
 
+/// The ways in which the schedule's brokers crash, out of the wanted ones; where none crashes, its first fault. Each
+/// stands for a row of the table.
+fn faults_of(schedule: &Schedule, wanted: &[&'static dyn Fault]) -> anyhow::Result<Vec<&'static dyn Fault>> {
+    let crashes = |fault: &&&'static dyn Fault| fault.word() == Word::BrokerCrash;
+    let mut ways: Vec<&'static dyn Fault> = wanted.iter().filter(crashes).copied().collect();
+    let first = scheduled::planned(schedule, ways.first().copied().unwrap_or(&faults::Kill))?;
+    if !scheduled::crashes_a_broker(schedule) {
+        ways = first.iter().take(1).map(|planned| planned.fault).collect();
+    }
+    if ways.is_empty() {
+        bail!("the schedule has no fault that --faults allows: for a broker-crash, name kill or power");
+    }
+    Ok(ways)
+}
+
+fn load_of(word: &str) -> Result<Load, String> {
+    let known = Load::ALL.map(Load::word).join(", ");
+    Load::ALL.into_iter().find(|load| load.word() == word).ok_or_else(|| format!("known are {known}"))
+}
+
 fn campaigns(
     installed: &[(&'static dyn Product, Vec<&'static Setting>, String)],
     faults: &[&'static dyn Fault],
+    loads: &[Load],
 ) -> Vec<(Campaign, String)> {
     let mut campaigns = Vec::new();
     for (product, settings, version) in installed {
         for &setting in settings {
             for &fault in faults {
-                for load in Load::ALL {
+                for &load in loads {
                     campaigns.push((Campaign { product: *product, setting, fault, load }, version.clone()));
                 }
             }
@@ -178,13 +225,9 @@ fn campaigns(
     campaigns
 }
 
-/// The findings that break what a broker with an ack and a settle promises.
-const BREAKS: [Finding; 4] =
-    [Finding::AckedLost, Finding::AgainAfterSettle, Finding::QueueForgotten, Finding::DidNotReturn];
-
 fn outcome(row: &Row) -> Outcome {
     let Ok(sums) = &row.sums else { return Outcome::Unknown };
-    if BREAKS.iter().any(|&finding| sums.rounds_with(finding) > 0) {
+    if sums.first_broken.is_some() {
         Outcome::Broken
     } else if sums.rounds_with(Finding::NotAtRest) > 0 || sums.not_struck > 0 {
         Outcome::Unknown
@@ -195,13 +238,21 @@ fn outcome(row: &Row) -> Outcome {
 
 /// The tables, one a product: a line for each setting and fault, with the figures of both loads.
 fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> String {
+    let loads: BTreeSet<&str> = rows.iter().map(|row| row.campaign.load.word()).collect();
+    let under = match (loads.len(), loads.first()) {
+        (1, Some(&"lags")) => "The consumer lags half of the messages behind.\n",
+        (1, _) => "The consumer keeps up with the producer.\n",
+        _ => {
+            "Of two figures, in the first the consumer keeps up with the producer,\n\
+             in the second it lags half of the messages behind.\n"
+        }
+    };
     let mut out = format!(
-        "{} messages x {} rounds for each figure: under the first load the consumer\n\
-         keeps up, under the second it stays half of the messages behind.\n\
+        "{} in each of {} a figure. {under}\
          lost: acked, and never delivered. again: delivered after a confirmed settle.\n\
          unmarked: again, and not marked as a redelivery.\n",
-        grouped(extent.messages),
-        grouped(extent.rounds)
+        count(extent.messages, "message"),
+        count(extent.rounds, "round"),
     );
     for of_product in rows.chunk_by(|a, b| a.campaign.product.name() == b.campaign.product.name()) {
         let first = &of_product[0];
