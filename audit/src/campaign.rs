@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use delivery_model::schedule::Schedule;
@@ -13,11 +14,12 @@ use crate::findings::{Finding, Judged, judged};
 use crate::harness::{self, Plan, Planned};
 use crate::place::Run;
 use crate::plan::{Load, Patience};
-use crate::product::{Product, Setting, Trouble};
+use crate::product::{Broker, Product, Setting, Trouble};
 use crate::scheduled;
+use crate::theirs::TheirServer;
 
 /// What a campaign runs.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Campaign {
     /// The product.
     pub product: &'static dyn Product,
@@ -27,6 +29,8 @@ pub struct Campaign {
     pub fault: &'static dyn Fault,
     /// The load.
     pub load: Load,
+    /// The server that the user started; none: one is started for each round.
+    pub server: Option<Arc<TheirServer>>,
 }
 
 /// How much a campaign runs.
@@ -136,9 +140,7 @@ impl Campaign {
     /// Runs one round with a new broker.
     pub fn round(&self, plan: &Plan, run: &Run, interrupt: &AtomicBool) -> Result<(harness::Round, Judged), Trouble> {
         let directory = run.directory()?;
-        let own = plan.faults.iter().any(|planned| planned.fault.needs_own_file_system());
-        let place = run.place(&directory, own)?;
-        let mut broker = self.product.broker(self.setting, place, plan.patience)?;
+        let mut broker = self.broker(plan, run, &directory)?;
         let ran = harness::round(&mut *broker, plan, &directory, interrupt);
         drop(broker);
         // What is left of it is removed with the run.
@@ -146,6 +148,16 @@ impl Campaign {
         let ran = ran?;
         let judged = judged(&ran);
         Ok((ran, judged))
+    }
+
+    fn broker(&self, plan: &Plan, run: &Run, directory: &Path) -> Result<Box<dyn Broker>, Trouble> {
+        match &self.server {
+            Some(server) => Ok(Box::new(server.broker(self.product, self.setting, plan.patience)?)),
+            None => {
+                let own = plan.faults.iter().any(|planned| planned.fault.needs_own_file_system());
+                self.product.broker(self.setting, run.place(directory, own)?, plan.patience)
+            }
+        }
     }
 
     /// The faults that the schedule gives. Without one, the point of the fault moves through the second half of the

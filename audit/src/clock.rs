@@ -47,6 +47,13 @@ impl Stopwatch {
     }
 }
 
+/// A number that no other process of this machine has at another time, for names that stay apart.
+pub fn stamp() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "names on a user's server differ from those of yesterday")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Lets time pass, where passing time is the fault itself. Ends early when the flag is raised.
 pub fn pass(time: Duration, stop: &AtomicBool) {
     let end = Deadline::after(time);

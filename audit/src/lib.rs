@@ -7,6 +7,7 @@
 //! Architecture Invariant: this crate alone knows the clients of brokers. It defines no semantics: what a history means is
 //! the judge's to say.
 
+pub mod address;
 pub mod campaign;
 pub mod clock;
 pub mod disk;
@@ -26,6 +27,7 @@ pub mod scheduled;
 pub mod server;
 pub mod shrink;
 pub mod stream;
+pub mod theirs;
 pub mod trouble;
 pub mod wire;
 pub mod workers;

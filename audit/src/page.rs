@@ -21,10 +21,12 @@ pub fn html(rows: &[Row], extent: &Extent, left_out: &[String]) -> String {
         extent.messages, extent.rounds
     );
     for of_product in rows.chunk_by(|a, b| a.campaign.product.name() == b.campaign.product.name()) {
+        let at = of_product[0].campaign.server.as_ref();
+        let at = at.map_or(String::new(), |server| format!(" at {}", escaped(&server.address().to_string())));
         let (name, version) = (of_product[0].campaign.product.name(), escaped(&of_product[0].version));
         let _ = write!(
             out,
-            "<h2>{name} {version}</h2><div><table><tr><th>setting<th>fault<th>load<th>acked<th>lost\
+            "<h2>{name} {version}{at}</h2><div><table><tr><th>setting<th>fault<th>load<th>acked<th>lost\
              <th>settled<th>again<th>unmarked<th>rounds with findings</tr>"
         );
         for row in of_product {

@@ -25,6 +25,13 @@ pub struct Place {
     pub own: Option<Arc<OwnFileSystem>>,
 }
 
+/// The directory below which the audits of this user have theirs. Another user's may not be written to.
+pub fn base() -> PathBuf {
+    let user = rustix::process::geteuid();
+    let name = if user.is_root() { "delivery-audit".to_owned() } else { format!("delivery-audit-{}", user.as_raw()) };
+    std::env::temp_dir().join(name)
+}
+
 /// A running audit, with its directory and a lock on it. Its end removes everything.
 pub struct Run {
     directory: PathBuf,

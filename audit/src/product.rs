@@ -1,7 +1,8 @@
 //! The traits by which a product is audited: one file a product implements them.
 //!
-//! The calling contract: a [`Broker`] is one server with one disk. [`Broker::client`] gives a [`Client`] that stays valid
-//! over restarts. Each [`Publisher`] and [`Receiver`] is one connection of one incarnation: after it said
+//! The calling contract: a [`Broker`] is one server with one disk, and tells at which [`Address`] it listens.
+//! [`Product::client`] gives a [`Client`] of any address: of the server itself, of a proxy before it, or of a server that
+//! the user started. It stays valid over restarts. Each [`Publisher`] and [`Receiver`] is one connection of one incarnation: after it said
 //! [`Broken`], or after an unknown outcome, the harness drops it and connects anew. No implementation may retry, reconnect
 //! or resend by itself, as that would hide what the broker did.
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::address::{Address, Scheme};
 use crate::place::Place;
 use crate::plan::Patience;
 pub use crate::trouble::{Broken, Trouble};
@@ -30,10 +32,52 @@ pub trait Product: Sync {
         Ok(())
     }
 
+    /// How addresses of its servers begin.
+    fn scheme(&self) -> Scheme;
+
+    /// The settings that its clients decide alone, for a server that the user started; the other settings of such a server
+    /// are not known. Names are unique here, and may be those of [`settings`](Product::settings).
+    fn as_found(&self) -> &'static [Setting] {
+        AS_FOUND
+    }
+
+    /// Whether positions are the server's. Where it gives none, and clients number their attempts, a copy that the network
+    /// makes cannot be told from a redelivery.
+    fn numbers_records(&self) -> bool {
+        true
+    }
+
+    /// Whether a server with this setting recognises a publish that is tried again, and stores it once.
+    fn recognises_retries(&self, _setting: &Setting) -> bool {
+        false
+    }
+
+    /// Whether a server has one queue only, so that one round at a time can use it.
+    fn has_one_queue(&self) -> bool {
+        false
+    }
+
     /// A broker that is not started yet. All that it writes is below the place. Its clients wait for answers, and it waits
     /// for settles, as long as `patience` says.
     fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble>;
+
+    /// How clients reach a server at this address, with a setting of `settings` or `as_found`. All that they make on the
+    /// server bears the name `queue`, which is made of letters, digits and underscores. Nothing is connected yet.
+    fn client(
+        &self,
+        setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble>;
 }
+
+/// The name of the queue on a server that is started for one round.
+pub const QUEUE: &str = "orders";
+
+/// Clients that decide nothing.
+const AS_FOUND: &[Setting] =
+    &[Setting { name: "as-found", means: "the server's own settings, which the audit does not know" }];
 
 /// Settings of a product under one name.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,17 +115,32 @@ pub trait Broker: Send {
     /// Ends it together with all bytes of its disk that were not synced.
     fn lose_power(&mut self) -> Result<(), Trouble>;
 
-    /// How clients reach it.
+    /// Where it listens; none if it is in this process and listens nowhere.
+    fn address(&self) -> Option<Address>;
+
+    /// How clients reach it directly.
     fn client(&self) -> Arc<dyn Client>;
 }
 
 /// How clients reach a broker. Valid over its restarts.
 pub trait Client: Send + Sync {
+    /// Whether the server accepts clients and can say what queues it has. Makes nothing, and takes no connection's session.
+    fn answers(&self) -> Result<(), Broken> {
+        self.has_queue().map(drop)
+    }
+
+    /// The version that the server tells, such as "7.0.15"; none where it tells none.
+    fn version(&self) -> Result<Option<String>, Broken>;
+
     /// Makes the queue, with one consumer group. Does nothing where it exists.
     fn declare(&self) -> Result<(), Broken>;
 
     /// Whether the queue exists, with its consumer group.
     fn has_queue(&self) -> Result<bool, Broken>;
+
+    /// Removes the queue and all else that this client and its connections made on the server. Connections may still be
+    /// open. Does nothing where there is nothing.
+    fn remove(&self) -> Result<(), Broken>;
 
     /// The number of messages that the broker has yet to deliver, or has delivered and waits to see settled.
     fn waiting(&self) -> Result<u64, Broken>;

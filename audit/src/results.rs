@@ -18,7 +18,7 @@ pub struct Row {
 impl Row {
     /// The row as a JSON object. `trouble` stands in place of the figures where there are none.
     pub fn in_json(&self, extent: &Extent) -> Value {
-        let Campaign { product, setting, fault, load } = self.campaign;
+        let Campaign { product, setting, fault, load, .. } = self.campaign;
         let mut json = json!({
             "product": product.name(),
             "version": self.version,
@@ -28,6 +28,9 @@ impl Row {
             "load": load.word(),
             "messages": extent.messages,
         });
+        if let Some(server) = &self.campaign.server {
+            json["server"] = server.address().to_string().into();
+        }
         match &self.sums {
             Err(trouble) => json["trouble"] = trouble.to_string().into(),
             Ok(sums) => {

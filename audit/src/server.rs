@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::clock;
 use crate::place::Place;
 use crate::process::{Launch, Process};
@@ -21,17 +22,18 @@ const LOG_TOLD: usize = 600;
 pub struct Server {
     launch: Launch,
     place: Place,
+    address: Address,
     client: Arc<dyn Client>,
     process: Option<Process>,
 }
 
 impl Server {
-    /// A server that is not started yet. Its data is made.
-    pub fn new(launch: Launch, place: Place, client: Arc<dyn Client>) -> Result<Server, Trouble> {
+    /// A server that is not started yet, and is to listen at this address, where the client reaches it. Its data is made.
+    pub fn new(launch: Launch, place: Place, address: Address, client: Arc<dyn Client>) -> Result<Server, Trouble> {
         if let Some(own) = &place.own {
             own.sync()?;
         }
-        Ok(Server { launch, place, client, process: None })
+        Ok(Server { launch, place, address, client, process: None })
     }
 
     fn log(&self) -> PathBuf {
@@ -53,7 +55,7 @@ impl Broker for Server {
                 last = format!("it ended with {status}");
                 return true;
             }
-            self.client.has_queue().map_err(|broken| last = broken.to_string()).is_ok()
+            self.client.answers().map_err(|broken| last = broken.to_string()).is_ok()
         });
         if is_up && process.ended().is_none() {
             return Ok(());
@@ -91,6 +93,10 @@ impl Broker for Server {
         own.cut()?;
         self.kill()?;
         own.come_back()
+    }
+
+    fn address(&self) -> Option<Address> {
+        Some(self.address.clone())
     }
 
     fn client(&self) -> Arc<dyn Client> {

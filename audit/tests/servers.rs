@@ -23,7 +23,7 @@ static TURN: Mutex<()> = Mutex::new(());
 fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault, load: Load) -> Option<Sums> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let setting = product.settings().iter().find(|it| it.name == setting).expect("the setting exists");
-    let campaign = Campaign { product, setting, fault, load };
+    let campaign = Campaign { product, setting, fault, load, server: None };
     // In memory where there is such a place: what is tested does not depend on how fast a disk syncs.
     let memory = std::path::Path::new("/dev/shm");
     let base = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };

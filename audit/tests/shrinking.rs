@@ -26,7 +26,7 @@ const PATIENCE: Patience = Patience {
 
 fn campaign(setting: &str) -> Campaign {
     let setting = Fake.settings().iter().find(|it| it.name == setting).expect("the setting exists");
-    Campaign { product: &Fake, setting, fault: &Kill, load: Load::Lags }
+    Campaign { product: &Fake, setting, fault: &Kill, load: Load::Lags, server: None }
 }
 
 fn run() -> (tempfile::TempDir, Run) {

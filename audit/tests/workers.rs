@@ -20,7 +20,7 @@ const PATIENCE: Patience = Patience {
 };
 
 fn campaigns() -> Vec<Campaign> {
-    let of = |setting| Campaign { product: &Fake, setting, fault: &Kill, load: Load::Lags };
+    let of = |setting| Campaign { product: &Fake, setting, fault: &Kill, load: Load::Lags, server: None };
     Fake.settings().iter().map(of).collect()
 }
 

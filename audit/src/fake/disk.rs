@@ -66,6 +66,12 @@ impl Disk {
         self.records.iter().filter(|record| !record.settled).count() as u64
     }
 
+    /// Removes the queue with all that is in it.
+    pub(super) fn remove(&mut self) {
+        self.records.clear();
+        self.has_queue = false;
+    }
+
     /// What a kill does to the disk.
     pub(super) fn crash(&mut self) {
         self.release_all();
@@ -75,10 +81,7 @@ impl Disk {
                 let settled = self.records.iter_mut().rev().filter(|record| record.settled);
                 settled.take(FORGOTTEN).for_each(|record| record.settled = false);
             }
-            Switch::ForgetsQueue => {
-                self.records.clear();
-                self.has_queue = false;
-            }
+            Switch::ForgetsQueue => self.remove(),
             _ => {}
         }
     }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::disk::Disk;
+use crate::address::{Address, Scheme};
 use crate::place::Place;
 use crate::plan::Patience;
 use crate::product::{Broken, Broker, Client, Missing, Product, Publisher, Receiver, Setting, Trouble};
@@ -80,6 +81,21 @@ impl Product for Fake {
 
     fn version(&self) -> Result<String, Missing> {
         Ok(env!("CARGO_PKG_VERSION").to_owned())
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme { word: "fake", port: 1 }
+    }
+
+    fn client(
+        &self,
+        _setting: &Setting,
+        address: &Address,
+        _queue: &str,
+        _patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
+        let why = "it is in this process, and listens nowhere".to_owned();
+        Err(Trouble::Impossible { what: format!("a client of {address}"), why })
     }
 
     fn broker(&self, setting: &Setting, _place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
@@ -167,6 +183,10 @@ impl Broker for FakeBroker {
         Ok(())
     }
 
+    fn address(&self) -> Option<Address> {
+        None
+    }
+
     fn client(&self) -> Arc<dyn Client> {
         Arc::new(FakeClient(Arc::clone(&self.shared)))
     }
@@ -184,6 +204,14 @@ impl FakeClient {
 }
 
 impl Client for FakeClient {
+    fn version(&self) -> Result<Option<String>, Broken> {
+        self.ask(|_| Some(env!("CARGO_PKG_VERSION").to_owned()))
+    }
+
+    fn remove(&self) -> Result<(), Broken> {
+        self.ask(Disk::remove)
+    }
+
     fn declare(&self) -> Result<(), Broken> {
         self.ask(|disk| disk.has_queue = true)
     }

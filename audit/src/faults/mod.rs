@@ -70,6 +70,11 @@ pub trait Fault: Sync {
         Ok(())
     }
 
+    /// Whether it strikes the server itself, which must then be one that the audit started.
+    fn strikes_the_server(&self) -> bool {
+        true
+    }
+
     /// Whether the broker's data must be on a file system of its own.
     fn needs_own_file_system(&self) -> bool {
         false

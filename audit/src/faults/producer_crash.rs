@@ -26,6 +26,10 @@ impl Fault for ProducerCrash {
         At::Acked
     }
 
+    fn strikes_the_server(&self) -> bool {
+        false
+    }
+
     fn strike(&self, strike: &mut Strike<'_>) -> Result<(), Trouble> {
         strike.crash(Party::Producer);
         Ok(())

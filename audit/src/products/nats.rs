@@ -17,18 +17,18 @@ use async_nats::{ConnectOptions, Event, Request, Subject};
 use futures_util::StreamExt;
 use rustix::process::Signal;
 
+use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find, run};
 use crate::product::{
-    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, Receiver, Setting, Settled, Trouble,
-    body, message,
+    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
+    Trouble, body, message,
 };
 use crate::server::Server;
 use crate::wire::Wire;
 
-const STREAM: &str = "ORDERS";
-const SUBJECT: &str = "orders";
+const SCHEME: Scheme = Scheme { word: "nats", port: 4222 };
 const DURABLE: &str = "inventory";
 const PROGRAM: &str = "nats-server";
 
@@ -81,8 +81,28 @@ impl Product for Nats {
         let program = find(PROGRAM, &["/usr/sbin"]).unwrap_or_else(|| PROGRAM.into());
         let arguments = vec!["--config".to_owned(), configuration.to_string_lossy().into_owned()];
         let launch = Launch { program, arguments, user: None, farewell: Signal::KILL };
-        let client = Reach { address: format!("127.0.0.1:{port}"), patience };
-        Ok(Box::new(Server::new(launch, place, Arc::new(client))?))
+        let address = Address::local(SCHEME, port);
+        let client = self.client(setting, &address, QUEUE, patience)?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
+    }
+
+    fn scheme(&self) -> Scheme {
+        SCHEME
+    }
+
+    /// By the message id, for two minutes.
+    fn recognises_retries(&self, _setting: &Setting) -> bool {
+        true
+    }
+
+    fn client(
+        &self,
+        _setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
+        Ok(Arc::new(Reach { address: address.clone(), queue: queue.to_owned(), patience }))
     }
 }
 
@@ -92,7 +112,9 @@ fn syncs_always(version: &str) -> bool {
 }
 
 struct Reach {
-    address: String,
+    address: Address,
+    /// The name of the stream, and its subject.
+    queue: String,
     patience: Patience,
 }
 
@@ -100,6 +122,7 @@ struct Reach {
 /// would do then.
 struct Connection {
     context: Context,
+    queue: String,
     lost: Arc<AtomicBool>,
     // Last, so that it ends after what uses it.
     wire: Wire,
@@ -119,7 +142,12 @@ impl Reach {
         let noted = Arc::clone(&lost);
         let connected = Arc::new(AtomicBool::new(false));
         let opened = Arc::clone(&connected);
-        let options = ConnectOptions::new()
+        let options = match self.address.user() {
+            None => ConnectOptions::new(),
+            Some((token, password)) if password.is_empty() => ConnectOptions::with_token(token),
+            Some((user, password)) => ConnectOptions::with_user_and_password(user, password),
+        };
+        let options = options
             .connection_timeout(answer)
             .request_timeout(Some(answer))
             // 0 means for ever. The one that is left comes after an hour, when this connection is long gone; the first
@@ -134,27 +162,43 @@ impl Reach {
                 }
                 std::future::ready(())
             });
-        let client = wire.call(options.connect(self.address.as_str()))?;
+        let client = wire.call(options.connect(self.address.url()))?;
         connected.store(true, Ordering::SeqCst);
         // Inside the runtime, as it starts a task.
         let mut context = wire.call(async { Ok::<_, Broken>(jetstream::new(client)) })?;
         context.set_timeout(answer);
-        Ok(Connection { context, lost, wire })
+        Ok(Connection { context, queue: self.queue.clone(), lost, wire })
     }
 
     fn consumer(&self, connection: &Connection) -> Result<PullConsumer, Broken> {
         connection.wire.call(async {
-            let stream = connection.context.get_stream(STREAM).await.map_err(|error| error.to_string())?;
+            let stream = connection.context.get_stream(&self.queue).await.map_err(|error| error.to_string())?;
             stream.get_consumer::<pull::Config>(DURABLE).await.map_err(|error| error.to_string())
         })
     }
 }
 
 impl Client for Reach {
+    fn version(&self) -> Result<Option<String>, Broken> {
+        let Connection { context, wire, .. } = self.connect()?;
+        let client = context.client();
+        // After an answer, as the client may still have to read what the server said first.
+        wire.call(async { client.flush().await.map_err(|error| error.to_string()) })?;
+        Ok(Some(client.server_info().version).filter(|version| !version.is_empty()))
+    }
+
+    fn remove(&self) -> Result<(), Broken> {
+        if self.has_queue()? {
+            let Connection { context, wire, .. } = self.connect()?;
+            wire.call(context.delete_stream(&self.queue))?;
+        }
+        Ok(())
+    }
+
     fn declare(&self) -> Result<(), Broken> {
         let Connection { context, wire, .. } = self.connect()?;
-        let stream =
-            stream::Config { name: STREAM.into(), subjects: vec![SUBJECT.into()], ..stream::Config::default() };
+        let subjects = vec![self.queue.clone()];
+        let stream = stream::Config { name: self.queue.clone(), subjects, ..stream::Config::default() };
         let consumer = pull::Config {
             durable_name: Some(DURABLE.to_owned()),
             ack_policy: AckPolicy::Explicit,
@@ -168,7 +212,7 @@ impl Client for Reach {
     fn has_queue(&self) -> Result<bool, Broken> {
         let Connection { context, wire, .. } = self.connect()?;
         wire.call(async {
-            let stream = match context.get_stream(STREAM).await {
+            let stream = match context.get_stream(&self.queue).await {
                 Ok(stream) => stream,
                 Err(error) => {
                     let is_gone = matches!(error.kind(), GetStreamErrorKind::JetStream(it)
@@ -207,9 +251,9 @@ struct Producing(Connection);
 impl Publisher for Producing {
     fn publish(&mut self, message: u64) -> Published {
         let publish = PublishMessage::build().payload(body(message).into()).message_id(format!("message-{message}"));
-        let Connection { context, wire, .. } = &self.0;
+        let Connection { context, queue, wire, .. } = &self.0;
         let published = wire.call(async {
-            let sent = async { context.send_publish(SUBJECT, publish).await?.await };
+            let sent = async { context.send_publish(queue.clone(), publish).await?.await };
             Ok::<_, String>(match sent.await {
                 Ok(ack) => Published::Acked(Some(ack.sequence)),
                 // Nobody listens for the subject, so nobody stored it.

@@ -10,13 +10,14 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio_postgres::{Config, NoTls};
 
+use crate::address::{Address, Scheme};
 use crate::clock::{Deadline, GLANCE, pass};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find, run};
 use crate::product::{
-    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, Receiver, Setting, Settled, Trouble,
-    body, message,
+    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
+    Trouble, body, message,
 };
 use crate::server::Server;
 use crate::wire::Wire;
@@ -29,8 +30,7 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "async-commit", means: "synchronous_commit = off" },
 ];
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS queue \
-    (position bigserial PRIMARY KEY, body text NOT NULL UNIQUE, done boolean NOT NULL DEFAULT false)";
+const SCHEME: Scheme = Scheme { word: "postgres", port: 5432 };
 
 /// The product.
 pub struct Postgres;
@@ -83,9 +83,30 @@ impl Product for Postgres {
         arguments.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
         // An immediate shutdown: the server removes its shared memory.
         let launch = Launch { program: server.into(), arguments, user, farewell: Signal::QUIT };
-        let mut config = Config::new();
-        config.host("127.0.0.1").port(port).user(USER).dbname("postgres").connect_timeout(patience.answer);
-        Ok(Box::new(Server::new(launch, place, Arc::new(Reach { config, answer: patience.answer }))?))
+        let address = Address::local(SCHEME, port);
+        let client = self.client(setting, &address, QUEUE, patience)?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
+    }
+
+    fn scheme(&self) -> Scheme {
+        SCHEME
+    }
+
+    /// By the unique message.
+    fn recognises_retries(&self, _setting: &Setting) -> bool {
+        true
+    }
+
+    fn client(
+        &self,
+        _setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
+        let mut config: Config = address.clone().or(USER, None, "postgres").url().parse().map_err(Broken::by)?;
+        config.connect_timeout(patience.answer);
+        Ok(Arc::new(Reach { config, table: queue.into(), answer: patience.answer }))
     }
 }
 
@@ -116,12 +137,14 @@ fn cluster(initdb: &str, shared: &Path, user: Option<&str>) -> Result<PathBuf, T
 
 struct Reach {
     config: Config,
+    table: Arc<str>,
     answer: Duration,
 }
 
 /// One connection.
 struct Connection {
     client: tokio_postgres::Client,
+    table: Arc<str>,
     // Last, so that it ends after what uses it.
     wire: Wire,
 }
@@ -134,25 +157,39 @@ impl Reach {
             // Its error is told to whoever makes the next call.
             let _ = connection.await;
         });
-        Ok(Connection { client, wire })
+        Ok(Connection { client, table: Arc::clone(&self.table), wire })
     }
 }
 
 impl Client for Reach {
+    fn version(&self) -> Result<Option<String>, Broken> {
+        let Connection { client, wire, .. } = self.connect()?;
+        let row = wire.call(client.query_one("SHOW server_version", &[]))?;
+        // "15.18 (Debian 15.18-0+deb12u1)"
+        Ok(row.get::<_, String>(0).split_whitespace().next().map(str::to_owned))
+    }
+
     fn declare(&self) -> Result<(), Broken> {
-        let Connection { client, wire } = self.connect()?;
-        wire.call(client.batch_execute(TABLE))
+        let Connection { client, table, wire } = self.connect()?;
+        let columns = "position bigserial PRIMARY KEY, body text NOT NULL UNIQUE, done boolean NOT NULL DEFAULT false";
+        wire.call(client.batch_execute(&format!("CREATE TABLE IF NOT EXISTS {table} ({columns})")))
+    }
+
+    /// Whoever still has a row of it locked is gone, or will be soon.
+    fn remove(&self) -> Result<(), Broken> {
+        let Connection { client, table, wire } = self.connect()?;
+        wire.call(client.batch_execute(&format!("DROP TABLE IF EXISTS {table}")))
     }
 
     fn has_queue(&self) -> Result<bool, Broken> {
-        let Connection { client, wire } = self.connect()?;
-        let row = wire.call(client.query_one("SELECT to_regclass('queue') IS NOT NULL", &[]))?;
+        let Connection { client, table, wire } = self.connect()?;
+        let row = wire.call(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&&*table]))?;
         Ok(row.get(0))
     }
 
     fn waiting(&self) -> Result<u64, Broken> {
-        let Connection { client, wire } = self.connect()?;
-        let row = wire.call(client.query_one("SELECT count(*) FROM queue WHERE NOT done", &[]))?;
+        let Connection { client, table, wire } = self.connect()?;
+        let row = wire.call(client.query_one(&format!("SELECT count(*) FROM {table} WHERE NOT done"), &[]))?;
         Ok(row.get::<_, i64>(0).unsigned_abs())
     }
 
@@ -167,12 +204,12 @@ impl Client for Reach {
 
 impl Publisher for Connection {
     fn publish(&mut self, message: u64) -> Published {
-        let insert = "INSERT INTO queue (body) VALUES ($1) ON CONFLICT (body) DO UPDATE SET body = excluded.body \
-                      RETURNING position";
-        let Connection { client, wire } = self;
+        let Connection { client, table, wire } = self;
+        let recognise = "ON CONFLICT (body) DO UPDATE SET body = excluded.body RETURNING position";
+        let insert = format!("INSERT INTO {table} (body) VALUES ($1) {recognise}");
         let body = body(message);
         let inserted = wire.call(async {
-            Ok::<_, String>(match client.query_one(insert, &[&body]).await {
+            Ok::<_, String>(match client.query_one(&insert, &[&body]).await {
                 Ok(row) => Published::Acked(Some(row.get::<_, i64>(0).unsigned_abs())),
                 // An error that the server reports rolls the transaction back.
                 Err(error) if error.as_db_error().is_some() && !client.is_closed() => {
@@ -192,10 +229,11 @@ struct Consuming {
 
 impl Consuming {
     fn take(&mut self) -> Result<Option<Delivery>, Broken> {
-        let take = "SELECT position, body FROM queue WHERE NOT done ORDER BY position LIMIT 1 FOR UPDATE SKIP LOCKED";
-        let Connection { client, wire } = &self.connection;
+        let Connection { client, table, wire } = &self.connection;
+        let first = "WHERE NOT done ORDER BY position LIMIT 1 FOR UPDATE SKIP LOCKED";
+        let take = format!("SELECT position, body FROM {table} {first}");
         wire.call(client.batch_execute("BEGIN"))?;
-        let Some(row) = wire.call(client.query_opt(take, &[]))? else {
+        let Some(row) = wire.call(client.query_opt(&take, &[]))? else {
             wire.call(client.batch_execute("ROLLBACK"))?;
             return Ok(None);
         };
@@ -220,9 +258,9 @@ impl Receiver for Consuming {
 
     fn settle(&mut self) -> Settled {
         let Some(at) = self.at_work.take() else { return Settled::Refused("nothing is at work".to_owned()) };
-        let Connection { client, wire } = &self.connection;
+        let Connection { client, table, wire } = &self.connection;
         let done = wire.call(async {
-            client.execute("UPDATE queue SET done = true WHERE position = $1", &[&at]).await?;
+            client.execute(&format!("UPDATE {table} SET done = true WHERE position = $1"), &[&at]).await?;
             client.batch_execute("COMMIT").await
         });
         done.map_or_else(|Broken(why)| Settled::Unknown(why), |()| Settled::Confirmed)

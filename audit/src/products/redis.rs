@@ -11,18 +11,20 @@ use redis::streams::StreamReadReply;
 use redis::{Connection, FromRedisValue, RedisError, Value, cmd};
 use rustix::process::Signal;
 
+use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find, run};
 use crate::product::{
-    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, Receiver, Setting, Settled, Trouble,
-    body, message,
+    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
+    Trouble, body, message,
 };
 use crate::server::Server;
 
-const STREAM: &str = "orders";
 const GROUP: &str = "inventory";
 const CONSUMER: &str = "consumer-0";
+
+const SCHEME: Scheme = Scheme { word: "redis", port: 6379 };
 
 const SETTINGS: &[Setting] = &[
     Setting { name: "default", means: "save 3600 1 300 100 60 10000; appendonly no" },
@@ -64,19 +66,35 @@ impl Product for Redis {
         };
         arguments.extend(words.iter().map(|word| (*word).to_owned()));
         let launch = Launch { program: "redis-server".into(), arguments, user: None, farewell: Signal::KILL };
-        let client = Reach { url: format!("redis://127.0.0.1:{port}"), answer: patience.answer };
-        Ok(Box::new(Server::new(launch, place, Arc::new(client))?))
+        let address = Address::local(SCHEME, port);
+        let client = self.client(setting, &address, QUEUE, patience)?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
+    }
+
+    fn scheme(&self) -> Scheme {
+        SCHEME
+    }
+
+    fn client(
+        &self,
+        _setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
+        Ok(Arc::new(Reach { address: address.clone(), stream: queue.to_owned(), answer: patience.answer }))
     }
 }
 
 struct Reach {
-    url: String,
+    address: Address,
+    stream: String,
     answer: Duration,
 }
 
 impl Reach {
     fn connect(&self) -> Result<Connection, Broken> {
-        let client = redis::Client::open(self.url.as_str()).map_err(Broken::by)?;
+        let client = redis::Client::open(self.address.url()).map_err(Broken::by)?;
         let connection = client.get_connection_with_timeout(self.answer).map_err(Broken::by)?;
         connection.set_read_timeout(Some(self.answer)).map_err(Broken::by)?;
         connection.set_write_timeout(Some(self.answer)).map_err(Broken::by)?;
@@ -85,7 +103,7 @@ impl Reach {
 
     /// The group as Redis describes it; none where it is gone.
     fn group(&self, connection: &mut Connection) -> Result<Option<Group>, Broken> {
-        let groups = match cmd("XINFO").arg("GROUPS").arg(STREAM).query::<Vec<Value>>(connection) {
+        let groups = match cmd("XINFO").arg("GROUPS").arg(&self.stream).query::<Vec<Value>>(connection) {
             Ok(groups) => groups,
             Err(error) if says(&error, "no such key") => return Ok(None),
             Err(error) => return Err(Broken::by(error)),
@@ -110,8 +128,17 @@ fn says(error: &RedisError, words: &str) -> bool {
 }
 
 impl Client for Reach {
+    fn version(&self) -> Result<Option<String>, Broken> {
+        let told: String = cmd("INFO").arg("server").query(&mut self.connect()?).map_err(Broken::by)?;
+        Ok(told.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|version| version.trim().to_owned()))
+    }
+
+    fn remove(&self) -> Result<(), Broken> {
+        cmd("DEL").arg(&self.stream).exec(&mut self.connect()?).map_err(Broken::by)
+    }
+
     fn declare(&self) -> Result<(), Broken> {
-        let made = cmd("XGROUP").arg(&["CREATE", STREAM, GROUP, "0", "MKSTREAM"]).exec(&mut self.connect()?);
+        let made = cmd("XGROUP").arg(&["CREATE", &self.stream, GROUP, "0", "MKSTREAM"]).exec(&mut self.connect()?);
         match made {
             Err(error) if error.code() != Some("BUSYGROUP") => Err(Broken::by(error)),
             _ => Ok(()),
@@ -126,24 +153,29 @@ impl Client for Reach {
         let mut connection = self.connect()?;
         let Some(group) = self.group(&mut connection)? else { return Ok(0) };
         let after = format!("({}", group.last);
-        let ahead: Vec<Value> = cmd("XRANGE").arg(&[STREAM, &after, "+"]).query(&mut connection).map_err(Broken::by)?;
+        let ahead: Vec<Value> =
+            cmd("XRANGE").arg(&[&self.stream, &after, "+"]).query(&mut connection).map_err(Broken::by)?;
         Ok(group.pending + ahead.len() as u64)
     }
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, Broken> {
-        Ok(Box::new(Producing(self.connect()?)))
+        Ok(Box::new(Producing { connection: self.connect()?, stream: self.stream.clone() }))
     }
 
     fn receiver(&self) -> Result<Box<dyn Receiver>, Broken> {
-        Ok(Box::new(Consuming { connection: self.connect()?, pending_after: Some("0".to_owned()), at_work: None }))
+        let (connection, stream) = (self.connect()?, self.stream.clone());
+        Ok(Box::new(Consuming { connection, stream, pending_after: Some("0".to_owned()), at_work: None }))
     }
 }
 
-struct Producing(Connection);
+struct Producing {
+    connection: Connection,
+    stream: String,
+}
 
 impl Publisher for Producing {
     fn publish(&mut self, message: u64) -> Published {
-        let added = cmd("XADD").arg(&[STREAM, "*", "body", &body(message)]).query::<String>(&mut self.0);
+        let added = cmd("XADD").arg(&[&self.stream, "*", "body", &body(message)]).query::<String>(&mut self.connection);
         match added {
             Ok(id) => Published::Acked(position(&id)),
             // The server answered, and with a no.
@@ -155,6 +187,7 @@ impl Publisher for Producing {
 
 struct Consuming {
     connection: Connection,
+    stream: String,
     /// The pending entries of an earlier incarnation are read after this id; none: all are read.
     pending_after: Option<String>,
     at_work: Option<String>,
@@ -163,7 +196,7 @@ struct Consuming {
 impl Consuming {
     fn read(&mut self, after: &str, wait: Duration) -> Result<Option<(String, u64)>, Broken> {
         let block = wait.as_millis().max(1).to_string();
-        let read = ["GROUP", GROUP, CONSUMER, "COUNT", "1", "BLOCK", &block, "STREAMS", STREAM, after];
+        let read = ["GROUP", GROUP, CONSUMER, "COUNT", "1", "BLOCK", &block, "STREAMS", &self.stream, after];
         let reply: Option<StreamReadReply> =
             cmd("XREADGROUP").arg(&read).query(&mut self.connection).map_err(Broken::by)?;
         let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
@@ -193,7 +226,7 @@ impl Receiver for Consuming {
 
     fn settle(&mut self) -> Settled {
         let Some(id) = self.at_work.take() else { return Settled::Refused("nothing is at work".to_owned()) };
-        match cmd("XACK").arg(&[STREAM, GROUP, &id]).query::<u64>(&mut self.connection) {
+        match cmd("XACK").arg(&[&self.stream, GROUP, &id]).query::<u64>(&mut self.connection) {
             Ok(1) => Settled::Confirmed,
             Ok(_) => Settled::Refused("the entry is not pending".to_owned()),
             Err(error) if error.code().is_some() && !error.is_io_error() => Settled::Refused(error.to_string()),

@@ -4,15 +4,18 @@ mod shrunk;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use delivery_audit::address::Address;
 use delivery_audit::campaign::{Campaign, Extent, Sums};
 use delivery_audit::faults::{self, Fault};
 use delivery_audit::findings::Finding;
-use delivery_audit::place::Run;
+use delivery_audit::place::{self, Run};
 use delivery_audit::plan::{Load, Patience};
-use delivery_audit::product::{Product, Setting};
+use delivery_audit::product::{Missing, Product, Setting, Trouble};
 use delivery_audit::results::Row;
+use delivery_audit::theirs::TheirServer;
 use delivery_audit::workers::{self, Shared};
 use delivery_audit::{page, products, scheduled};
 use delivery_model::numbers::{count, grouped};
@@ -31,6 +34,10 @@ pub struct Arguments {
     /// The kinds of fault [default: all that are possible here]
     #[arg(long, value_name = "FAULT", value_delimiter = ',')]
     faults: Vec<String>,
+    /// The server to audit, which runs already: one product, faults on the wire and crashes of clients only. PRODUCT/SETTING
+    /// names what clients decide, such as mosquitto/qos2
+    #[arg(long, value_name = "ADDR")]
+    server: Option<String>,
     /// The number of rounds for each setting, fault and load, each with a new broker
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
@@ -65,7 +72,8 @@ type Wanted = (&'static dyn Product, Vec<&'static Setting>);
 
 /// Audits products.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let wanted = wanted(&arguments.products)?;
+    let wanted = wanted(&arguments.products, arguments.server.is_some())?;
+    let server = arguments.server.as_deref().map(|text| server(text, &wanted)).transpose()?;
     let mut faults = wanted_faults(&arguments.faults)?;
     let schedule = match &arguments.schedule {
         None => None,
@@ -81,26 +89,29 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
     arguments.html.as_deref().map_or(Ok(()), output::check_file)?;
+    let mut left_out = Vec::new();
+    if server.is_some() {
+        leave_the_server_alone(&mut faults, !arguments.faults.is_empty() || schedule.is_some(), &mut left_out)?;
+    }
+    let mut installed = Vec::new();
+    for (product, settings) in wanted {
+        match version(product, settings[0], server.as_deref())? {
+            Ok(version) => installed.push((product, settings, version)),
+            Err(missing) => left_out.push(format!("product {}: {missing}", product.name())),
+        }
+    }
     let interrupt = terminal::Interrupt::install_for_servers()?;
-    let (run, cleaned) = Run::begin(&std::env::temp_dir().join("delivery-audit"))?;
+    let (run, cleaned) = Run::begin(&place::base())?;
     for directory in cleaned {
         eprintln!("cleaned up after an audit that was killed: {}", directory.display());
     }
-    let mut left_out = Vec::new();
     for fault in std::mem::take(&mut faults) {
         match fault.possible(&run.directory()?) {
             Ok(()) => faults.push(fault),
             Err(why) => left_out.push(format!("fault {}: {why}", fault.name())),
         }
     }
-    let mut installed = Vec::new();
-    for (product, settings) in wanted {
-        match product.version() {
-            Ok(version) => installed.push((product, settings, version)),
-            Err(missing) => left_out.push(format!("product {}: {missing}", product.name())),
-        }
-    }
-    for (product, settings, version) in &mut installed {
+    for (product, settings, version) in installed.iter_mut().filter(|_| server.is_none()) {
         settings.retain(|setting| match product.supports(setting) {
             Ok(()) => true,
             Err(why) => {
@@ -110,7 +121,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         });
     }
     let loads = if arguments.loads.is_empty() { Load::ALL.to_vec() } else { arguments.loads.clone() };
-    let campaigns = campaigns(&installed, &faults, &loads);
+    let campaigns = campaigns(&installed, &faults, &loads, server.as_ref());
     let bar = terminal::bar(campaigns.len() as u64 * arguments.rounds, "rounds");
     let extent = Extent {
         rounds: arguments.rounds,
@@ -123,12 +134,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let (campaigns, versions): (Vec<Campaign>, Vec<String>) = campaigns.into_iter().unzip();
     let flag = interrupt.flag();
     let shared = Shared { extent: &extent, run: &run, interrupt: &flag, done: &|| bar.inc(1) };
-    workers::run_all(&campaigns, usize::from(arguments.jobs), shared, &mut |number, sums| {
+    let one_at_a_time = server.is_some() && campaigns.iter().any(|campaign| campaign.product.has_one_queue());
+    let jobs = if one_at_a_time { 1 } else { usize::from(arguments.jobs) };
+    workers::run_all(&campaigns, jobs, shared, &mut |number, sums| {
         if interrupt.is_raised() {
             // What was run in part says nothing.
             return;
         }
-        let row = Row { campaign: campaigns[number], version: versions[number].clone(), sums };
+        let row = Row { campaign: campaigns[number].clone(), version: versions[number].clone(), sums };
         if arguments.json {
             terminal::print(&format!("{}\n", row.in_json(&extent)));
         }
@@ -137,6 +150,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let shrunk = if arguments.shrink { shrunk::all(&rows, &extent, &run, &interrupt, &bar)? } else { Vec::new() };
     bar.finish_and_clear();
     drop(run);
+    for queue in server.iter().flat_map(|server| server.left()) {
+        eprintln!("could not be removed: {queue}");
+    }
     if let Some(path) = &arguments.html {
         std::fs::write(path, page::html(&rows, &extent, &left_out)).with_context(|| path.display().to_string())?;
     }
@@ -149,13 +165,58 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if interrupt.is_raised() {
         return Ok(Outcome::Interrupted);
     }
-    let named_is_missing = !arguments.products.is_empty() && !left_out.is_empty();
+    let named_is_missing = server.is_none() && !arguments.products.is_empty() && !left_out.is_empty();
     let nothing = if rows.is_empty() || named_is_missing { Outcome::Unknown } else { Outcome::Kept };
     Ok(rows.iter().map(outcome).fold(nothing, Outcome::and))
 }
 
-/// What the user named; everything, where nothing is named.
-fn wanted(words: &[String]) -> anyhow::Result<Vec<Wanted>> {
+/// The server that the user started, for exactly one product.
+fn server(text: &str, wanted: &[Wanted]) -> anyhow::Result<Arc<TheirServer>> {
+    let [(product, _)] = wanted else {
+        bail!("--server audits one server: name exactly one product, found {}", wanted.len());
+    };
+    let address = Address::parse(text, product.scheme()).context("--server")?;
+    Ok(Arc::new(TheirServer::new(address)))
+}
+
+/// Keeps the faults that do not strike the server itself. It is an error to name another one.
+fn leave_the_server_alone(
+    faults: &mut Vec<&'static dyn Fault>,
+    are_named: bool,
+    left_out: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let (strike, spare): (Vec<_>, Vec<_>) = faults.drain(..).partition(|fault| fault.strikes_the_server());
+    let names = |faults: &[&dyn Fault]| faults.iter().map(|fault| fault.name()).collect::<Vec<_>>().join(", ");
+    if are_named && !strike.is_empty() {
+        let known: Vec<_> = faults::ALL.into_iter().filter(|fault| !fault.strikes_the_server()).collect();
+        bail!("--server leaves the server alone, so not {}; allowed are {}", names(&strike), names(&known));
+    }
+    left_out.extend(
+        strike.iter().map(|fault| format!("fault {}: it strikes the server, which --server spares", fault.name())),
+    );
+    *faults = spare;
+    Ok(())
+}
+
+/// The version of what is audited, or why it is not there. A server of the user that does not answer is an error.
+fn version(
+    product: &'static dyn Product,
+    setting: &Setting,
+    server: Option<&TheirServer>,
+) -> anyhow::Result<Result<String, Missing>> {
+    let Some(server) = server else { return Ok(product.version()) };
+    let told = server.version(product, setting, Patience::LOCAL).map_err(|trouble| match trouble {
+        Trouble::Broken(why) => {
+            let why = why.0.lines().collect::<Vec<_>>().join("; ");
+            anyhow!("{} at {} does not answer: {why}", product.name(), server.address())
+        }
+        other => other.into(),
+    })?;
+    Ok(Ok(told.unwrap_or_else(|| "of an unknown version".to_owned())))
+}
+
+/// What the user named; everything, where nothing is named. The settings of a server `as_found` are those of its clients.
+fn wanted(words: &[String], as_found: bool) -> anyhow::Result<Vec<Wanted>> {
     let mut wanted: Vec<Wanted> = Vec::new();
     let all: Vec<String> = products::ALL.iter().map(|product| product.name().to_owned()).collect();
     for word in if words.is_empty() { &all } else { words } {
@@ -163,10 +224,15 @@ fn wanted(words: &[String]) -> anyhow::Result<Vec<Wanted>> {
         let Some(&product) = products::ALL.iter().find(|product| product.name() == name) else {
             bail!("product {name:?} is unknown; known are {}", all.join(", "));
         };
-        let settings: Vec<&Setting> =
-            product.settings().iter().filter(|it| setting.is_none_or(|name| it.name == name)).collect();
+        let known = if as_found { product.as_found() } else { product.settings() };
+        let settings: Vec<&Setting> = known.iter().filter(|it| setting.is_none_or(|name| it.name == name)).collect();
         if settings.is_empty() {
-            let known: Vec<&str> = product.settings().iter().map(|it| it.name).collect();
+            let is_the_servers = as_found && product.settings().iter().any(|it| Some(it.name) == setting);
+            let known: Vec<&str> = known.iter().map(|it| it.name).collect();
+            if is_the_servers {
+                let (setting, known) = (setting.unwrap_or_default(), known.join(", "));
+                bail!("{name}/{setting} is set in the server, which --server takes as it is; allowed are {known}");
+            }
             bail!("setting {:?} of {name} is unknown; known are {}", setting.unwrap_or_default(), known.join(", "));
         }
         match wanted.iter_mut().find(|(it, _)| it.name() == name) {
@@ -211,13 +277,15 @@ fn campaigns(
     installed: &[(&'static dyn Product, Vec<&'static Setting>, String)],
     faults: &[&'static dyn Fault],
     loads: &[Load],
+    server: Option<&Arc<TheirServer>>,
 ) -> Vec<(Campaign, String)> {
     let mut campaigns = Vec::new();
     for (product, settings, version) in installed {
         for &setting in settings {
             for &fault in faults {
                 for &load in loads {
-                    campaigns.push((Campaign { product: *product, setting, fault, load }, version.clone()));
+                    let campaign = Campaign { product: *product, setting, fault, load, server: server.cloned() };
+                    campaigns.push((campaign, version.clone()));
                 }
             }
         }
@@ -256,7 +324,8 @@ fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> Str
     );
     for of_product in rows.chunk_by(|a, b| a.campaign.product.name() == b.campaign.product.name()) {
         let first = &of_product[0];
-        out += &format!("\n{} {}\n\n", ink.strong(first.campaign.product.name()), first.version);
+        let at = first.campaign.server.as_ref().map_or(String::new(), |server| format!(" at {}", server.address()));
+        out += &format!("\n{} {}{at}\n\n", ink.strong(first.campaign.product.name()), first.version);
         let titles = ["setting", "fault", "lost", "again", "unmarked", "notes"];
         let mut table = report::table(&titles);
         let same_cell = |a: &Row, b: &Row| {

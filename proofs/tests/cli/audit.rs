@@ -1,5 +1,9 @@
 //! `delivery audit` as its users meet it. What it finds out about servers is tested beside the crate `audit`.
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
+
 use crate::common::{delivery, delivery_in, ended, place};
 
 #[test]
@@ -25,4 +29,65 @@ fn what_is_not_installed_is_named_with_how_to_install_it_and_is_no_success() {
     assert!(told.out.contains("left out: product redis: redis-server is not installed"), "{}", told.out);
     assert!(told.out.contains("apt-get install redis-server"), "{}", told.out);
     assert_eq!(told.code, 3);
+}
+
+#[test]
+fn a_server_of_the_user_is_one_that_answers_of_one_product_and_is_left_alone() {
+    let place = place(&[]);
+    for (arguments, says) in [
+        (&["audit", "redis", "nats", "--server", "localhost"][..], "name exactly one product, found 2"),
+        (&["audit", "--server", "localhost"], "name exactly one product, found"),
+        (&["audit", "redis", "--server", "localhost:x"], "\"localhost:x\" is no address: invalid port number"),
+        (&["audit", "redis", "--server", "nats://localhost"], "known is redis://"),
+        (&["audit", "redis/always", "--server", "localhost"], "redis/always is set in the server"),
+        (&["audit", "redis", "--server", "localhost", "--faults", "kill"], "leaves the server alone, so not kill"),
+        // Nobody listens at port 1.
+        (&["audit", "redis", "--server", "127.0.0.1:1"], "redis at 127.0.0.1:1 does not answer: "),
+    ] {
+        let refused = delivery_in(place.path(), arguments);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(refused.err.contains(says), "{arguments:?}: {}", refused.err);
+    }
+}
+
+/// A broker that a user started. It ends with the test.
+struct Broker {
+    child: Child,
+    /// What it says has somewhere to go.
+    _says: BufReader<ChildStdout>,
+}
+
+impl Broker {
+    fn start(data: &Path) -> (Broker, String) {
+        let mut command = delivery();
+        command.args(["broker", "exactly-once", "--listen", "127.0.0.1:0", "--directory"]).arg(data);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut said = String::new();
+        let mut says = BufReader::new(child.stdout.take().expect("a pipe"));
+        says.read_line(&mut said).expect("it says where it listens");
+        let (_, address) = said.trim().rsplit_once(' ').expect("an address");
+        (Broker { child, _says: says }, address.to_owned())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ended");
+    }
+}
+
+/// The broker of this project has one log and one group, so this is the hardest server to leave as it was.
+#[test]
+fn a_server_that_the_user_started_is_audited_and_goes_on() {
+    let place = place(&[]);
+    let (_broker, address) = Broker::start(&place.path().join("data"));
+    let arguments = ["audit", "delivery/numbered", "--server", &address, "--rounds", "2", "--messages", "20"];
+    for _ in 0..2 {
+        let told = delivery_in(place.path(), &arguments);
+        assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+        assert!(told.out.contains("left out: fault kill: it strikes the server"), "{}", told.out);
+        assert!(told.out.contains(&format!("delivery of an unknown version at {address}")), "{}", told.out);
+        assert!(!told.err.contains("could not be removed"), "{}", told.err);
+    }
 }

@@ -1,10 +1,10 @@
 //! The clients: a producer that uses the tube, and a consumer that watches it.
 
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::connection::Connection;
+use crate::address::Address;
 use crate::clock::{Deadline, GLANCE, pass};
 use crate::plan::Patience;
 use crate::product::{Broken, Client, Delivery, Published, Publisher, Receiver, Settled, body, message};
@@ -15,16 +15,23 @@ const PRIORITY: u32 = 0;
 /// How clients reach the broker.
 pub struct Reach {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// The name of the tube.
-    pub tube: &'static str,
+    pub tube: String,
     /// How long they wait for answers, and how long a job may run.
     pub patience: Patience,
 }
 
 impl Reach {
     fn connect(&self) -> Result<Connection, Broken> {
-        Connection::open(self.address, self.patience.answer)
+        Connection::open(&self.address, self.patience.answer)
+    }
+
+    fn consuming(&self) -> Result<Consuming, Broken> {
+        let mut connection = self.connect()?;
+        expect(&connection.ask(&format!("watch {}", self.tube))?, "WATCHING")?;
+        expect(&connection.ask("ignore default")?, "WATCHING")?;
+        Ok(Consuming { connection, at_work: None })
     }
 }
 
@@ -56,6 +63,25 @@ fn sum(numbers: &[(String, u64)], names: &[&str]) -> Result<u64, Broken> {
 }
 
 impl Client for Reach {
+    fn version(&self) -> Result<Option<String>, Broken> {
+        let mut connection = self.connect()?;
+        let count = expect(&connection.ask("stats")?, "OK")?.parse::<usize>().map_err(Broken::by)?;
+        let yaml = String::from_utf8(connection.bytes(count)?).map_err(Broken::by)?;
+        let told = yaml.lines().find_map(|line| line.strip_prefix("version: "));
+        Ok(told.map(|version| version.trim_matches('"').to_owned()))
+    }
+
+    /// A tube without jobs that nobody uses is gone.
+    fn remove(&self) -> Result<(), Broken> {
+        let mut consuming = self.consuming()?;
+        while consuming.receive(Duration::ZERO)?.is_some() {
+            if let Settled::Unknown(why) = consuming.settle() {
+                return Err(Broken(why));
+            }
+        }
+        Ok(())
+    }
+
     /// A tube needs no making.
     fn declare(&self) -> Result<(), Broken> {
         self.has_queue().map(drop)
@@ -82,10 +108,7 @@ impl Client for Reach {
     }
 
     fn receiver(&self) -> Result<Box<dyn Receiver>, Broken> {
-        let mut connection = self.connect()?;
-        expect(&connection.ask(&format!("watch {}", self.tube))?, "WATCHING")?;
-        expect(&connection.ask("ignore default")?, "WATCHING")?;
-        Ok(Box::new(Consuming { connection, at_work: None }))
+        Ok(Box::new(self.consuming()?))
     }
 }
 

@@ -1,9 +1,10 @@
 //! A connection that speaks the protocol of beanstalkd: one line a command, one line an answer, and bytes after some lines.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::clock::Deadline;
 use crate::product::Broken;
 use crate::stream::fill;
@@ -23,10 +24,8 @@ pub struct Connection {
 
 impl Connection {
     /// Connects. Answers are waited for as long as `answer` says.
-    pub fn open(address: SocketAddr, answer: Duration) -> Result<Connection, Broken> {
-        let stream = TcpStream::connect_timeout(&address, answer).map_err(Broken::by)?;
-        stream.set_nodelay(true).map_err(Broken::by)?;
-        stream.set_write_timeout(Some(answer)).map_err(Broken::by)?;
+    pub fn open(address: &Address, answer: Duration) -> Result<Connection, Broken> {
+        let stream = address.connect(answer).map_err(Broken::by)?;
         Ok(Connection { stream, unread: Vec::new(), answer })
     }
 
@@ -79,12 +78,17 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::address::Scheme;
+
+    fn address_of(listener: &TcpListener) -> Address {
+        Address::local(Scheme { word: "beanstalk", port: 1 }, listener.local_addr().unwrap().port())
+    }
 
     /// Answers come in pieces, and two at once; each is read to its end and no further.
     #[test]
     fn an_answer_is_read_to_its_end_and_no_further() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = address_of(&listener);
         let broker = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             for piece in ["RESERVED 7 ", "4\r", "\na\r\nb\r\nDELETED\r\n"] {
@@ -92,7 +96,7 @@ mod tests {
             }
             stream
         });
-        let mut connection = Connection::open(address, Duration::from_secs(5)).unwrap();
+        let mut connection = Connection::open(&address, Duration::from_secs(5)).unwrap();
         let _stream = broker.join().unwrap();
         assert_eq!(connection.ask("reserve").unwrap(), "RESERVED 7 4");
         assert_eq!(connection.bytes(4).unwrap(), b"a\r\nb");
@@ -103,7 +107,7 @@ mod tests {
     #[test]
     fn a_broker_that_does_not_answer_is_waited_for_no_longer_than_that() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let mut connection = Connection::open(listener.local_addr().unwrap(), Duration::from_millis(20)).unwrap();
+        let mut connection = Connection::open(&address_of(&listener), Duration::from_millis(20)).unwrap();
         assert_eq!(connection.ask("stats"), Err(Broken("no answer in time".to_owned())));
     }
 }

@@ -11,17 +11,19 @@
 mod clients;
 mod connection;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rustix::process::Signal;
 
 use self::clients::Reach;
+use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find, run};
-use crate::product::{Broker, Missing, Product, Setting, Trouble};
+use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
 use crate::server::Server;
+
+const SCHEME: Scheme = Scheme { word: "beanstalk", port: 11300 };
 
 const PROGRAM: &str = "beanstalkd";
 const BINLOG: &str = "binlog";
@@ -63,7 +65,22 @@ impl Product for Beanstalkd {
         }
         let program = find(PROGRAM, &["/usr/bin"]).unwrap_or_else(|| PROGRAM.into());
         let launch = Launch { program, arguments, user: None, farewell: Signal::KILL };
-        let client = Reach { address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), tube: "orders", patience };
-        Ok(Box::new(Server::new(launch, place, Arc::new(client))?))
+        let address = Address::local(SCHEME, port);
+        let client = self.client(setting, &address, QUEUE, patience)?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
+    }
+
+    fn scheme(&self) -> Scheme {
+        SCHEME
+    }
+
+    fn client(
+        &self,
+        _setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
+        Ok(Arc::new(Reach { address: address.clone(), tube: queue.to_owned(), patience }))
     }
 }

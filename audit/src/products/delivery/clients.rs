@@ -5,28 +5,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connection::{Answer, Connection, Lease, Verdict};
+use crate::address::Address;
 use crate::product::{Broken, Client, Delivery, Published, Publisher, Receiver, Settled, body, message};
-
-const PRODUCER: u32 = 0;
-
-/// A producer that never publishes: what registers it is answered, so it tells that the broker is up.
-const PROBE: u32 = 1;
 
 /// How clients reach the broker.
 pub struct Reach {
-    /// The port of the loopback address.
-    pub port: u16,
-    /// How long they wait for answers.
-    pub answer: Duration,
-    /// Whether messages are numbered, so that the broker recognises a retry.
-    pub numbered: bool,
-    /// What a producer keeps over its incarnations, beside its outbox.
-    pub producer: Arc<Kept>,
+    address: Address,
+    answer: Duration,
+    numbered: bool,
+    producer: Arc<Kept>,
+    /// A producer that never publishes: what registers it is answered, so it tells that the broker is up.
+    probe: u32,
 }
 
-/// What a producer keeps: the epoch of its last incarnation, and the last attempt.
-#[derive(Default)]
-pub struct Kept {
+impl Reach {
+    /// Clients of the broker at this address, which wait this long for answers. `numbered`: messages are numbered, so that
+    /// the broker recognises a retry. The broker has no names; the queue's gives the producer a number of its own.
+    pub fn new(address: Address, queue: &str, answer: Duration, numbered: bool) -> Reach {
+        let number = crc32c::crc32c(queue.as_bytes());
+        let producer = Kept { number, epoch: AtomicU32::new(0), last: Mutex::default() };
+        Reach { address, answer, numbered, producer: Arc::new(producer), probe: number.wrapping_add(1) }
+    }
+
+    fn connect(&self) -> Result<Connection, Broken> {
+        Connection::open(&self.address, self.answer)
+    }
+}
+
+/// What a producer keeps over its incarnations, beside its outbox: its number, the epoch of its last incarnation, and the
+/// last attempt.
+struct Kept {
+    number: u32,
     epoch: AtomicU32,
     last: Mutex<(u64, u32)>,
 }
@@ -41,19 +50,38 @@ impl Kept {
 }
 
 impl Client for Reach {
-    /// The broker has one log and one group, always.
+    /// The protocol does not tell.
+    fn version(&self) -> Result<Option<String>, Broken> {
+        self.answers().map(|()| None)
+    }
+
+    /// The broker has one log and one group, always; they must be free.
     fn declare(&self) -> Result<(), Broken> {
-        Ok(())
+        match self.waiting()? {
+            0 => Ok(()),
+            _ => Err(Broken("the broker has messages of others, and one queue only".to_owned())),
+        }
     }
 
     fn has_queue(&self) -> Result<bool, Broken> {
-        Connection::open(self.port, self.answer)?.register(PROBE, 1)?;
+        self.connect()?.register(self.probe, 1)?;
         Ok(true)
+    }
+
+    /// A log keeps its records; what is left of them is settled, so that nobody gets them.
+    fn remove(&self) -> Result<(), Broken> {
+        let mut receiver = self.receiver()?;
+        while receiver.receive(self.answer)?.is_some() {
+            if let Settled::Unknown(why) = receiver.settle() {
+                return Err(Broken(why));
+            }
+        }
+        Ok(())
     }
 
     /// Asks as another consumer, which ends the connection of the one before it.
     fn waiting(&self) -> Result<u64, Broken> {
-        let mut connection = Connection::open(self.port, self.answer)?;
+        let mut connection = self.connect()?;
         connection.subscribe(1)?;
         connection.leave()?;
         connection.await_answer(|answer| (*answer == Answer::Left).then_some(()))?;
@@ -65,14 +93,14 @@ impl Client for Reach {
     }
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, Broken> {
-        let mut connection = Connection::open(self.port, self.answer)?;
+        let mut connection = self.connect()?;
         let epoch = self.producer.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-        connection.register(PRODUCER, epoch)?;
+        connection.register(self.producer.number, epoch)?;
         Ok(Box::new(Producing { connection, epoch, numbered: self.numbered, kept: Arc::clone(&self.producer) }))
     }
 
     fn receiver(&self) -> Result<Box<dyn Receiver>, Broken> {
-        let mut connection = Connection::open(self.port, self.answer)?;
+        let mut connection = self.connect()?;
         connection.subscribe(1)?;
         Ok(Box::new(Consuming { connection, at_work: None }))
     }
@@ -91,11 +119,11 @@ impl Producing {
         let mut publish = [&[2][..], &attempt.to_le_bytes()].concat();
         publish.push(1);
         publish.extend(message.to_le_bytes());
-        publish.extend(PRODUCER.to_le_bytes());
+        publish.extend(self.kept.number.to_le_bytes());
         publish.extend(self.epoch.to_le_bytes());
         if self.numbered {
             publish.push(2);
-            publish.extend(PRODUCER.to_le_bytes());
+            publish.extend(self.kept.number.to_le_bytes());
             publish.extend(0_u32.to_le_bytes());
             // The messages of an audit count from 1, and sequence numbers from 0.
             publish.extend((message - 1).to_le_bytes());

@@ -5,9 +5,10 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::clock::Deadline;
 use crate::product::Broken;
 use crate::stream::fill;
@@ -62,11 +63,8 @@ pub struct Connection {
 
 impl Connection {
     /// Connects. Answers are waited for as long as `answer` says.
-    pub fn open(port: u16, answer: Duration) -> Result<Connection, Broken> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = TcpStream::connect_timeout(&address, answer).map_err(Broken::by)?;
-        stream.set_nodelay(true).map_err(Broken::by)?;
-        stream.set_write_timeout(Some(answer)).map_err(Broken::by)?;
+    pub fn open(address: &Address, answer: Duration) -> Result<Connection, Broken> {
+        let stream = address.connect(answer).map_err(Broken::by)?;
         let mut connection = Connection { stream, unread: Vec::new(), arrived: VecDeque::new(), answer };
         connection.send(&[7])?; // hello, without a secret
         Ok(connection)
@@ -119,6 +117,10 @@ impl Connection {
 
     /// Waits for the message of which this makes something. Others are kept for [`next`](Connection::next).
     pub fn await_answer<T>(&mut self, wanted: impl Fn(&Answer) -> Option<T>) -> Result<T, Broken> {
+        if let Some((place, found)) = self.arrived.iter().enumerate().find_map(|(at, it)| Some((at, wanted(it)?))) {
+            self.arrived.remove(place);
+            return Ok(found);
+        }
         let deadline = Deadline::after(self.answer);
         while let Some(answer) = self.read(deadline)? {
             match wanted(&answer) {
@@ -216,15 +218,16 @@ fn decode(body: &[u8]) -> Result<Answer, Broken> {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, TcpListener};
 
     use super::*;
 
     /// A connection whose broker says these bytes, and the first bytes that the client said.
     fn meet(says: &[u8]) -> (Connection, [u8; 17]) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let connection = Connection::open(port, Duration::from_secs(5)).unwrap();
+        let scheme = crate::address::Scheme { word: "delivery", port: 1 };
+        let address = Address::local(scheme, listener.local_addr().unwrap().port());
+        let connection = Connection::open(&address, Duration::from_secs(5)).unwrap();
         let mut broker = listener.accept().unwrap().0;
         let mut said = [0; 17];
         broker.read_exact(&mut said).unwrap();
@@ -246,6 +249,14 @@ mod tests {
         // `left` from the broker has the tag that `hello` has to it.
         let (mut connection, _) = meet(&[HEARTBEAT, HELLO].concat());
         assert_eq!(connection.next(Duration::from_secs(5)), Ok(Some(Answer::Left)));
+    }
+
+    #[test]
+    fn an_answer_that_came_before_it_was_waited_for_is_found() {
+        let mut connection = meet(HELLO).0;
+        connection.arrived.push_back(Answer::Registered);
+        connection.await_answer(|answer| (*answer == Answer::Left).then_some(())).unwrap();
+        assert_eq!(connection.await_answer(|answer| (*answer == Answer::Registered).then_some(())), Ok(()));
     }
 
     #[test]

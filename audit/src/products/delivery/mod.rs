@@ -11,16 +11,26 @@ use std::sync::Arc;
 use rustix::process::Signal;
 
 use self::clients::Reach;
+use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find, run};
-use crate::product::{Broker, Missing, Product, Setting, Trouble};
+use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
 use crate::server::Server;
 
 const SETTINGS: &[Setting] = &[
     Setting { name: "exactly-once", means: "the preset exactly-once: messages are numbered" },
     Setting { name: "at-least-once", means: "the preset at-least-once: messages have no identity" },
     Setting { name: "on-receipt", means: "as exactly-once, but acks = \"on-receipt\": acked before it is stored" },
+];
+
+/// The broker's port where none is said: that of `delivery broker`.
+const SCHEME: Scheme = Scheme { word: "delivery", port: 7117 };
+
+/// What clients decide. The broker has one log and one group, so it must be one that nobody else uses.
+const AS_FOUND: &[Setting] = &[
+    Setting { name: "numbered", means: "messages are numbered; the broker's pipeline is its own" },
+    Setting { name: "unnumbered", means: "messages have no identity; the broker's pipeline is its own" },
 ];
 
 /// The pipeline of the setting `on-receipt`, which promises nothing.
@@ -86,8 +96,38 @@ impl Product for Delivery {
             user: None,
             farewell: Signal::KILL,
         };
-        let numbered = setting.name != "at-least-once";
-        let client = Reach { port, answer: patience.answer, numbered, producer: Arc::default() };
-        Ok(Box::new(Server::new(launch, place, Arc::new(client))?))
+        let address = Address::local(SCHEME, port);
+        let client = self.client(setting, &address, QUEUE, patience)?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
     }
+
+    fn scheme(&self) -> Scheme {
+        SCHEME
+    }
+
+    fn has_one_queue(&self) -> bool {
+        true
+    }
+
+    fn recognises_retries(&self, setting: &Setting) -> bool {
+        is_numbered(setting)
+    }
+
+    fn as_found(&self) -> &'static [Setting] {
+        AS_FOUND
+    }
+
+    fn client(
+        &self,
+        setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
+        Ok(Arc::new(Reach::new(address.clone(), queue, patience.answer, is_numbered(setting))))
+    }
+}
+
+fn is_numbered(setting: &Setting) -> bool {
+    !matches!(setting.name, "at-least-once" | "unnumbered")
 }

@@ -11,17 +11,21 @@ use mqttbytes::QoS;
 use mqttbytes::v4::{Packet, PubAck, PubComp, PubRec, PubRel, Publish, Subscribe, SubscribeReasonCode};
 
 use super::connection::{Connection, Session};
+use crate::address::Address;
 use crate::product::{Broken, Client, Delivery, Published, Publisher, Receiver, Settled, body, message};
 
-const PRODUCER: &str = "producer-0";
-const CONSUMER: &str = "inventory";
-
-/// Each attempt has a topic below this one: MQTT gives no positions, and two attempts at one message are two records.
-const TOPIC: &str = "orders/";
+/// The retained message in which Mosquitto and others tell their version.
+const VERSION: &str = "$SYS/broker/version";
 
 /// How both clients reach the broker, and what outlives their connections.
 struct Sessions {
-    port: u16,
+    address: Address,
+    /// Each attempt has a topic below this one: MQTT gives no positions, and two attempts at one message are two records.
+    topic: String,
+    producer: String,
+    consumer: String,
+    /// The client that asks for what no session is needed for.
+    asker: String,
     qos: QoS,
     answer: Duration,
     attempts: AtomicU64,
@@ -51,7 +55,7 @@ impl Sessions {
     }
 
     fn open(&self, id: &str, session: Session) -> Result<(Connection, bool), Broken> {
-        Connection::open(self.port, id, session, self.answer)
+        Connection::open(&self.address, id, session, self.answer)
     }
 
     /// A connection with the consumer's session and all that the broker has sent on it; none where there is no session.
@@ -62,10 +66,10 @@ impl Sessions {
         {
             return Ok(Some(connection));
         }
-        let (mut connection, existed) = self.open(CONSUMER, Session::Kept)?;
+        let (mut connection, existed) = self.open(&self.consumer, Session::Kept)?;
         if !existed {
             // Asking has made a session, without a subscription.
-            self.open(CONSUMER, Session::Clean)?;
+            self.open(&self.consumer, Session::Clean)?;
             return Ok(None);
         }
         connection.ping()?;
@@ -77,20 +81,45 @@ impl Sessions {
 pub struct Reach(Arc<Sessions>);
 
 impl Reach {
-    /// Clients of the broker at this port of the loopback address. They wait for answers as long as `answer` says.
-    pub fn new(port: u16, qos: QoS, answer: Duration) -> Reach {
-        let state = Mutex::new(State::default());
-        Reach(Arc::new(Sessions { port, qos, answer, attempts: AtomicU64::new(0), state }))
+    /// Clients of the broker at this address. They wait for answers as long as `answer` says.
+    pub fn new(address: Address, queue: &str, qos: QoS, answer: Duration) -> Reach {
+        let [producer, consumer, asker] = ["producer", "consumer", "asker"].map(|party| format!("{queue}_{party}"));
+        let (attempts, state) = (AtomicU64::new(0), Mutex::new(State::default()));
+        let topic = format!("{queue}/");
+        Reach(Arc::new(Sessions { address, topic, producer, consumer, asker, qos, answer, attempts, state }))
     }
 }
 
 impl Client for Reach {
+    fn answers(&self) -> Result<(), Broken> {
+        self.0.open(&self.0.asker, Session::Clean).map(drop)
+    }
+
+    fn version(&self) -> Result<Option<String>, Broken> {
+        let (mut connection, _) = self.0.open(&self.0.asker, Session::Clean)?;
+        let mut subscribe = Subscribe::new(VERSION, QoS::AtMostOnce);
+        subscribe.pkid = 1;
+        connection.send(|buffer| subscribe.write(buffer))?;
+        let told = connection.await_packet(|packet| match packet {
+            Packet::Publish(publish) => Some(String::from_utf8_lossy(&publish.payload).into_owned()),
+            _ => None,
+        });
+        // Silence: the broker does not tell.
+        Ok(told.ok().map(|told| told.trim_start_matches("mosquitto version ").to_owned()))
+    }
+
+    fn remove(&self) -> Result<(), Broken> {
+        self.0.state().consumer = None;
+        self.0.open(&self.0.consumer, Session::Clean)?;
+        self.0.open(&self.0.producer, Session::Clean).map(drop)
+    }
+
     fn declare(&self) -> Result<(), Broken> {
         let mut connection = match self.0.consumer()? {
             Some(connection) => connection,
-            None => self.0.open(CONSUMER, Session::Kept)?.0,
+            None => self.0.open(&self.0.consumer, Session::Kept)?.0,
         };
-        let mut subscribe = Subscribe::new(format!("{TOPIC}+"), self.0.qos);
+        let mut subscribe = Subscribe::new(format!("{}+", self.0.topic), self.0.qos);
         subscribe.pkid = 1;
         connection.send(|buffer| subscribe.write(buffer))?;
         let granted = connection.await_packet(|packet| match packet {
@@ -120,7 +149,7 @@ impl Client for Reach {
     }
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, Broken> {
-        let (connection, existed) = self.0.open(PRODUCER, Session::Kept)?;
+        let (connection, existed) = self.0.open(&self.0.producer, Session::Kept)?;
         if !existed {
             // A broker without the session knows nothing of what is unfinished.
             self.0.state().unfinished = None;
@@ -130,7 +159,7 @@ impl Client for Reach {
 
     fn receiver(&self) -> Result<Box<dyn Receiver>, Broken> {
         let connection = self.0.consumer()?.ok_or_else(|| Broken("the session is gone".to_owned()))?;
-        Ok(Box::new(Consuming { connection, at_work: None }))
+        Ok(Box::new(Consuming { connection, topic: self.0.topic.clone(), at_work: None }))
     }
 }
 
@@ -178,7 +207,7 @@ impl Producing {
     }
 
     fn publish(&mut self, message: u64, attempt: u64, again: bool) -> Result<(), Broken> {
-        let mut publish = Publish::new(format!("{TOPIC}{attempt}"), self.sessions.qos, body(message));
+        let mut publish = Publish::new(format!("{}{attempt}", self.sessions.topic), self.sessions.qos, body(message));
         publish.pkid = packet_id(message);
         publish.dup = again;
         self.connection.send(|buffer| publish.write(buffer))
@@ -201,6 +230,7 @@ fn packet_id(message: u64) -> u16 {
 
 struct Consuming {
     connection: Connection,
+    topic: String,
     at_work: Option<(u16, QoS)>,
 }
 
@@ -226,7 +256,7 @@ impl Receiver for Consuming {
             match packet {
                 Packet::Publish(publish) => {
                     self.at_work = Some((publish.pkid, publish.qos));
-                    let attempt = publish.topic.strip_prefix(TOPIC).and_then(|attempt| attempt.parse().ok());
+                    let attempt = publish.topic.strip_prefix(&self.topic).and_then(|attempt| attempt.parse().ok());
                     let message = message(&publish.payload)?;
                     return Ok(Some(Delivery { message, position: attempt, marked: publish.dup }));
                 }

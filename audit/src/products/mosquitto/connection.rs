@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use mqttbytes::Error;
 use mqttbytes::v4::{Connect, ConnectReturnCode, Packet, PingReq, read};
 
+use crate::address::Address;
 use crate::clock::Deadline;
 use crate::product::Broken;
 use crate::stream::fill;
@@ -37,16 +38,16 @@ pub struct Connection {
 impl Connection {
     /// Connects under this client id. Answers are waited for as long as `answer` says. Returns whether the broker had a
     /// session, too.
-    pub fn open(port: u16, id: &str, session: Session, answer: Duration) -> Result<(Connection, bool), Broken> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = TcpStream::connect_timeout(&address, answer).map_err(Broken::by)?;
-        stream.set_nodelay(true).map_err(Broken::by)?;
-        stream.set_write_timeout(Some(answer)).map_err(Broken::by)?;
+    pub fn open(address: &Address, id: &str, session: Session, answer: Duration) -> Result<(Connection, bool), Broken> {
+        let stream = address.connect(answer).map_err(Broken::by)?;
         let mut connection = Connection { stream, unread: BytesMut::new(), arrived: VecDeque::new(), answer };
         let mut connect = Connect::new(id);
         connect.clean_session = session == Session::Clean;
         // No packet is sent to keep the connection alive: each is part of what is audited.
         connect.keep_alive = 0;
+        if let Some((user, password)) = address.user() {
+            connect.set_login(user, password);
+        }
         connection.send(|buffer| connect.write(buffer))?;
         let connack = connection.await_packet(|packet| match packet {
             Packet::ConnAck(connack) => Some(connack.clone()),

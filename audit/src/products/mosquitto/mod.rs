@@ -14,10 +14,11 @@ use mqttbytes::QoS;
 use rustix::process::Signal;
 
 use self::clients::Reach;
+use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find};
-use crate::product::{Broker, Missing, Product, Setting, Trouble};
+use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
 use crate::server::Server;
 
 const SETTINGS: &[Setting] = &[
@@ -25,6 +26,14 @@ const SETTINGS: &[Setting] = &[
     Setting { name: "qos2", means: "QoS 2; persistence true, as Debian has it: saved every 1,800 s" },
     Setting { name: "qos1-saving", means: "QoS 1; persistence true; autosave_on_changes true; autosave_interval 1" },
     Setting { name: "qos2-saving", means: "QoS 2; persistence true; autosave_on_changes true; autosave_interval 1" },
+];
+
+const SCHEME: Scheme = Scheme { word: "mqtt", port: 1883 };
+
+/// What clients decide.
+const AS_FOUND: &[Setting] = &[
+    Setting { name: "qos1", means: "QoS 1; the server's own settings, which the audit does not know" },
+    Setting { name: "qos2", means: "QoS 2; the server's own settings, which the audit does not know" },
 ];
 
 /// The product.
@@ -72,7 +81,36 @@ impl Product for Mosquitto {
             user: None,
             farewell: Signal::KILL,
         };
+        let address = Address::local(SCHEME, port);
+        let client = self.client(setting, &address, QUEUE, patience)?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
+    }
+
+    fn scheme(&self) -> Scheme {
+        SCHEME
+    }
+
+    fn numbers_records(&self) -> bool {
+        false
+    }
+
+    /// At QoS 2, by the packet id of what was left unfinished.
+    fn recognises_retries(&self, setting: &Setting) -> bool {
+        setting.name.starts_with("qos2")
+    }
+
+    fn as_found(&self) -> &'static [Setting] {
+        AS_FOUND
+    }
+
+    fn client(
+        &self,
+        setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
         let qos = if setting.name.starts_with("qos2") { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
-        Ok(Box::new(Server::new(launch, place, Arc::new(Reach::new(port, qos, patience.answer)))?))
+        Ok(Arc::new(Reach::new(address.clone(), queue, qos, patience.answer)))
     }
 }

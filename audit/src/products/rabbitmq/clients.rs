@@ -1,5 +1,6 @@
 //! The clients: one connection with one channel each.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,23 +8,25 @@ use std::time::Duration;
 use lapin::message::BasicGetMessage;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, ConnectionProperties, Error, ErrorKind};
 
+use crate::address::Address;
 use crate::clock::{Deadline, GLANCE, pass};
 use crate::product::{Broken, Client, Delivery, Published, Publisher, Receiver, Settled, body, message};
+use crate::stream::fill;
 use crate::wire::Wire;
 
 const TRANSIENT: u8 = 1;
 const PERSISTENT: u8 = 2;
 
 /// What is audited.
-#[derive(Clone, Copy)]
 pub struct Queue {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Whether the queue is a quorum queue; else it is a classic one.
     pub is_quorum: bool,
     /// After so many returns of a message it is dropped; none: as RabbitMQ has it.
@@ -47,7 +50,7 @@ impl Queue {
 
 /// How clients reach the broker.
 pub struct Reach {
-    address: String,
+    address: Address,
     queue: Queue,
     answer: Duration,
     attempts: Arc<AtomicU64>,
@@ -55,16 +58,15 @@ pub struct Reach {
 
 impl Reach {
     /// Clients of the broker at this address. They wait for answers as long as `answer` says.
-    pub fn new(address: String, queue: Queue, answer: Duration) -> Reach {
+    pub fn new(address: Address, queue: Queue, answer: Duration) -> Reach {
         Reach { address, queue, answer, attempts: Arc::default() }
     }
 
     fn connect(&self) -> Result<Connection, Broken> {
         let wire = Wire::new(self.answer)?;
-        let url = format!("amqp://guest:guest@{}/%2f", self.address);
-        let connection = wire.call(lapin::Connection::connect(&url, ConnectionProperties::default()))?;
+        let connection = wire.call(lapin::Connection::connect(self.address.url(), ConnectionProperties::default()))?;
         let channel = wire.call(connection.create_channel())?;
-        Ok(Connection { channel, queue: self.queue.name, _connection: connection, wire })
+        Ok(Connection { channel, queue: self.queue.name.as_str().into(), _connection: connection, wire })
     }
 
     /// The number of messages that are ready. None: there is no queue.
@@ -72,13 +74,21 @@ impl Reach {
         let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
         let Connection { channel, queue, wire, .. } = connection;
         wire.call(async {
-            match channel.queue_declare((*queue).into(), passive, FieldTable::default()).await {
+            match channel.queue_declare((**queue).into(), passive, FieldTable::default()).await {
                 Ok(queue) => Ok(Some(u64::from(queue.message_count()))),
                 Err(error) if is_unknown_queue(&error) => Ok(None),
                 Err(error) => Err(error),
             }
         })
     }
+}
+
+/// The version in the properties of the server, once all of it was said: a field of a table, a text with its length.
+fn version(said: &[u8]) -> Option<String> {
+    let field = b"\x07versionS";
+    let at = said.windows(field.len()).position(|it| it == field)? + field.len();
+    let size = u32::from_be_bytes(*said.get(at..)?.first_chunk()?) as usize;
+    Some(String::from_utf8_lossy(said.get(at + 4..at + 4 + size)?).into_owned())
 }
 
 /// Whether the broker says that there is no such queue. That a queue is there and cannot be used has the same code.
@@ -101,7 +111,7 @@ fn soft(error: &Error) -> Option<&AMQPSoftError> {
 struct Connection {
     channel: Channel,
     /// The name of the queue.
-    queue: &'static str,
+    queue: Arc<str>,
     _connection: lapin::Connection,
     // Last, so that it ends after what uses it.
     wire: Wire,
@@ -110,11 +120,31 @@ struct Connection {
 impl Connection {
     /// Takes the next message. The reply comes from the queue, after it has handled what came before on this connection.
     fn take(&self) -> Result<Option<BasicGetMessage>, Broken> {
-        self.wire.call(self.channel.basic_get(self.queue.into(), BasicGetOptions::default()))
+        self.wire.call(self.channel.basic_get((*self.queue).into(), BasicGetOptions::default()))
     }
 }
 
 impl Client for Reach {
+    fn version(&self) -> Result<Option<String>, Broken> {
+        self.connect()?;
+        // The client keeps what the server says of itself to itself, so it is asked once more.
+        let mut stream = self.address.connect(self.answer).map_err(Broken::by)?;
+        stream.write_all(b"AMQP\0\0\x09\x01").map_err(Broken::by)?;
+        let (mut said, deadline) = (Vec::new(), Deadline::after(self.answer));
+        while fill::<4096>(&mut stream, &mut said, deadline)? {
+            if let Some(version) = version(&said) {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
+    }
+
+    fn remove(&self) -> Result<(), Broken> {
+        let Connection { channel, queue, wire, .. } = &self.connect()?;
+        // To delete what is not there is no error.
+        wire.call(channel.queue_delete((**queue).into(), QueueDeleteOptions::default())).map(drop)
+    }
+
     fn declare(&self) -> Result<(), Broken> {
         if self.has_queue()? {
             return Ok(());
@@ -122,7 +152,7 @@ impl Client for Reach {
         let connection = self.connect()?;
         let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         connection.wire.call(connection.channel.queue_declare(
-            self.queue.name.into(),
+            self.queue.name.as_str().into(),
             durable,
             self.queue.arguments(),
         ))?;
@@ -173,7 +203,7 @@ impl Publisher for Producing {
         let body = body(message);
         let Connection { channel, queue, wire, .. } = &self.connection;
         let confirmed = wire.call(async {
-            channel.basic_publish("".into(), (*queue).into(), options, body.as_bytes(), properties).await?.await
+            channel.basic_publish("".into(), (**queue).into(), options, body.as_bytes(), properties).await?.await
         });
         match confirmed {
             Ok(Confirmation::Ack(None)) => Published::Acked(Some(attempt)),
@@ -222,7 +252,7 @@ impl Receiver for Consuming {
         let Connection { channel, queue, wire, .. } = &self.connection;
         let settled = wire.call(async {
             channel.basic_ack(tag, BasicAckOptions::default()).await?;
-            match channel.basic_get((*queue).into(), BasicGetOptions::default()).await {
+            match channel.basic_get((**queue).into(), BasicGetOptions::default()).await {
                 Ok(taken) => Ok(Ok(taken)),
                 // The channel does not know the delivery.
                 Err(error) if soft(&error) == Some(&AMQPSoftError::PRECONDITIONFAILED) => Ok(Err(error.to_string())),

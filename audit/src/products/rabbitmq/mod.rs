@@ -25,9 +25,10 @@ use std::sync::Arc;
 
 use self::clients::{Queue, Reach};
 use self::node::{Node, programs};
+use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
-use crate::product::{Broker, Client, Missing, Product, Setting, Trouble};
+use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
 use crate::server::Server;
 
 /// A limit on deliveries that a round can reach; the default is none up to 3.x, and 20 since 4.0.
@@ -45,6 +46,16 @@ const SETTINGS: &[Setting] = &[
     Setting { name: QUORUM_LIMIT, means: "x-queue-type quorum, 1 replica; x-delivery-limit 5; confirms" },
     Setting { name: QUORUM_NEW, means: "as quorum, but the queue is declared when the round begins, not long before" },
     Setting { name: TRANSIENT, means: "durable classic queue; transient messages (delivery_mode 1); confirms" },
+];
+
+const SCHEME: Scheme = Scheme { word: "amqp", port: 5672 };
+
+/// What clients decide.
+const AS_FOUND: &[Setting] = &[
+    Setting { name: CLASSIC, means: "durable classic queue; persistent messages; confirms; the server's own settings" },
+    Setting { name: QUORUM, means: "x-queue-type quorum; confirms; the server's own settings" },
+    Setting { name: QUORUM_LIMIT, means: "x-queue-type quorum; x-delivery-limit 5; the server's own settings" },
+    Setting { name: TRANSIENT, means: "durable classic queue; transient messages; the server's own settings" },
 ];
 
 /// The product.
@@ -69,17 +80,40 @@ impl Product for RabbitMq {
 
     fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
         let port = free_port()?;
+        let node = Node::new(port)?;
+        let launch = node.launch(&place.data, &place.logs)?;
+        let address = Address::local(SCHEME, port);
+        let client = self.client(setting, &address, QUEUE, patience)?;
+        let is_new = setting.name == QUORUM_NEW;
+        node.make_once(&place, setting.name, &*client, || if is_new { Ok(()) } else { client.declare() })?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
+    }
+
+    fn scheme(&self) -> Scheme {
+        SCHEME
+    }
+
+    fn as_found(&self) -> &'static [Setting] {
+        AS_FOUND
+    }
+
+    fn numbers_records(&self) -> bool {
+        false
+    }
+
+    fn client(
+        &self,
+        setting: &Setting,
+        address: &Address,
+        queue: &str,
+        patience: Patience,
+    ) -> Result<Arc<dyn Client>, Trouble> {
         let queue = Queue {
-            name: "orders",
+            name: queue.to_owned(),
             is_quorum: [QUORUM, QUORUM_LIMIT, QUORUM_NEW].contains(&setting.name),
             delivery_limit: (setting.name == QUORUM_LIMIT).then_some(LIMIT),
             keeps_messages: setting.name != TRANSIENT,
         };
-        let node = Node::new(port)?;
-        let launch = node.launch(&place.data, &place.logs)?;
-        let client = Arc::new(Reach::new(format!("127.0.0.1:{port}"), queue, patience.answer));
-        let is_new = setting.name == QUORUM_NEW;
-        node.make_once(&place, setting.name, &*client, || if is_new { Ok(()) } else { client.declare() })?;
-        Ok(Box::new(Server::new(launch, place, client)?))
+        Ok(Arc::new(Reach::new(address.clone().or("guest", Some("guest"), "%2f"), queue, patience.answer)))
     }
 }
