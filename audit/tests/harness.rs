@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use delivery_audit::clock::pass;
 use delivery_audit::fake::{FORGOTTEN, FakeBroker, Switch};
-use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power, ProducerCrash, Stop};
+use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power, ProducerCrash, Stop, Strike};
 use delivery_audit::findings::{Finding, Judged, judged};
 use delivery_audit::harness::{Plan, Planned, Round, round};
 use delivery_audit::plan::{At, Load, Patience};
+use delivery_audit::product::Trouble;
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::Verdict;
 
@@ -53,6 +55,45 @@ fn an_honest_broker_gives_no_finding_under_any_fault_and_load() {
             assert_eq!((counts.submitted, counts.acked, counts.effects), (MESSAGES, MESSAGES, MESSAGES));
             assert_eq!(judged.judgement.verdicts.of(Semantics::AtLeastOnce), Verdict::Holds);
         }
+    }
+}
+
+/// A kill after which the broker stays away for longer than the consumer waits for a delivery.
+struct SlowReturn;
+
+impl Fault for SlowReturn {
+    fn name(&self) -> &'static str {
+        "slow-return"
+    }
+
+    fn means(&self) -> &'static str {
+        "a kill, and a broker that takes long to start"
+    }
+
+    fn word(&self) -> delivery_model::vocab::Fault {
+        Kill.word()
+    }
+
+    fn at(&self, load: Load) -> At {
+        Kill.at(load)
+    }
+
+    fn strike(&self, strike: &mut Strike<'_>) -> Result<(), Trouble> {
+        strike.broker.kill()
+    }
+
+    fn heal(&self, strike: &mut Strike<'_>) -> Result<(), Trouble> {
+        pass(QUICK.rest * 2, &AtomicBool::new(false));
+        strike.broker.start()
+    }
+}
+
+/// The consumer ended its round instead, when RabbitMQ took 16 s to come up.
+#[test]
+fn a_broker_that_takes_long_to_return_is_waited_for() {
+    for load in Load::ALL {
+        let judged = check(Switch::Honest, &SlowReturn, load, &[]);
+        assert_eq!(judged.counts().effects, MESSAGES);
     }
 }
 

@@ -168,6 +168,15 @@ fn beanstalkd_delivers_again_what_a_crashed_consumer_left_and_counts_it() {
     assert!(sums.is_none_or(|sums| sums.findings.is_empty()));
 }
 
+/// The harness can see: SQLite's log is synced some commits later, so a power loss takes what was acked, and a kill nothing.
+#[test]
+fn tansu_on_sqlite_keeps_everything_but_when_power_is_lost() {
+    keeps(&products::Tansu, "sqlite", &Kill, Load::Lags);
+    if let Some(sums) = round(&products::Tansu, "sqlite", &Power, Load::Lags) {
+        assert_eq!(sums.rounds_with(Finding::AckedLost), 1);
+    }
+}
+
 #[test]
 fn the_broker_of_this_project_keeps_everything() {
     for fault in delivery_audit::faults::ALL {

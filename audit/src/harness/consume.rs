@@ -64,7 +64,10 @@ impl Consumer<'_> {
             }
             self.world.wait_to_consume()?;
             let Some(receiver) = &mut connection else {
-                self.world.wait_until_healthy()?;
+                if self.world.wait_until_healthy()? {
+                    // Some brokers take longer to come up than the consumer waits for a delivery.
+                    *quiet = self.quiet();
+                }
                 match self.client.receiver() {
                     Ok(receiver) => connection = Some(receiver),
                     Err(_) => self.world.wait_a_moment()?,

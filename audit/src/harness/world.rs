@@ -186,10 +186,11 @@ impl<'a> World<'a> {
         self.changed.notify_all();
     }
 
-    /// Waits until the broker can be used.
-    pub fn wait_until_healthy(&self) -> Result<(), Halt> {
+    /// Waits until the broker can be used. Returns whether it could not be when this was called.
+    pub fn wait_until_healthy(&self) -> Result<bool, Halt> {
+        let waits = !self.lock().healthy;
         let state = self.wait(|state| state.healthy);
-        if state.over { Err(Halt::Over) } else { Ok(()) }
+        if state.over { Err(Halt::Over) } else { Ok(waits) }
     }
 
     /// Waits a moment before another attempt.

@@ -7,6 +7,7 @@ mod nats;
 mod postgres;
 mod rabbitmq;
 mod redis;
+mod tansu;
 
 pub use self::beanstalkd::Beanstalkd;
 pub use self::delivery::Delivery;
@@ -15,7 +16,8 @@ pub use self::nats::Nats;
 pub use self::postgres::Postgres;
 pub use self::rabbitmq::RabbitMq;
 pub use self::redis::Redis;
+pub use self::tansu::Tansu;
 use crate::product::Product;
 
 /// Every product, in the order in which tables list them.
-pub const ALL: [&dyn Product; 7] = [&Nats, &Redis, &Postgres, &Mosquitto, &RabbitMq, &Beanstalkd, &Delivery];
+pub const ALL: [&dyn Product; 8] = [&Nats, &Redis, &Postgres, &Mosquitto, &RabbitMq, &Beanstalkd, &Tansu, &Delivery];

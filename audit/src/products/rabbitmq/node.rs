@@ -20,9 +20,14 @@ const NAME: &str = "audit@localhost";
 /// Debian's script without the wrapper around it, which would change the user and the directories.
 const DEBIAN: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
-/// Starts epmd, waits until it answers or has ended, and becomes the program that is its argument.
-const SCRIPT: &str = "setpriv --pdeathsig KILL epmd -address 127.0.0.1 &\n\
-                      until epmd -names >/dev/null 2>&1 || ! kill -0 $!; do :; done\n\
+/// Starts epmd until one answers, as somebody may hold its port for a moment, and becomes the program that is its argument.
+/// A node that finds none would start one that outlives it.
+const SCRIPT: &str = "until epmd -names >/dev/null 2>&1; do\n\
+                        test -n \"$own\" && kill -0 $own 2>/dev/null || {\n\
+                          setpriv --pdeathsig KILL epmd -address 127.0.0.1 &\n\
+                          own=$!\n\
+                        }\n\
+                      done\n\
                       exec \"$1\"";
 
 /// The programs that are needed.
@@ -143,4 +148,44 @@ fn moved(data: &Path, from: &str, to: &str) -> Result<(), Trouble> {
         std::fs::write(&path, text.replace(from, to)).map_err(Trouble::file(&path))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// It ended where its port was held for a moment, and the node started one of its own, which stayed.
+    #[test]
+    fn epmd_is_started_until_its_port_is_free() {
+        let Ok(mut node) = free_port().and_then(Node::new) else {
+            // To the terminal, also where the output of tests that pass is not shown.
+            let _ =
+                writeln!(std::io::stderr(), "left out: epmd_is_started_until_its_port_is_free: no RabbitMQ is here");
+            return;
+        };
+        let place = tempfile::tempdir().unwrap();
+        let [data, logs, program] = ["data", "logs", "program"].map(|name| place.path().join(name));
+        std::fs::create_dir(&logs).unwrap();
+        std::fs::write(&program, "#!/bin/sh\nepmd -names\n").unwrap();
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        node.server = program;
+        let held = TcpListener::bind(("127.0.0.1", node.names)).unwrap();
+        held.set_nonblocking(true).unwrap();
+        let log = logs.join("server.log");
+        let mut process = Process::start(&node.launch(&data, &logs).unwrap(), &log, place.path()).unwrap();
+        // Each is a question to epmd, and ends without an answer.
+        for _ in 0..5 {
+            assert!(clock::until(Duration::from_secs(20), || held.accept().is_ok()));
+        }
+        drop(held);
+        assert!(clock::until(Duration::from_secs(20), || process.ended().is_some()));
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert!(said.contains("epmd: up and running"), "{said}");
+    }
 }
