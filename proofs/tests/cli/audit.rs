@@ -90,4 +90,20 @@ fn a_server_that_the_user_started_is_audited_and_goes_on() {
         assert!(told.out.contains(&format!("delivery of an unknown version at {address}")), "{}", told.out);
         assert!(!told.err.contains("could not be removed"), "{}", told.err);
     }
+fn a_schedule_that_real_brokers_cannot_follow_is_refused_with_its_place() {
+    let here = place(&[]);
+    let named = delivery_model::presets::named("at-least-once").expect("the reference is there");
+    let faults = delivery_model::schedule::Schedule {
+        pipeline: named,
+        messages: 3,
+        faults: vec![],
+        interleaving: delivery_model::schedule::Interleaving::Exact(vec![]),
+    };
+    std::fs::write(here.path().join("exact.json"), faults.to_json()).expect("it is written");
+    let refused = delivery_in(here.path(), &["audit", "redis", "--schedule", "exact.json"]);
+    assert_eq!(refused.code, 2);
+    let says = "exact.json: \"order\": exact steps are given, but a real broker chooses the order; a seed is allowed";
+    assert!(refused.err.contains(says), "{}", refused.err);
+    let shrink = delivery_in(here.path(), &["audit", "redis", "--shrink"]);
+    assert!(shrink.code == 2 && shrink.err.contains("--record"), "{}", shrink.err);
 }
