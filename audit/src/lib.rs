@@ -15,7 +15,6 @@ pub mod fake;
 pub mod faults;
 pub mod findings;
 pub mod harness;
-pub mod page;
 pub mod place;
 pub mod plan;
 pub mod presets;

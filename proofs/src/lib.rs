@@ -95,6 +95,7 @@ pub mod lockstep;
 pub mod mutants;
 pub mod party;
 pub mod real;
+pub mod reality;
 pub mod simulation;
 pub mod theme;
 pub mod verify;

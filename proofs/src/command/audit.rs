@@ -1,5 +1,6 @@
 //! `delivery audit`: real brokers on this machine under faults, and what the judge says of what they did.
 
+mod documents;
 mod shrunk;
 
 use std::collections::BTreeSet;
@@ -17,12 +18,13 @@ use delivery_audit::product::{Missing, Product, Setting, Trouble};
 use delivery_audit::results::Row;
 use delivery_audit::theirs::TheirServer;
 use delivery_audit::workers::{self, Shared};
-use delivery_audit::{page, products, scheduled};
+use delivery_audit::{products, scheduled};
 use delivery_model::numbers::{count, grouped};
 use delivery_model::schedule::Schedule;
 use delivery_model::story::Ink;
 use delivery_model::vocab::Fault as Word;
 
+use self::documents::Documents;
 use super::{Outcome, load, output, report, terminal};
 
 /// What to audit, and how much of it.
@@ -59,9 +61,15 @@ pub struct Arguments {
     /// Make the first broken round of each setting, fault and load smaller; DIR gets its history, and its schedule
     #[arg(long, requires = "record")]
     shrink: bool,
-    /// The file for a page with the figures
+    /// The file for a page with the figures, the vendors' claims, and pictures of what --shrink found
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// The file for the same as a Markdown document
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// Run nothing: take the figures and histories that an earlier --record left in this directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["products", "faults", "server", "rounds", "messages", "jobs", "record", "schedule", "loads", "shrink", "json"])]
+    from: Option<PathBuf>,
     /// Print one JSON object for each setting, fault and load instead of tables
     #[arg(long)]
     json: bool,
@@ -72,6 +80,11 @@ type Wanted = (&'static dyn Product, Vec<&'static Setting>);
 
 /// Audits products.
 pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let documents = Documents { html: arguments.html.as_deref(), ledger: arguments.ledger.as_deref() };
+    documents.check()?;
+    if let Some(directory) = &arguments.from {
+        return documents.of_directory(directory);
+    }
     let wanted = wanted(&arguments.products, arguments.server.is_some())?;
     let server = arguments.server.as_deref().map(|text| server(text, &wanted)).transpose()?;
     let mut faults = wanted_faults(&arguments.faults)?;
@@ -88,7 +101,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         output::check_directory(directory)?;
         std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
     }
-    arguments.html.as_deref().map_or(Ok(()), output::check_file)?;
     let mut left_out = Vec::new();
     if server.is_some() {
         leave_the_server_alone(&mut faults, !arguments.faults.is_empty() || schedule.is_some(), &mut left_out)?;
@@ -153,14 +165,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     for queue in server.iter().flat_map(|server| server.left()) {
         eprintln!("could not be removed: {queue}");
     }
-    if let Some(path) = &arguments.html {
-        std::fs::write(path, page::html(&rows, &extent, &left_out)).with_context(|| path.display().to_string())?;
-    }
+    let claims = documents.of_rows(&rows, &extent, &left_out)?;
     if arguments.json {
         left_out.iter().for_each(|line| eprintln!("left out: {line}"));
     } else {
         let told = in_words(&rows, &extent, &left_out, terminal::ink());
-        terminal::tell(&(told + &shrunk::in_words(&shrunk)));
+        terminal::tell(&(told + &claims + &shrunk::in_words(&shrunk)));
     }
     if interrupt.is_raised() {
         return Ok(Outcome::Interrupted);

@@ -90,6 +90,9 @@ fn a_server_that_the_user_started_is_audited_and_goes_on() {
         assert!(told.out.contains(&format!("delivery of an unknown version at {address}")), "{}", told.out);
         assert!(!told.err.contains("could not be removed"), "{}", told.err);
     }
+}
+
+#[test]
 fn a_schedule_that_real_brokers_cannot_follow_is_refused_with_its_place() {
     let here = place(&[]);
     let named = delivery_model::presets::named("at-least-once").expect("the reference is there");

@@ -67,7 +67,7 @@ fn write(row: &Row, shrunk: Shrunk, directory: &Path) -> anyhow::Result<Found> {
     let file = File::create(&history).with_context(|| history.display().to_string())?;
     shrunk.history.write(BufWriter::new(file)).with_context(|| history.display().to_string())?;
     let (product, setting) = (campaign.product.name(), campaign.setting.name);
-    let pipeline = preset(product, campaign.setting).and_then(presets::named);
+    let pipeline = preset(product, setting).and_then(presets::named);
     let pipeline = pipeline.or_else(|| presets::named("at-least-once")).expect("the reference is there");
     let document = scheduled::schedule(pipeline, shrunk.plan.messages, &shrunk.plan.faults).to_json();
     std::fs::write(&schedule, document).with_context(|| schedule.display().to_string())?;

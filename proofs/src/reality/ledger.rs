@@ -1,0 +1,173 @@
+//! The ledger: every claim with what the model says of it and what the rows say.
+
+use std::fmt;
+
+use super::claims::{Claim, Claims};
+use super::model::{Answer, Models};
+use super::rows::Record;
+
+/// The findings that both the model and an audit speak of.
+const SHARED: [&str; 2] = ["acked-not-lost", "no-delivery-after-settle"];
+
+/// The outcome of a claim against which something was seen.
+const BROKEN: &str = "BROKEN";
+
+/// The faults that crash a broker, which is what the model's search lets strike.
+const CRASHES: [&str; 2] = ["kill", "power"];
+
+/// How often a finding was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The number of rounds with it.
+    pub with: u64,
+    /// The number of rounds.
+    pub rounds: u64,
+}
+
+impl Seen {
+    /// In the rows of this product with this setting under one of these faults.
+    fn of(rows: &[Record], product: &str, setting: &str, faults: &[&str], finding: &str) -> Seen {
+        let is_meant =
+            |row: &&Record| row.product == product && row.setting == setting && faults.contains(&row.fault.as_str());
+        rows.iter().filter(is_meant).fold(Seen::default(), |seen, row| Seen {
+            with: seen.with + row.rounds_with(finding),
+            rounds: seen.rounds + row.rounds,
+        })
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rounds {
+            0 => f.write_str("not audited"),
+            rounds => write!(f, "{} of {rounds}", self.with),
+        }
+    }
+}
+
+/// A line of the ledger.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The claim.
+    pub claim: Claim,
+    /// What the model says of the finding that would speak against it.
+    pub model: Answer,
+    /// How often that was seen.
+    pub seen: Seen,
+    /// The version that was seen.
+    pub version: Option<String>,
+}
+
+impl Entry {
+    /// What comes of it, in one or two words.
+    pub fn outcome(&self) -> &'static str {
+        match (self.seen, self.claim.admits) {
+            (Seen { rounds: 0, .. }, _) => "not audited",
+            (Seen { with: 0, .. }, false) => "kept",
+            (Seen { with: 0, .. }, true) => "admitted, not seen",
+            (_, true) => "as admitted",
+            (_, false) => BROKEN,
+        }
+    }
+}
+
+/// Something that was seen and that the model of the preset forbids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The product.
+    pub product: String,
+    /// Its setting.
+    pub setting: String,
+    /// The preset.
+    pub preset: String,
+    /// The finding, by its word.
+    pub finding: &'static str,
+    /// How often it was seen.
+    pub seen: Seen,
+    /// Why the preset stays as it is, if that is named.
+    pub because: Option<String>,
+}
+
+/// The ledger.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// A line for each claim.
+    pub entries: Vec<Entry>,
+    /// The differences between model and reality.
+    pub mismatches: Vec<Mismatch>,
+    /// The named differences that were not seen, as "product setting: finding".
+    pub not_seen: Vec<String>,
+}
+
+impl Ledger {
+    /// Puts these claims beside these rows. `preset` tells which preset stands for a product with a setting.
+    pub fn new(claims: &Claims, rows: &[Record], preset: &dyn Fn(&str, &str) -> Option<&'static str>) -> Ledger {
+        let mut models = Models::default();
+        let entries = claims.claims.iter().map(|claim| {
+            let Claim { product, setting, finding, faults, .. } = claim;
+            let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
+            let of_it = |row: &&Record| row.product == *product && row.setting == *setting;
+            Entry {
+                claim: claim.clone(),
+                model: models.answer(preset(product, setting), finding),
+                seen: Seen::of(rows, product, setting, &faults, finding),
+                version: rows.iter().find(of_it).map(|row| row.version.clone()),
+            }
+        });
+        let entries = entries.collect();
+        let mut pairs: Vec<(&str, &str)> =
+            rows.iter().map(|row| (row.product.as_str(), row.setting.as_str())).collect();
+        pairs.dedup();
+        let mut mismatches = Vec::new();
+        for (product, setting) in pairs {
+            let Some(preset) = preset(product, setting) else { continue };
+            for finding in SHARED {
+                let seen = Seen::of(rows, product, setting, &CRASHES, finding);
+                if seen.with > 0 && models.answer(Some(preset), finding) == Answer::Forbids {
+                    let is_it =
+                        |it: &&super::Named| it.product == product && it.setting == setting && it.finding == finding;
+                    let because = claims.named.iter().find(is_it).map(|it| it.because.clone());
+                    let (product, setting, preset) = (product.to_owned(), setting.to_owned(), preset.to_owned());
+                    mismatches.push(Mismatch { product, setting, preset, finding, seen, because });
+                }
+            }
+        }
+        let is_seen = |named: &super::Named| {
+            mismatches
+                .iter()
+                .any(|it| it.product == named.product && it.setting == named.setting && it.finding == named.finding)
+        };
+        let not_seen = claims.named.iter().filter(|named| !is_seen(named));
+        let not_seen = not_seen.map(|it| format!("{} {}: {}", it.product, it.setting, it.finding)).collect();
+        Ledger { entries, mismatches, not_seen }
+    }
+
+    /// How many claims came to what, which were broken, and where model and reality differ.
+    pub fn in_words(&self) -> String {
+        if self.entries.is_empty() {
+            return String::new();
+        }
+        let mut sums: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+        for entry in &self.entries {
+            *sums.entry(entry.outcome()).or_default() += 1;
+        }
+        let sums: Vec<String> =
+            sums.iter().map(|(outcome, count)| format!("{count} {}", outcome.to_lowercase())).collect();
+        let mut out = format!("\nvendors' claims: {}\n", sums.join(", "));
+        for Entry { claim, seen, .. } in self.entries.iter().filter(|entry| entry.outcome() == BROKEN) {
+            out += &format!(
+                "  broken: {} {}: {} ({} in {seen} rounds)\n",
+                claim.product, claim.setting, claim.says, claim.finding
+            );
+        }
+        for it in &self.mismatches {
+            let because = it.because.as_deref().unwrap_or("this is not settled");
+            let (product, setting, preset) = (&it.product, &it.setting, &it.preset);
+            out += &format!(
+                "  the model of preset {preset} forbids what {product} {setting} does: {} in {} rounds; {because}\n",
+                it.finding, it.seen
+            );
+        }
+        out
+    }
+}
