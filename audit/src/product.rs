@@ -24,6 +24,12 @@ pub trait Product: Sync {
     /// The settings that are audited, the product's defaults among them.
     fn settings(&self) -> &'static [Setting];
 
+    /// Whether the setting is audited where none is named. The others are for those who ask for them: they take long, or
+    /// show what another one shows.
+    fn is_usual(&self, _setting: &Setting) -> bool {
+        true
+    }
+
     /// The version that is installed, such as "7.0.15".
     fn version(&self) -> Result<String, Missing>;
 

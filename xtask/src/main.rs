@@ -3,6 +3,7 @@
 //! What a habit does is said in its row. What the words run are programs that work without them too.
 
 mod atlas;
+mod ledger;
 mod licences;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ const HABITS: &[Habit] = &[
     ("ci", "everything that must pass before a change is taken (.ci/run)", ci),
     ("formats", "write docs/formats, and what the formats' tests expect, as the sources say", formats),
     ("atlas", "write the README's guarantee table as the model says", atlas::write),
+    ("audit", "run the audit that the repository keeps, on this machine, as root; then as ledger", ledger::audit),
+    ("ledger", "write docs/AUDIT.md as the kept audit says", ledger::write),
     ("mutants", "the kill matrix: which property catches each seeded bug", mutants),
     ("licences", "compare every dependency's licence with those that deny.toml allows", licences::check),
 ];

@@ -30,7 +30,8 @@ use super::{Outcome, load, output, report, terminal};
 /// What to audit, and how much of it.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Products, or one of a product's settings as PRODUCT/SETTING [default: all that are installed]
+    /// Products, or one of a product's settings as PRODUCT/SETTING [default: all that are installed, with their usual
+    /// settings]
     #[arg(value_name = "PRODUCT")]
     products: Vec<String>,
     /// The kinds of fault [default: all that are possible here]
@@ -110,6 +111,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         match version(product, settings[0], server.as_deref())? {
             Ok(version) => installed.push((product, settings, version)),
             Err(missing) => left_out.push(format!("product {}: {missing}", product.name())),
+        }
+    }
+    if arguments.products.is_empty() && server.is_none() {
+        for (product, settings, _) in &mut installed {
+            settings.retain(|setting| {
+                let is_usual = product.is_usual(setting);
+                if !is_usual {
+                    left_out.push(format!("setting {0}/{1}: name it to audit it", product.name(), setting.name));
+                }
+                is_usual
+            });
         }
     }
     let interrupt = terminal::Interrupt::install_for_servers()?;
@@ -326,7 +338,7 @@ fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> Str
         }
     };
     let mut out = format!(
-        "{} in each of {} a figure. {under}\
+        "{} in each of {} a figure.\n{under}\
          lost: acked, and never delivered. again: delivered after a confirmed settle.\n\
          unmarked: again, and not marked as a redelivery.\n",
         count(extent.messages, "message"),

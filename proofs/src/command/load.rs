@@ -29,6 +29,9 @@ pub const SCHEDULE: Kind = Kind { what: "a schedule", bytes_max: 16 << 20 };
 pub const MAPPING: Kind = Kind { what: "a mapping", bytes_max: 1 << 20 };
 /// The limit for the partial reports in a file: a pipeline takes some 5,000 bytes, and each counterexample as many.
 pub const PARTIAL_REPORT: Kind = Kind { what: "partial reports", bytes_max: 64 << 20 };
+/// The limit for the rows of an audit: each takes some 500 bytes.
+#[cfg(feature = "audit")]
+pub const ROWS: Kind = Kind { what: "rows of an audit", bytes_max: 16 << 20 };
 /// The limit for a secret, which travels in one message of at most 256 KiB.
 pub const SECRET: Kind = Kind { what: "a secret", bytes_max: 4 << 10 };
 

@@ -171,3 +171,61 @@ impl Ledger {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reality::{Named, rows};
+
+    const ROWS: &str = r#"
+{"product": "redis", "version": "7", "setting": "always", "means": "", "fault": "kill", "load": "lags", "messages": 20, "rounds": 5, "findings": {"acked-not-lost": 2}}
+{"product": "redis", "version": "7", "setting": "always", "means": "", "fault": "power", "load": "lags", "messages": 20, "rounds": 5, "findings": {}}
+"#;
+
+    fn claims(admits: bool, named: Vec<Named>) -> Claims {
+        let text = |text: &str| text.to_owned();
+        let claim = Claim {
+            product: text("redis"),
+            setting: text("always"),
+            says: text("nothing is lost"),
+            source: text("docs"),
+            of: text("7"),
+            finding: text("acked-not-lost"),
+            faults: vec![text("kill"), text("power")],
+            admits,
+        };
+        let other = Claim { setting: text("everysec"), ..claim.clone() };
+        Claims { claims: vec![claim, other], named }
+    }
+
+    fn ledger(admits: bool, named: Vec<Named>) -> Ledger {
+        let preset = |_: &str, setting: &str| (setting == "always").then_some("redis-streams-always");
+        Ledger::new(&claims(admits, named), &rows(ROWS).unwrap(), &preset)
+    }
+
+    #[test]
+    fn a_claim_is_broken_by_what_was_seen_unless_the_vendor_admits_it() {
+        let broken = ledger(false, vec![]);
+        let outcomes: Vec<_> = broken.entries.iter().map(Entry::outcome).collect();
+        assert_eq!(outcomes, ["BROKEN", "not audited"]);
+        assert_eq!(broken.entries[0].seen.to_string(), "2 of 10");
+        assert_eq!(ledger(true, vec![]).entries[0].outcome(), "as admitted");
+        assert!(broken.in_words().contains("broken: redis always: nothing is lost"), "{}", broken.in_words());
+    }
+
+    #[test]
+    fn what_the_model_forbids_and_an_audit_saw_is_a_mismatch_until_it_is_named() {
+        let open = ledger(false, vec![]);
+        assert_eq!(open.mismatches.len(), 1);
+        assert_eq!((open.mismatches[0].finding, &open.mismatches[0].because), ("acked-not-lost", &None));
+        let named = |finding: &str| Named {
+            product: "redis".to_owned(),
+            setting: "always".to_owned(),
+            finding: finding.to_owned(),
+            because: "of a bug in version 7".to_owned(),
+        };
+        let settled = ledger(false, vec![named("acked-not-lost"), named("no-delivery-after-settle")]);
+        assert_eq!(settled.mismatches[0].because.as_deref(), Some("of a bug in version 7"));
+        assert_eq!(settled.not_seen, ["redis always: no-delivery-after-settle"]);
+    }
+}

@@ -62,5 +62,5 @@ pub fn shortest<'a>(recordings: &'a [Recording], claim: &Claim) -> Option<(&'a R
         it.product == claim.product && it.setting == claim.setting && claim.faults.contains(&it.fault)
     };
     let told = recordings.iter().filter(is_meant).filter_map(|it| Some((it, it.against(claim)?)));
-    told.min_by_key(|(_, story)| story.rows.len())
+    told.min_by_key(|(recording, story)| (story.rows.len(), recording.history.events.len()))
 }

@@ -70,6 +70,10 @@ impl Product for RabbitMq {
         SETTINGS
     }
 
+    fn is_usual(&self, setting: &Setting) -> bool {
+        matches!(setting.name, CLASSIC | QUORUM)
+    }
+
     fn version(&self) -> Result<String, Missing> {
         let programs = programs()?;
         // Asking the program takes a virtual machine and a second; each version has a directory that is named after it.

@@ -47,11 +47,11 @@ impl Documents<'_> {
     pub fn of_directory(&self, directory: &Path) -> anyhow::Result<Outcome> {
         let path = directory.join(ROWS);
         let named = || path.display().to_string();
-        let records = rows(&load::text(&path, load::HISTORY)?).with_context(named)?;
+        let records = rows(&load::text(&path, load::ROWS)?).with_context(named)?;
         let about = directory.join(ABOUT);
         let about: Option<About> = match about.is_file() {
             true => {
-                Some(toml::from_str(&load::text(&about, load::HISTORY)?).with_context(|| about.display().to_string())?)
+                Some(toml::from_str(&load::text(&about, load::ROWS)?).with_context(|| about.display().to_string())?)
             }
             false => None,
         };
