@@ -110,3 +110,27 @@ fn a_schedule_that_real_brokers_cannot_follow_is_refused_with_its_place() {
     let shrink = delivery_in(here.path(), &["audit", "redis", "--shrink"]);
     assert!(shrink.code == 2 && shrink.err.contains("--record"), "{}", shrink.err);
 }
+
+#[test]
+fn an_earlier_run_gives_the_documents_again_and_a_bad_row_is_named() {
+    let here = place(&[]);
+    let row = r#"{"product": "redis", "version": "7.0", "setting": "always", "means": "appendfsync always", "fault": "kill",
+        "load": "lags", "messages": 20, "rounds": 3, "lost": 7, "findings": {"acked-not-lost": 2}}"#;
+    let row = row.replace('\n', " ");
+    std::fs::write(here.path().join("run.jsonl"), row + "\n").expect("it is written");
+    let told = delivery_in(here.path(), &["audit", "--from", ".", "--ledger", "a.md", "--html", "a.html"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.out.contains("broken: redis always"), "{}", told.out);
+    assert!(told.out.contains("forbids what redis always does: acked-not-lost in 2 of 3 rounds"), "{}", told.out);
+    let document = std::fs::read_to_string(here.path().join("a.md")).expect("it is there");
+    assert!(document.contains("| forbids it | 2 of 3 | BROKEN |"), "{document}");
+    assert!(document.contains("| always | kill | 7 |"), "{document}");
+    let page = std::fs::read_to_string(here.path().join("a.html")).expect("it is there");
+    assert!(page.contains("<td class=\"n bad\">7") && page.ends_with("</html>\n"), "{page}");
+    std::fs::write(here.path().join("run.jsonl"), "{}\n").expect("it is written");
+    let refused = delivery_in(here.path(), &["audit", "--from", "."]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("run.jsonl: line 1: missing field `product`"), "{}", refused.err);
+    let both = delivery_in(here.path(), &["audit", "redis", "--from", "."]);
+    assert!(both.code == 2 && both.err.contains("cannot be used with"), "{}", both.err);
+}
