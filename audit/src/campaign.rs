@@ -11,10 +11,11 @@ use delivery_model::schedule::Schedule;
 
 use crate::faults::Fault;
 use crate::findings::{Finding, Judged, judged};
-use crate::harness::{self, Plan, Planned};
+use crate::harness::{self, Detour, Plan, Planned};
 use crate::place::Run;
 use crate::plan::{Load, Patience};
 use crate::product::{Broker, Product, Setting, Trouble};
+use crate::proxy::Proxy;
 use crate::scheduled;
 use crate::theirs::TheirServer;
 
@@ -63,6 +64,8 @@ pub struct Sums {
     pub again: u64,
     /// Those of them that were not marked.
     pub again_unmarked: u64,
+    /// Records of messages that were delivered by another record before: they are stored more than once.
+    pub repeated: u64,
     /// The number of rounds with each finding.
     pub findings: BTreeMap<Finding, u64>,
     /// Rounds in which the fault did not strike, because its point was not reached.
@@ -87,6 +90,7 @@ impl Sums {
         self.settled += judged.counts().settled;
         self.lost += judged.lost;
         self.again += judged.again;
+        self.repeated += judged.repeated;
         self.again_unmarked += judged.again_unmarked;
         self.not_struck += u64::from(!round.left_out.is_empty());
         for &finding in &judged.findings {
@@ -141,12 +145,13 @@ impl Campaign {
     pub fn round(&self, plan: &Plan, run: &Run, interrupt: &AtomicBool) -> Result<(harness::Round, Judged), Trouble> {
         let directory = run.directory()?;
         let mut broker = self.broker(plan, run, &directory)?;
-        let ran = harness::round(&mut *broker, plan, &directory, interrupt);
+        let detour = self.detour(&*broker, plan)?;
+        let ran = harness::round(&mut *broker, detour.as_ref(), plan, &directory, interrupt);
         drop(broker);
         // What is left of it is removed with the run.
         let _ = std::fs::remove_dir_all(&directory);
         let ran = ran?;
-        let judged = judged(&ran);
+        let judged = judged(&ran, self.product.recognises_retries(self.setting));
         Ok((ran, judged))
     }
 
@@ -158,6 +163,16 @@ impl Campaign {
                 self.product.broker(self.setting, run.place(directory, own)?, plan.patience)
             }
         }
+    }
+
+    /// The way through a proxy, where a fault is on the wire.
+    fn detour(&self, broker: &dyn Broker, plan: &Plan) -> Result<Option<Detour>, Trouble> {
+        let is_needed = plan.faults.iter().any(|planned| planned.fault.on_the_wire().is_some());
+        let frames = self.product.frames().filter(|_| is_needed);
+        let (Some(frames), Some(server)) = (frames, broker.address()) else { return Ok(None) };
+        let proxy = Proxy::open(server, frames)?;
+        let client = self.product.client(self.setting, &proxy.address(), broker.queue(), plan.patience)?;
+        Ok(Some(Detour { proxy, client }))
     }
 
     /// The faults that the schedule gives. Without one, the point of the fault moves through the second half of the

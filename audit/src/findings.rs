@@ -19,6 +19,8 @@ pub enum Finding {
     AckedLost,
     /// Messages came again after a confirmed settle.
     AgainAfterSettle,
+    /// A message was stored and delivered twice, where the broker should recognise a retry.
+    RetryStored,
     /// Records came again, and nothing marked them as such.
     UnmarkedRedelivery,
     /// Another property that the judge names is broken.
@@ -34,8 +36,8 @@ pub enum Finding {
 impl Finding {
     /// Whether it breaks what a broker with an ack and a settle promises.
     pub fn breaks(self) -> bool {
-        use Finding::{AckedLost, AgainAfterSettle, DidNotReturn, QueueForgotten};
-        matches!(self, AckedLost | AgainAfterSettle | QueueForgotten | DidNotReturn)
+        use Finding::{AckedLost, AgainAfterSettle, DidNotReturn, QueueForgotten, RetryStored};
+        matches!(self, AckedLost | AgainAfterSettle | RetryStored | QueueForgotten | DidNotReturn)
     }
 
     /// The word in output.
@@ -43,6 +45,7 @@ impl Finding {
         match self {
             Finding::AckedLost => PropertyId::AckedNotLost.word(),
             Finding::AgainAfterSettle => PropertyId::NoDeliveryAfterSettle.word(),
+            Finding::RetryStored => "retry-stored",
             Finding::UnmarkedRedelivery => "unmarked-redelivery",
             Finding::Other(property) => property.word(),
             Finding::QueueForgotten => "queue-forgotten",
@@ -71,6 +74,8 @@ pub struct Judged {
     pub again: u64,
     /// Those of them that were not marked as redeliveries.
     pub again_unmarked: u64,
+    /// Records of messages that were delivered by another record before: they are stored more than once.
+    pub repeated: u64,
     /// Deliveries of a record that had been delivered before, and was not marked.
     pub unmarked: u64,
 }
@@ -82,20 +87,21 @@ impl Judged {
     }
 }
 
-/// Judges a round.
-pub fn judged(round: &Round) -> Judged {
+/// Judges a round. `recognises_retries`: the broker should store a publish that is tried again once.
+pub fn judged(round: &Round, recognises_retries: bool) -> Judged {
     let history = &round.history;
     let judgement = judge(history, Question::default());
     let breaches = |judgement: &Judgement, property| judgement.finding(property).map_or(0, |it| it.breaches);
     let lost = breaches(&judgement, PropertyId::AckedNotLost);
     let again = breaches(&judgement, PropertyId::NoDeliveryAfterSettle);
+    let repeated = repeated(history);
     let unmarked_only = judge(&without_marked(history), Question::default());
     let again_unmarked = breaches(&unmarked_only, PropertyId::NoDeliveryAfterSettle);
     let unmarked = unmarked(history);
     let told_apart = [
         PropertyId::AckedNotLost,
         PropertyId::NoDeliveryAfterSettle,
-        // A retry that is stored twice is what at-least-once allows; the verdicts tell it.
+        // A retry that is stored twice is what at-least-once allows.
         PropertyId::NoDuplicateDelivery,
     ];
     let others = judgement.findings.iter().filter(|it| it.breaches > 0 && !told_apart.contains(&it.property));
@@ -103,13 +109,14 @@ pub fn judged(round: &Round) -> Judged {
     let kinds = [
         (lost > 0, Finding::AckedLost),
         (again > 0, Finding::AgainAfterSettle),
+        (recognises_retries && repeated > 0, Finding::RetryStored),
         (unmarked > 0, Finding::UnmarkedRedelivery),
         (round.came_back.queues_forgotten > 0, Finding::QueueForgotten),
         (round.came_back.lost.is_some(), Finding::DidNotReturn),
         (round.came_back.lost.is_none() && history.rest().is_none(), Finding::NotAtRest),
     ];
     findings.extend(kinds.into_iter().filter_map(|(found, kind)| found.then_some(kind)));
-    Judged { judgement, findings, lost, again, again_unmarked, unmarked }
+    Judged { judgement, findings, lost, again, again_unmarked, repeated, unmarked }
 }
 
 fn is_marked(history: &History, recorded: &Recorded) -> bool {
@@ -125,6 +132,18 @@ fn without_marked(history: &History) -> History {
         rest.push(recorded.at, recorded.event);
     }
     rest
+}
+
+/// The number of records that were delivered beyond the first one of each message. Of records without a position one is
+/// like the other.
+fn repeated(history: &History) -> u64 {
+    let records = history.events.iter().filter_map(|recorded| match recorded.event.kind {
+        EventKind::Deliver { message, position, .. } => Some((message, position)),
+        _ => None,
+    });
+    let records: BTreeSet<_> = records.collect();
+    let messages: BTreeSet<_> = records.iter().map(|(message, _)| message).collect();
+    (records.len() - messages.len()) as u64
 }
 
 /// The number of deliveries of a record that was delivered before, without a mark.

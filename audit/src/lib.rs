@@ -21,6 +21,7 @@ pub mod presets;
 pub mod process;
 pub mod product;
 pub mod products;
+pub mod proxy;
 pub mod results;
 pub mod scheduled;
 pub mod server;

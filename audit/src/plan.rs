@@ -31,8 +31,23 @@ impl fmt::Display for Load {
     }
 }
 
+/// What a frame on the wire does for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// It publishes a message.
+    Publish,
+    /// It says that a message is stored.
+    PublishAck,
+    /// It hands a message to the consumer.
+    Delivery,
+    /// It settles a delivery.
+    Settle,
+    /// It says that a delivery is settled.
+    SettleAck,
+}
+
 /// A kind of logical point. With a number it is a point: "the 150th acked publish".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum At {
     /// A publish is acked.
     Acked,
@@ -42,12 +57,11 @@ pub enum At {
     Effected,
     /// A settle is confirmed.
     Settled,
+    /// A frame with this role comes to the proxy between clients and server.
+    Frame(Role),
 }
 
 impl At {
-    /// The number of kinds.
-    pub const COUNT: usize = 4;
-
     /// The word in output.
     pub fn word(self) -> &'static str {
         match self {
@@ -55,6 +69,11 @@ impl At {
             At::Delivered => "delivery",
             At::Effected => "effect",
             At::Settled => "confirmed settle",
+            At::Frame(Role::Publish) => "frame of a publish",
+            At::Frame(Role::PublishAck) => "frame of an ack",
+            At::Frame(Role::Delivery) => "frame of a delivery",
+            At::Frame(Role::Settle) => "frame of a settle",
+            At::Frame(Role::SettleAck) => "frame of a settle's ack",
         }
     }
 }
@@ -86,6 +105,11 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// After this time clients have given up waiting, and leases have run out.
+    pub fn given_up(&self) -> Duration {
+        self.answer.max(self.lease) * 5 / 4
+    }
+
     /// For servers on the same machine.
     pub const LOCAL: Patience = Patience {
         answer: Duration::from_millis(1000),

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::address::{Address, Scheme};
 use crate::place::Place;
 use crate::plan::Patience;
+use crate::proxy::NewFrames;
 pub use crate::trouble::{Broken, Trouble};
 
 /// A kind of broker, with the settings in which it is audited.
@@ -45,6 +46,11 @@ pub trait Product: Sync {
     /// are not known. Names are unique here, and may be those of [`settings`](Product::settings).
     fn as_found(&self) -> &'static [Setting] {
         AS_FOUND
+    }
+
+    /// How the frames of a connection are told apart; none: that is not known, so no fault on the wire can strike.
+    fn frames(&self) -> Option<NewFrames> {
+        None
     }
 
     /// Whether positions are the server's. Where it gives none, and clients number their attempts, a copy that the network
@@ -123,6 +129,11 @@ pub trait Broker: Send {
 
     /// Where it listens; none if it is in this process and listens nowhere.
     fn address(&self) -> Option<Address>;
+
+    /// The name of its queue.
+    fn queue(&self) -> &str {
+        QUEUE
+    }
 
     /// How clients reach it directly.
     fn client(&self) -> Arc<dyn Client>;

@@ -41,6 +41,7 @@ impl Row {
                 json["settled"] = sums.settled.into();
                 json["again"] = sums.again.into();
                 json["again-unmarked"] = sums.again_unmarked.into();
+                json["repeated"] = sums.repeated.into();
                 json["not-struck"] = sums.not_struck.into();
                 json["not-returned"] = sums.not_returned.clone().into();
                 json["findings"] = Value::Object(findings.collect());

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::faults::{self, Fault};
 use crate::harness::Planned;
-use crate::plan::At;
+use crate::plan::{At, Load, Role};
 
 /// Why a schedule cannot be run by the audit.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -76,6 +76,10 @@ fn one(fault: PlannedFault, crash: &'static dyn Fault) -> Result<Planned, Unmapp
         return Err(Unmapped::Fault { fault, known: words(faults::ALL.iter().map(|it| it.word().to_string())) });
     };
     let Point { step, message, nth } = fault.at;
+    if let (Some(_), Some(MessageId(message))) = (found.on_the_wire(), message) {
+        // A frame is counted, not read. Messages are published in their order, so the first frame of one has its number.
+        return Ok(Planned { fault: found, at: found.at(Load::KeepsUp), nth: message, of: None });
+    }
     let seen = SEEN.iter().find(|(word, _)| *word == step).map(|(_, at)| *at);
     let (Some(at), Some(MessageId(message))) = (seen, message) else {
         return Err(Unmapped::Point { fault, known: words(SEEN.iter().map(|(word, _)| word.to_string())) });
@@ -98,7 +102,13 @@ fn words(words: impl Iterator<Item = String>) -> String {
 /// point counted over all messages is one of the message with that number.
 pub fn schedule(pipeline: Pipeline, messages: u64, faults: &[Planned]) -> Schedule {
     let fault = |planned: &Planned| {
-        let step = SEEN.iter().find(|(_, at)| *at == planned.at).map_or(StepWord::Ack, |(step, _)| *step);
+        let step = match planned.at {
+            At::Frame(Role::Publish) => StepWord::Attempt,
+            At::Frame(Role::PublishAck) => StepWord::Ack,
+            At::Frame(Role::Delivery) => StepWord::HandOff,
+            At::Frame(Role::Settle | Role::SettleAck) => StepWord::Settle,
+            seen => SEEN.iter().find(|(_, at)| *at == seen).map_or(StepWord::Ack, |(step, _)| *step),
+        };
         let (message, nth) = match planned.of {
             Some(message) => (message, u32::try_from(planned.nth).unwrap_or(u32::MAX)),
             None => (planned.nth, 1),

@@ -106,6 +106,10 @@ impl Broker for AsFound {
         Some(self.server.address.clone())
     }
 
+    fn queue(&self) -> &str {
+        &self.queue
+    }
+
     fn client(&self) -> Arc<dyn Client> {
         Arc::clone(&self.client)
     }

@@ -51,6 +51,19 @@ impl Disk {
         Some((record.message, record.position, marked))
     }
 
+    /// Hands off the first record that never was: message and position.
+    pub(super) fn take_new(&mut self) -> Option<(u64, u64)> {
+        let record = self.records.iter_mut().find(|record| !record.settled && !record.handed)?;
+        (record.taken, record.handed) = (true, true);
+        Some((record.message, record.position))
+    }
+
+    /// The first record at this position or behind it that was handed off and is not settled.
+    pub(super) fn pending(&mut self, from: u64) -> Option<(u64, u64)> {
+        let is_pending = |record: &&Record| record.handed && !record.settled && record.position >= from;
+        self.records.iter().find(is_pending).map(|record| (record.message, record.position))
+    }
+
     /// Settles the record there. Returns whether it was with a consumer.
     pub(super) fn settle(&mut self, position: u64) -> bool {
         let record = self.records.iter_mut().find(|record| record.position == position && record.taken);

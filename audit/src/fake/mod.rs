@@ -6,6 +6,7 @@
 
 mod clients;
 mod disk;
+pub mod front;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -34,8 +34,4 @@ impl Fault for ConsumerCrash {
         strike.crash(Party::Consumer);
         Ok(())
     }
-
-    fn heal(&self, _strike: &mut Strike<'_>) -> Result<(), Trouble> {
-        Ok(())
-    }
 }

@@ -5,6 +5,7 @@ mod kill;
 mod power;
 mod producer_crash;
 mod stop;
+mod wire;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -16,9 +17,14 @@ pub use self::kill::Kill;
 pub use self::power::Power;
 pub use self::producer_crash::ProducerCrash;
 pub use self::stop::Stop;
+pub use self::wire::{
+    DELIVERY_LOST, OnTheWire, PUBLISH_ACK_LOST, PUBLISH_CUT, PUBLISH_DELAYED, PUBLISH_DUPLICATED, PUBLISH_LOST,
+    SETTLE_ACK_LOST, SETTLE_LOST,
+};
 use crate::clock;
 use crate::plan::{At, Load, Party, Patience};
-use crate::product::{Broker, Trouble};
+use crate::product::{Broker, Product, Trouble};
+use crate::proxy::Fate;
 
 /// What a fault can strike.
 pub struct Strike<'a> {
@@ -47,7 +53,7 @@ impl<'a> Strike<'a> {
 
     /// Waits until clients have given up, and leases have run out.
     pub fn wait_out_the_clients(&self) {
-        clock::pass(self.patience.answer.max(self.patience.lease) * 5 / 4, self.interrupt);
+        clock::pass(self.patience.given_up(), self.interrupt);
     }
 }
 
@@ -75,20 +81,58 @@ pub trait Fault: Sync {
         true
     }
 
+    /// What it does to the frame at its point, if it is a fault on the wire.
+    fn on_the_wire(&self) -> Option<Fate> {
+        None
+    }
+
+    /// Whether it means something for this product.
+    fn possible_for(&self, _product: &dyn Product) -> Result<(), Trouble> {
+        Ok(())
+    }
+
     /// Whether the broker's data must be on a file system of its own.
     fn needs_own_file_system(&self) -> bool {
         false
     }
 
-    /// Strikes. The party that reached the point waits until this returns.
-    fn strike(&self, strike: &mut Strike<'_>) -> Result<(), Trouble>;
+    /// Strikes. The party that reached the point waits until this returns. A fault on the wire strikes in the proxy
+    /// instead.
+    fn strike(&self, _strike: &mut Strike<'_>) -> Result<(), Trouble> {
+        Ok(())
+    }
 
     /// Ends the fault. Parties run meanwhile, and meet its consequences.
-    fn heal(&self, strike: &mut Strike<'_>) -> Result<(), Trouble>;
+    fn heal(&self, _strike: &mut Strike<'_>) -> Result<(), Trouble> {
+        Ok(())
+    }
 }
 
 /// Every fault, in the order in which tables list them.
-pub const ALL: [&dyn Fault; 5] = [&Kill, &Stop, &Power, &ProducerCrash, &ConsumerCrash];
+pub const ALL: [&dyn Fault; 13] = [
+    &Kill,
+    &Stop,
+    &Power,
+    &ProducerCrash,
+    &ConsumerCrash,
+    &PUBLISH_LOST,
+    &PUBLISH_CUT,
+    &PUBLISH_DUPLICATED,
+    &PUBLISH_DELAYED,
+    &PUBLISH_ACK_LOST,
+    &DELIVERY_LOST,
+    &SETTLE_LOST,
+    &SETTLE_ACK_LOST,
+];
+
+/// The word for all faults on the wire.
+pub const WIRE: &str = "wire";
+
+/// Whether an audit of servers that it starts runs this fault where none is named: all that are not on the wire, and of
+/// those the two after which a client does not know what the server did.
+pub fn is_usual(fault: &dyn Fault) -> bool {
+    fault.on_the_wire().is_none() || [PUBLISH_ACK_LOST.name(), SETTLE_ACK_LOST.name()].contains(&fault.name())
+}
 
 /// The usual point of a fault that befalls the broker: where a backlog is kept, the last publishes tell more than settles.
 fn of_the_broker(load: Load) -> At {

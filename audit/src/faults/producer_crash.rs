@@ -34,8 +34,4 @@ impl Fault for ProducerCrash {
         strike.crash(Party::Producer);
         Ok(())
     }
-
-    fn heal(&self, _strike: &mut Strike<'_>) -> Result<(), Trouble> {
-        Ok(())
-    }
 }

@@ -6,6 +6,7 @@ mod produce;
 mod world;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
@@ -20,7 +21,8 @@ use self::produce::Producer;
 use self::world::{Halt, Point, World};
 use crate::faults::{Fault, Strike};
 use crate::plan::{At, Load, Patience};
-use crate::product::{Broker, Trouble};
+use crate::product::{Broker, Client, Trouble};
+use crate::proxy::{self, Proxy, Witness};
 
 /// The attribute of a delivery that the broker marked as one that it may have delivered before.
 pub const MARKED: &str = "redelivered";
@@ -51,6 +53,14 @@ pub struct Plan {
     pub faults: Vec<Planned>,
     /// The waiting times of the parties.
     pub patience: Patience,
+}
+
+/// The way of the clients through a proxy, for faults on the wire.
+pub struct Detour {
+    /// The proxy, in front of the broker.
+    pub proxy: Proxy,
+    /// How clients reach the broker through it.
+    pub client: Arc<dyn Client>,
 }
 
 /// What became of the broker.
@@ -91,12 +101,18 @@ impl From<Trouble> for Ended {
 }
 
 /// Runs a round: starts the broker, which must be new, and makes its queue; publishes and consumes while faults strike;
-/// and waits until nothing more can happen. `directory` is for outbox and inbox, and empty. When the interrupt is raised,
-/// the round ends soon, without coming to rest. The broker is left as it is.
-pub fn round(broker: &mut dyn Broker, plan: &Plan, directory: &Path, interrupt: &AtomicBool) -> Result<Round, Trouble> {
+/// and waits until nothing more can happen. Faults on the wire need a detour; without one they do not strike. `directory`
+/// is for outbox and inbox, and empty. When the interrupt is raised, the round ends soon, without coming to rest. The
+/// broker is left as it is.
+pub fn round(
+    broker: &mut dyn Broker,
+    detour: Option<&Detour>,
+    plan: &Plan,
+    directory: &Path,
+    interrupt: &AtomicBool,
+) -> Result<Round, Trouble> {
     broker.start()?;
-    let client = broker.client();
-    client.declare()?;
+    let client = detour.map_or_else(|| broker.client(), |detour| Arc::clone(&detour.client));
     let mut history = History { header: header(plan), ..History::default() };
     let [producer, consumer, faults] = ["producer-0", "consumer-0", "faults"].map(|name| process(&mut history, name));
     history.names.group_id("inventory").expect("one group");
@@ -104,9 +120,16 @@ pub fn round(broker: &mut dyn Broker, plan: &Plan, directory: &Path, interrupt: 
     let world = World::new(history, points, plan.messages, plan.load, plan.patience.round, interrupt);
     let producing =
         Producer { world: &world, client: client.clone(), directory, process: producer, messages: plan.messages };
-    let consuming = Consumer { world: &world, client, directory, process: consumer, patience: plan.patience };
+    let consuming =
+        Consumer { world: &world, client: client.clone(), directory, process: consumer, patience: plan.patience };
+    let fates: Vec<Option<proxy::Planned>> = plan.faults.iter().map(Planned::on_the_wire).collect();
+    let witness = OnTheWire { world: &world, plan, process: faults };
     let mut came_back = Return::default();
     let (produced, consumed, struck) = thread::scope(|scope| {
+        let service = detour.map(|it| it.proxy.service(&fates, plan.patience.given_up(), &witness));
+        let (service, stop) = service.unzip();
+        let serving = service.map(|service| scope.spawn(|| service.run()));
+        client.declare()?;
         let produced = scope.spawn(|| {
             let ended = producing.run();
             if ended.is_err() {
@@ -119,11 +142,14 @@ pub fn round(broker: &mut dyn Broker, plan: &Plan, directory: &Path, interrupt: 
             world.end(matches!(ended, Ok(true)));
             ended
         });
-        let struck = strike_all(broker, plan, &world, faults, interrupt, &mut came_back);
+        let struck = strike_all(broker, &*client, plan, &world, faults, interrupt, &mut came_back);
         world.end(false);
-        let panicked = "a party's thread does not panic";
-        (produced.join().expect(panicked), consumed.join().expect(panicked), struck)
-    });
+        let panicked = "a thread of a round does not panic";
+        let ended = (produced.join().expect(panicked), consumed.join().expect(panicked), struck);
+        drop(stop);
+        serving.map_or(Ok(()), |serving| serving.join().expect(panicked))?;
+        Ok::<_, Trouble>(ended)
+    })?;
     for ended in [produced, consumed.map(|_| ())] {
         if let Err(Ended::Trouble(trouble)) = ended {
             return Err(trouble);
@@ -142,6 +168,7 @@ pub fn round(broker: &mut dyn Broker, plan: &Plan, directory: &Path, interrupt: 
 /// Lets every fault strike that is asked for, until the round is over.
 fn strike_all(
     broker: &mut dyn Broker,
+    client: &dyn Client,
     plan: &Plan,
     world: &World<'_>,
     process: ProcessId,
@@ -149,12 +176,10 @@ fn strike_all(
     came_back: &mut Return,
 ) -> Result<(), Trouble> {
     while let Some(index) = world.next_fault() {
-        let Planned { fault, at, nth, of } = plan.faults[index];
+        let Planned { fault, .. } = plan.faults[index];
         let mut strike = Strike::new(broker, plan.patience, interrupt);
         fault.strike(&mut strike)?;
-        let of = of.map_or_else(String::new, |message| format!(" of message {message}"));
-        let attributes = json!({ "by": fault.name(), "at": format!("{} {nth}{of}", at.word()) });
-        world.note(process, EventKind::Fault { fault: fault.word() }, Some(attributes.to_string()));
+        world.note(process, EventKind::Fault { fault: fault.word() }, Some(plan.faults[index].attributes()));
         world.struck(strike.crashed());
         match fault.heal(&mut strike) {
             Err(Trouble::NotUp { why }) => {
@@ -163,7 +188,6 @@ fn strike_all(
             }
             other => other?,
         }
-        let client = broker.client();
         if !client.has_queue()? {
             came_back.queues_forgotten += 1;
             client.declare()?;
@@ -172,6 +196,41 @@ fn strike_all(
         world.healed();
     }
     Ok(())
+}
+
+impl Planned {
+    /// The exact name of the fault, and its point.
+    fn attributes(&self) -> String {
+        let of = self.of.map_or_else(String::new, |message| format!(" of message {message}"));
+        json!({ "by": self.fault.name(), "at": format!("{} {}{of}", self.at.word(), self.nth) }).to_string()
+    }
+
+    fn on_the_wire(&self) -> Option<proxy::Planned> {
+        match (self.at, self.fault.on_the_wire()) {
+            (At::Frame(role), Some(fate)) => Some(proxy::Planned { role, nth: self.nth, fate }),
+            _ => None,
+        }
+    }
+}
+
+/// Notes what the proxy does.
+struct OnTheWire<'a> {
+    world: &'a World<'a>,
+    plan: &'a Plan,
+    process: ProcessId,
+}
+
+impl Witness for OnTheWire<'_> {
+    fn struck(&self, index: usize) {
+        let planned = &self.plan.faults[index];
+        let kind = EventKind::Fault { fault: planned.fault.word() };
+        self.world.struck_on_the_wire(index, self.process, kind, planned.attributes());
+    }
+
+    fn healed(&self, index: usize) {
+        let kind = EventKind::Heal { fault: self.plan.faults[index].fault.word() };
+        self.world.healed_on_the_wire(self.process, kind);
+    }
 }
 
 /// The history says how it is to be judged: the consumer has an inbox, so each hand-off counts, not each effect.

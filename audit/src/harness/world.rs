@@ -40,12 +40,14 @@ pub struct Point {
 struct State {
     history: History,
     clock: Stopwatch,
-    counts: [u64; At::COUNT],
+    counts: BTreeMap<At, u64>,
     /// The same for each message.
-    counts_of: BTreeMap<(usize, u64), u64>,
+    counts_of: BTreeMap<(At, u64), u64>,
     /// The planned faults that have not been asked for.
     planned: Vec<Option<Point>>,
     asked: VecDeque<usize>,
+    /// Faults on the wire that have struck and are not healed.
+    on_the_wire: u64,
     tickets: u64,
     struck: u64,
     crash: Option<Party>,
@@ -78,10 +80,11 @@ impl<'a> World<'a> {
         let state = State {
             history,
             clock: Stopwatch::start(),
-            counts: [0; At::COUNT],
+            counts: BTreeMap::new(),
             counts_of: BTreeMap::new(),
             planned: points.into_iter().map(Some).collect(),
             asked: VecDeque::new(),
+            on_the_wire: 0,
             tickets: 0,
             struck: 0,
             crash: None,
@@ -121,9 +124,10 @@ impl<'a> World<'a> {
         let mut state = self.lock();
         state.push(process, kind, extra);
         let Some((at, message)) = point(&kind) else { return self.end_of(state, party) };
-        state.counts[at as usize] += 1;
-        let nth = state.counts[at as usize];
-        let of_message = state.counts_of.entry((at as usize, message)).or_default();
+        let count = state.counts.entry(at).or_default();
+        *count += 1;
+        let nth = *count;
+        let of_message = state.counts_of.entry((at, message)).or_default();
         *of_message += 1;
         let nth_of = *of_message;
         let is_due = |point: &Point| match point.of {
@@ -177,6 +181,22 @@ impl<'a> World<'a> {
         state.struck += 1;
         state.crash = crash.or(state.crash);
         drop(state);
+        self.changed.notify_all();
+    }
+
+    /// A fault on the wire has struck. Nobody waits for it: only the proxy has met its point.
+    pub fn struck_on_the_wire(&self, index: usize, process: ProcessId, kind: EventKind, attributes: String) {
+        let mut state = self.lock();
+        state.planned[index] = None;
+        state.on_the_wire += 1;
+        drop(state);
+        self.note(process, kind, Some(attributes));
+    }
+
+    /// A fault on the wire is healed: what it held back has been sent.
+    pub fn healed_on_the_wire(&self, process: ProcessId, kind: EventKind) {
+        self.note(process, kind, None);
+        self.lock().on_the_wire -= 1;
         self.changed.notify_all();
     }
 
@@ -235,7 +255,7 @@ impl<'a> World<'a> {
     /// Whether the producer has finished and the broker can be used.
     pub fn is_produced(&self) -> bool {
         let state = self.lock();
-        state.produced && state.healthy && state.asked.is_empty()
+        state.produced && state.healthy && state.asked.is_empty() && state.on_the_wire == 0
     }
 
     /// The round is over; `rested`: nothing more can happen.
@@ -259,7 +279,8 @@ impl<'a> World<'a> {
 impl State {
     /// The messages that were acked and have no effect yet.
     fn backlog(&self) -> u64 {
-        self.counts[At::Acked as usize].saturating_sub(self.counts[At::Effected as usize])
+        let count = |at| self.counts.get(&at).copied().unwrap_or(0);
+        count(At::Acked).saturating_sub(count(At::Effected))
     }
 
     fn push(&mut self, process: ProcessId, kind: EventKind, extra: Extra) {

@@ -25,6 +25,7 @@ use crate::product::{
     Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
     Trouble, body, message,
 };
+use crate::proxy::{NewFrames, nats};
 use crate::server::Server;
 use crate::wire::Wire;
 
@@ -88,6 +89,10 @@ impl Product for Nats {
 
     fn scheme(&self) -> Scheme {
         SCHEME
+    }
+
+    fn frames(&self) -> Option<NewFrames> {
+        Some(|| Box::<nats::Nats>::default())
     }
 
     /// By the message id, for two minutes.

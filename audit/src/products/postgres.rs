@@ -19,6 +19,7 @@ use crate::product::{
     Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
     Trouble, body, message,
 };
+use crate::proxy::{NewFrames, postgres};
 use crate::server::Server;
 use crate::wire::Wire;
 
@@ -90,6 +91,10 @@ impl Product for Postgres {
 
     fn scheme(&self) -> Scheme {
         SCHEME
+    }
+
+    fn frames(&self) -> Option<NewFrames> {
+        Some(|| Box::<postgres::Postgres>::default())
     }
 
     /// By the unique message.

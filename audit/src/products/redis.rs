@@ -19,6 +19,7 @@ use crate::product::{
     Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
     Trouble, body, message,
 };
+use crate::proxy::{NewFrames, resp};
 use crate::server::Server;
 
 const GROUP: &str = "inventory";
@@ -73,6 +74,10 @@ impl Product for Redis {
 
     fn scheme(&self) -> Scheme {
         SCHEME
+    }
+
+    fn frames(&self) -> Option<NewFrames> {
+        Some(|| Box::<resp::Resp>::default())
     }
 
     fn client(

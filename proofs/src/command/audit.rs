@@ -34,7 +34,8 @@ pub struct Arguments {
     /// settings]
     #[arg(value_name = "PRODUCT")]
     products: Vec<String>,
-    /// The kinds of fault [default: all that are possible here]
+    /// The kinds of fault; `wire` stands for all on the wire [default: all that are possible here, and of those on the wire
+    /// publish-ack-lost and settle-ack-lost; with --server all]
     #[arg(long, value_name = "FAULT", value_delimiter = ',')]
     faults: Vec<String>,
     /// The server to audit, which runs already: one product, faults on the wire and crashes of clients only. PRODUCT/SETTING
@@ -88,7 +89,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let wanted = wanted(&arguments.products, arguments.server.is_some())?;
     let server = arguments.server.as_deref().map(|text| server(text, &wanted)).transpose()?;
-    let mut faults = wanted_faults(&arguments.faults)?;
+    let mut faults = wanted_faults(&arguments.faults, server.is_some())?;
     let schedule = match &arguments.schedule {
         None => None,
         Some(path) => {
@@ -144,8 +145,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
             }
         });
     }
+    // A fault that means nothing for a product is not missing, unless nothing else is left.
+    let named_is_missing = server.is_none() && !arguments.products.is_empty() && !left_out.is_empty();
     let loads = if arguments.loads.is_empty() { Load::ALL.to_vec() } else { arguments.loads.clone() };
-    let campaigns = campaigns(&installed, &faults, &loads, server.as_ref());
+    let campaigns = campaigns(&installed, &faults, &loads, server.as_ref(), &mut left_out);
     let bar = terminal::bar(campaigns.len() as u64 * arguments.rounds, "rounds");
     let extent = Extent {
         rounds: arguments.rounds,
@@ -187,7 +190,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if interrupt.is_raised() {
         return Ok(Outcome::Interrupted);
     }
-    let named_is_missing = server.is_none() && !arguments.products.is_empty() && !left_out.is_empty();
     let nothing = if rows.is_empty() || named_is_missing { Outcome::Unknown } else { Outcome::Kept };
     Ok(rows.iter().map(outcome).fold(nothing, Outcome::and))
 }
@@ -265,13 +267,18 @@ fn wanted(words: &[String], as_found: bool) -> anyhow::Result<Vec<Wanted>> {
     Ok(wanted)
 }
 
-fn wanted_faults(words: &[String]) -> anyhow::Result<Vec<&'static dyn Fault>> {
-    let known: BTreeSet<&str> = faults::ALL.iter().map(|fault| fault.name()).collect();
+fn wanted_faults(words: &[String], all: bool) -> anyhow::Result<Vec<&'static dyn Fault>> {
+    let known: BTreeSet<&str> = faults::ALL.iter().map(|fault| fault.name()).chain([faults::WIRE]).collect();
     if let Some(unknown) = words.iter().find(|word| !known.contains(word.as_str())) {
-        let known: Vec<&str> = faults::ALL.iter().map(|fault| fault.name()).collect();
+        let known: Vec<&str> = faults::ALL.iter().map(|fault| fault.name()).chain([faults::WIRE]).collect();
         bail!("fault {unknown:?} is unknown; known are {}", known.join(", "));
     }
-    let is_wanted = |fault: &&dyn Fault| words.is_empty() || words.iter().any(|word| word == fault.name());
+    let is_named =
+        |fault: &dyn Fault, word: &str| word == fault.name() || word == faults::WIRE && fault.on_the_wire().is_some();
+    let is_wanted = |fault: &&dyn Fault| match words {
+        [] => all || faults::is_usual(*fault),
+        words => words.iter().any(|word| is_named(*fault, word)),
+    };
     Ok(faults::ALL.into_iter().filter(is_wanted).collect())
 }
 
@@ -300,11 +307,20 @@ fn campaigns(
     faults: &[&'static dyn Fault],
     loads: &[Load],
     server: Option<&Arc<TheirServer>>,
+    left_out: &mut Vec<String>,
 ) -> Vec<(Campaign, String)> {
     let mut campaigns = Vec::new();
     for (product, settings, version) in installed {
+        let possible_for = |fault: &&'static dyn Fault| match fault.possible_for(*product) {
+            Ok(()) => true,
+            Err(why) => {
+                left_out.push(format!("fault {why}"));
+                false
+            }
+        };
+        let possible: Vec<_> = faults.iter().copied().filter(possible_for).collect();
         for &setting in settings {
-            for &fault in faults {
+            for &fault in &possible {
                 for &load in loads {
                     let campaign = Campaign { product: *product, setting, fault, load, server: server.cloned() };
                     campaigns.push((campaign, version.clone()));
@@ -340,7 +356,8 @@ fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> Str
     let mut out = format!(
         "{} in each of {} a figure.\n{under}\
          lost: acked, and never delivered. again: delivered after a confirmed settle.\n\
-         unmarked: again, and not marked as a redelivery.\n",
+         unmarked: again, and not marked as a redelivery.\n\
+         repeated: stored more than once, and delivered so.\n",
         count(extent.messages, "message"),
         count(extent.rounds, "round"),
     );
@@ -348,7 +365,7 @@ fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> Str
         let first = &of_product[0];
         let at = first.campaign.server.as_ref().map_or(String::new(), |server| format!(" at {}", server.address()));
         out += &format!("\n{} {}{at}\n\n", ink.strong(first.campaign.product.name()), first.version);
-        let titles = ["setting", "fault", "lost", "again", "unmarked", "notes"];
+        let titles = ["setting", "fault", "lost", "again", "unmarked", "repeated", "notes"];
         let mut table = report::table(&titles);
         let same_cell = |a: &Row, b: &Row| {
             (a.campaign.setting, a.campaign.fault.name()) == (b.campaign.setting, b.campaign.fault.name())
@@ -364,7 +381,8 @@ fn in_words(rows: &[Row], extent: &Extent, left_out: &[String], ink: Ink) -> Str
                 told.collect::<Vec<_>>().join(" / ")
             };
             let [lost, again, unmarked] = [figure(|it| it.lost), figure(|it| it.again), figure(|it| it.again_unmarked)];
-            table.add_row([name.to_owned(), fault.name().to_owned(), lost, again, unmarked, notes(loads)]);
+            let repeated = figure(|it| it.repeated);
+            table.add_row([name.to_owned(), fault.name().to_owned(), lost, again, unmarked, repeated, notes(loads)]);
         }
         out += &report::lines(&table);
         let mut settings: Vec<&Setting> = of_product.iter().map(|row| row.campaign.setting).collect();
@@ -390,6 +408,7 @@ fn notes(loads: &[Row]) -> String {
     let sums = loads.iter().filter_map(|row| row.sums.as_ref().ok());
     let rounds: u64 = sums.clone().map(|it| it.rounds).sum();
     for (finding, what) in [
+        (Finding::RetryStored, "dedup failed"),
         (Finding::QueueForgotten, "queue gone"),
         (Finding::DidNotReturn, "does not come back"),
         (Finding::NotAtRest, "not at rest"),

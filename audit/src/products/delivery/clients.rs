@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::connection::{Answer, Connection, Lease, Verdict};
 use crate::address::Address;
-use crate::product::{Broken, Client, Delivery, Published, Publisher, Receiver, Settled, body, message};
+use crate::product::{Broken, Client, Delivery, Published, Publisher, QUEUE, Receiver, Settled, body, message};
 
 /// How clients reach the broker.
 pub struct Reach {
     address: Address,
     answer: Duration,
     numbered: bool,
+    is_shared: bool,
     producer: Arc<Kept>,
     /// A producer that never publishes: what registers it is answered, so it tells that the broker is up.
     probe: u32,
@@ -24,7 +25,8 @@ impl Reach {
     pub fn new(address: Address, queue: &str, answer: Duration, numbered: bool) -> Reach {
         let number = crc32c::crc32c(queue.as_bytes());
         let producer = Kept { number, epoch: AtomicU32::new(0), last: Mutex::default() };
-        Reach { address, answer, numbered, producer: Arc::new(producer), probe: number.wrapping_add(1) }
+        let is_shared = queue != QUEUE;
+        Reach { address, answer, numbered, is_shared, producer: Arc::new(producer), probe: number.wrapping_add(1) }
     }
 
     fn connect(&self) -> Result<Connection, Broken> {
@@ -55,9 +57,9 @@ impl Client for Reach {
         self.answers().map(|()| None)
     }
 
-    /// The broker has one log and one group, always; they must be free.
+    /// The broker has one log and one group, always; on a server that the user started they must be free.
     fn declare(&self) -> Result<(), Broken> {
-        match self.waiting()? {
+        match if self.is_shared { self.waiting()? } else { 0 } {
             0 => Ok(()),
             _ => Err(Broken("the broker has messages of others, and one queue only".to_owned())),
         }
@@ -79,17 +81,13 @@ impl Client for Reach {
         Ok(())
     }
 
-    /// Asks as another consumer, which ends the connection of the one before it.
+    /// Asks as another consumer, which ends the connection of the one before it. What that one was handed comes again, but
+    /// not at once. One at most is handed off at a time.
     fn waiting(&self) -> Result<u64, Broken> {
         let mut connection = self.connect()?;
         connection.subscribe(1)?;
-        connection.leave()?;
-        connection.await_answer(|answer| (*answer == Answer::Left).then_some(()))?;
-        let mut waiting = 0;
-        while let Some(answer) = connection.next(Duration::ZERO)? {
-            waiting += u64::from(matches!(answer, Answer::HandOff { .. }));
-        }
-        Ok(waiting)
+        let handed = connection.next(self.answer / 2)?;
+        Ok(u64::from(matches!(handed, Some(Answer::HandOff { .. }))))
     }
 
     fn publisher(&self) -> Result<Box<dyn Publisher>, Broken> {

@@ -88,11 +88,6 @@ impl Connection {
         self.send(&[&[4][..], &position, &incarnation, &number, &[0], &position, &[1]].concat())
     }
 
-    /// `leave`: no more deliveries are wanted.
-    pub fn leave(&mut self) -> Result<(), Broken> {
-        self.send(&[8])
-    }
-
     /// A heartbeat.
     pub fn beat(&mut self) -> Result<(), Broken> {
         self.send(&[])

@@ -16,6 +16,7 @@ use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find, run};
 use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
+use crate::proxy::{NewFrames, delivery};
 use crate::server::Server;
 
 const SETTINGS: &[Setting] = &[
@@ -103,6 +104,10 @@ impl Product for Delivery {
 
     fn scheme(&self) -> Scheme {
         SCHEME
+    }
+
+    fn frames(&self) -> Option<NewFrames> {
+        Some(|| Box::<delivery::Delivery>::default())
     }
 
     fn has_one_queue(&self) -> bool {

@@ -19,6 +19,7 @@ use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find};
 use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
+use crate::proxy::{NewFrames, mqtt};
 use crate::server::Server;
 
 const SETTINGS: &[Setting] = &[
@@ -88,6 +89,10 @@ impl Product for Mosquitto {
 
     fn scheme(&self) -> Scheme {
         SCHEME
+    }
+
+    fn frames(&self) -> Option<NewFrames> {
+        Some(|| Box::<mqtt::Mqtt>::default())
     }
 
     fn numbers_records(&self) -> bool {

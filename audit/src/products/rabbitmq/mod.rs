@@ -29,6 +29,7 @@ use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
+use crate::proxy::{NewFrames, amqp};
 use crate::server::Server;
 
 /// A limit on deliveries that a round can reach; the default is none up to 3.x, and 20 since 4.0.
@@ -95,6 +96,10 @@ impl Product for RabbitMq {
 
     fn scheme(&self) -> Scheme {
         SCHEME
+    }
+
+    fn frames(&self) -> Option<NewFrames> {
+        Some(|| Box::<amqp::Amqp>::default())
     }
 
     fn as_found(&self) -> &'static [Setting] {
