@@ -9,17 +9,15 @@
 //! Every publish of a timed run is confirmed, and afterwards the log is read: it must hold each of them once.
 
 use std::fmt::Display;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use delivery_benches::{is_test, time};
+use delivery_benches::{disk, is_test};
 use delivery_impls::core::report::Report;
 use delivery_impls::data::record::{Identity, ProducerId, Publish, Record, Session, Verdict};
 use delivery_impls::driver::frame::{self, Decoder};
@@ -147,20 +145,7 @@ fn floor(records: u64, group: u64) -> Duration {
     let record = record(MessageId(1), Identity::Sequence { session, number: 1 }, ProducerId(1)).encode();
     let mut bytes = Vec::new();
     delivery_impls::store::frame::write(&mut bytes, &record);
-    let took = time(|| append(&directory.path().join("floor"), &bytes, records, group));
-    let length = directory.path().join("floor").metadata().expect("a file").len();
-    assert_eq!(length, records * bytes.len() as u64);
-    took
-}
-
-fn append(path: &Path, frame: &[u8], records: u64, group: u64) {
-    let mut file = File::create(path).expect("writable");
-    for number in 1..=records {
-        file.write_all(frame).expect("room");
-        if number % group == 0 {
-            file.sync_data().expect("a sound disk");
-        }
-    }
+    disk::floor(directory.path(), &bytes, records, group)
 }
 
 /// A measurement to compare: the number of its records, and the function that stores them durably.

@@ -5,6 +5,7 @@
 //! | `ack_window` | the cost of the contiguous settled prefix for a position, lock-free and behind a lock, with one worker and with two |
 //! | `dedup` | the cost of recognising a retry for a publish, by sequence number and by set of identities |
 //! | `group_sync` | durable confirmations a second, one sync for each and one for many, compared with the limit of the disk |
+//! | `pipeline` | messages a second and latency of the running pipeline from end to end, compared with the limit of the disk |
 //! | `semantics` | the cost of at-most-once, at-least-once and exactly-once for a message, in memory, on one thread and with one for each side, and of each mechanism of exactly-once |
 //!
 //! ```
@@ -18,6 +19,7 @@
 //! the memories of seen messages that only the bench `dedup` uses.
 
 pub mod dedup;
+pub mod disk;
 
 use std::hint::black_box;
 use std::sync::Barrier;
