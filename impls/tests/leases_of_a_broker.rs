@@ -211,3 +211,21 @@ fn what_is_given_back_is_handed_off_again_as_often_as_it_may_be() {
     drop(consumer);
     served.end();
 }
+
+/// Settles that come together share a sync. What is told of one of them is told after that sync.
+#[test]
+fn settles_that_share_a_sync_outlast_a_crash_as_soon_as_one_of_them_is_recorded() {
+    const TOGETHER: u64 = 4;
+    let of_last = Point { step: StepWord::RecordSettle, message: Some(MessageId(TOGETHER - 1)), nth: 1 };
+    let crash = PlannedFault::new(Fault::BrokerCrash, of_last);
+    let served = serve_by(Pipeline::default(), Millis(60_000), &[crash]);
+    served.publish(TOGETHER);
+    let consumer = served.consumer(TOGETHER as u32);
+    let hands: Vec<DeliveryId> = (0..TOGETHER).map(|_| consumer.handed_off()).collect();
+    hands.into_iter().for_each(|hand| consumer.settle(hand));
+    assert_eq!(served.struck.recv_timeout(HUNG), Ok(Fault::BrokerCrash));
+    served.let_go.send(()).expect("the loop waits");
+    served.publish(TOGETHER + 1);
+    assert_eq!(served.consumer(1).handed_off().position, Position(TOGETHER), "all before it are settled");
+    served.end();
+}

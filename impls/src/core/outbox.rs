@@ -78,6 +78,11 @@ impl Outbox {
         self.messages.len() - self.queued.len()
     }
 
+    /// The number of unfinished messages.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
     /// Whether nothing is unfinished.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()

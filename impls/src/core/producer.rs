@@ -145,7 +145,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     /// Whether it wants to be submitted more: the application shall not be far ahead of what is finished, nor go on once the
     /// producer is to stop.
     pub fn wants_more(&self) -> bool {
-        self.stops_by.is_none() && self.outbox.iter().take(self.tuning.ahead).count() < self.tuning.ahead
+        self.stops_by.is_none() && self.outbox.len() < self.tuning.ahead
     }
 
     /// It is to stop, by then at the latest. What it has not got through then stays in its store. Only the first call counts.

@@ -1,14 +1,15 @@
 //! The broker's thread: takes in what its connections bring, and lets the core decide.
 //!
 //! One turn drains what is readable, appends all of it, confirms what has become durable by then, hands off, and asks
-//! for the sync of the rest, which goes on beside the next turns: that is group commit. A consumer that settles gets its
-//! next hand-off before the settle goes to disk, so the two overlap.
+//! for the sync of the rest, which goes on beside the next turns: that is group commit, of the log and of settles alike. A
+//! consumer that settles gets its next hand-off before the settle goes to disk, so the two overlap.
 //!
 //! A definite refusal of the store is answered to the peer that it concerns, and the broker goes on: a full disk refuses
 //! publishes, and takes them again when there is room. If the contents of the disk are unknown, the broker ends, and a
 //! restart recovers.
 
 mod connections;
+mod deferred;
 mod delivering;
 mod joining;
 mod rewinding;
@@ -23,9 +24,10 @@ use std::thread;
 use std::time::Duration;
 
 use delivery_model::schedule::{PlannedFault, StepWord};
-use delivery_model::vocab::Epoch;
+use delivery_model::vocab::{Epoch, Position};
 
 use self::connections::{Connection, Reason, Standing};
+use self::deferred::Deferred;
 use self::joining::{Attempt, Entrance};
 use self::syncing::{SharedJournal, Syncer};
 use super::faults::Role;
@@ -175,6 +177,10 @@ struct Incarnation<'a, S> {
     draining: &'a mut Option<Drain>,
     core: Broker<SharedJournal, S>,
     syncer: Syncer,
+    /// The core's ledger.
+    ledger: SharedJournal,
+    ledger_syncer: Syncer,
+    deferred: Deferred,
     entrance: Entrance,
     connections: BTreeMap<u64, Connection>,
     /// The consumer that is connected, and its connection.
@@ -197,11 +203,13 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             disk.and_then(SharedJournal::new).map_err(|why| recover(RecoverError::Store(why)))
         };
         let (log, ledger) = (open(run.stores.log())?, open(run.stores.ledger())?);
-        let syncs = log.clone();
+        let (syncs, ledger_syncs, shared_ledger) = (log.clone(), ledger.clone(), ledger.clone());
         let mut core = Broker::with_steps(&run.pipeline, run.tuning, Journals { log, ledger }, run.steps.clone())
             .map_err(recover)?;
-        let syncer = Syncer::start(syncs, core.log().synced(), to_broker.clone())
-            .map_err(|why| DriverError::Io { role: NAME.into(), why })?;
+        let no_thread = |why| DriverError::Io { role: NAME.into(), why };
+        let syncer = Syncer::start(syncs, core.log().synced(), to_broker.clone()).map_err(no_thread)?;
+        // What recovery found is durable: records are counted from there.
+        let ledger_syncer = Syncer::start(ledger_syncs, Position(0), to_broker.clone()).map_err(no_thread)?;
         draining.iter().for_each(|&drain| core.drain(drain));
         Ok(Incarnation {
             run,
@@ -211,6 +219,9 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             draining,
             core,
             syncer,
+            ledger: shared_ledger,
+            ledger_syncer,
+            deferred: Deferred::new(),
             entrance: Entrance::new(&run.pipeline.broker),
             connections: BTreeMap::new(),
             subscriber: None,
@@ -222,8 +233,9 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     fn crash(self, planned: PlannedFault) -> Result<(), DriverError> {
         self.connections.values().for_each(|connection| connection.link.cut());
         // A sync that is under way is not torn: what was asked for before the crash had the time.
-        drop(self.syncer);
+        drop((self.syncer, self.ledger_syncer, self.ledger));
         let journals = self.core.into_journals();
+        journals.ledger.crash(0).map_err(failed)?;
         journals.log.crash(planned.keeps.unwrap_or(0)).map_err(failed)
     }
 
@@ -236,6 +248,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
                 self.dismiss_producers();
             }
             if let Some(ended) = self.ended() {
+                self.settle_up()?;
                 return Ok(ended);
             }
         }
@@ -271,8 +284,10 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         self.end_leases();
         self.cut_off_the_nameless();
         self.take_synced()?;
+        self.say_durable()?;
         self.hand_off()?;
         self.retain()?;
+        self.ask_for_ledger();
         self.ask_for_sync()
     }
 
@@ -280,6 +295,8 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     /// again.
     fn retain(&mut self) -> Result<(), Interrupt> {
         if let Some(start) = self.core.droppable(&self.core.finished_elsewhere()) {
+            // A settle that a crash could forget would need its record again.
+            self.settle_up()?;
             self.sync()?;
             self.core.drop_below(start).or_else(definite)?;
         }
@@ -389,6 +406,10 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         others: impl IntoIterator<Item = Attempt>,
     ) -> Result<(), Interrupt> {
         let message = publish.record.message;
+        if self.run.pipeline.broker.capacity > 0 {
+            // A settle that a crash could forget makes no room in a queue.
+            self.settle_up()?;
+        }
         self.core.receive(publish, Some(Peer(connection))).expect("each attempt is decided about at once");
         for (connection, other) in others {
             self.core.join(other.attempt, Peer(connection));

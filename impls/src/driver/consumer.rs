@@ -1,7 +1,8 @@
 //! The consumer's threads: one that talks to the broker, and the workers.
 //!
 //! All of them share one core behind a lock. A thread holds it for one micro-step at a time, and never during a transaction.
-//! So deliveries interleave step by step, and a crash after any thread's step ends all of them together.
+//! So deliveries interleave step by step, and a crash after any thread's step ends all of them together. A thread does the step
+//! of all deliveries that are ready for it: two threads are enough for all workers of the settings.
 
 mod rewinding;
 mod state;
@@ -30,6 +31,10 @@ const ID: ConsumerId = ConsumerId(0);
 /// What may wait for the loop: hand-offs are bounded by the workers, replies by what is at work.
 const INCOMING: usize = 1024;
 
+/// The most threads of the workers. Handlers do not wait for anything, and transactions come one after another: while one
+/// thread stores the effects of all workers, the other settles what was stored before.
+const THREADS: u32 = 2;
+
 /// Runs the consumer and its workers until the broker has ended, where both share a process, or until the consumer is asked to
 /// leave. The result is `Drained` if no delivery was unfinished then.
 pub fn consume<S: Steps>(run: &Run<S>, broker: SocketAddr) -> Result<Ended, DriverError> {
@@ -42,7 +47,8 @@ pub fn consume<S: Steps>(run: &Run<S>, broker: SocketAddr) -> Result<Ended, Driv
             }
             worked
         };
-        let workers: Vec<_> = (0..run.pipeline.consumer.workers).map(|_| scope.spawn(worker)).collect();
+        let threads = run.pipeline.consumer.workers.min(THREADS);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         let talked = talk(run, broker, &shared);
         shared.queue.close();
         let worked = workers.into_iter().map(|worker| worker.join().expect("workers do not panic"));

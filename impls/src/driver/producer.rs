@@ -1,4 +1,9 @@
 //! A producer's thread: submits the application's orders, transmits them over its connection, and takes the replies in.
+//!
+//! One turn takes in all replies that have come and submits as much as there is room for. Its changes of the outbox are one
+//! transaction ([`rows`]); what took effect is told, and attempts are sent, after it.
+
+mod rows;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::{EventKind, MessageId, Outcome};
 
+use self::rows::GatheredRows;
 use super::faults::Role;
 use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
@@ -14,6 +20,7 @@ use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
 use crate::core::steps::Steps;
 use crate::core::time::Millis;
+use crate::core::tuning::Tuning;
 use crate::data::record::{Payload, ProducerId};
 use crate::store::embedded::EmbeddedOutbox;
 use crate::store::{RecoverError, StoreError};
@@ -50,12 +57,21 @@ pub fn name(id: ProducerId) -> String {
     format!("producer-{}", id.0)
 }
 
+/// The run's tuning, with as much taken ahead as fills the window and what is stored meanwhile.
+fn tuning<S>(run: &Run<S>) -> Tuning {
+    let in_flight = run.pipeline.producer.in_flight as usize;
+    let fills = in_flight <= run.tuning.ahead;
+    Tuning { ahead: if fills { run.tuning.ahead } else { 2 * in_flight }, ..run.tuning }
+}
+
 /// One incarnation of a producer, with the connection that it has at the moment.
 struct Incarnation<'a, S> {
     run: &'a Run<S>,
     name: String,
     broker: SocketAddr,
-    core: Producer<EmbeddedOutbox, S>,
+    core: Producer<GatheredRows, S>,
+    /// The core's.
+    rows: GatheredRows,
     calls: Calls,
     connection: Option<Connection>,
 }
@@ -71,9 +87,11 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         let name = name(id);
         let recover = |why| DriverError::Recover { role: name.clone(), why };
         let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
-        let core = Producer::with_steps(&run.pipeline, run.tuning, id, store, run.steps.clone()).map_err(recover)?;
+        let rows = GatheredRows::of(store);
+        let core = Producer::with_steps(&run.pipeline, tuning(run), id, rows.clone(), run.steps.clone());
+        let core = core.map_err(recover)?;
         let (calls, connection) = Default::default();
-        Ok(Incarnation { run, name, broker, core, calls, connection })
+        Ok(Incarnation { run, name, broker, core, rows, calls, connection })
     }
 
     /// Loses the core, and what is on its way on the connection; the store closes as it is.
@@ -91,6 +109,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
                 self.core.stop(now + self.run.last_tries());
             }
             self.submit(orders)?;
+            self.store()?;
             if self.core.outbox().is_empty() && orders.is_empty() {
                 return Ok(Ended::Drained);
             }
@@ -130,17 +149,18 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         }))
     }
 
-    fn submit(&mut self, orders: &mut Orders) -> Result<(), Interrupt> {
+    /// Takes orders, which are submitted once they are stored: [`store`](Self::store) follows.
+    fn submit(&mut self, orders: &mut Orders) -> Result<(), DriverError> {
         while self.core.wants_more() {
             let Some((message, payload)) = orders.pop_front() else {
                 return Ok(());
             };
             match self.core.submit(message, payload) {
                 // A restart found it in the store already.
-                Ok(()) | Err(SubmitError::Unfinished(_)) => self.drain()?,
-                Err(SubmitError::Store { why, .. }) => return Err(self.failed(why).into()),
+                Ok(()) | Err(SubmitError::Unfinished(_)) => {}
+                Err(SubmitError::Store { why, .. }) => return Err(self.failed(why)),
                 Err(why @ SubmitError::TooLong { .. }) => {
-                    return Err(DriverError::Submit { role: self.name.clone(), why }.into());
+                    return Err(DriverError::Submit { role: self.name.clone(), why });
                 }
             }
         }
@@ -153,7 +173,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         }
         let now = self.run.now();
         while let Some(publish) = self.core.transmit(now).map_err(|why| self.failed(why))? {
-            self.drain()?;
+            self.store()?;
             let message = publish.record.message;
             let (lost, crash) = self.run.reached(self.role(), StepWord::Attempt, Some(message))?;
             if let (None, Some(connection)) = (lost, &self.connection) {
@@ -165,7 +185,8 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     }
 
     /// Waits for a reply, or for the next deadline; takes in what has come, and then looks whether a deadline has passed.
-    fn take_in(&mut self) -> Result<(), Interrupt> {
+    /// What follows from that is stored and told in the next turn.
+    fn take_in(&mut self) -> Result<(), DriverError> {
         let Some(Connection { replies, is_registered, .. }) = &self.connection else {
             return Ok(());
         };
@@ -193,13 +214,13 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         self.step(|core| core.handle_timeout(now))
     }
 
-    fn hear(&mut self, now: Millis, said: FromBroker) -> Result<(), Interrupt> {
+    fn hear(&mut self, now: Millis, said: FromBroker) -> Result<(), DriverError> {
         match said {
             FromBroker::Registered => self.connection.iter_mut().for_each(|it| it.is_registered = true),
             FromBroker::Reply(reply) => self.step(|core| core.handle_reply(now, reply))?,
-            FromBroker::Denied => return Err(DriverError::Denied { role: self.name.clone() }.into()),
+            FromBroker::Denied => return Err(DriverError::Denied { role: self.name.clone() }),
             FromBroker::Unfit(reason) => {
-                return Err(DriverError::Unfit { role: self.name.clone(), reason }.into());
+                return Err(DriverError::Unfit { role: self.name.clone(), reason });
             }
             // A broker that talks to a producer as to a consumer is confused: the protocol has no use for it.
             FromBroker::HandOff(_)
@@ -212,12 +233,17 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         Ok(())
     }
 
-    /// Takes a step of the core and tells what it did.
+    /// Takes a step of the core.
     fn step(
         &mut self,
-        step: impl FnOnce(&mut Producer<EmbeddedOutbox, S>) -> Result<(), StoreError>,
-    ) -> Result<(), Interrupt> {
-        step(&mut self.core).map_err(|why| self.failed(why))?;
+        step: impl FnOnce(&mut Producer<GatheredRows, S>) -> Result<(), StoreError>,
+    ) -> Result<(), DriverError> {
+        step(&mut self.core).map_err(|why| self.failed(why))
+    }
+
+    /// Makes durable what the core did since, and tells it.
+    fn store(&mut self) -> Result<(), Interrupt> {
+        self.rows.store().map_err(|why| self.failed(why))?;
         self.drain()
     }
 

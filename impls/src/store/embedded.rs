@@ -16,7 +16,7 @@
 //! | crates it brings | 1 | 41 |
 //!
 //! fjall commits 1.7 times as often, but the pipeline is not waiting for that: commits to different redb files overlap
-//! (8 files: 12,700 a second). What decides is recovery, which a crash test
+//! (8 files: 12,700 a second), and what waits at once shares a commit. What decides is recovery, which a crash test
 //! does all day, and that redb has no threads of its own: a database that is dropped has stopped, and a transaction
 //! that was not committed never was. Its transactions also read their own writes, which the inventory needs.
 //!
@@ -32,8 +32,8 @@ use std::path::Path;
 
 use redb::{Builder, Database, WriteTransaction};
 
-pub use self::inventory::EmbeddedInventory;
-pub use self::outbox::EmbeddedOutbox;
+pub use self::inventory::{EmbeddedInventory, OpenInventory};
+pub use self::outbox::{EmbeddedOutbox, RowChange};
 use super::{RecoverError, StoreError};
 
 /// The cache of each database, in bytes. The pipeline reads back only what it has just written, so little is enough.

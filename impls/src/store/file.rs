@@ -100,6 +100,11 @@ impl FileJournal {
         self.file.try_clone().map_err(failed("share its file"))
     }
 
+    /// The number of records that were appended since the file was opened.
+    pub fn appended_records(&self) -> u64 {
+        self.appended
+    }
+
     /// The number of durable records among those that were appended since the file was opened.
     pub fn synced_records(&self) -> u64 {
         self.appended - self.unsynced_ends.len() as u64

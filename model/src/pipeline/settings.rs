@@ -25,7 +25,7 @@ pub const IN_FLIGHT_LIMIT: u32 = 64;
 pub const DEDUP_WINDOW_LIMIT: u32 = 1_000_000;
 /// The most deliveries before a dead letter.
 pub const MAX_DELIVERIES_LIMIT: u32 = 1000;
-/// The most workers, each of which is a thread in a real run.
+/// The most workers, whose effects may share a transaction in a real run.
 pub const WORKERS_LIMIT: u32 = 64;
 /// The largest capacity of a queue: the model's log is short.
 pub const CAPACITY_LIMIT: u32 = 3;

@@ -18,7 +18,7 @@ mod handling;
 mod settling;
 mod telling;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use delivery_model::pipeline::{self, Commits, Leases, Pipeline, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, Position};
@@ -284,6 +284,37 @@ impl<S: ConsumerSteps> Consumer<S> {
         Some(hand)
     }
 
+    /// Gives a worker as much as is ready of the tasks that it takes, the lowest position first, at most so many: what
+    /// [`next_ready`](Consumer::next_ready) would give to so many workers. All of it is that worker's until
+    /// [`go_on`](Consumer::go_on) gives no task for it.
+    pub fn take_ready(&mut self, max: usize, takes: impl Fn(Task) -> bool) -> Vec<DeliveryId> {
+        // A batch goes step by step, and of those that store a prefix each waits for the one before it.
+        if self.settings.batches() || self.stores_prefix() {
+            let is_taken = self.ready().next().is_some_and(|(_, task)| takes(task));
+            return if is_taken { self.next_ready().into_iter().collect() } else { Vec::new() };
+        }
+        let key = |work: &Work| self.key(&work.hand_off.record, work.hand_off.hand.position);
+        let mut keys: BTreeSet<Key> = self.hands.values().filter(|work| work.is_taken).map(key).collect();
+        let (room_ends, mut free) = (self.room_ends(), self.free_workers());
+        let mut taken = Vec::new();
+        for (&hand, work) in &self.hands {
+            if taken.len() == max {
+                break;
+            }
+            let has_begun = self.has_begun(work);
+            let is_idle = work.task != Task::AwaitSettled && !work.is_taken && takes(work.task);
+            let may_begin = has_begun || hand.position < room_ends && free > 0;
+            if is_idle && may_begin && keys.insert(key(work)) {
+                free -= u32::from(!has_begun);
+                taken.push(hand);
+            }
+        }
+        for hand in &taken {
+            self.hands.entry(*hand).and_modify(|work| work.is_taken = true);
+        }
+        taken
+    }
+
     /// The next task of the worker that has this delivery; none if the delivery must wait or has ended.
     pub fn go_on(&mut self, hand: DeliveryId) -> Option<Task> {
         let work = self.hands.get_mut(&hand)?;
@@ -294,10 +325,14 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// Whether another worker must finish first. Two concurrent transactions of one message would both find that it is new.
     /// Two that store the prefix could store a prefix that no serial order of them gives.
     fn is_held_up(&self, work: &Work) -> bool {
-        let stores_prefix = self.settles() == Settles::WithEffect && self.commits() != Commits::Each;
+        let stores_prefix = self.stores_prefix();
         let key = |work: &Work| self.key(&work.hand_off.record, work.hand_off.hand.position);
         let stands_before = |other: &Work| other.is_taken && (stores_prefix || key(other) == key(work));
         self.hands.values().any(stands_before)
+    }
+
+    fn stores_prefix(&self) -> bool {
+        self.settles() == Settles::WithEffect && self.commits() != Commits::Each
     }
 
     /// The first position that work may not begin on yet.

@@ -1,6 +1,6 @@
 //! The consumer's orders of effect, memory and settle, and what its transactions hold.
 
-use delivery_model::pipeline::{Leases, Pipeline, Remembers, Settles};
+use delivery_model::pipeline::{Commits, Leases, Pipeline, Remembers, Settles};
 use delivery_model::vocab::{DeliveryNumber, Epoch, EventKind, GroupId, MessageId, Position, SettleOutcome};
 
 use super::*;
@@ -332,4 +332,36 @@ fn a_hand_off_that_was_taken_away_leaves_without_a_word() {
     assert_eq!((outputs(&mut consumer), kinds(|| consumer.poll_report())), (vec![], vec![]));
     consumer.handle_settled(hand, SettleOutcome::Ok);
     assert_eq!(kinds(|| consumer.poll_report()), []);
+}
+
+#[test]
+fn one_worker_takes_together_what_so_many_would_take_one_by_one() {
+    let check = |change: fn(&mut Pipeline), expected: &[u64]| {
+        let mut consumer = consumer(change);
+        // The message of position 1 is that of position 0 again.
+        for (number, position) in [(1, 0), (1, 1), (2, 2), (3, 3), (4, 4)] {
+            deliver(&mut consumer, number, position);
+        }
+        let mut one_by_one = consumer.clone();
+        let singly: Vec<DeliveryId> = std::iter::from_fn(|| one_by_one.next_ready()).collect();
+        let together = consumer.take_ready(usize::MAX, |_| true);
+        assert_eq!(together, singly);
+        assert_eq!(together.iter().map(|hand| hand.position.0).collect::<Vec<_>>(), expected);
+        assert_eq!(consumer, one_by_one);
+    };
+    check(|_| {}, &[0, 2, 3, 4]);
+    check(|pipeline| (pipeline.consumer.workers, pipeline.consumer.prefetch) = (2, 2), &[0, 2]);
+    check(|pipeline| pipeline.consumer.settles = Settles::BeforeEffect, &[0, 2, 3, 4]);
+    check(|pipeline| pipeline.consumer.settles = Settles::WithEffect, &[0, 2, 3, 4]);
+    let stores_prefix = |pipeline: &mut Pipeline| {
+        (pipeline.consumer.settles, pipeline.consumer.commits) = (Settles::WithEffect, Commits::Prefix);
+    };
+    check(stores_prefix, &[0]);
+    let mut consumer = consumer(|_| {});
+    for number in 1..=3 {
+        deliver(&mut consumer, number, number);
+    }
+    assert_eq!(consumer.take_ready(2, |_| true).len(), 2);
+    assert_eq!(consumer.take_ready(2, |task| task == Task::Settle), [], "it takes no such task");
+    assert_eq!(consumer.take_ready(2, |_| true).len(), 1);
 }

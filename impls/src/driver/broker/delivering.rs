@@ -10,6 +10,7 @@ use super::super::link::QUEUE_FRAMES;
 use super::super::run::Interrupt;
 use super::super::wire::{FromBroker, ToBroker};
 use super::connections::{Connection, Reason, Standing};
+use super::deferred::Words;
 use super::{Incarnation, failed};
 use crate::core::deliveries::Next;
 use crate::core::delivery::{ConsumerId, SettleRequest};
@@ -50,7 +51,8 @@ impl<S: Steps> Incarnation<'_, S> {
             }
             ToBroker::Leave => {
                 self.core.handle_leave(consumer);
-                self.say(connection, &FromBroker::Left);
+                let words = vec![FromBroker::Left];
+                return self.say_when_durable(Words { connection, words, step: None });
             }
             ToBroker::Subscribe { .. }
             | ToBroker::Hello(_)
@@ -109,7 +111,7 @@ impl<S: Steps> Incarnation<'_, S> {
 
     /// Hands off while there is something to hand off and a worker free.
     pub(super) fn hand_off(&mut self) -> Result<(), Interrupt> {
-        self.tell_committed();
+        self.tell_committed()?;
         while let Some((consumer, next)) = self.core.next() {
             let done = match next {
                 Next::HandOff(position) => self.hand_off_one(consumer, position)?,
@@ -129,7 +131,7 @@ impl<S: Steps> Incarnation<'_, S> {
             recorded => recorded.map_err(failed)?,
         }
         self.tell_reports()?;
-        self.tell_committed();
+        self.tell_committed()?;
         self.run.passed(Role::Broker, StepWord::DeadLetter, self.message_at(position))?;
         Ok(true)
     }
@@ -153,26 +155,27 @@ impl<S: Steps> Incarnation<'_, S> {
 
     fn settle(&mut self, connection: u64, at: Millis, request: SettleRequest) -> Result<(), Interrupt> {
         let hand = request.hand;
-        let outcome = match self.core.settle(at, request) {
+        let outcome = match self.ledger.deferring(|| self.core.settle(at, request)) {
             // Without an answer the consumer stops waiting after a while, and the message comes again: as slowly as
             // that, until there is room.
             Err(why) if why.is_definite() => return Ok(()),
             settled => settled.map_err(failed)?,
         };
-        self.tell_reports()?;
-        self.run.passed(Role::Broker, StepWord::RecordSettle, self.message_at(hand.position))?;
-        self.tell_committed();
-        self.say(connection, &FromBroker::Settled { hand, outcome });
-        Ok(())
+        let step = Some((StepWord::RecordSettle, self.message_at(hand.position)));
+        let committed = self.subscriber.and_then(|_| self.core.poll_committed()).map(FromBroker::Committed);
+        let words = committed.into_iter().chain([FromBroker::Settled { hand, outcome }]).collect();
+        self.say_when_durable(Words { connection, words, step })
     }
 
     /// Tells a consumer that follows a cursor what is committed, if that changed.
-    fn tell_committed(&mut self) {
+    fn tell_committed(&mut self) -> Result<(), Interrupt> {
         if let Some((connection, _)) = self.subscriber
             && let Some(committed) = self.core.poll_committed()
         {
-            self.say(connection, &FromBroker::Committed(committed));
+            let words = vec![FromBroker::Committed(committed)];
+            self.say_when_durable(Words { connection, words, step: None })?;
         }
+        Ok(())
     }
 
     fn message_at(&self, position: Position) -> Option<MessageId> {

@@ -1,14 +1,19 @@
-//! Group sync: a thread makes the message log durable while the broker's loop goes on taking attempts in.
+//! Group sync: threads make the message log and the ledger durable while the broker's loop goes on taking in attempts and
+//! settles.
 //!
 //! The loop appends, and the disk may refuse. At the end of each turn it asks for the sync of what it has; the syncer, one
 //! sync at a time, takes as much as was asked for by then. So what comes while the disk is busy shares the next sync, and
 //! what a turn appended does not count as synced before that turn is over: a crash in the middle of it loses it, as the
 //! plan of a fault expects.
 //!
+//! The core knows of the log's syncs. The ledger's are this side's alone: the core takes a settle's record for durable, and
+//! what follows from that leaves the loop only when it is ([`deferred`](super::deferred)).
+//!
 //! [`GroupSync`] says when the syncer must be woken, and what may be confirmed.
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -26,6 +31,8 @@ pub(super) struct SharedJournal(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    /// A sync that the loop asks for is left to the syncer.
+    is_deferring: AtomicBool,
     disk: Mutex<FileJournal>,
     /// By which the file is synced while the loop appends to it. Taken before the disk.
     syncs: Mutex<File>,
@@ -57,7 +64,27 @@ impl Shared {
 impl SharedJournal {
     pub fn new(disk: FileJournal) -> Result<SharedJournal, StoreError> {
         let syncs = disk.syncs()?;
-        Ok(SharedJournal(Arc::new(Shared { disk: Mutex::new(disk), syncs: Mutex::new(syncs) })))
+        let (disk, syncs, is_deferring) = (Mutex::new(disk), Mutex::new(syncs), AtomicBool::new(false));
+        Ok(SharedJournal(Arc::new(Shared { is_deferring, disk, syncs })))
+    }
+
+    /// Runs this on the loop's thread without syncs. Who calls it keeps back all that must not be known before what is appended
+    /// meanwhile is durable.
+    pub fn deferring<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.is_deferring.store(true, Ordering::Relaxed);
+        let written = write();
+        self.0.is_deferring.store(false, Ordering::Relaxed);
+        written
+    }
+
+    /// The number of records that were appended since the journal was opened.
+    pub fn appended(&self) -> u64 {
+        self.0.disk().appended_records()
+    }
+
+    /// How many of them are durable, the oldest ones.
+    pub fn durable(&self) -> u64 {
+        self.0.disk().synced_records()
     }
 
     /// Ends as a crash would that let so many of the unsynced records survive, or all there are. Its syncer has stopped.
@@ -72,9 +99,9 @@ impl Journal for SharedJournal {
         self.0.disk().append(record)
     }
 
-    /// Without the help of a syncer.
+    /// Without the help of a syncer, unless syncs are deferred.
     fn sync(&mut self) -> Result<(), StoreError> {
-        self.0.disk().sync()
+        if self.0.is_deferring.load(Ordering::Relaxed) { Ok(()) } else { self.0.disk().sync() }
     }
 
     /// Waits for a sync that is under way.
@@ -101,7 +128,7 @@ pub(super) struct Syncer {
 #[derive(Debug)]
 struct Work {
     journal: Arc<Shared>,
-    /// Where the log ended when the journal was opened.
+    /// Where the journal ended when it was opened.
     start: Position,
     group: GroupSync,
     /// Why the syncer gave up, or that it is to stop.
@@ -118,7 +145,7 @@ impl Syncer {
         Ok(Syncer { work, thread: Some(thread) })
     }
 
-    /// Asks that every record below `end` become durable.
+    /// Asks that every record below `end` become durable, counted as in [`Syncer::start`].
     pub fn request(&self, end: Position) {
         if self.work.group.request(end)
             && let Some(thread) = &self.thread

@@ -31,13 +31,24 @@ pub(super) struct Shared<S> {
     pub inventory: Lives<EmbeddedInventory>,
 }
 
+/// The hand-offs that a worker has.
+pub(super) struct Batch {
+    pub taken: Vec<Taken>,
+    pub life: u64,
+    /// Nobody else begins a transaction before this batch has had its own.
+    pub is_to_store: bool,
+}
+
 /// A hand-off that a worker has.
+#[derive(Clone)]
 pub(super) struct Taken {
     pub hand: DeliveryId,
-    pub life: u64,
     /// In which it is to be marked when it is finished, where the consumer follows a cursor.
     pub window: Option<Arc<Window>>,
 }
+
+/// The most hand-offs of a batch: as many as a consumer has workers at most, so that one batch never waits for another.
+const TOGETHER_MAX: usize = 64;
 
 impl<S: Steps> Shared<S> {
     pub fn open(run: &Run<S>) -> Result<Shared<S>, DriverError> {
@@ -45,8 +56,8 @@ impl<S: Steps> Shared<S> {
         Ok(Shared { queue: WorkQueue::new(state), inventory: Lives::new(inventory) })
     }
 
-    /// The next hand-off for a worker; none when nothing more will come.
-    pub fn next(&self) -> Option<Taken> {
+    /// The next hand-offs for a worker, as many as are ready; none when nothing more will come.
+    pub fn next(&self) -> Option<Batch> {
         self.queue.next(State::next)
     }
 
@@ -74,6 +85,8 @@ pub(super) struct State<S> {
     pub core: Consumer<S>,
     link: Option<Link>,
     window: Option<Arc<Window>>,
+    /// A worker has hand-offs that go into one transaction. What becomes ready meanwhile goes into the next one.
+    is_storing: bool,
     /// How often the consumer has crashed.
     pub life: u64,
 }
@@ -84,15 +97,29 @@ impl<S: Steps> State<S> {
         let inventory = EmbeddedInventory::open(&run.stores.inventory()).map_err(recover)?;
         let mut core = Consumer::with_steps(&run.pipeline, ID, run.steps.clone()).tuned(run.tuning);
         core.resume(&inventory).map_err(recover)?;
-        Ok((State { core, link: None, window: None, life }, inventory))
+        Ok((State { core, link: None, window: None, is_storing: false, life }, inventory))
     }
 
-    fn next(&mut self) -> Option<Taken> {
-        let hand = self.core.next_ready()?;
+    fn next(&mut self) -> Option<Batch> {
+        let is_storing = self.is_storing;
+        let hands = self.core.take_ready(TOGETHER_MAX, |task| task != Task::Handle || !is_storing);
+        if hands.is_empty() {
+            return None;
+        }
+        let is_to_store = hands.iter().any(|&hand| self.core.task(hand) == Some(Task::Handle));
+        self.is_storing |= is_to_store;
         self.window = Window::following(self.window.take(), &self.core);
         // What is of an earlier generation is nothing to this one.
-        let window = self.window.clone().filter(|_| self.core.is_current(hand));
-        Some(Taken { hand, life: self.life, window })
+        let window = |&hand: &DeliveryId| self.window.clone().filter(|_| self.core.is_current(hand));
+        let taken = hands.iter().map(|hand| Taken { hand: *hand, window: window(hand) }).collect();
+        Some(Batch { taken, life: self.life, is_to_store })
+    }
+
+    /// The transaction of the batch is over, or is not to come: the next one may begin.
+    pub fn has_stored(&mut self, batch: &mut Batch) {
+        if std::mem::take(&mut batch.is_to_store) {
+            self.is_storing = false;
+        }
     }
 
     /// Takes in what workers have finished, those included that have yet to come and say so.

@@ -18,7 +18,7 @@ const SESSION: &str = "session";
 const POSITION: &str = "position";
 const NEXT_NUMBER: &str = "next-number";
 
-/// An outbox in a database file. Every call is one durable transaction.
+/// An outbox in a database file. Every call is one durable transaction, and changes of several rows can share one.
 #[derive(Debug)]
 pub struct EmbeddedOutbox {
     database: Database,
@@ -35,6 +35,43 @@ impl EmbeddedOutbox {
             Ok(())
         })?;
         Ok(outbox)
+    }
+}
+
+/// A change of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowChange {
+    /// The row of [`OutboxStore::insert`].
+    Insert(OutboxRow),
+    /// The message of [`OutboxStore::delete`].
+    Delete(MessageId),
+}
+
+impl EmbeddedOutbox {
+    /// Makes these changes in one transaction, in this order. They are durable when it returns.
+    pub fn change_rows(&mut self, changes: &[RowChange]) -> Result<(), StoreError> {
+        transact(&self.database, "change its rows", |write| {
+            let mut rows = write.open_table(ROWS)?;
+            let mut numbers = write.open_table(NUMBERS)?;
+            for change in changes {
+                match change {
+                    RowChange::Insert(OutboxRow { message, payload, number: Some(number) }) => {
+                        rows.insert(message.0, &seal(payload)[..])?;
+                        numbers.insert(message.0, number)?;
+                        write.open_table(COUNTERS)?.insert(NEXT_NUMBER, number + 1)?;
+                    }
+                    RowChange::Insert(OutboxRow { message, payload, number: None }) => {
+                        rows.insert(message.0, &seal(payload)[..])?;
+                        numbers.remove(message.0)?;
+                    }
+                    RowChange::Delete(message) => {
+                        rows.remove(message.0)?;
+                        numbers.remove(message.0)?;
+                    }
+                }
+            }
+            Ok(())
+        })
     }
 }
 
@@ -95,23 +132,10 @@ impl OutboxStore for EmbeddedOutbox {
     }
 
     fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
-        transact(&self.database, "insert a row", |write| {
-            write.open_table(ROWS)?.insert(message.0, &seal(payload)[..])?;
-            if let Some(number) = number {
-                write.open_table(NUMBERS)?.insert(message.0, number)?;
-                write.open_table(COUNTERS)?.insert(NEXT_NUMBER, number + 1)?;
-            } else {
-                write.open_table(NUMBERS)?.remove(message.0)?;
-            }
-            Ok(())
-        })
+        self.change_rows(&[RowChange::Insert(OutboxRow { message, payload: payload.into(), number })])
     }
 
     fn delete(&mut self, message: MessageId) -> Result<(), StoreError> {
-        transact(&self.database, "delete a row", |write| {
-            write.open_table(ROWS)?.remove(message.0)?;
-            write.open_table(NUMBERS)?.remove(message.0)?;
-            Ok(())
-        })
+        self.change_rows(&[RowChange::Delete(message)])
     }
 }
