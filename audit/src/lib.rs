@@ -17,7 +17,6 @@ pub mod findings;
 pub mod harness;
 pub mod place;
 pub mod plan;
-pub mod presets;
 pub mod process;
 pub mod product;
 pub mod products;

@@ -14,6 +14,7 @@ use super::overview::{cell, claim, introduction, overview};
 use super::page::{Break, Page, undecided};
 use super::places::{Place, TOP};
 use super::search::Story;
+use crate::reality::{self, Record};
 use crate::theme::THEME;
 use delivery_model::numbers::grouped;
 
@@ -57,6 +58,7 @@ fn section(out: &mut String, place: &Place, diagrams: &mut usize) {
         escaped(&settings(page)),
     );
     pairs(out, place);
+    seen(out, place);
     for level in Level::ALL {
         for property in page.rules(level).required_by(Semantics::ExactlyOnce).iter() {
             promise(out, place, level, property, diagrams);
@@ -64,6 +66,40 @@ fn section(out: &mut String, place: &Place, diagrams: &mut usize) {
     }
     dead_letters(out, place, diagrams);
     out.push_str("</section>\n");
+}
+
+/// What the audit saw of the products for which the preset stands.
+fn seen(out: &mut String, place: &Place) {
+    let pipeline = &place.page.pipeline;
+    if presets::named(&pipeline.name).as_ref() != Some(pipeline) {
+        return;
+    }
+    let rows = reality::kept();
+    let stands_for = |row: &Record| reality::preset(&row.product, &row.setting) == Some(pipeline.name.as_str());
+    let rows: Vec<&Record> = rows.iter().filter(|row| row.rounds > 0 && stands_for(row)).collect();
+    if rows.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<h3>seen in reality <small>(real brokers under real faults; docs/AUDIT.md)</small></h3>\n<div class=\"scroll\"><table>\n\
+         <tr><th>broker<th>setting<th>fault<th>load<th>acked<th>lost<th>again<th>rounds with findings\n",
+    );
+    for row in rows {
+        let Record { product, version, setting, fault, load, acked, lost, again, .. } = row;
+        let found: Vec<String> =
+            row.findings.iter().map(|(word, with)| format!("{word} {with}/{}", row.rounds)).collect();
+        let _ = writeln!(
+            out,
+            "<tr><td>{} {}<td>{}<td>{}<td>{}<td>{acked}<td>{lost}<td>{again}<td>{}",
+            escaped(product),
+            escaped(version),
+            escaped(setting),
+            escaped(fault),
+            escaped(load),
+            escaped(&found.join(", "))
+        );
+    }
+    out.push_str("</table></div>\n");
 }
 
 /// The sets of faults under which messages become dead letters, with a story of each.

@@ -10,6 +10,7 @@ mod model;
 mod page;
 mod pictures;
 mod rows;
+mod stand_for;
 
 pub use self::claims::{Claim, Claims, ClaimsError, Named};
 pub use self::ledger::{Entry, Ledger, Mismatch, Seen};
@@ -18,3 +19,4 @@ pub use self::model::{Answer, Models};
 pub use self::page::html;
 pub use self::pictures::Recording;
 pub use self::rows::{Record, RowError, kept, rows};
+pub use self::stand_for::{STAND_FOR, preset};

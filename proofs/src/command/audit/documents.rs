@@ -4,9 +4,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use delivery_audit::campaign::Extent;
-use delivery_audit::presets::preset;
 use delivery_audit::results::Row;
-use delivery_proofs::reality::{About, Claims, Ledger, Record, Recording, html, markdown, rows};
+use delivery_proofs::reality::{About, Claims, Ledger, Record, Recording, html, markdown, preset, rows};
 
 use super::super::{Outcome, load, output, terminal};
 

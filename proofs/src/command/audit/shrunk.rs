@@ -8,12 +8,12 @@ use anyhow::Context;
 use delivery_audit::campaign::Extent;
 use delivery_audit::findings::Finding;
 use delivery_audit::place::Run;
-use delivery_audit::presets::preset;
 use delivery_audit::results::Row;
 use delivery_audit::scheduled;
 use delivery_audit::shrink::{Shrunk, shrink};
 use delivery_model::numbers::count;
 use delivery_model::presets;
+use delivery_proofs::reality::preset;
 use indicatif::ProgressBar;
 
 use super::super::terminal::Interrupt;

@@ -22,19 +22,3 @@ pub const STAND_FOR: &[(&str, &str, &str)] = &[
 pub fn preset(product: &str, setting: &str) -> Option<&'static str> {
     STAND_FOR.iter().find(|it| it.0 == product && it.1 == setting).map(|it| it.2)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::products;
-
-    #[test]
-    fn every_row_names_a_setting_and_a_preset() {
-        for &(product, setting, preset) in STAND_FOR {
-            let known = products::ALL.iter().find(|it| it.name() == product);
-            let settings = known.map(|it| it.settings()).unwrap_or_default();
-            assert!(settings.iter().any(|it| it.name == setting), "{product} {setting}");
-            assert!(delivery_model::presets::named(preset).is_some(), "{preset}");
-        }
-    }
-}
