@@ -30,17 +30,29 @@ pub fn run_all(
     shared: Shared<'_>,
     each: &mut dyn FnMut(usize, Result<Sums, Trouble>),
 ) {
+    let Shared { extent, run, interrupt, done } = shared;
+    in_order(campaigns, workers, interrupt, |campaign| campaign.run(extent, run, interrupt, done), each);
+}
+
+/// Does the work for each item on this many workers, at least one. `each` gets the number of every item with what came of
+/// it, in the order of the items, as soon as it is there. When the interrupt is raised, no more work begins.
+pub fn in_order<T: Sync, R: Send>(
+    items: &[T],
+    workers: usize,
+    interrupt: &AtomicBool,
+    work: impl Fn(&T) -> R + Sync,
+    each: &mut dyn FnMut(usize, R),
+) {
     let next = AtomicUsize::new(0);
     let (send, receive) = channel();
     thread::scope(|scope| {
-        for _ in 0..workers.clamp(1, campaigns.len().max(1)) {
-            let (send, next) = (send.clone(), &next);
+        for _ in 0..workers.clamp(1, items.len().max(1)) {
+            let (send, next, work) = (send.clone(), &next, &work);
             scope.spawn(move || {
-                while !shared.interrupt.load(Ordering::SeqCst) {
+                while !interrupt.load(Ordering::SeqCst) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(campaign) = campaigns.get(number) else { return };
-                    let sums = campaign.run(shared.extent, shared.run, shared.interrupt, shared.done);
-                    if send.send((number, sums)).is_err() {
+                    let Some(item) = items.get(number) else { return };
+                    if send.send((number, work(item))).is_err() {
                         return;
                     }
                 }
@@ -49,10 +61,10 @@ pub fn run_all(
         drop(send);
         let mut early = BTreeMap::new();
         let mut due = 0;
-        for (number, sums) in receive {
-            early.insert(number, sums);
-            while let Some(sums) = early.remove(&due) {
-                each(due, sums);
+        for (number, result) in receive {
+            early.insert(number, result);
+            while let Some(result) = early.remove(&due) {
+                each(due, result);
                 due += 1;
             }
         }

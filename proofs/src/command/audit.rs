@@ -174,7 +174,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
         rows.push(row);
     });
-    let shrunk = if arguments.shrink { shrunk::all(&rows, &extent, &run, &interrupt, &bar)? } else { Vec::new() };
+    let shrunk = if arguments.shrink { shrunk::all(&rows, &extent, &run, &interrupt, jobs, &bar)? } else { Vec::new() };
     bar.finish_and_clear();
     drop(run);
     for queue in server.iter().flat_map(|server| server.left()) {

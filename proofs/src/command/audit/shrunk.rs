@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use delivery_audit::campaign::Extent;
 use delivery_audit::findings::Finding;
+use delivery_audit::harness::Plan;
 use delivery_audit::place::Run;
 use delivery_audit::results::Row;
 use delivery_audit::scheduled;
 use delivery_audit::shrink::{Shrunk, shrink};
+use delivery_audit::workers;
 use delivery_model::numbers::count;
 use delivery_model::presets;
 use delivery_proofs::reality::preset;
@@ -34,30 +36,31 @@ struct Found {
     replay: String,
 }
 
-/// Shrinks the first broken round of each row.
+/// Shrinks the first broken round of each row, on this many workers.
 pub fn all(
     rows: &[Row],
     extent: &Extent,
     run: &Run,
     interrupt: &Interrupt,
+    jobs: usize,
     bar: &ProgressBar,
 ) -> anyhow::Result<Vec<Smaller>> {
     let directory = extent.record.as_deref().context("--shrink needs --record")?;
+    let first_broken = |row: &Row| row.sums.as_ref().ok().and_then(|sums| sums.first_broken.clone());
+    let broken: Vec<(&Row, Plan, Finding)> =
+        rows.iter().filter_map(|row| first_broken(row).map(|(plan, finding)| (row, plan, finding))).collect();
+    bar.set_length(bar.length().unwrap_or(0) + broken.len() as u64);
+    bar.set_message("making broken rounds smaller");
+    let flag = interrupt.flag();
     let mut all = Vec::new();
-    for row in rows {
-        let Some((plan, finding)) = row.sums.as_ref().ok().and_then(|sums| sums.first_broken.as_ref()) else {
-            continue;
-        };
-        if interrupt.is_raised() {
-            break;
-        }
-        let name = row.campaign.name();
-        bar.set_message(format!("shrinking {name}"));
-        let shrunk = shrink(&row.campaign, plan, *finding, run, &interrupt.flag())?;
+    let work = |(row, plan, finding): &(&Row, Plan, Finding)| -> anyhow::Result<Smaller> {
+        let shrunk = shrink(&row.campaign, plan, *finding, run, &flag)?;
         let found = shrunk.map(|shrunk| write(row, shrunk, directory)).transpose()?;
-        all.push(Smaller { name, finding: *finding, found });
-    }
-    Ok(all)
+        bar.inc(1);
+        Ok(Smaller { name: row.campaign.name(), finding: *finding, found })
+    };
+    workers::in_order(&broken, jobs, &flag, work, &mut |_, smaller| all.push(smaller));
+    all.into_iter().collect()
 }
 
 fn write(row: &Row, shrunk: Shrunk, directory: &Path) -> anyhow::Result<Found> {
