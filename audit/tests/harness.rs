@@ -185,3 +185,35 @@ fn an_interrupt_ends_a_round_without_an_answer() {
     let round = round(&mut broker, None, &plan, directory.path(), &AtomicBool::new(true)).expect("the round ends");
     assert_eq!(judged(&round, false).findings, BTreeSet::from([Finding::NotAtRest]));
 }
+
+/// Nothing but time: the producer stands still for longer than the consumer waits for a delivery.
+struct Pause;
+
+impl Fault for Pause {
+    fn name(&self) -> &'static str {
+        "pause"
+    }
+
+    fn means(&self) -> &'static str {
+        "the producer stands still"
+    }
+
+    fn word(&self) -> delivery_model::vocab::Fault {
+        Kill.word()
+    }
+
+    fn at(&self, _load: Load) -> At {
+        At::Acked
+    }
+
+    fn strike(&self, _strike: &mut Strike<'_>) -> Result<(), Trouble> {
+        pass(QUICK.idle * 20, &AtomicBool::new(false));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_consumer_does_not_take_a_slow_producer_for_one_that_has_finished() {
+    let judged = check(Switch::Honest, &Pause, Load::KeepsUp, &[]);
+    assert_eq!((judged.counts().acked, judged.counts().effects), (MESSAGES, MESSAGES));
+}

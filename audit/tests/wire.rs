@@ -25,7 +25,7 @@ const QUICK: Patience = Patience {
     answer: Duration::from_millis(200),
     lease: Duration::from_millis(50),
     idle: Duration::from_millis(150),
-    rest: Duration::from_millis(1000),
+    rest: Duration::from_secs(8),
     round: Duration::from_secs(30),
 };
 
@@ -116,7 +116,8 @@ fn kills_and_faults_on_the_wire_strike_in_one_round() {
     all.push(Planned { fault: &Kill, at: At::Settled, nth: 9, of: None });
     let (round, judged) = run(Switch::Honest, all, Load::KeepsUp);
     assert_eq!((round.left_out.len(), judged.counts().faults), (0, 10));
-    assert_eq!((&judged.findings, judged.counts().acked), (&BTreeSet::new(), MESSAGES));
+    let judged_as = &judged.judgement.violations;
+    assert_eq!((&judged.findings, judged.counts().acked), (&BTreeSet::new(), MESSAGES), "{judged_as:?}");
 }
 
 #[test]

@@ -58,10 +58,12 @@ impl Disk {
         Some((record.message, record.position))
     }
 
-    /// The first record at this position or behind it that was handed off and is not settled.
+    /// Hands off again the first record at this position or behind it that was handed off and is not settled.
     pub(super) fn pending(&mut self, from: u64) -> Option<(u64, u64)> {
-        let is_pending = |record: &&Record| record.handed && !record.settled && record.position >= from;
-        self.records.iter().find(is_pending).map(|record| (record.message, record.position))
+        let is_pending = |record: &&mut Record| record.handed && !record.settled && record.position >= from;
+        let record = self.records.iter_mut().find(is_pending)?;
+        record.taken = true;
+        Some((record.message, record.position))
     }
 
     /// Settles the record there. Returns whether it was with a consumer.

@@ -59,7 +59,9 @@ impl Consumer<'_> {
         let mut inbox = Inbox::open(self.directory)?;
         let mut connection: Option<Box<dyn Receiver>> = None;
         loop {
-            if !self.world.is_produced() {
+            // Asked before the wait for a delivery: what is published during that wait begins a new one.
+            let is_produced = self.world.is_produced();
+            if !is_produced {
                 *quiet = self.quiet();
             }
             self.world.wait_to_consume()?;
@@ -84,7 +86,7 @@ impl Consumer<'_> {
                         connection = None;
                     }
                 }
-                Ok(None) if quiet.idle.has_passed() => match self.client.waiting() {
+                Ok(None) if is_produced && quiet.idle.has_passed() => match self.client.waiting() {
                     Ok(0) => return Ok(true),
                     _ if quiet.rest.has_passed() => return Ok(false),
                     Ok(_) => {}
