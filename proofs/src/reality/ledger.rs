@@ -144,7 +144,7 @@ impl Ledger {
 
     /// How many claims came to what, which were broken, and where model and reality differ.
     pub fn in_words(&self) -> String {
-        if self.entries.is_empty() {
+        if self.entries.iter().all(|entry| entry.seen.rounds == 0) {
             return String::new();
         }
         let mut sums: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
