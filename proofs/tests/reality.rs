@@ -17,7 +17,7 @@ fn ledger() -> Ledger {
 
 #[test]
 fn the_document_is_what_the_kept_run_says() {
-    let directory = here().join("src/reality");
+    let directory = here().join("src/reality/run");
     let rows = kept();
     let recordings = Recording::in_directory(&directory, &rows).expect("the histories can be read");
     let about = fs::read_to_string(directory.join("about.toml")).expect("it is there");

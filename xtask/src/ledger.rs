@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{cargo, output, root, run};
 
 /// Where the rows and histories of the kept run are.
-const KEPT: &str = "proofs/src/reality";
+const KEPT: &str = "proofs/src/reality/run";
 
 const COMMAND: &str = "delivery audit --shrink --record DIR";
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use delivery_model::check::{Limits, explore};
-use delivery_model::pipeline::{
-    Commits, FaultBudget, Identity, Level, Obligation, OnRestart, Pipeline, Remembers, Settles,
-};
+use delivery_model::pipeline::{Commits, FaultBudget, Level, Obligation, OnRestart, Pipeline, Remembers, Settles};
 use delivery_model::presets;
 use delivery_model::semantics::{PropertyId, PropertySet};
 use delivery_model::vocab::Fault;
@@ -61,7 +59,8 @@ fn broken(mut pipeline: Pipeline) -> PropertySet {
     pipeline.obligation = Obligation::Acked;
     pipeline.promises = None;
     pipeline.producer = delivery_model::pipeline::Producer {
-        identity: Identity::MessageId,
+        // What the broker's deduplication goes by; a message always has a number of its own.
+        identity: pipeline.producer.identity,
         on_restart: OnRestart::Outbox,
         ..Default::default()
     };
@@ -89,6 +88,9 @@ mod tests {
         assert_eq!(models.answer(Some("redis-streams-everysec"), lost), Answer::Allows);
         assert_eq!(models.answer(Some("jetstream-r1-sync-always"), lost), Answer::Forbids);
         assert_eq!(models.answer(Some("jetstream-r1-sync-always"), "no-delivery-after-settle"), Answer::Allows);
+        for finding in [lost, "no-delivery-after-settle"] {
+            assert_eq!(models.answer(Some("exactly-once"), finding), Answer::Forbids);
+        }
         assert_eq!(models.answer(None, lost), Answer::Silent);
         assert_eq!(models.answer(Some("redis-streams"), "unmarked-redelivery"), Answer::Silent);
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 /// The run that this repository keeps.
-const KEPT: &str = include_str!("run.jsonl");
+const KEPT: &str = include_str!("run/run.jsonl");
 
 /// One product with one setting under one kind of fault and one load: its rounds, added up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
