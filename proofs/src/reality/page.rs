@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use delivery_model::story::escaped;
+use delivery_model::story::{RECORDED_STYLE, escaped};
 
 use super::ledger::{Entry, Ledger};
 use super::markdown::{About, found};
@@ -26,7 +26,7 @@ pub fn html(
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Audit of brokers</title>\n<style>\n{THEME}{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <title>Audit of brokers</title>\n<style>\n{THEME}{STYLE}{RECORDED_STYLE}\n</style>\n</head>\n<body>\n<main>\n\
          <h1>Audit of brokers</h1>{made}\n\
          <p>A figure is what was seen on one machine, with one node of each broker, in so many rounds. That something was \
          not seen does not say that it cannot happen.</p>\n"
