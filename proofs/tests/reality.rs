@@ -7,6 +7,9 @@ use std::path::Path;
 use delivery_model::presets;
 use delivery_proofs::reality::{self, About, Claims, Ledger, Recording, STAND_FOR, kept, markdown, preset};
 
+/// A figure of a row.
+type Figure = fn(&reality::Record) -> u64;
+
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -38,11 +41,12 @@ fn whatever_was_seen_and_the_model_forbids_has_a_name() {
 #[test]
 fn the_kept_run_has_what_was_measured_by_hand_in_kind() {
     let rows = kept();
-    let sum = |product: &str, setting: &str, fault: &str, figure: fn(&reality::Record) -> u64| -> u64 {
+    let sum = |product: &str, setting: &str, fault: &str, figure: Figure| -> u64 {
         let of_it = rows.iter().filter(|row| row.product == product && row.setting == setting && row.fault == fault);
         of_it.map(figure).sum()
     };
-    let (lost, again): (fn(&reality::Record) -> u64, fn(&reality::Record) -> u64) = (|it| it.lost, |it| it.again);
+    let lost: Figure = |it| it.lost;
+    let again: Figure = |it| it.again;
     for (product, setting, fault, figure, is_seen) in [
         ("nats", "default", "kill", again, true),
         ("nats", "default", "power", lost, true),
