@@ -79,7 +79,7 @@ pub struct Proxy {
     frames: NewFrames,
 }
 
-/// Ends what [`Proxy::serve`] does when it is dropped.
+/// Ends the task that accepts connections when it is dropped.
 pub struct Stop(AbortHandle);
 
 impl Drop for Stop {

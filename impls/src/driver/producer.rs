@@ -1,7 +1,7 @@
 //! A producer's thread: submits the application's orders, transmits them over its connection, and takes the replies in.
 //!
 //! One turn takes in all replies that have come and submits as much as there is room for. Its changes of the outbox are one
-//! transaction ([`rows`]); what took effect is told, and attempts are sent, after it.
+//! transaction (`rows`); what took effect is told, and attempts are sent, after it.
 
 mod rows;
 
