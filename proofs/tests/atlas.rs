@@ -326,3 +326,16 @@ fn a_survey_that_meets_its_limit_of_states_knows_less_and_says_so() {
     let verdict = pages[0].verdicts(Level::Effect, FaultSet::NONE).of(Semantics::ExactlyOnce);
     assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
 }
+
+#[test]
+fn what_an_audit_saw_stands_under_the_preset_and_under_no_changed_one() {
+    let page = |pipeline: Pipeline| {
+        let scope = Scope { messages: 1, faults: FaultSet::of([]), ..Scope::default() };
+        html(&surveyed(&[pipeline], scope).pages)
+    };
+    let kept = page(preset("redis-streams-always"));
+    assert!(kept.contains("seen in reality"), "{kept}");
+    assert!(kept.contains("<td>always<td>power<td>lags<td>1000<td>0<td>0"), "{kept}");
+    let changed = Pipeline { ordered: true, ..preset("redis-streams-always") };
+    assert!(!page(changed).contains("seen in reality"));
+}
