@@ -6,7 +6,6 @@ use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
 
 use delivery_audit::campaign::{Campaign, Extent, Sums};
 use delivery_audit::faults::{
@@ -18,12 +17,8 @@ use delivery_audit::plan::{Load, Patience};
 use delivery_audit::product::{Product, Trouble};
 use delivery_audit::products;
 
-/// One server at a time, as they share two cores or so.
-static TURN: Mutex<()> = Mutex::new(());
-
 /// A round, unless something is missing here, which is printed.
 fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault, load: Load) -> Option<Sums> {
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let setting = product.settings().iter().find(|it| it.name == setting).expect("the setting exists");
     let campaign = Campaign { product, setting, fault, load, server: None };
     // In memory where there is such a place: what is tested does not depend on how fast a disk syncs.
@@ -50,7 +45,6 @@ fn round(product: &'static dyn Product, setting: &str, fault: &'static dyn Fault
         Err(why @ Trouble::Program { .. }) => return left_out(why.to_string()),
         sums => sums.expect("the round runs"),
     };
-    drop(turn);
     assert_eq!((sums.rounds, sums.not_struck), (1, 0), "{}", campaign.name());
     Some(sums)
 }
