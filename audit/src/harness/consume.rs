@@ -59,12 +59,13 @@ impl Consumer<'_> {
         let mut inbox = Inbox::open(self.directory)?;
         let mut connection: Option<Box<dyn Receiver>> = None;
         loop {
-            // Asked before the wait for a delivery: what is published during that wait begins a new one.
+            self.world.wait_to_consume()?;
+            // Asked after that wait, which can be longer than the deadlines, and before the one for a delivery: what is
+            // published during that one begins a new one.
             let is_produced = self.world.is_produced();
             if !is_produced {
                 *quiet = self.quiet();
             }
-            self.world.wait_to_consume()?;
             let Some(receiver) = &mut connection else {
                 if self.world.wait_until_healthy()? {
                     // Some brokers take longer to come up than the consumer waits for a delivery.
