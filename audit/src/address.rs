@@ -144,7 +144,7 @@ impl Address {
     }
 }
 
-/// Host and port. A password is told to nobody.
+/// Host and port, without the password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host(), self.port)

@@ -11,13 +11,13 @@ use delivery_model::schedule::Schedule;
 
 use crate::faults::Fault;
 use crate::findings::{Finding, Judged, judged};
-use crate::harness::{self, Detour, Plan, Planned};
+use crate::harness::{self, Plan, Planned, ProxyRoute};
 use crate::place::Run;
 use crate::plan::{Load, Patience};
 use crate::product::{Broker, Product, Setting, Trouble};
 use crate::proxy::Proxy;
 use crate::scheduled;
-use crate::theirs::TheirServer;
+use crate::user_server::UserServer;
 
 /// What a campaign runs.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct Campaign {
     /// The load.
     pub load: Load,
     /// The server that the user started; none: one is started for each round.
-    pub server: Option<Arc<TheirServer>>,
+    pub server: Option<Arc<UserServer>>,
 }
 
 /// How much a campaign runs.
@@ -72,8 +72,6 @@ pub struct Sums {
     pub not_struck: u64,
     /// Why the broker did not come back, the first time.
     pub not_returned: Option<String>,
-    /// The histories that were kept.
-    pub histories: Vec<PathBuf>,
     /// The first round that broke what a broker promises, and what it broke.
     pub first_broken: Option<(Plan, Finding)>,
 }
@@ -134,7 +132,6 @@ impl Campaign {
                 File::create(&path)
                     .and_then(|file| ran.history.write(BufWriter::new(file)))
                     .map_err(Trouble::file(&path))?;
-                sums.histories.push(path);
             }
             done();
         }
@@ -145,8 +142,8 @@ impl Campaign {
     pub fn round(&self, plan: &Plan, run: &Run, interrupt: &AtomicBool) -> Result<(harness::Round, Judged), Trouble> {
         let directory = run.directory()?;
         let mut broker = self.broker(plan, run, &directory)?;
-        let detour = self.detour(&*broker, plan)?;
-        let ran = harness::round(&mut *broker, detour.as_ref(), plan, &directory, interrupt);
+        let route = self.route(&*broker, plan)?;
+        let ran = harness::round(&mut *broker, route.as_ref(), plan, &directory, interrupt);
         drop(broker);
         // What is left of it is removed with the run.
         let _ = std::fs::remove_dir_all(&directory);
@@ -166,13 +163,13 @@ impl Campaign {
     }
 
     /// The way through a proxy, where a fault is on the wire.
-    fn detour(&self, broker: &dyn Broker, plan: &Plan) -> Result<Option<Detour>, Trouble> {
+    fn route(&self, broker: &dyn Broker, plan: &Plan) -> Result<Option<ProxyRoute>, Trouble> {
         let is_needed = plan.faults.iter().any(|planned| planned.fault.on_the_wire().is_some());
         let frames = self.product.frames().filter(|_| is_needed);
         let (Some(frames), Some(server)) = (frames, broker.address()) else { return Ok(None) };
         let proxy = Proxy::open(server, frames)?;
         let client = self.product.client(self.setting, &proxy.address(), broker.queue(), plan.patience)?;
-        Ok(Some(Detour { proxy, client }))
+        Ok(Some(ProxyRoute { proxy, client }))
     }
 
     /// The faults that the schedule gives. Without one, the point of the fault moves through the second half of the

@@ -47,7 +47,7 @@ impl Stopwatch {
     }
 }
 
-/// A number that no other process of this machine has at another time, for names that stay apart.
+/// The seconds since 1970. With the number of a process it makes a name that no other audit has.
 pub fn stamp() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "names on a user's server differ from those of yesterday")]
     let now = std::time::SystemTime::now();

@@ -26,7 +26,7 @@ pub mod scheduled;
 pub mod server;
 pub mod shrink;
 pub mod stream;
-pub mod theirs;
 pub mod trouble;
+pub mod user_server;
 pub mod wire;
 pub mod workers;

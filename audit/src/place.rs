@@ -3,8 +3,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::{self, OwnFileSystem};
 use crate::process;
@@ -25,11 +25,36 @@ pub struct Place {
     pub own: Option<Arc<OwnFileSystem>>,
 }
 
-/// The directory below which the audits of this user have theirs. Another user's may not be written to.
+/// The directory of this user's audits. Each user has one, because one may not write to another's.
 pub fn base() -> PathBuf {
     let user = rustix::process::geteuid();
     let name = if user.is_root() { "delivery-audit".to_owned() } else { format!("delivery-audit-{}", user.as_raw()) };
     std::env::temp_dir().join(name)
+}
+
+impl Place {
+    /// Fills the data with a copy of what is made once in an audit under this name. `make` gets a new directory to fill; the
+    /// result is that directory. Campaigns run side by side: the first one makes it, and the others wait.
+    pub fn copy_of_shared(
+        &self,
+        name: &str,
+        make: impl FnOnce(&Path) -> Result<(), Trouble>,
+    ) -> Result<PathBuf, Trouble> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.shared.join(name);
+        let is_made = self.shared.join(format!("{name}-is-made"));
+        if !is_made.exists() {
+            // What an attempt left that failed.
+            let _ = fs::remove_dir_all(&made);
+            fs::create_dir(&made).map_err(Trouble::file(&made))?;
+            make(&made)?;
+            fs::write(&is_made, "").map_err(Trouble::file(&is_made))?;
+        }
+        drop(turn);
+        process::run("cp", &["-a", &format!("{}/.", made.display()), &self.data.to_string_lossy()])?;
+        Ok(made)
+    }
 }
 
 /// A running audit, with its directory and a lock on it. Its end removes everything.

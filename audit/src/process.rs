@@ -14,7 +14,7 @@ use crate::trouble::Trouble;
 /// How long the kernel may take to end a process that was sent SIGKILL.
 const DEATH_MAX: Duration = Duration::from_secs(10);
 
-/// How long a server may take to end by itself when its data is of no more use.
+/// How long a server may take to end by itself at the end of its round.
 const FAREWELL_MAX: Duration = Duration::from_secs(3);
 
 /// What to start.
@@ -207,6 +207,11 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String, Trouble> {
         return Err(Trouble::Failed { program, status: output.status.to_string(), said });
     }
     Ok(text(&output.stdout))
+}
+
+/// What an installed program writes to its standard output for this argument; none if it is not installed, or fails.
+pub fn said(program: &str, elsewhere: &[&str], argument: &str) -> Option<String> {
+    find(program, elsewhere).and_then(|file| run(&file.to_string_lossy(), &[argument]).ok())
 }
 
 /// A program of this name in `PATH` or in one of these directories.

@@ -8,11 +8,12 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::clock;
 use crate::place::Place;
+use crate::plan::Patience;
 use crate::process::{Launch, Process};
-use crate::product::{Broker, Client};
+use crate::product::{Broker, Client, Product, QUEUE, Setting};
 use crate::trouble::Trouble;
 
-/// So long a server may take until it accepts clients. RabbitMQ takes some 12 s.
+/// The longest time that a server may take until it accepts clients. RabbitMQ is the slowest.
 pub const UP_MAX: Duration = Duration::from_secs(40);
 
 /// So much of a server's log is told when it does not come up, in bytes.
@@ -28,6 +29,21 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server of this product that is not started yet, and is to listen at this port of the loopback address. Its clients
+    /// go by the setting.
+    pub fn of(
+        product: &dyn Product,
+        setting: &Setting,
+        launch: Launch,
+        place: Place,
+        port: u16,
+        patience: Patience,
+    ) -> Result<Box<dyn Broker>, Trouble> {
+        let address = Address::local(product.scheme(), port);
+        let client = product.client(setting, &address, QUEUE, patience)?;
+        Ok(Box::new(Server::new(launch, place, address, client)?))
+    }
+
     /// A server that is not started yet, and is to listen at this address, where the client reaches it. Its data is made.
     pub fn new(launch: Launch, place: Place, address: Address, client: Arc<dyn Client>) -> Result<Server, Trouble> {
         if let Some(own) = &place.own {

@@ -30,8 +30,6 @@ pub struct Shrunk {
     pub rounds: u64,
     /// The shortest history that shows it.
     pub history: History,
-    /// The number of rounds that were run in all.
-    pub rounds_in_all: u64,
 }
 
 /// Makes a round smaller: drops faults, then messages. None where most rounds do not show the finding, or the interrupt is
@@ -43,7 +41,7 @@ pub fn shrink(
     run: &Run,
     interrupt: &AtomicBool,
 ) -> Result<Option<Shrunk>, Trouble> {
-    let mut search = Search { campaign, finding, run, interrupt, rounds: 0 };
+    let search = Search { campaign, finding, run, interrupt };
     let mut plan = plan.clone();
     if !search.shows(&plan)? {
         return Ok(None);
@@ -96,22 +94,20 @@ struct Search<'a> {
     finding: Finding,
     run: &'a Run,
     interrupt: &'a AtomicBool,
-    rounds: u64,
 }
 
 impl Search<'_> {
     /// The history of one round, if it shows the finding.
-    fn once(&mut self, plan: &Plan) -> Result<Option<History>, Trouble> {
+    fn once(&self, plan: &Plan) -> Result<Option<History>, Trouble> {
         if self.interrupt.load(Ordering::SeqCst) {
             return Ok(None);
         }
-        self.rounds += 1;
         let (round, judged) = self.campaign.round(plan, self.run, self.interrupt)?;
         Ok(judged.findings.contains(&self.finding).then_some(round.history))
     }
 
     /// Whether most tries show it.
-    fn shows(&mut self, plan: &Plan) -> Result<bool, Trouble> {
+    fn shows(&self, plan: &Plan) -> Result<bool, Trouble> {
         let (mut shown, mut not_shown) = (0, 0);
         while shown.max(not_shown) <= TRIES / 2 {
             match self.once(plan)? {
@@ -122,7 +118,7 @@ impl Search<'_> {
         Ok(shown > not_shown)
     }
 
-    fn confirmed(&mut self, plan: Plan) -> Result<Option<Shrunk>, Trouble> {
+    fn confirmed(&self, plan: Plan) -> Result<Option<Shrunk>, Trouble> {
         let mut shown = 0;
         let mut shortest: Option<History> = None;
         for _ in 0..CONFIRMATIONS {
@@ -133,7 +129,7 @@ impl Search<'_> {
                 }
             }
         }
-        let (finding, rounds_in_all) = (self.finding, self.rounds);
-        Ok(shortest.map(|history| Shrunk { plan, finding, shown, rounds: CONFIRMATIONS, history, rounds_in_all }))
+        let finding = self.finding;
+        Ok(shortest.map(|history| Shrunk { plan, finding, shown, rounds: CONFIRMATIONS, history }))
     }
 }

@@ -13,28 +13,23 @@ use crate::trouble::Trouble;
 
 /// The server, and what was made on it.
 #[derive(Debug)]
-pub struct TheirServer {
+pub struct UserServer {
     address: Address,
     prefix: String,
     rounds: AtomicU64,
     left: Mutex<Vec<String>>,
 }
 
-impl TheirServer {
+impl UserServer {
     /// The server at this address.
-    pub fn new(address: Address) -> TheirServer {
+    pub fn new(address: Address) -> UserServer {
         let prefix = format!("delivery_audit_{:x}_{:x}", clock::stamp(), std::process::id());
-        TheirServer { address, prefix, rounds: AtomicU64::new(0), left: Mutex::default() }
+        UserServer { address, prefix, rounds: AtomicU64::new(0), left: Mutex::default() }
     }
 
     /// Where it listens.
     pub fn address(&self) -> &Address {
         &self.address
-    }
-
-    /// How the names of all queues begin that the audit makes there.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
     }
 
     /// The version that it tells, if it tells one. An error if it does not answer.
@@ -69,7 +64,7 @@ impl TheirServer {
 
 /// The server as the broker of one round. Its end removes the round's queue.
 pub struct AsFound {
-    server: Arc<TheirServer>,
+    server: Arc<UserServer>,
     queue: String,
     client: Arc<dyn Client>,
 }

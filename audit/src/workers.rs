@@ -1,4 +1,5 @@
-//! Workers: campaigns side by side. An audit mostly waits, for leases and for servers, so that more workers than cores pay.
+//! Worker threads that run campaigns at the same time. An audit mostly waits, for leases and for servers, so more workers than
+//! cores save time.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

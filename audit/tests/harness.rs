@@ -88,7 +88,7 @@ impl Fault for SlowReturn {
     }
 }
 
-/// The consumer ended its round instead, when RabbitMQ took 16 s to come up.
+/// RabbitMQ took 16 s to come up, and the consumer ended its round instead of waiting.
 #[test]
 fn a_broker_that_takes_long_to_return_is_waited_for() {
     for load in Load::ALL {
@@ -186,7 +186,7 @@ fn an_interrupt_ends_a_round_without_an_answer() {
     assert_eq!(judged(&round, false).findings, BTreeSet::from([Finding::NotAtRest]));
 }
 
-/// Nothing but time: the producer stands still for longer than the consumer waits for a delivery.
+/// A pause of the producer that is longer than the consumer's wait for a delivery.
 struct Pause;
 
 impl Fault for Pause {

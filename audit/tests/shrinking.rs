@@ -1,28 +1,19 @@
 //! A broken round gets smaller until nothing can be left out, and its schedule runs it again.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use delivery_audit::campaign::{Campaign, Extent};
-use delivery_audit::fake::Fake;
+use delivery_audit::fake::{Fake, PATIENCE};
 use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power};
 use delivery_audit::findings::Finding;
 use delivery_audit::harness::{Plan, Planned};
 use delivery_audit::place::Run;
-use delivery_audit::plan::{At, Load, Patience};
+use delivery_audit::plan::{At, Load};
 use delivery_audit::product::Product;
 use delivery_audit::scheduled::{self, Unmapped};
 use delivery_audit::shrink::shrink;
 use delivery_model::presets;
 use delivery_model::schedule::Schedule;
-
-const PATIENCE: Patience = Patience {
-    answer: Duration::from_millis(200),
-    lease: Duration::from_millis(100),
-    idle: Duration::from_millis(50),
-    rest: Duration::from_millis(400),
-    round: Duration::from_secs(20),
-};
 
 fn campaign(setting: &str) -> Campaign {
     let setting = Fake.settings().iter().find(|it| it.name == setting).expect("the setting exists");

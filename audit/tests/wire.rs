@@ -13,7 +13,7 @@ use delivery_audit::fake::front::Front;
 use delivery_audit::fake::{FakeBroker, Switch};
 use delivery_audit::faults::{self, Fault, Kill};
 use delivery_audit::findings::{Finding, Judged, judged};
-use delivery_audit::harness::{Detour, Plan, Planned, Round, round};
+use delivery_audit::harness::{Plan, Planned, ProxyRoute, Round, round};
 use delivery_audit::plan::{At, Load, Patience, Role};
 use delivery_audit::product::{Product, QUEUE};
 use delivery_audit::products::Redis;
@@ -35,9 +35,9 @@ fn run(switch: Switch, faults: Vec<Planned>, load: Load) -> (Round, Judged) {
     let front = Front::of(&broker).expect("it listens");
     let proxy = Proxy::open(front.address(), Redis.frames().expect("they are known")).expect("it listens");
     let client = Redis.client(&Redis.settings()[0], &proxy.address(), QUEUE, QUICK).expect("a client");
-    let detour = Detour { proxy, client };
+    let route = ProxyRoute { proxy, client };
     let plan = Plan { name: "fake".to_owned(), messages: MESSAGES, load, faults, patience: QUICK };
-    let round = round(&mut broker, Some(&detour), &plan, directory.path(), &AtomicBool::new(false));
+    let round = round(&mut broker, Some(&route), &plan, directory.path(), &AtomicBool::new(false));
     let round = round.expect("the round runs");
     let recognises = switch != Switch::StoresRetries;
     let judged = judged(&round, recognises);
@@ -75,7 +75,7 @@ fn every_fault_strikes_and_an_honest_broker_keeps_everything() {
 
 /// Without a fault, nobody's outcome is unknown; with one that a party must notice, exactly one is.
 #[test]
-fn a_party_notices_what_befalls_its_frames() {
+fn a_party_notices_the_faults_of_its_frames() {
     let unknown = |faults: Vec<Planned>| {
         let (round, _) = run(Switch::Honest, faults, Load::KeepsUp);
         let unknown = round.history.events.iter().filter(|it| it.event.kind.to_string().ends_with("unknown"));

@@ -1,23 +1,14 @@
 //! Campaigns on several workers give what they give on one, in the same order, and an interrupt ends them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use delivery_audit::campaign::{Campaign, Extent};
-use delivery_audit::fake::Fake;
+use delivery_audit::fake::{Fake, PATIENCE};
 use delivery_audit::faults::Kill;
 use delivery_audit::place::Run;
-use delivery_audit::plan::{Load, Patience};
+use delivery_audit::plan::Load;
 use delivery_audit::product::Product;
 use delivery_audit::workers::{Shared, run_all};
-
-const PATIENCE: Patience = Patience {
-    answer: Duration::from_millis(200),
-    lease: Duration::from_millis(100),
-    idle: Duration::from_millis(50),
-    rest: Duration::from_millis(400),
-    round: Duration::from_secs(20),
-};
 
 fn campaigns() -> Vec<Campaign> {
     let of = |setting| Campaign { product: &Fake, setting, fault: &Kill, load: Load::Lags, server: None };

@@ -43,10 +43,10 @@ const SYNCS_TO_EFFECT: f64 = 3.0;
 /// A file system in memory, where there is one.
 const IN_MEMORY: &str = "/dev/shm";
 
-/// When a message was submitted, and when its effect was made.
+/// When a message was submitted, and when it first took effect, since the run began; none: not yet.
 type Instants = (Option<Duration>, Option<Duration>);
 
-/// The instants of each message's submit and first effect, in nanoseconds since the run began.
+/// A clock that notes when each message was submitted, and when it first took effect.
 struct Stopwatch {
     began: Instant,
     instants: Mutex<BTreeMap<MessageId, Instants>>,

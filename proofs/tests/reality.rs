@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use delivery_model::presets;
-use delivery_proofs::reality::{self, About, Claims, Ledger, Recording, STAND_FOR, kept, markdown, preset};
+use delivery_proofs::reality::{self, About, Claims, Ledger, Recording, STAND_FOR, kept, markdown};
 
 /// A figure of a row.
 type Figure = fn(&reality::Record) -> u64;
@@ -15,17 +15,17 @@ fn here() -> &'static Path {
 }
 
 fn ledger() -> Ledger {
-    Ledger::new(&Claims::kept().expect("claims.toml can be read"), &kept(), &preset)
+    Ledger::new(&Claims::kept().expect("claims.toml can be read"), kept())
 }
 
 #[test]
 fn the_document_is_what_the_kept_run_says() {
     let directory = here().join("src/reality/run");
     let rows = kept();
-    let recordings = Recording::in_directory(&directory, &rows).expect("the histories can be read");
+    let recordings = Recording::in_directory(&directory, rows).expect("the histories can be read");
     let about = fs::read_to_string(directory.join("about.toml")).expect("it is there");
     let about: About = toml::from_str(&about).expect("it can be read");
-    let said = markdown(Some(&about), &ledger(), &rows, &recordings);
+    let said = markdown(Some(&about), &ledger(), rows, &recordings);
     let document = fs::read_to_string(here().join("../docs/AUDIT.md")).expect("it is there");
     assert!(document == said, "docs/AUDIT.md is not what the kept run says: cargo xtask ledger writes it");
 }

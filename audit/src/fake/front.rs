@@ -1,7 +1,7 @@
 //! The fake behind a socket: it speaks as much of Redis's protocol as the audit's client of Redis says. So the proxy, and
 //! every fault on the wire, is tested without a server.
 //!
-//! What it does wrong is what the fake does wrong. A thread serves a connection; all end with the front.
+//! Its faults are those of the fake. A thread serves each connection; all threads end when the socket is dropped.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

@@ -41,6 +41,15 @@ pub enum Switch {
     StoresRetries,
 }
 
+/// Waiting times for the fake, which answers at once.
+pub const PATIENCE: Patience = Patience {
+    answer: Duration::from_millis(200),
+    lease: Duration::from_millis(100),
+    idle: Duration::from_millis(50),
+    rest: Duration::from_millis(400),
+    round: Duration::from_secs(20),
+};
+
 /// The number of records or settles that a dishonest fake forgets.
 pub const FORGOTTEN: usize = 5;
 

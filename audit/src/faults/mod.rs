@@ -24,7 +24,7 @@ pub use self::wire::{
 use crate::clock;
 use crate::plan::{At, Load, Party, Patience};
 use crate::product::{Broker, Product, Trouble};
-use crate::proxy::Fate;
+use crate::proxy::FrameFault;
 
 /// What a fault can strike.
 pub struct Strike<'a> {
@@ -82,7 +82,7 @@ pub trait Fault: Sync {
     }
 
     /// What it does to the frame at its point, if it is a fault on the wire.
-    fn on_the_wire(&self) -> Option<Fate> {
+    fn on_the_wire(&self) -> Option<FrameFault> {
         None
     }
 
@@ -134,7 +134,7 @@ pub fn is_usual(fault: &dyn Fault) -> bool {
     fault.on_the_wire().is_none() || [PUBLISH_ACK_LOST.name(), SETTLE_ACK_LOST.name()].contains(&fault.name())
 }
 
-/// The usual point of a fault that befalls the broker: where a backlog is kept, the last publishes tell more than settles.
+/// The usual point of a fault of the broker: where a backlog is kept, the last publishes tell more than settles.
 fn of_the_broker(load: Load) -> At {
     match load {
         Load::KeepsUp => At::Settled,

@@ -1,11 +1,11 @@
-//! Faults on the wire: each befalls one frame of a role, in the proxy between clients and server.
+//! Faults on the wire: the proxy between clients and server injects each into one frame of a role.
 
 use delivery_model::vocab::Fault as Word;
 
 use super::Fault;
 use crate::plan::{At, Load, Role};
 use crate::product::{Product, Trouble};
-use crate::proxy::Fate;
+use crate::proxy::FrameFault;
 
 /// A fault on the wire.
 pub struct OnTheWire {
@@ -14,79 +14,79 @@ pub struct OnTheWire {
     /// The nearest word of the vocabulary.
     word: Word,
     role: Role,
-    fate: Fate,
+    frame: FrameFault,
 }
 
-/// A publish vanishes.
+/// A publish is dropped.
 pub const PUBLISH_LOST: OnTheWire = OnTheWire {
     name: "publish-lost",
-    means: "a publish vanishes, and its client waits in vain",
+    means: "a publish is dropped, and its client gets no answer",
     word: Word::PublishLost,
     role: Role::Publish,
-    fate: Fate::Lost,
+    frame: FrameFault::Drop,
 };
 
-/// A publish vanishes with its connection.
+/// The connection is cut before a publish reaches the server.
 pub const PUBLISH_CUT: OnTheWire = OnTheWire {
     name: "publish-cut",
     means: "the connection is cut before the server has the publish",
     word: Word::PublishLost,
     role: Role::Publish,
-    fate: Fate::Cut,
+    frame: FrameFault::Cut,
 };
 
-/// A publish comes twice.
+/// A publish is duplicated.
 pub const PUBLISH_DUPLICATED: OnTheWire = OnTheWire {
     name: "publish-duplicated",
     means: "a publish comes twice, one right behind the other",
     word: Word::PublishDuplicated,
     role: Role::Publish,
-    fate: Fate::Doubled,
+    frame: FrameFault::Duplicate,
 };
 
-/// A publish comes after the retry that took its place.
+/// A publish is delayed until its client has tried again.
 pub const PUBLISH_DELAYED: OnTheWire = OnTheWire {
     name: "publish-delayed",
     means: "a publish comes when its client has given up, and has tried again",
     word: Word::PublishDuplicated,
     role: Role::Publish,
-    fate: Fate::Late,
+    frame: FrameFault::Delay,
 };
 
-/// The server has stored a publish, and its client does not learn it.
+/// The connection is cut before the ack of a publish reaches its client.
 pub const PUBLISH_ACK_LOST: OnTheWire = OnTheWire {
     name: "publish-ack-lost",
     means: "the connection is cut when the server has acked, before the client has the ack",
     word: Word::PublishAckLost,
     role: Role::PublishAck,
-    fate: Fate::Cut,
+    frame: FrameFault::Cut,
 };
 
-/// A delivery vanishes.
+/// A delivery is dropped.
 pub const DELIVERY_LOST: OnTheWire = OnTheWire {
     name: "delivery-lost",
-    means: "a delivery vanishes, and the consumer waits on",
+    means: "a delivery is dropped, and the consumer goes on waiting",
     word: Word::DeliveryLost,
     role: Role::Delivery,
-    fate: Fate::Lost,
+    frame: FrameFault::Drop,
 };
 
-/// A settle vanishes.
+/// A settle is dropped.
 pub const SETTLE_LOST: OnTheWire = OnTheWire {
     name: "settle-lost",
-    means: "a settle vanishes, and the consumer waits in vain for its confirmation",
+    means: "a settle is dropped, and the consumer gets no confirmation",
     word: Word::SettleLost,
     role: Role::Settle,
-    fate: Fate::Lost,
+    frame: FrameFault::Drop,
 };
 
-/// The server has settled a delivery, and the consumer does not learn it.
+/// The connection is cut before the confirmation of a settle reaches the consumer.
 pub const SETTLE_ACK_LOST: OnTheWire = OnTheWire {
     name: "settle-ack-lost",
     means: "the connection is cut when the server has settled, before the consumer has the confirmation",
     word: Word::SettleLost,
     role: Role::SettleAck,
-    fate: Fate::Cut,
+    frame: FrameFault::Cut,
 };
 
 impl Fault for OnTheWire {
@@ -110,8 +110,8 @@ impl Fault for OnTheWire {
         false
     }
 
-    fn on_the_wire(&self) -> Option<Fate> {
-        Some(self.fate)
+    fn on_the_wire(&self) -> Option<FrameFault> {
+        Some(self.frame)
     }
 
     fn possible_for(&self, product: &dyn Product) -> Result<(), Trouble> {
@@ -122,7 +122,7 @@ impl Fault for OnTheWire {
         if product.frames().is_none() {
             return impossible("the frames of its protocol are not known");
         }
-        if self.fate == Fate::Doubled && !product.numbers_records() {
+        if self.frame == FrameFault::Duplicate && !product.numbers_records() {
             return impossible("the server numbers no records, so a copy could not be told from a redelivery");
         }
         Ok(())

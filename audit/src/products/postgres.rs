@@ -4,7 +4,7 @@
 //! as done and commits. A consumer that crashes rolls back, so its redelivery bears no mark.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -16,8 +16,8 @@ use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find, run};
 use crate::product::{
-    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
-    Trouble, body, message,
+    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, Receiver, Setting, Settled, Trouble,
+    body, message,
 };
 use crate::proxy::{NewFrames, postgres};
 use crate::server::Server;
@@ -70,8 +70,7 @@ impl Product for Postgres {
         let (initdb, server) = (program("initdb").map_err(missing)?, program("postgres").map_err(missing)?);
         let data = place.data.to_string_lossy().into_owned();
         let user = rustix::process::geteuid().is_root().then_some(USER);
-        let cluster = cluster(&initdb, &place.shared, user)?;
-        run("cp", &["-a", &format!("{}/.", cluster.display()), &data])?;
+        place.copy_of_shared("postgres", |made| initialise(&initdb, made, user))?;
         let port = free_port()?;
         let commits = if setting.name == "async-commit" { "off" } else { "on" };
         let settings = [
@@ -84,9 +83,7 @@ impl Product for Postgres {
         arguments.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
         // An immediate shutdown: the server removes its shared memory.
         let launch = Launch { program: server.into(), arguments, user, farewell: Signal::QUIT };
-        let address = Address::local(SCHEME, port);
-        let client = self.client(setting, &address, QUEUE, patience)?;
-        Ok(Box::new(Server::new(launch, place, address, client)?))
+        Server::of(self, setting, launch, place, port, patience)
     }
 
     fn scheme(&self) -> Scheme {
@@ -115,29 +112,14 @@ impl Product for Postgres {
     }
 }
 
-/// A new cluster, which is made once in an audit, for the rounds to copy.
-fn cluster(initdb: &str, shared: &Path, user: Option<&str>) -> Result<PathBuf, Trouble> {
-    // Campaigns run side by side, and one of them makes it.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let cluster = shared.join("postgres");
-    if cluster.exists() {
-        return Ok(cluster);
-    }
-    let making = shared.join("postgres-in-the-making");
-    std::fs::create_dir(&making).map_err(Trouble::file(&making))?;
-    let data = making.to_string_lossy();
+/// Makes a new cluster in this directory.
+fn initialise(initdb: &str, directory: &Path, user: Option<&str>) -> Result<(), Trouble> {
+    let data = directory.to_string_lossy();
     let words = ["-D", &data, "-U", USER, "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C"];
-    match user {
-        None => run(initdb, &words)?,
-        Some(user) => {
-            run("chown", &[user, &data])?;
-            let as_user = ["--reuid", user, "--regid", user, "--init-groups", "--", initdb];
-            run("setpriv", &[&as_user[..], &words].concat())?
-        }
-    };
-    std::fs::rename(&making, &cluster).map_err(Trouble::file(&cluster))?;
-    Ok(cluster)
+    let Some(user) = user else { return run(initdb, &words).map(drop) };
+    run("chown", &[user, &data])?;
+    let as_user = ["--reuid", user, "--regid", user, "--init-groups", "--", initdb];
+    run("setpriv", &[&as_user[..], &words].concat()).map(drop)
 }
 
 struct Reach {

@@ -14,10 +14,10 @@ use rustix::process::Signal;
 use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
-use crate::process::{Launch, find, run};
+use crate::process::{Launch, said};
 use crate::product::{
-    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
-    Trouble, body, message,
+    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, Receiver, Setting, Settled, Trouble,
+    body, message,
 };
 use crate::proxy::{NewFrames, resp};
 use crate::server::Server;
@@ -47,8 +47,7 @@ impl Product for Redis {
 
     fn version(&self) -> Result<String, Missing> {
         let missing = Missing { what: "redis-server".to_owned(), install: "apt-get install redis-server" };
-        let said = find("redis-server", &[]).and_then(|file| run(&file.to_string_lossy(), &["--version"]).ok());
-        let said = said.ok_or_else(|| missing.clone())?;
+        let said = said("redis-server", &[], "--version").ok_or_else(|| missing.clone())?;
         let word = said.split_whitespace().find_map(|word| word.strip_prefix("v="));
         word.map(str::to_owned).ok_or(missing)
     }
@@ -67,9 +66,7 @@ impl Product for Redis {
         };
         arguments.extend(words.iter().map(|word| (*word).to_owned()));
         let launch = Launch { program: "redis-server".into(), arguments, user: None, farewell: Signal::KILL };
-        let address = Address::local(SCHEME, port);
-        let client = self.client(setting, &address, QUEUE, patience)?;
-        Ok(Box::new(Server::new(launch, place, address, client)?))
+        Server::of(self, setting, launch, place, port, patience)
     }
 
     fn scheme(&self) -> Scheme {

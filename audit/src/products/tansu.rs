@@ -30,10 +30,10 @@ use crate::address::{Address, Scheme};
 use crate::clock::{Deadline, GLANCE, pass};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
-use crate::process::{Launch, find, run};
+use crate::process::{Launch, find, said};
 use crate::product::{
-    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, QUEUE, Receiver, Setting, Settled,
-    Trouble, body, message,
+    Broken, Broker, Client, Delivery, Missing, Product, Published, Publisher, Receiver, Setting, Settled, Trouble,
+    body, message,
 };
 use crate::server::Server;
 use crate::wire::Wire;
@@ -63,24 +63,22 @@ impl Product for Tansu {
     }
 
     fn version(&self) -> Result<String, Missing> {
-        let install = "cargo install --path audit/tansu, in this project; it takes some 10 minutes, and needs cmake";
+        let install = "cargo install --path audit/tansu, in this project; it builds some 500 crates, and needs cmake";
         let missing = Missing { what: PROGRAM.to_owned(), install };
-        let said = find(PROGRAM, &[]).and_then(|file| run(&file.to_string_lossy(), &["--version"]).ok());
-        let said = said.ok_or_else(|| missing.clone())?;
+        let said = said(PROGRAM, &[], "--version").ok_or_else(|| missing.clone())?;
         said.strip_prefix("tansu ").map(str::to_owned).ok_or(missing)
     }
 
     fn broker(&self, setting: &Setting, place: Place, patience: Patience) -> Result<Box<dyn Broker>, Trouble> {
-        let address = Address::local(SCHEME, free_port()?);
-        let listener = format!("tcp://{}", at(&address));
+        let port = free_port()?;
+        let listener = format!("tcp://127.0.0.1:{port}");
         // It takes the path for one below its working directory, which is the root here.
         let file = format!("sqlite://{}", place.data.join("tansu.db").display());
         let words = ["--listener-url", &listener, "--advertised-listener-url", &listener, "--storage-engine", &file];
         let arguments = std::iter::once("broker").chain(words).map(str::to_owned).collect();
         let program = find(PROGRAM, &[]).unwrap_or_else(|| PROGRAM.into());
         let launch = Launch { program, arguments, user: None, farewell: Signal::KILL };
-        let client = self.client(setting, &address, QUEUE, patience)?;
-        Ok(Box::new(Server::new(launch, place, address, client)?))
+        Server::of(self, setting, launch, place, port, patience)
     }
 
     fn scheme(&self) -> Scheme {

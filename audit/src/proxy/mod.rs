@@ -1,4 +1,4 @@
-//! The proxy: stands between clients and a server, knows the frames of their protocol by name, and lets faults befall them.
+//! A proxy between clients and a server. It knows the frames of their protocol by name, and injects faults into them.
 //!
 //! Every frame is passed on as it came, whole, once and in order, unless a fault is planned for it. A connection that one
 //! side closes is closed on the other side, too. The server may be started again behind the proxy.
@@ -31,44 +31,44 @@ use crate::address::Address;
 use crate::plan::Role;
 use crate::trouble::Trouble;
 
-/// So much is read at once, in bytes.
+/// The most bytes of one read.
 const CHUNK: usize = 1 << 14;
 
-/// What befalls a frame.
+/// A fault of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It vanishes. What a client sends behind it on its connection vanishes, too: a server that answered that would say
-    /// that it had read all before.
-    Lost,
+pub enum FrameFault {
+    /// It is dropped. So is what a client sends behind it on the same connection, because an answer to that would tell the
+    /// client that the server has read the dropped frame.
+    Drop,
     /// It is passed on twice.
-    Doubled,
+    Duplicate,
     /// It is passed on when clients have given up waiting. What comes behind it waits, too.
-    Late,
-    /// Its connection is cut, on both sides, and it vanishes with it.
+    Delay,
+    /// Its connection is cut on both sides, and it is dropped.
     Cut,
 }
 
-/// The fate of one frame: the n-th with this role, counted from 1 over all connections.
+/// A planned fault of one frame: the n-th with this role, counted from 1 over all connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planned {
     /// The role.
     pub role: Role,
     /// Its number.
     pub nth: u64,
-    /// What befalls it.
-    pub fate: Fate,
+    /// The fault.
+    pub fault: FrameFault,
 }
 
-/// Is told what befalls frames. An index stands for the planned fate.
+/// Hears of the faults of frames. An index stands for the planned fault.
 pub trait Witness: Sync {
-    /// A frame has come, and its fate begins.
+    /// The frame has come, and its fault begins.
     fn struck(&self, index: usize);
 
-    /// Its fate has ended: whatever of it is to reach the other side has been sent.
+    /// Its fault has ended: whatever of the frame is to reach the other side has been sent.
     fn healed(&self, index: usize);
 }
 
-/// How the frames of a new connection are told apart.
+/// Makes the frame splitter of a new connection.
 pub type NewFrames = fn() -> Box<dyn Frames>;
 
 /// A proxy that listens.
@@ -88,7 +88,7 @@ impl Drop for Stop {
     }
 }
 
-/// What serves until it is stopped.
+/// The task that accepts connections and passes on their frames, until it is stopped.
 pub struct Service<'a> {
     wire: Wire<'a>,
     registration: AbortRegistration,
@@ -108,7 +108,7 @@ impl Proxy {
         self.server.through(self.port)
     }
 
-    /// A service with these fates. `patience`: so long a frame is late. It serves while [`Service::run`] runs.
+    /// A service with these faults. `patience`: the time by which a frame is delayed. It serves while [`Service::run`] runs.
     pub fn service<'a>(
         &'a self,
         planned: &'a [Option<Planned>],
@@ -132,7 +132,7 @@ impl Service<'_> {
             let listener = TcpListener::from_std(listener).map_err(trouble())?;
             let mut connections = FuturesUnordered::new();
             let serving = poll_fn(|context| {
-                // A failure to accept is of that connection.
+                // A failure to accept concerns that connection alone.
                 while let Poll::Ready(accepted) = listener.poll_accept(context) {
                     if let Ok((client, _)) = accepted {
                         connections.push(wire.connection(client));
@@ -156,10 +156,10 @@ struct Wire<'a> {
     counts: RefCell<BTreeMap<Role, u64>>,
 }
 
-/// A fault cuts the connection.
+/// The connection was cut by a fault.
 struct Cut;
 
-/// A fate that has begun. It ends with this.
+/// A fault at work. Its end is reported when this is dropped.
 struct Begun<'a> {
     witness: &'a dyn Witness,
     index: usize,
@@ -197,15 +197,15 @@ impl Wire<'_> {
         splitter: &RefCell<Splitter>,
     ) -> Result<(), Cut> {
         let mut chunk = vec![0; CHUNK];
-        let mut vanishes = false;
+        let mut drops = false;
         while let Ok(count @ 1..) = from.read(&mut chunk).await {
             splitter.borrow_mut().put(way, &chunk[..count]);
             loop {
                 let next = splitter.borrow_mut().next(way);
                 let Some(frame) = next else { break };
-                if !frame.named.swallowed && !vanishes {
-                    let fate = self.pass_frame(way, frame, &mut to, splitter).await?;
-                    vanishes = way == Way::ToServer && fate == Some(Fate::Lost);
+                if !frame.named.swallowed && !drops {
+                    let fault = self.pass_frame(way, frame, &mut to, splitter).await?;
+                    drops = way == Way::ToServer && fault == Some(FrameFault::Drop);
                 }
             }
         }
@@ -215,25 +215,26 @@ impl Wire<'_> {
         Ok(())
     }
 
-    /// That the receiver is gone shows where its own bytes end. Until then the rest is read, so that the sender is not reset.
+    /// Passes on a frame, or injects its fault, which is returned. A failed write is no end: the receiver's own direction ends
+    /// when it is gone, and until then the sender is read, so that it is not reset.
     async fn pass_frame(
         &self,
         way: Way,
         frame: Frame,
         to: &mut WriteHalf<'_>,
         splitter: &RefCell<Splitter>,
-    ) -> Result<Option<Fate>, Cut> {
-        let Some((index, fate)) = self.fate(&frame) else {
+    ) -> Result<Option<FrameFault>, Cut> {
+        let Some((index, fault)) = self.fault(&frame) else {
             let _ = to.write_all(&frame.bytes).await;
             return Ok(None);
         };
         self.witness.struck(index);
         let _begun = Begun { witness: self.witness, index };
-        let copies = match fate {
-            Fate::Cut => return Err(Cut),
-            Fate::Lost => 0,
-            Fate::Doubled => 2,
-            Fate::Late => {
+        let copies = match fault {
+            FrameFault::Cut => return Err(Cut),
+            FrameFault::Drop => 0,
+            FrameFault::Duplicate => 2,
+            FrameFault::Delay => {
                 sleep(self.patience).await;
                 1
             }
@@ -242,17 +243,17 @@ impl Wire<'_> {
         for _ in 0..copies {
             let _ = to.write_all(&frame.bytes).await;
         }
-        Ok(Some(fate))
+        Ok(Some(fault))
     }
 
-    /// What befalls this frame, which is counted.
-    fn fate(&self, frame: &Frame) -> Option<(usize, Fate)> {
+    /// Counts the frame. Returns the fault that is planned for it.
+    fn fault(&self, frame: &Frame) -> Option<(usize, FrameFault)> {
         let role = frame.named.role?;
         let mut counts = self.counts.borrow_mut();
         let count = counts.entry(role).or_default();
         *count += 1;
         let due = |it: &Option<Planned>| it.is_some_and(|it| (it.role, it.nth) == (role, *count));
         let index = self.planned.iter().position(due)?;
-        self.planned[index].map(|planned| (index, planned.fate))
+        self.planned[index].map(|planned| (index, planned.fault))
     }
 }

@@ -70,14 +70,10 @@ fn section(out: &mut String, place: &Place, diagrams: &mut usize) {
 
 /// What the audit saw of the products for which the preset stands.
 fn seen(out: &mut String, place: &Place) {
-    let pipeline = &place.page.pipeline;
-    if presets::named(&pipeline.name).as_ref() != Some(pipeline) {
-        return;
-    }
-    let rows = reality::kept();
-    let stands_for = |row: &Record| reality::preset(&row.product, &row.setting) == Some(pipeline.name.as_str());
-    let rows: Vec<&Record> = rows.iter().filter(|row| row.rounds > 0 && stands_for(row)).collect();
-    if rows.is_empty() {
+    let page = place.page;
+    let stands_for = |row: &&Record| reality::preset(&row.product, &row.setting) == Some(page.pipeline.name.as_str());
+    let rows: Vec<&Record> = reality::kept().iter().filter(|row| row.rounds > 0).filter(stands_for).collect();
+    if rows.is_empty() || preset_file(page).is_none() {
         return;
     }
     out.push_str(
@@ -86,8 +82,6 @@ fn seen(out: &mut String, place: &Place) {
     );
     for row in rows {
         let Record { product, version, setting, fault, load, acked, lost, again, .. } = row;
-        let found: Vec<String> =
-            row.findings.iter().map(|(word, with)| format!("{word} {with}/{}", row.rounds)).collect();
         let _ = writeln!(
             out,
             "<tr><td>{} {}<td>{}<td>{}<td>{}<td>{acked}<td>{lost}<td>{again}<td>{}",
@@ -96,7 +90,7 @@ fn seen(out: &mut String, place: &Place) {
             escaped(setting),
             escaped(fault),
             escaped(load),
-            escaped(&found.join(", "))
+            escaped(&reality::found(std::slice::from_ref(row)))
         );
     }
     out.push_str("</table></div>\n");
@@ -118,14 +112,14 @@ fn dead_letters(out: &mut String, place: &Place, diagrams: &mut usize) {
 
 /// The settings: the file of a preset, which says what each line stands for; all settings of any other pipeline.
 fn settings(page: &Page) -> String {
+    preset_file(page).map_or_else(|| page.pipeline.to_toml(), str::to_owned)
+}
+
+/// The file of the preset that the pipeline is, unchanged; none if it is no preset.
+fn preset_file(page: &Page) -> Option<&'static str> {
     let name = &page.pipeline.name;
-    match presets::ALL
-        .iter()
-        .find(|(preset, _)| preset == name && presets::named(preset).as_ref() == Some(&page.pipeline))
-    {
-        Some((_, file)) => (*file).to_owned(),
-        None => page.pipeline.to_toml(),
-    }
+    let (_, file) = presets::ALL.iter().find(|(preset, _)| preset == name)?;
+    (presets::named(name).as_ref() == Some(&page.pipeline)).then_some(*file)
 }
 
 /// The semantics that survive each pair of faults, as half a square with the single faults on its diagonal.

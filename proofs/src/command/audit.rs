@@ -16,7 +16,7 @@ use delivery_audit::place::{self, Run};
 use delivery_audit::plan::{Load, Patience};
 use delivery_audit::product::{Missing, Product, Setting, Trouble};
 use delivery_audit::results::Row;
-use delivery_audit::theirs::TheirServer;
+use delivery_audit::user_server::UserServer;
 use delivery_audit::workers::{self, Shared};
 use delivery_audit::{products, scheduled};
 use delivery_model::numbers::{count, grouped};
@@ -195,12 +195,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// The server that the user started, for exactly one product.
-fn server(text: &str, wanted: &[Wanted]) -> anyhow::Result<Arc<TheirServer>> {
+fn server(text: &str, wanted: &[Wanted]) -> anyhow::Result<Arc<UserServer>> {
     let [(product, _)] = wanted else {
         bail!("--server audits one server: name exactly one product, found {}", wanted.len());
     };
     let address = Address::parse(text, product.scheme()).context("--server")?;
-    Ok(Arc::new(TheirServer::new(address)))
+    Ok(Arc::new(UserServer::new(address)))
 }
 
 /// Keeps the faults that do not strike the server itself. It is an error to name another one.
@@ -226,7 +226,7 @@ fn leave_the_server_alone(
 fn version(
     product: &'static dyn Product,
     setting: &Setting,
-    server: Option<&TheirServer>,
+    server: Option<&UserServer>,
 ) -> anyhow::Result<Result<String, Missing>> {
     let Some(server) = server else { return Ok(product.version()) };
     let told = server.version(product, setting, Patience::LOCAL).map_err(|trouble| match trouble {
@@ -306,7 +306,7 @@ fn campaigns(
     installed: &[(&'static dyn Product, Vec<&'static Setting>, String)],
     faults: &[&'static dyn Fault],
     loads: &[Load],
-    server: Option<&Arc<TheirServer>>,
+    server: Option<&Arc<UserServer>>,
     left_out: &mut Vec<String>,
 ) -> Vec<(Campaign, String)> {
     let mut campaigns = Vec::new();

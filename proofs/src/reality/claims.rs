@@ -54,6 +54,13 @@ pub struct Named {
     pub because: String,
 }
 
+impl Named {
+    /// Whether it is about this finding of this product with this setting.
+    pub fn is_of(&self, product: &str, setting: &str, finding: &str) -> bool {
+        (self.product.as_str(), self.setting.as_str(), self.finding.as_str()) == (product, setting, finding)
+    }
+}
+
 /// What is wrong with the file of claims.
 #[derive(Debug, Error)]
 #[error("claims.toml: {0}")]

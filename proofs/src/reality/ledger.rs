@@ -1,10 +1,12 @@
 //! The ledger: every claim with what the model says of it and what the rows say.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::claims::{Claim, Claims};
+use super::claims::{Claim, Claims, Named};
 use super::model::{Answer, Models};
 use super::rows::Record;
+use super::stand_for::preset;
 
 /// The findings that both the model and an audit speak of.
 const SHARED: [&str; 2] = ["acked-not-lost", "no-delivery-after-settle"];
@@ -59,7 +61,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What comes of it, in one or two words.
+    /// The outcome of the claim, in one or two words.
     pub fn outcome(&self) -> &'static str {
         match (self.seen, self.claim.admits) {
             (Seen { rounds: 0, .. }, _) => "not audited",
@@ -100,8 +102,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Puts these claims beside these rows. `preset` tells which preset stands for a product with a setting.
-    pub fn new(claims: &Claims, rows: &[Record], preset: &dyn Fn(&str, &str) -> Option<&'static str>) -> Ledger {
+    /// Puts these claims beside these rows, and beside the models of the presets that stand for the settings.
+    pub fn new(claims: &Claims, rows: &[Record]) -> Ledger {
         let mut models = Models::default();
         let entries = claims.claims.iter().map(|claim| {
             let Claim { product, setting, finding, faults, .. } = claim;
@@ -115,28 +117,22 @@ impl Ledger {
             }
         });
         let entries = entries.collect();
-        let mut pairs: Vec<(&str, &str)> =
+        let pairs: BTreeSet<(&str, &str)> =
             rows.iter().map(|row| (row.product.as_str(), row.setting.as_str())).collect();
-        pairs.dedup();
         let mut mismatches = Vec::new();
         for (product, setting) in pairs {
             let Some(preset) = preset(product, setting) else { continue };
             for finding in SHARED {
                 let seen = Seen::of(rows, product, setting, &CRASHES, finding);
                 if seen.with > 0 && models.answer(Some(preset), finding) == Answer::Forbids {
-                    let is_it =
-                        |it: &&super::Named| it.product == product && it.setting == setting && it.finding == finding;
-                    let because = claims.named.iter().find(is_it).map(|it| it.because.clone());
+                    let named = claims.named.iter().find(|named| named.is_of(product, setting, finding));
+                    let because = named.map(|named| named.because.clone());
                     let (product, setting, preset) = (product.to_owned(), setting.to_owned(), preset.to_owned());
                     mismatches.push(Mismatch { product, setting, preset, finding, seen, because });
                 }
             }
         }
-        let is_seen = |named: &super::Named| {
-            mismatches
-                .iter()
-                .any(|it| it.product == named.product && it.setting == named.setting && it.finding == named.finding)
-        };
+        let is_seen = |named: &Named| mismatches.iter().any(|it| named.is_of(&it.product, &it.setting, it.finding));
         let not_seen = claims.named.iter().filter(|named| !is_seen(named));
         let not_seen = not_seen.map(|it| format!("{} {}: {}", it.product, it.setting, it.finding)).collect();
         Ledger { entries, mismatches, not_seen }
@@ -147,7 +143,7 @@ impl Ledger {
         if self.entries.iter().all(|entry| entry.seen.rounds == 0) {
             return String::new();
         }
-        let mut sums: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+        let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
         for entry in &self.entries {
             *sums.entry(entry.outcome()).or_default() += 1;
         }
@@ -175,7 +171,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reality::{Named, rows};
+    use crate::reality::rows;
 
     const ROWS: &str = r#"
 {"product": "redis", "version": "7", "setting": "always", "means": "", "fault": "kill", "load": "lags", "messages": 20, "rounds": 5, "findings": {"acked-not-lost": 2}}
@@ -199,8 +195,7 @@ mod tests {
     }
 
     fn ledger(admits: bool, named: Vec<Named>) -> Ledger {
-        let preset = |_: &str, setting: &str| (setting == "always").then_some("redis-streams-always");
-        Ledger::new(&claims(admits, named), &rows(ROWS).unwrap(), &preset)
+        Ledger::new(&claims(admits, named), &rows(ROWS).unwrap())
     }
 
     #[test]

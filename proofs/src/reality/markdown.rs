@@ -135,7 +135,7 @@ fn figures(out: &mut String, rows: &[Record]) {
 }
 
 /// The findings of both loads, each with the number of rounds.
-pub(super) fn found(loads: &[Record]) -> String {
+pub fn found(loads: &[Record]) -> String {
     let rounds: u64 = loads.iter().map(|row| row.rounds).sum();
     let mut words: Vec<&String> = loads.iter().flat_map(|row| row.findings.keys()).collect();
     words.sort();

@@ -14,7 +14,7 @@ mod stand_for;
 
 pub use self::claims::{Claim, Claims, ClaimsError, Named};
 pub use self::ledger::{Entry, Ledger, Mismatch, Seen};
-pub use self::markdown::{About, markdown};
+pub use self::markdown::{About, found, markdown};
 pub use self::model::{Answer, Models};
 pub use self::page::html;
 pub use self::pictures::Recording;

@@ -1,6 +1,7 @@
 //! The rows of an audit as data: what `delivery audit --json` prints, one JSON object a line.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -79,8 +80,9 @@ pub fn rows(text: &str) -> Result<Vec<Record>, RowError> {
 }
 
 /// The rows of the run that this repository keeps.
-pub fn kept() -> Vec<Record> {
-    rows(KEPT).expect("a test reads them")
+pub fn kept() -> &'static [Record] {
+    static ROWS: LazyLock<Vec<Record>> = LazyLock::new(|| rows(KEPT).expect("a test reads them"));
+    &ROWS
 }
 
 #[cfg(test)]

@@ -132,6 +132,9 @@ fn an_earlier_run_gives_the_documents_again_and_a_bad_row_is_named() {
     let refused = delivery_in(here.path(), &["audit", "--from", "."]);
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("run.jsonl: line 1: missing field `product`"), "{}", refused.err);
+    std::fs::write(here.path().join("run.jsonl"), "\n").expect("it is written");
+    let empty = delivery_in(here.path(), &["audit", "--from", "."]);
+    assert!(empty.code == 2 && empty.err.contains("run.jsonl: no rows; expected rows of"), "{}", empty.err);
     let both = delivery_in(here.path(), &["audit", "redis", "--from", "."]);
     assert!(both.code == 2 && both.err.contains("cannot be used with"), "{}", both.err);
 }

@@ -1,28 +1,11 @@
-//! However an audit ends, nothing of it stays: no server, no mount, no directory.
+//! The end of an audit by Ctrl-C or SIGKILL: no server, no mount and no directory is left.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::process::{Child, Stdio};
 
-use crate::common::{delivery, ended, place};
-
-/// Enough looks for a loaded machine.
-const LOOKS_MAX: u32 = 3_000;
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let seen = (0..LOOKS_MAX).any(|_| {
-        let so = is_so();
-        if !so {
-            thread::park_timeout(LOOK_EVERY);
-        }
-        so
-    });
-    assert!(seen, "{what}");
-}
+use crate::common::{delivery, ended, place, signal, wait_until};
 
 /// The number of servers whose arguments name this directory.
 fn servers(base: &Path) -> usize {
@@ -55,11 +38,6 @@ fn start(base: &Path) -> Child {
     command.args(["audit", "redis/always", "--faults", "kill,power", "--rounds", "100", "--jobs", "2"]);
     command.env("TMPDIR", base).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("it starts")
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", child.id())).status();
-    assert!(sent.expect("a shell").success());
 }
 
 /// Whether this machine has what the tests need; what it lacks is told on the terminal.

@@ -1,7 +1,9 @@
 //! Running of the command, and inspection of its results.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -78,4 +80,25 @@ pub fn samples(kind: &str) -> PathBuf {
 pub fn expected(kind: &str) -> Value {
     let text = std::fs::read_to_string(samples(kind).join("expected.json")).expect("the samples are there");
     serde_json::from_str(&text).expect("they are well-formed")
+}
+
+/// The number of looks, which is enough for a start on a loaded machine.
+const LOOKS_MAX: u32 = 6_000;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Looks again and again until it is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    assert!(
+        (0..LOOKS_MAX).any(|_| is_so() || {
+            thread::park_timeout(LOOK_EVERY);
+            false
+        }),
+        "{what}"
+    );
+}
+
+/// Sends a signal to the command, such as "INT".
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", child.id())).status();
+    assert!(sent.expect("a shell").success());
 }

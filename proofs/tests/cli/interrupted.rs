@@ -2,34 +2,20 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{delivery, names, place};
+use crate::common::{delivery, names, place, signal, wait_until};
 
 /// The time-out for the end, which takes at most a second on an idle machine.
 const SOON: Duration = Duration::from_secs(8);
-
-/// The number of looks, which is enough for a start on a loaded machine.
-const LOOKS_MAX: u32 = 6_000;
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 fn start(directory: &Path, arguments: &[&str], input: Stdio) -> Child {
     let mut command = delivery();
     command.current_dir(directory).args(arguments).stdin(input);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    assert!(
-        (0..LOOKS_MAX).any(|_| is_so() || {
-            thread::park_timeout(LOOK_EVERY);
-            false
-        }),
-        "{what}"
-    );
 }
 
 /// Whether the process handles SIGINT, according to the system.
@@ -43,8 +29,7 @@ fn has_taken_over_ctrl_c(child: &Child) -> bool {
 /// Interrupts the process. Returns its standard error; the end must come soon.
 fn interrupt(mut child: Child) -> String {
     wait_until("it takes Ctrl-C over", || has_taken_over_ctrl_c(&child));
-    let signal = Command::new("sh").arg("-c").arg(format!("kill -INT {}", child.id())).status();
-    assert!(signal.expect("a shell").success());
+    signal(&child, "INT");
     let (to_test, ended) = channel();
     let mut err = child.stderr.take().expect("piped");
     thread::spawn(move || {

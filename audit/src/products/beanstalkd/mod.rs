@@ -6,7 +6,7 @@
 //! A delivery bears no mark. A consumer can ask for the job's statistics, which count how often it was reserved, so this
 //! one does. The count is in memory: after a restart it begins anew, as of the last time that the job was written.
 //!
-//! A tube is there when somebody names it, so it is never forgotten; its jobs may be.
+//! A tube exists as soon as a client names it, so only its jobs can be lost.
 
 mod clients;
 mod connection;
@@ -19,8 +19,8 @@ use self::clients::Reach;
 use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
-use crate::process::{Launch, find, run};
-use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
+use crate::process::{Launch, find, said};
+use crate::product::{Broker, Client, Missing, Product, Setting, Trouble};
 use crate::server::Server;
 
 const SCHEME: Scheme = Scheme { word: "beanstalk", port: 11300 };
@@ -49,8 +49,7 @@ impl Product for Beanstalkd {
 
     fn version(&self) -> Result<String, Missing> {
         let missing = Missing { what: PROGRAM.to_owned(), install: "apt-get install beanstalkd" };
-        let said = find(PROGRAM, &["/usr/bin"]).and_then(|file| run(&file.to_string_lossy(), &["-v"]).ok());
-        let said = said.ok_or_else(|| missing.clone())?;
+        let said = said(PROGRAM, &["/usr/bin"], "-v").ok_or_else(|| missing.clone())?;
         said.strip_prefix("beanstalkd ").map(str::to_owned).ok_or(missing)
     }
 
@@ -65,9 +64,7 @@ impl Product for Beanstalkd {
         }
         let program = find(PROGRAM, &["/usr/bin"]).unwrap_or_else(|| PROGRAM.into());
         let launch = Launch { program, arguments, user: None, farewell: Signal::KILL };
-        let address = Address::local(SCHEME, port);
-        let client = self.client(setting, &address, QUEUE, patience)?;
-        Ok(Box::new(Server::new(launch, place, address, client)?))
+        Server::of(self, setting, launch, place, port, patience)
     }
 
     fn scheme(&self) -> Scheme {

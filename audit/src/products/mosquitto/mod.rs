@@ -18,7 +18,7 @@ use crate::address::{Address, Scheme};
 use crate::place::{Place, free_port};
 use crate::plan::Patience;
 use crate::process::{Launch, find};
-use crate::product::{Broker, Client, Missing, Product, QUEUE, Setting, Trouble};
+use crate::product::{Broker, Client, Missing, Product, Setting, Trouble};
 use crate::proxy::{NewFrames, mqtt};
 use crate::server::Server;
 
@@ -82,9 +82,7 @@ impl Product for Mosquitto {
             user: None,
             farewell: Signal::KILL,
         };
-        let address = Address::local(SCHEME, port);
-        let client = self.client(setting, &address, QUEUE, patience)?;
-        Ok(Box::new(Server::new(launch, place, address, client)?))
+        Server::of(self, setting, launch, place, port, patience)
     }
 
     fn scheme(&self) -> Scheme {

@@ -107,7 +107,7 @@ fn soft(error: &Error) -> Option<&AMQPSoftError> {
     }
 }
 
-/// One connection. When it is dropped it ends without a word to the broker.
+/// One connection. Dropping it closes the socket without an AMQP `close`.
 struct Connection {
     channel: Channel,
     /// The name of the queue.
@@ -127,7 +127,7 @@ impl Connection {
 impl Client for Reach {
     fn version(&self) -> Result<Option<String>, Broken> {
         self.connect()?;
-        // The client keeps what the server says of itself to itself, so it is asked once more.
+        // The library does not expose the server's properties, so a second connection reads them.
         let mut stream = self.address.connect(self.answer).map_err(Broken::by)?;
         stream.write_all(b"AMQP\0\0\x09\x01").map_err(Broken::by)?;
         let (mut said, deadline) = (Vec::new(), Deadline::after(self.answer));
@@ -210,7 +210,7 @@ impl Publisher for Producing {
             Ok(Confirmation::Ack(Some(returned))) => {
                 Published::Refused(format!("it was returned: {} {}", returned.reply_code, returned.reply_text))
             }
-            // The broker takes no responsibility, and does not say that nothing was stored.
+            // A nack does not say that nothing was stored.
             Ok(other) => Published::Unknown(format!("{other:?}")),
             Err(Broken(why)) => Published::Unknown(why),
         }

@@ -16,7 +16,7 @@
 //! The setting `quorum-new` differs. A quorum queue whose node is killed within a second of its declaration never gets a
 //! leader again, which would hide all else.
 //!
-//! A node takes 4 to 12 s to start, so a campaign of five rounds takes about a minute, or two where the node is killed.
+//! A node takes several seconds to start, so a round takes as long at least, and twice that where the node is killed.
 
 mod clients;
 mod node;

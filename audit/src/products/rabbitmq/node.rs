@@ -1,20 +1,19 @@
-//! A node of RabbitMQ: how it is started so that it meets no other one, and ends with all that it starts.
+//! A RabbitMQ node that no other node can reach, and that ends together with all processes that it starts.
 //!
-//! A node runs in an Erlang virtual machine, under a name that a daemon, epmd, knows. It would start that daemon itself,
-//! and leave it behind; so one on a port of its own is started first, as a child that ends with the node.
+//! A node runs in an Erlang virtual machine, and registers its name with the daemon epmd. By itself it would start that
+//! daemon, which would outlive it. So an epmd on a port of its own is started first, as a child process of the node.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Signal;
 
 use crate::clock;
 use crate::place::{Place, free_port};
-use crate::process::{Launch, Process, find, run};
+use crate::process::{Launch, Process, find};
 use crate::product::{Broken, Client, Missing, Trouble};
 use crate::server::UP_MAX;
 
-/// All nodes have the same name, as it is part of their data. They do not meet.
+/// The name of every node: it is part of their data, which is copied. Each has an epmd of its own, so they do not clash.
 const NAME: &str = "audit@localhost";
 
 /// Debian's script without the wrapper around it, which would change the user and the directories.
@@ -103,8 +102,8 @@ impl Node {
         Ok(Launch { program: "env".into(), arguments, user: None, farewell: Signal::KILL })
     }
 
-    /// Gives the place the data of a node that was started for the first time, where `prepare` was done, and that ended as
-    /// it should. This is done once in an audit for each `name`. So what a fault takes is not the node's own beginnings.
+    /// Fills the place with the data of a node that was started once, had `prepare` done to it, and was shut down. That is
+    /// done once in an audit for each `name`. So a fault cannot lose what a node writes when it starts for the first time.
     pub fn make_once(
         &self,
         place: &Place,
@@ -112,15 +111,9 @@ impl Node {
         client: &dyn Client,
         prepare: impl Fn() -> Result<(), Broken>,
     ) -> Result<(), Trouble> {
-        // Campaigns run side by side, and one of them makes it.
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = place.shared.join(format!("rabbitmq-{name}"));
-        let is_made = place.shared.join(format!("rabbitmq-{name}-is-made"));
-        if !is_made.exists() {
-            std::fs::create_dir(&made).map_err(Trouble::file(&made))?;
+        let made = place.copy_of_shared(&format!("rabbitmq-{name}"), |made| {
             let log = place.logs.join("making.log");
-            let mut process = Process::start(&self.launch(&made, &place.logs)?, &log, &place.notes)?;
+            let mut process = Process::start(&self.launch(made, &place.logs)?, &log, &place.notes)?;
             let mut last = Err(Broken("it ended".to_owned()));
             clock::until(UP_MAX, || {
                 last = client.has_queue();
@@ -128,19 +121,17 @@ impl Node {
             });
             last?;
             prepare()?;
-            if !process.end_within(Signal::TERM, UP_MAX) {
-                return Err(Trouble::NotUp { why: "its first node does not end when it is told to".to_owned() });
+            if process.end_within(Signal::TERM, UP_MAX) {
+                return Ok(());
             }
-            std::fs::write(&is_made, "").map_err(Trouble::file(&is_made))?;
-        }
-        drop(turn);
+            Err(Trouble::NotUp { why: "its first node does not end when it is told to".to_owned() })
+        })?;
         let [from, to] = [&made, &place.data].map(|path| path.to_string_lossy().into_owned());
-        run("cp", &["-a", &format!("{from}/."), &to])?;
         moved(&place.data, &from, &to)
     }
 }
 
-/// Tells each quorum queue of copied data where it is now: it goes by the directory in its own configuration, a text.
+/// Replaces the directory in the configuration of each quorum queue of copied data, which holds the absolute path.
 fn moved(data: &Path, from: &str, to: &str) -> Result<(), Trouble> {
     let queues = std::fs::read_dir(data.join(NAME).join("quorum").join(NAME)).into_iter().flatten().flatten();
     for path in queues.map(|queue| queue.path().join("config")).filter(|path| path.is_file()) {

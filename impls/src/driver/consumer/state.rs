@@ -40,7 +40,6 @@ pub(super) struct Batch {
 }
 
 /// A hand-off that a worker has.
-#[derive(Clone)]
 pub(super) struct Taken {
     pub hand: DeliveryId,
     /// In which it is to be marked when it is finished, where the consumer follows a cursor.

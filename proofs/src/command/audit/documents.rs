@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use delivery_audit::campaign::Extent;
 use delivery_audit::results::Row;
-use delivery_proofs::reality::{About, Claims, Ledger, Record, Recording, html, markdown, preset, rows};
+use delivery_proofs::reality::{About, Claims, Ledger, Record, Recording, html, markdown, rows};
 
 use super::super::{Outcome, load, output, terminal};
 
@@ -47,6 +47,7 @@ impl Documents<'_> {
         let path = directory.join(ROWS);
         let named = || path.display().to_string();
         let records = rows(&load::text(&path, load::ROWS)?).with_context(named)?;
+        ensure!(!records.is_empty(), "{}: no rows; expected rows of `delivery audit --json`", path.display());
         let about = directory.join(ABOUT);
         let about: Option<About> = match about.is_file() {
             true => {
@@ -54,7 +55,8 @@ impl Documents<'_> {
             }
             false => None,
         };
-        terminal::tell(&self.write(about.as_ref(), &records, Some(directory), &[])?);
+        let claims = self.write(about.as_ref(), &records, Some(directory), &[])?;
+        terminal::tell(claims.trim_start());
         Ok(Outcome::Kept)
     }
 
@@ -67,7 +69,7 @@ impl Documents<'_> {
     ) -> anyhow::Result<String> {
         let mut claims = Claims::kept()?;
         claims.claims.retain(|claim| records.iter().any(|row| row.product == claim.product));
-        let ledger = Ledger::new(&claims, records, &preset);
+        let ledger = Ledger::new(&claims, records);
         let recordings = recorded.map(|directory| Recording::in_directory(directory, records)).transpose();
         let recordings = recordings.map_err(anyhow::Error::msg)?.unwrap_or_default();
         if let Some(path) = self.html {
