@@ -1,7 +1,8 @@
 //! Schedules in the audit: the faults of a schedule as faults of a round, where they map, and back.
 //!
 //! A real broker chooses the order of its own steps, and shows only some of them. So an exact order does not map, nor does a
-//! point inside the broker. A crash of the broker is a kill or a power loss; which of the two, a schedule does not say.
+//! point inside the broker. One fault of a schedule can be one of several here: a crash of the broker is a kill or a power
+//! loss, a lost publish can be lost with its connection. Which of them, a schedule does not say.
 
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, PlannedFault, Point, Schedule};
@@ -34,6 +35,14 @@ pub enum Unmapped {
         /// Those that it sees.
         known: String,
     },
+    /// None of the faults that the user named stands for this one.
+    #[error("none of the named faults stands for {fault}; allowed are {known}")]
+    NotNamed {
+        /// The schedule's fault.
+        fault: PlannedFault,
+        /// Those that stand for it.
+        known: String,
+    },
     /// A detail that only a model can decide.
     #[error("{fault}: what a real broker keeps is for it to say; leave out \"keeps\"")]
     Keeps {
@@ -53,25 +62,44 @@ const SEEN: [(StepWord, At); 7] = [
     (StepWord::RecordSettle, At::Settled),
 ];
 
-/// Whether a broker crashes in this schedule, so that somebody must choose between a kill and a power loss.
-pub fn crashes_a_broker(schedule: &Schedule) -> bool {
-    schedule.faults.iter().any(|it| it.fault == Word::BrokerCrash)
+/// The faults of the audit that stand for one fault of the schedule, each for runs of its own: for its crash of a broker, if
+/// it has one, else for its first fault. They are among `wanted`. Where nobody `named` those, and no broker crashes, it is
+/// the one that [`planned`] takes by itself. A schedule without faults runs once.
+pub fn ways(
+    schedule: &Schedule,
+    wanted: &[&'static dyn Fault],
+    named: bool,
+) -> Result<Vec<&'static dyn Fault>, Unmapped> {
+    let crash = schedule.faults.iter().find(|it| it.fault == Word::BrokerCrash);
+    let Some(&fault) = crash.or(schedule.faults.first()) else { return Ok(wanted.iter().take(1).copied().collect()) };
+    let stands_for = |it: &&'static dyn Fault| it.word() == fault.fault;
+    let ways: Vec<&'static dyn Fault> = wanted.iter().copied().filter(stands_for).collect();
+    let first = faults::ALL.into_iter().find(stands_for).unwrap_or(&faults::Kill);
+    let taken = planned(schedule, first)?;
+    match (named, crash) {
+        (false, None) => Ok(taken.first().map(|it| it.fault).into_iter().collect()),
+        _ if ways.is_empty() => {
+            let known = words(faults::ALL.into_iter().filter(stands_for).map(|it| it.name().to_owned()));
+            Err(Unmapped::NotNamed { fault, known })
+        }
+        _ => Ok(ways),
+    }
 }
 
-/// The schedule's faults for a round. `crash` is how brokers crash.
-pub fn planned(schedule: &Schedule, crash: &'static dyn Fault) -> Result<Vec<Planned>, Unmapped> {
+/// The schedule's faults for a round. `way` stands for those with its word.
+pub fn planned(schedule: &Schedule, way: &'static dyn Fault) -> Result<Vec<Planned>, Unmapped> {
     if schedule.interleaving.steps().is_some() {
         return Err(Unmapped::Exact);
     }
-    schedule.faults.iter().map(|&fault| one(fault, crash)).collect()
+    schedule.faults.iter().map(|&fault| one(fault, way)).collect()
 }
 
-fn one(fault: PlannedFault, crash: &'static dyn Fault) -> Result<Planned, Unmapped> {
+fn one(fault: PlannedFault, way: &'static dyn Fault) -> Result<Planned, Unmapped> {
     if fault.keeps.is_some() {
         return Err(Unmapped::Keeps { fault });
     }
     let same = |it: &&dyn Fault| it.word() == fault.fault;
-    let found = if same(&crash) { Some(crash) } else { faults::ALL.into_iter().find(same) };
+    let found = if same(&way) { Some(way) } else { faults::ALL.into_iter().find(same) };
     let Some(found) = found else {
         return Err(Unmapped::Fault { fault, known: words(faults::ALL.iter().map(|it| it.word().to_string())) });
     };

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use delivery_audit::campaign::{Campaign, Extent};
 use delivery_audit::fake::{Fake, PATIENCE};
-use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power};
+use delivery_audit::faults::{ConsumerCrash, Fault, Kill, Power, SETTLE_ACK_LOST};
 use delivery_audit::findings::Finding;
 use delivery_audit::harness::{Plan, Planned};
 use delivery_audit::place::Run;
@@ -75,6 +75,26 @@ fn faults_of_a_schedule_strike_at_points_of_their_message() {
     let mapped = scheduled::planned(&schedule(&format!("{crash}, {consumer}"), ""), &Power).expect("both map");
     let told: Vec<_> = mapped.iter().map(|it| (it.fault.name(), it.at, it.nth, it.of)).collect();
     assert_eq!(told, [("power", At::Acked, 1, Some(2)), ("consumer-crash", At::Effected, 2, Some(3))]);
+}
+
+#[test]
+fn the_named_faults_stand_for_the_schedules_one_of_the_same_word() {
+    let names = |schedule: &Schedule, wanted: &[&'static dyn Fault], named| {
+        let ways = scheduled::ways(schedule, wanted, named)?;
+        let mapped = ways.iter().map(|&way| scheduled::planned(schedule, way)).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, Unmapped>(mapped.iter().map(|it| it[0].fault.name()).collect::<Vec<_>>())
+    };
+    let every = &delivery_audit::faults::ALL[..];
+    let settle = schedule(r#"{"fault": "settle-lost", "of": "settle", "message": 2}"#, "");
+    assert_eq!(names(&settle, &[&SETTLE_ACK_LOST], true), Ok(vec!["settle-ack-lost"]));
+    assert_eq!(names(&settle, every, true), Ok(vec!["settle-lost", "settle-ack-lost"]));
+    assert_eq!(names(&settle, &[&Kill, &SETTLE_ACK_LOST], false), Ok(vec!["settle-lost"]), "nobody named them");
+    let crash = schedule(r#"{"fault": "broker-crash", "after": "ack", "message": 2}"#, "");
+    assert_eq!(names(&crash, every, false), Ok(vec!["kill", "power"]));
+    assert_eq!(names(&crash, &[&Power], true), Ok(vec!["power"]));
+    let told = names(&crash, &[&ConsumerCrash], true).unwrap_err().to_string();
+    let fault = "broker-crash after the ack of message 2, first time";
+    assert_eq!(told, format!("none of the named faults stands for {fault}; allowed are kill, power"));
 }
 
 #[test]

@@ -22,7 +22,6 @@ use delivery_audit::{products, scheduled};
 use delivery_model::numbers::{count, grouped};
 use delivery_model::schedule::Schedule;
 use delivery_model::story::Ink;
-use delivery_model::vocab::Fault as Word;
 
 use self::documents::Documents;
 use super::{Outcome, load, output, report, terminal};
@@ -54,7 +53,8 @@ pub struct Arguments {
     /// The directory for the histories of rounds with findings; `delivery judge` tells their stories
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
-    /// Run the faults and messages of this schedule (JSON) in every round; --faults says how its brokers crash
+    /// Run the faults and messages of this schedule (JSON) in every round. --faults says which faults stand for its crash of a
+    /// broker (kill, power), else for its first fault
     #[arg(long, value_name = "FILE", conflicts_with = "messages")]
     schedule: Option<PathBuf>,
     /// The loads: whether the consumer keeps up with the producer, or lags half of the messages behind [default: both]
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Some(path) => {
             let named = || path.display().to_string();
             let schedule = Schedule::from_json(&load::text(path, load::SCHEDULE)?).with_context(named)?;
-            faults = faults_of(&schedule, &faults).with_context(named)?;
+            faults = scheduled::ways(&schedule, &faults, !arguments.faults.is_empty()).with_context(named)?;
             Some(schedule)
         }
     };
@@ -280,21 +280,6 @@ fn wanted_faults(words: &[String], all: bool) -> anyhow::Result<Vec<&'static dyn
         words => words.iter().any(|word| is_named(*fault, word)),
     };
     Ok(faults::ALL.into_iter().filter(is_wanted).collect())
-}
-
-/// The ways in which the schedule's brokers crash, out of the wanted ones; where none crashes, its first fault. Each
-/// stands for a row of the table.
-fn faults_of(schedule: &Schedule, wanted: &[&'static dyn Fault]) -> anyhow::Result<Vec<&'static dyn Fault>> {
-    let crashes = |fault: &&&'static dyn Fault| fault.word() == Word::BrokerCrash;
-    let mut ways: Vec<&'static dyn Fault> = wanted.iter().filter(crashes).copied().collect();
-    let first = scheduled::planned(schedule, ways.first().copied().unwrap_or(&faults::Kill))?;
-    if !scheduled::crashes_a_broker(schedule) {
-        ways = first.iter().take(1).map(|planned| planned.fault).collect();
-    }
-    if ways.is_empty() {
-        bail!("the schedule has no fault that --faults allows: for a broker-crash, name kill or power");
-    }
-    Ok(ways)
 }
 
 fn load_of(word: &str) -> Result<Load, String> {
