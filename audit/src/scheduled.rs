@@ -70,6 +70,7 @@ pub fn ways(
     wanted: &[&'static dyn Fault],
     named: bool,
 ) -> Result<Vec<&'static dyn Fault>, Unmapped> {
+    check_order(schedule)?;
     let crash = schedule.faults.iter().find(|it| it.fault == Word::BrokerCrash);
     let Some(&fault) = crash.or(schedule.faults.first()) else { return Ok(wanted.iter().take(1).copied().collect()) };
     let stands_for = |it: &&'static dyn Fault| it.word() == fault.fault;
@@ -88,10 +89,12 @@ pub fn ways(
 
 /// The schedule's faults for a round. `way` stands for those with its word.
 pub fn planned(schedule: &Schedule, way: &'static dyn Fault) -> Result<Vec<Planned>, Unmapped> {
-    if schedule.interleaving.steps().is_some() {
-        return Err(Unmapped::Exact);
-    }
+    check_order(schedule)?;
     schedule.faults.iter().map(|&fault| one(fault, way)).collect()
+}
+
+fn check_order(schedule: &Schedule) -> Result<(), Unmapped> {
+    if schedule.interleaving.steps().is_some() { Err(Unmapped::Exact) } else { Ok(()) }
 }
 
 fn one(fault: PlannedFault, way: &'static dyn Fault) -> Result<Planned, Unmapped> {

@@ -111,4 +111,6 @@ fn what_does_not_map_is_named_with_what_does() {
     assert!(matches!(error(&keeps), Unmapped::Keeps { .. }));
     let exact = schedule("", r#", "order": {"steps": [{"step": "submit", "message": 1}]}"#);
     assert_eq!(error(&exact), Unmapped::Exact);
+    // Also where no fault has to be mapped.
+    assert_eq!(scheduled::ways(&exact, &[&Kill], false).err(), Some(Unmapped::Exact));
 }
