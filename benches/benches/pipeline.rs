@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use delivery_benches::disk::floor;
-use delivery_benches::{is_test, time};
+use delivery_benches::{is_test, tell, time};
 use delivery_impls::core::report::Report;
 use delivery_impls::core::tuning::Tuning;
 use delivery_impls::data::record::{Identity, ProducerId, Record, Session};
@@ -32,6 +32,7 @@ use delivery_impls::store::frame;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 use delivery_model::vocab::{Epoch, EventKind, MessageId};
+use delivery_proofs::figures::{Bound, Sheet};
 use tempfile::TempDir;
 
 /// The most messages in flight at once.
@@ -173,33 +174,39 @@ fn report(messages: u64, tries: u32) {
     }
     let a_second = |messages: u64, took: Duration| messages as f64 / took.as_secs_f64();
     let (floor_one, floor_many) = (a_second(singly, floor_one), a_second(messages, floor_many));
-    eprintln!("the disk alone: {floor_one:.0} syncs a second; {floor_many:.0} records a second, a sync for {MANY}");
     let [exactly, least, one] = runs.map(|ran| ran.expect("at least one try"));
-    let say = |name: &str, messages: u64, ran: &Ran, compared: &str| {
-        eprintln!(
-            "{name}: {:.0} messages a second{compared}; submit to effect p50 {:.2} ms, p99 {:.2} ms",
-            a_second(messages, ran.took),
-            ran.percentile(50).as_secs_f64() * 1e3,
-            ran.percentile(99).as_secs_f64() * 1e3,
-        );
-    };
-    let share = 100.0 * a_second(messages, exactly.took) / floor_many;
-    let ratio = exactly.took.as_secs_f64() / least.took.as_secs_f64();
-    let compared = format!(" ({share:.1} % of the disk alone; {ratio:.2} times at-least-once's time)");
-    say(&format!("exactly-once, durable, {MANY} in flight"), messages, &exactly, &compared);
-    say(&format!("at-least-once, durable, {MANY} in flight"), messages, &least, "");
-    let rate = a_second(singly, one.took);
-    let of = |syncs: f64| 100.0 * rate * syncs / floor_one;
-    let compared = format!(
-        " ({:.0} % of the disk alone through {SYNCS_TO_ACK} syncs to the ack; {:.0} % through {SYNCS_TO_EFFECT} to the effect)",
-        of(SYNCS_TO_ACK),
-        of(SYNCS_TO_EFFECT),
+    let about = format!(
+        "The running pipeline from end to end: threads, TCP, disk. {messages} messages, {singly} with one in flight; the best \
+         of {tries} runs each, which take turns. Latency is from submit to effect."
     );
-    say("exactly-once, durable, 1 in flight", singly, &one, &compared);
-    match in_memory {
-        Some(ran) => say(&format!("exactly-once in memory, {MANY} in flight"), messages, &ran, ""),
+    let mut sheet = Sheet::new("pipeline", &about);
+    let columns = ["run", "messages/s", "p50 ms", "p99 ms"];
+    let table = sheet.table("from submit to settle", &columns);
+    let mut row = |name: &str, messages: u64, ran: &Ran| {
+        let latencies = [50, 99].map(|percent| ran.percentile(percent).as_secs_f64() * 1e3);
+        table.row(name, [a_second(messages, ran.took), latencies[0], latencies[1]]);
+    };
+    row("exactly-once, durable, 64 in flight", messages, &exactly);
+    row("at-least-once, durable, 64 in flight", messages, &least);
+    row("exactly-once, durable, 1 in flight", singly, &one);
+    match &in_memory {
+        Some(ran) => row("exactly-once, in memory, 64 in flight", messages, ran),
         None => eprintln!("exactly-once in memory: left out, there is no {IN_MEMORY}"),
     }
+    let table = sheet.table("the disk alone: appended frames of a record", &["syncs", "records/s"]);
+    table.row("one a record", [floor_one]).row("one for 64 records", [floor_many]);
+    let rate = a_second(messages, exactly.took);
+    sheet.goal("exactly-once, durable, 64 in flight", rate, "messages a second", Bound::AtLeast(20_000.0));
+    let share = 100.0 * rate / floor_many;
+    sheet.goal("the same", share, "% of the disk alone in batches of 64", Bound::AtLeast(21.0));
+    let ratio = exactly.took.as_secs_f64() / least.took.as_secs_f64();
+    sheet.goal("the same", ratio, "times at-least-once's time", Bound::AtMost(1.05));
+    let rate = a_second(singly, one.took);
+    for (syncs, to) in [(SYNCS_TO_ACK, "ack"), (SYNCS_TO_EFFECT, "effect")] {
+        let of = format!("exactly-once, durable, 1 in flight, {syncs} syncs from submit to {to}");
+        sheet.goal(&of, 100.0 * rate * syncs / floor_one, "% of the disk alone", Bound::AtLeast(80.0));
+    }
+    tell(&sheet);
 }
 
 fn pipeline(criterion: &mut Criterion) {

@@ -21,15 +21,42 @@
 pub mod dedup;
 pub mod disk;
 
+use std::env;
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use delivery_proofs::figures::Sheet;
+
 /// Whether the benches run once, as tests, and do not measure.
 pub fn is_test() -> bool {
-    std::env::args().any(|argument| argument == "--test")
+    env::args().any(|argument| argument == "--test")
+}
+
+/// Prints the figures of a bench to standard error. Where the bench measures, they are also written beside criterion's
+/// results, for `delivery report`.
+///
+/// # Panics
+///
+/// If they cannot be written.
+pub fn tell(sheet: &Sheet) {
+    eprint!("\n{sheet}");
+    if !is_test() {
+        let directory = criterion_directory();
+        sheet.write(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    }
+}
+
+/// Where criterion writes its results: a bench is in `release/deps` of cargo's target directory.
+fn criterion_directory() -> PathBuf {
+    let named = env::var_os("CRITERION_HOME").map(PathBuf::from);
+    named.unwrap_or_else(|| {
+        let bench = env::current_exe().expect("a bench is a file");
+        bench.ancestors().nth(3).expect("it is in release/deps of the target directory").join("criterion")
+    })
 }
 
 /// The time of the work.

@@ -10,6 +10,7 @@
 //! | [`real`] | threads, TCP and disk under planned faults |
 //! | [`mutants`] | seeded bugs, and what catches each |
 //! | [`judgement_page`] | the judgement of a recorded history as an HTML page |
+//! | [`figures`] | what the benches measured, as a page and as Markdown |
 //! | [`atlas`] | which faults break which preset |
 //!
 //! A campaign of drawn faults finds that a consumer without an inbox repeats effects, and tells the schedule:
@@ -89,6 +90,7 @@
 
 pub mod atlas;
 pub mod conformance;
+pub mod figures;
 pub mod judgement_page;
 pub mod kill_matrix;
 pub mod lockstep;

@@ -32,6 +32,8 @@ pub const PARTIAL_REPORT: Kind = Kind { what: "partial reports", bytes_max: 64 <
 /// The limit for the rows of an audit: each takes some 500 bytes.
 #[cfg(feature = "audit")]
 pub const ROWS: Kind = Kind { what: "rows of an audit", bytes_max: 16 << 20 };
+/// The limit for the figures of the benches: each takes some 200 bytes.
+pub const FIGURES: Kind = Kind { what: "figures of benches", bytes_max: 16 << 20 };
 /// The limit for a secret, which travels in one message of at most 256 KiB.
 pub const SECRET: Kind = Kind { what: "a secret", bytes_max: 4 << 10 };
 

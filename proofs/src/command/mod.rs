@@ -4,6 +4,7 @@ mod address;
 mod atlas;
 #[cfg(feature = "audit")]
 mod audit;
+mod bench_report;
 mod broker;
 mod check;
 mod completions;
@@ -75,6 +76,8 @@ enum Verb {
     Audit(audit::Arguments),
     /// Show which property catches each seeded bug
     Mutants(mutants::Arguments),
+    /// Gather what the benches measured into one page, or into Markdown
+    Report(bench_report::Arguments),
     /// Print a script that completes the command line in a shell
     Completions(completions::Arguments),
     /// Write the manual pages
@@ -198,6 +201,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         #[cfg(feature = "audit")]
         Verb::Audit(arguments) => audit::run(&arguments),
         Verb::Mutants(arguments) => mutants::run(&arguments),
+        Verb::Report(arguments) => bench_report::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments, command()),
         Verb::Man(arguments) => man::run(&arguments, command()),
     }
