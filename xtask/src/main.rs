@@ -3,6 +3,8 @@
 //! What a habit does is said in its row. What the words run are programs that work without them too.
 
 mod atlas;
+mod between;
+mod figures;
 mod ledger;
 mod licences;
 
@@ -18,6 +20,12 @@ const HABITS: &[Habit] = &[
     ("atlas", "write the README's guarantee table as the model says", atlas::write),
     ("audit", "run the audit that the repository keeps, on this machine, as root; then as ledger", ledger::audit),
     ("ledger", "write docs/AUDIT.md as the kept audit says", ledger::write),
+    (
+        "measure",
+        "run all benches, keep their figures, on a machine with nothing else to do; then as figures",
+        figures::measure,
+    ),
+    ("figures", "write benches/README.md, and the README's goals, as the kept figures say", figures::write),
     ("mutants", "the kill matrix: which property catches each seeded bug", mutants),
     ("licences", "compare every dependency's licence with those that deny.toml allows", licences::check),
 ];

@@ -137,6 +137,7 @@ impl Table {
             drawn.add_row(std::iter::once(name.clone()).chain(cells.iter().map(Cell::to_string)));
         }
         for (place, column) in drawn.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
             if place > 0 && self.is_of_numbers(place) {
                 column.set_cell_alignment(CellAlignment::Right);
             }

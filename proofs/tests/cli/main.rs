@@ -4,6 +4,7 @@
 mod audit;
 #[cfg(feature = "audit")]
 mod audit_ends;
+mod bench_report;
 mod browser;
 mod check;
 mod common;
