@@ -23,7 +23,7 @@ use delivery_model::spec::bounds::{MESSAGES_MAX, TooManyMessages};
 use delivery_model::story;
 use delivery_model::vocab::{MessageId, Step};
 
-use crate::simulation::campaign::{CampaignReport, Progress, broken_by, campaign};
+use crate::simulation::campaign::{CampaignReport, Extent, Progress, broken_by, campaign_of};
 use crate::simulation::run::{CannotReplay, Ending, Run, run};
 
 /// The bounds of the search in each world.
@@ -218,7 +218,8 @@ pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Resu
         }
         replays.push(replay);
     }
-    let campaign = campaign(pipeline, Mutant::None, bounds.schedules, bounds.seed, watcher.campaign);
+    let extent = Extent { threads: bounds.limits.threads, ..Extent::whole(bounds.schedules, bounds.seed) };
+    let campaign = campaign_of(pipeline, Mutant::None, extent, watcher.campaign);
     for found in &campaign.counterexamples {
         if broken.iter().all(|broken| broken.property != found.property) {
             let run = run(&found.schedule, Mutant::None).expect("the campaign ran it before");

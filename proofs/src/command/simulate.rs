@@ -9,7 +9,7 @@ use delivery_model::semantics::{PropertyId, Verdict};
 use delivery_model::story::Ink;
 use delivery_model::vocab::Fault;
 use delivery_proofs::mutants::Mutant;
-use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, campaign_of_share};
+use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, Extent, campaign_of};
 use delivery_proofs::simulation::join::join;
 use delivery_proofs::simulation::partial::PartialReport;
 use delivery_proofs::simulation::run::run as replayed;
@@ -18,6 +18,9 @@ use delivery_proofs::verify::shown;
 use serde_json::{Map, Value, json};
 
 use super::{Outcome, Pipelines, load, output, render, report, terminal};
+
+/// More threads than any machine has cores for, and few enough for any to start.
+const THREADS_MAX: i64 = 1_024;
 
 /// The pipelines to simulate, and the number of schedules.
 #[derive(clap::Args)]
@@ -30,6 +33,9 @@ pub struct Arguments {
     /// The seed of the schedules: the same seed gives the same runs
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// The number of threads; the report is the same whatever it is [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
+    threads: Option<u16>,
     /// Print one JSON object a pipeline instead of tables
     #[arg(long)]
     json: bool,
@@ -44,7 +50,7 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE", requires = "shard")]
     output: Option<PathBuf>,
     /// Join the partial reports of all shares to the report of one whole run; `-` for standard input
-    #[arg(long, value_name = "PARTIAL", num_args = 1.., conflicts_with_all = ["pipelines", "schedules", "seed", "shard"])]
+    #[arg(long, value_name = "PARTIAL", num_args = 1.., conflicts_with_all = ["pipelines", "schedules", "seed", "shard", "threads"])]
     merge: Vec<PathBuf>,
 }
 
@@ -119,8 +125,10 @@ fn campaign(
     interrupt: &terminal::Interrupt,
 ) -> CampaignReport {
     let (schedules, seed) = (arguments.schedules, arguments.seed);
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let extent = Extent { schedules, seed, share, threads: arguments.threads.map_or_else(cores, usize::from) };
     let bar = terminal::bar(share.numbers(schedules).len() as u64, &pipeline.name);
-    let report = campaign_of_share(pipeline, Mutant::None, schedules, seed, share, &mut |progress| {
+    let report = campaign_of(pipeline, Mutant::None, extent, &mut |progress| {
         bar.set_position(progress.runs.into());
         !interrupt.is_raised()
     });

@@ -1,7 +1,7 @@
 //! Many runs of drawn schedules, judged by the monitors; the first that breaks a property is shrunk.
 //!
-//! The same pipeline, number of schedules and seed give the same report. A schedule depends on the seed and its number
-//! alone, so that a share of a campaign can run apart from the others. A campaign shows that a promise is broken, or that
+//! The same pipeline, number of schedules and seed give the same report, whatever the number of threads. A schedule depends on
+//! the seed and its number alone, so that a share of a campaign can run apart from the others. A campaign shows that a promise is broken, or that
 //! so many runs kept it; it never shows that all do.
 
 use std::ops::ControlFlow;
@@ -13,13 +13,13 @@ use delivery_model::schedule::Schedule;
 use delivery_model::semantics::{
     Doubt, Monitor, Observed, PropertyId, PropertySet, Rules, Unbounded, Verdict, Verdicts,
 };
-use delivery_model::vocab::{EventKind, Fault};
+use delivery_model::vocab::Fault;
 use proptest::strategy::{Strategy, ValueTree};
 
 use super::run::{Ending, Run, run};
-use super::shrink::shrink;
+use super::seeded_runner;
 use super::strategy::schedules;
-use super::{numbered_runner, seeded_runner};
+use super::workers::Workers;
 
 /// How far a campaign has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,26 @@ impl CampaignReport {
         }
     }
 
+    /// Adds the figures of other runs, and what they broke. Some are read from files, so that a sum may be larger than any
+    /// campaign's.
+    pub(super) fn add_figures(&mut self, other: &CampaignReport) {
+        for (sum, figure) in [
+            (&mut self.steps, other.steps),
+            (&mut self.events, other.events),
+            (&mut self.deliveries_and_effects, other.deliveries_and_effects),
+            (&mut self.dead_lettered, other.dead_lettered),
+        ] {
+            *sum = sum.saturating_add(figure);
+        }
+        for (sums, figures) in [(&mut self.planned, &other.planned), (&mut self.fired, &other.fired)] {
+            sums.iter_mut().zip(figures).for_each(|(sum, figure)| *sum = sum.saturating_add(*figure));
+        }
+        self.runs = self.runs.saturating_add(other.runs);
+        self.not_quiescent = self.not_quiescent.saturating_add(other.not_quiescent);
+        self.endless = self.endless.saturating_add(other.endless);
+        self.broken |= other.broken;
+    }
+
     /// The same report with the verdicts that follow from its figures.
     pub(super) fn judged(mut self) -> CampaignReport {
         self.verdicts = Verdicts::new(&self.rules, |property| self.verdict(property));
@@ -135,7 +155,28 @@ impl CampaignReport {
     }
 }
 
-/// Runs so many schedules, drawn from the seed. `progress` is asked before every run, and stops it with `false`.
+/// What is run of a campaign, and on how many threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The number of schedules of the whole campaign.
+    pub schedules: u32,
+    /// The seed that they are drawn from.
+    pub seed: u64,
+    /// The share of them that is run. The report counts these alone.
+    pub share: Share,
+    /// The number of threads; 0 is taken for 1. The report is the same whatever it is.
+    pub threads: usize,
+}
+
+impl Extent {
+    /// All of so many schedules, on one thread.
+    pub fn whole(schedules: u32, seed: u64) -> Extent {
+        Extent { schedules, seed, share: Share::WHOLE, threads: 1 }
+    }
+}
+
+/// Runs so many schedules, drawn from the seed, on one thread. `progress` is asked before every run, and stops it with
+/// `false`.
 pub fn campaign(
     pipeline: &Pipeline,
     mutant: Mutant,
@@ -143,31 +184,22 @@ pub fn campaign(
     seed: u64,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> CampaignReport {
-    campaign_of_share(pipeline, mutant, schedules, seed, Share::WHOLE, progress)
+    campaign_of(pipeline, mutant, Extent::whole(schedules, seed), progress)
 }
 
-/// Runs those of a campaign's schedules whose numbers are in the share. The report counts these alone.
-pub fn campaign_of_share(
+/// Runs the schedules of this extent. `progress` is asked by one of the threads, before each of its runs, and stops all with
+/// `false`.
+pub fn campaign_of(
     pipeline: &Pipeline,
     mutant: Mutant,
-    schedules: u32,
-    seed: u64,
-    share: Share,
+    extent: Extent,
     progress: &mut dyn FnMut(Progress) -> bool,
 ) -> CampaignReport {
-    let numbers = share.numbers(schedules);
-    let mut campaign = Campaign { mutant, report: CampaignReport::empty(pipeline, numbers.len() as u32) };
-    let strategy = self::schedules(pipeline);
-    for number in numbers {
-        let report = &campaign.report;
-        if !progress(Progress { runs: report.runs, of: report.schedules, broken: report.broken }) {
-            break;
-        }
-        let mut runner = numbered_runner(seed, number.into());
-        let schedule = strategy.new_tree(&mut runner).expect("nothing is filtered out").current();
-        campaign.run(number, schedule);
-    }
-    campaign.report.judged()
+    let mut report = CampaignReport::empty(pipeline, extent.share.numbers(extent.schedules).len() as u32);
+    let workers = Workers::new(pipeline, mutant, extent, report.rules);
+    let found = workers.run(progress, &mut report);
+    report.counterexamples = workers.shrink_all(found);
+    report.judged()
 }
 
 /// How many random schedules it takes until one of them breaks the property; none, if `most` do not, or if `go_on` says to
@@ -204,53 +236,6 @@ pub fn broken_by(run: &Run, rules: Rules) -> PropertySet {
     seen | run.breaches.iter().map(|(property, _)| *property).collect()
 }
 
-struct Campaign {
-    mutant: Mutant,
-    report: CampaignReport,
-}
-
-impl Campaign {
-    fn run(&mut self, number: u32, schedule: Schedule) {
-        let run = seeded(&schedule, self.mutant);
-        self.count(&schedule, &run);
-        for property in (broken_by(&run, self.report.rules) - self.report.broken).iter() {
-            let found = self.counterexample(property, number, schedule.clone());
-            self.report.broken.insert(property);
-            self.report.counterexamples.push(found);
-        }
-        self.report.runs += 1;
-    }
-
-    fn count(&mut self, schedule: &Schedule, run: &Run) {
-        let report = &mut self.report;
-        report.steps += run.steps.len() as u64;
-        report.events += run.history.events.len() as u64;
-        for recorded in &run.history.events {
-            match recorded.event.kind {
-                EventKind::Deliver { .. } | EventKind::Effect { .. } => report.deliveries_and_effects += 1,
-                EventKind::DeadLetter { .. } => report.dead_lettered += 1,
-                _ => (),
-            }
-        }
-        report.not_quiescent += u32::from(run.ending == Ending::Cut);
-        report.endless += u32::from(matches!(run.ending, Ending::Loop { .. }));
-        for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
-            report.planned[planned.fault as usize] += 1;
-            report.fired[planned.fault as usize] += u64::from(fired.is_some());
-        }
-    }
-
-    fn counterexample(&self, property: PropertyId, run: u32, schedule: Schedule) -> Counterexample {
-        let faults_found = schedule.faults.len();
-        let mut fails = |candidate: &Schedule| {
-            let run = seeded(candidate, self.mutant);
-            broken_by(&run, self.report.rules).contains(property).then_some(run.steps.len())
-        };
-        let schedule = shrink(schedule, &mut fails);
-        Counterexample { property, schedule, faults_found, run }
-    }
-}
-
-fn seeded(schedule: &Schedule, mutant: Mutant) -> Run {
+pub(super) fn seeded(schedule: &Schedule, mutant: Mutant) -> Run {
     run(schedule, mutant).expect("a seeded run takes only what is offered")
 }

@@ -130,24 +130,10 @@ fn differing_setting(found: &Value, expected: &Value) -> Option<(String, String,
     })
 }
 
-/// Adds the figures of a share. They are read from files, so that a sum may be larger than any campaign's.
+/// Adds the report of a share.
 fn add(report: &mut CampaignReport, share: CampaignReport) {
     report.schedules += share.schedules;
-    report.runs += share.runs;
-    for (sum, figure) in [
-        (&mut report.steps, share.steps),
-        (&mut report.events, share.events),
-        (&mut report.deliveries_and_effects, share.deliveries_and_effects),
-        (&mut report.dead_lettered, share.dead_lettered),
-    ] {
-        *sum = sum.saturating_add(figure);
-    }
-    for (sums, figures) in [(&mut report.planned, share.planned), (&mut report.fired, share.fired)] {
-        sums.iter_mut().zip(figures).for_each(|(sum, figure)| *sum = sum.saturating_add(figure));
-    }
-    report.not_quiescent = report.not_quiescent.saturating_add(share.not_quiescent);
-    report.endless = report.endless.saturating_add(share.endless);
-    report.broken |= share.broken;
+    report.add_figures(&share);
     report.counterexamples.extend(share.counterexamples);
 }
 
@@ -164,14 +150,14 @@ fn finished(mut report: CampaignReport) -> CampaignReport {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::campaign::campaign_of_share;
+    use super::super::campaign::{Extent, campaign_of};
     use super::super::pipelines::pipelines;
     use super::*;
     use crate::mutants::Mutant;
 
     fn ran(pipelines: &[Pipeline], schedules: u32, seed: u64, share: Share) -> PartialReport {
-        let report =
-            |it: &Pipeline| (it.clone(), campaign_of_share(it, Mutant::None, schedules, seed, share, &mut |_| true));
+        let extent = Extent { share, ..Extent::whole(schedules, seed) };
+        let report = |it: &Pipeline| (it.clone(), campaign_of(it, Mutant::None, extent, &mut |_| true));
         PartialReport { share, seed, schedules, pipelines: pipelines.iter().map(report).collect() }
     }
 

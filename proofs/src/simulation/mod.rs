@@ -2,7 +2,8 @@
 //!
 //! [`world`] joins producer, broker and consumers with wires and disks, and offers the protocol's micro-steps. [`run`]
 //! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`campaign`] judges many of
-//! them, [`partial`] writes what a share of them found and [`join`] joins the shares, and [`shrink`] makes a small one of one that fails. [`party_state`] watches what the cores hold on the way. [`kill_schedules`]
+//! them, on several threads (`workers`), [`partial`] writes what a share of them found and [`join`] joins the shares, and
+//! [`shrink`] makes a small one of one that fails. [`party_state`] watches what the cores hold on the way. [`kill_schedules`]
 //! has one for every seeded bug.
 //!
 //! Determinism: a world is a plain value without clock, thread or hash order; every choice of a run comes from its
@@ -19,6 +20,7 @@ pub mod points;
 pub mod run;
 pub mod shrink;
 pub mod strategy;
+mod workers;
 pub mod world;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

@@ -67,6 +67,40 @@ fn the_joined_report_is_that_of_one_run_byte_for_byte() {
     check(&["no-inbox.toml", "--schedules", "60"], 1);
 }
 
+/// What is printed, saved and written as a partial report is the same on one thread, two and three.
+#[test]
+fn the_report_is_the_same_whatever_the_number_of_threads() {
+    let said = |threads: &str| {
+        let here = pipelines();
+        let run = |arguments: &[&str]| {
+            let ended = delivery_in(here.path(), &[&["simulate", "--threads", threads], arguments].concat());
+            assert!(ended.code <= 1, "{arguments:?}: {}", ended.err);
+            (ended.out, ended.err, ended.code)
+        };
+        let broken = ["weak.toml", "poison.toml", "dies.toml", "no-inbox.toml", "--schedules", "301", "--seed", "3"];
+        let told = [
+            run(&[&broken[..], &["--save", "found"]].concat()),
+            run(&[&broken[..], &["--json"]].concat()),
+            run(&[&broken[..], &["--shard", "2/3"]].concat()),
+            run(&["--schedules", "100"]),
+            // Fewer schedules than a thread takes at a time, and none at all.
+            run(&["weak.toml", "--schedules", "5", "--json"]),
+            run(&["weak.toml", "--schedules", "2", "--shard", "3/3"]),
+        ];
+        let saved = std::fs::read_dir(here.path().join("found")).expect("it was written");
+        let read = |path: std::path::PathBuf| (path.file_name().map(Into::into), std::fs::read(path).expect("a file"));
+        let mut saved: Vec<(Option<std::ffi::OsString>, Vec<u8>)> =
+            saved.map(|entry| read(entry.expect("it is listed").path())).collect();
+        saved.sort();
+        (told, saved)
+    };
+    let alone = said("1");
+    assert!(alone.1.len() > 2, "little was found");
+    for threads in ["2", "3"] {
+        assert_eq!(said(threads), alone, "{threads} threads");
+    }
+}
+
 #[test]
 fn counterexamples_are_saved_as_by_one_run_and_shares_can_come_through_a_pipe() {
     let here = pipelines();
@@ -200,6 +234,8 @@ fn missing_shares_are_named() {
         &["--merge", "1.jsonl", "--seed", "2"],
         &["--merge", "1.jsonl", "--schedules", "20"],
         &["dies.toml", "--merge", "1.jsonl"],
+        &["--merge", "1.jsonl", "--threads", "2"],
+        &["--threads", "0"],
     ] {
         let ended = delivery_in(here.path(), &[&["simulate"], arguments].concat());
         assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.out);
