@@ -32,6 +32,7 @@ use tempfile::TempDir;
 /// Far longer than anything here takes.
 const HUNG: Duration = Duration::from_secs(20);
 const LEASE: Millis = Millis(50);
+const PRODUCER: ProducerId = ProducerId(1);
 
 /// Tells of each fault, and holds up the loop that reports it until it is let go.
 struct HoldsUp {
@@ -95,17 +96,18 @@ impl Served {
         self.connect(&ToBroker::Subscribe { consumer, workers, hands, has })
     }
 
+    fn producer(&self) -> Client {
+        let client = self.connect(&ToBroker::Register { producer: PRODUCER, epoch: Epoch(0) });
+        assert!(matches!(client.hear(), FromBroker::Registered));
+        client
+    }
+
     /// Messages 0 up to before this one are durable, at the positions of their numbers.
     fn publish(&self, messages: u64) {
-        let (producer, epoch) = (ProducerId(1), Epoch(0));
-        let client = self.connect(&ToBroker::Register { producer, epoch });
-        assert!(matches!(client.hear(), FromBroker::Registered));
+        let producer = self.producer();
         for number in 0..messages {
-            let identity = Identity::Sequence { session: Session { producer, session: epoch }, number };
-            let payload = Order { sku: Sku(1), quantity: 1 }.encode();
-            let record = Record { message: MessageId(number), identity, producer, epoch, payload };
-            client.say(&ToBroker::Publish(Publish { record, attempt: AttemptNumber(1) }));
-            assert!(matches!(client.hear(), FromBroker::Reply(_)));
+            producer.attempt(number);
+            assert!(matches!(producer.hear(), FromBroker::Reply(_)));
         }
     }
 
@@ -122,7 +124,15 @@ struct Client {
 
 impl Client {
     fn say(&self, said: &ToBroker) {
-        self.link.send(said.encode());
+        self.link.send_now(&said.encode());
+    }
+
+    fn attempt(&self, number: u64) {
+        let (producer, epoch) = (PRODUCER, Epoch(0));
+        let identity = Identity::Sequence { session: Session { producer, session: epoch }, number };
+        let payload = Order { sku: Sku(1), quantity: 1 }.encode();
+        let record = Record { message: MessageId(number), identity, producer, epoch, payload };
+        self.say(&ToBroker::Publish(Publish { record, attempt: AttemptNumber(1) }));
     }
 
     fn hear(&self) -> FromBroker {
@@ -143,7 +153,7 @@ impl Client {
 
     /// Says what makes no sense, and waits until the broker's end has read that, and so whatever was said before.
     fn until_cut_off(self) {
-        self.link.send(vec![99]);
+        self.link.send_now(&[99]);
         assert_eq!(self.said.recv_timeout(HUNG).map(drop), Err(RecvTimeoutError::Disconnected));
     }
 }
@@ -153,16 +163,20 @@ impl Client {
 #[test]
 fn a_settle_that_came_while_the_loop_was_held_up_past_its_lease_counts() {
     let of_second = Point { step: StepWord::HandOff, message: Some(MessageId(1)), nth: 1 };
-    let served = serve(&[PlannedFault::new(Fault::DeliveryLost, of_second)]);
-    served.publish(2);
+    // Long enough to have the second published while it lives.
+    let lease = Millis(10 * LEASE.0);
+    let served = serve_by(Pipeline::default(), lease, &[PlannedFault::new(Fault::DeliveryLost, of_second)]);
+    served.publish(1);
     let consumer = served.consumer(2);
     let first = consumer.handed_off();
     assert_eq!(first.position, Position(0));
+    let producer = served.producer();
+    producer.attempt(1);
     assert_eq!(served.struck.recv_timeout(HUNG), Ok(Fault::DeliveryLost), "the second is lost, and the loop held up");
     consumer.settle(first);
     consumer.until_cut_off();
     // The lease began before, by the same clock.
-    assert_eq!(served.struck.recv_timeout(Duration::from_millis(LEASE.0 + 1)), Err(RecvTimeoutError::Timeout));
+    assert_eq!(served.struck.recv_timeout(Duration::from_millis(lease.0 + 1)), Err(RecvTimeoutError::Timeout));
     served.let_go.send(()).expect("the loop waits");
     assert_eq!(served.consumer(2).handed_off().position, Position(1), "the first is settled");
     served.end();

@@ -231,6 +231,8 @@ impl<'a, S: Steps> Incarnation<'a, S> {
 
     /// Loses the core, the connections and what was not synced, apart from the records that the plan lets survive.
     fn crash(self, planned: PlannedFault) -> Result<(), DriverError> {
+        // What was said before the crash is on its way.
+        self.flush();
         self.connections.values().for_each(|connection| connection.link.cut());
         // A sync that is under way is not torn: what was asked for before the crash had the time.
         drop((self.syncer, self.ledger_syncer, self.ledger));
@@ -288,6 +290,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         self.hand_off()?;
         self.retain()?;
         self.ask_for_ledger();
+        self.flush();
         self.ask_for_sync()
     }
 

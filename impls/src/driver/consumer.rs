@@ -132,6 +132,7 @@ fn converse<S: Steps>(
             return Ok(Next::Connect);
         }
         let taken = state.take_in(run, first, incoming);
+        state.flush();
         let (may_leave, is_cut) = (state.core.may_leave(), !state.is_attached());
         drop(state);
         match taken {

@@ -1,29 +1,23 @@
 //! One end of a TCP connection: it sends frames from a bounded queue, and passes received frames to a callback.
 //!
-//! A link has two threads: one reads and decodes, one encodes and writes. The link ends the connection if its peer
-//! does not read until the queue is full, sends bytes that are not frames, does not finish a frame, or is silent for
+//! A link has two threads: one reads and decodes, one writes what a [`flush`](Link::flush) could not write at once
+//! ([`outgoing`](super::outgoing)). The link ends the connection if its peer does not read until the queue is full, sends bytes that are not frames, does not finish a frame, or is silent for
 //! too long. So a slow peer cannot block the loop that serves the others. The callback receives the reason.
 //!
 //! An empty body is a heartbeat. Links send and drop heartbeats; the callback sees none.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::frame::{self, BODY_MAX, Decoder, FrameError};
-
-/// The most frames that wait to be written. It is far more than the requests that a peer has outstanding, so only a
-/// peer that stopped reading reaches it.
-pub const QUEUE_FRAMES: usize = 1024;
-
-/// The size in bytes at which the writer stops gathering frames into one write.
-const GATHER_BYTES: usize = 64 << 10;
+use super::frame::{BODY_MAX, Decoder, FrameError};
+pub use super::outgoing::QUEUE_FRAMES;
+use super::outgoing::{NotSent, Outgoing};
 
 /// The time-outs of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +80,7 @@ pub enum Disconnect {
 /// closes both directions.
 #[derive(Debug)]
 pub struct Link {
-    queue: Option<SyncSender<Vec<u8>>>,
+    outgoing: Arc<Outgoing>,
     stream: TcpStream,
     gave_up: GaveUp,
     writer: Option<JoinHandle<()>>,
@@ -104,28 +98,41 @@ impl Link {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(limits.write))?;
         stream.set_read_timeout(Some(limits.silence.min(limits.frame) / 4))?;
-        let (queue, queued) = sync_channel(QUEUE_FRAMES);
-        let (mut inward, outward) = (stream.try_clone()?, stream.try_clone()?);
+        let (mut inward, outgoing) = (stream.try_clone()?, Arc::new(Outgoing::new(stream.try_clone()?)));
         // The reader is not joined. It ends when the connection does, and it may wait for room in a queue that the
         // thread that drops this link would have to empty.
         let gave_up = GaveUp::default();
         let (for_reader, for_writer) = (gave_up.clone(), gave_up.clone());
         let read = move || read_all(&mut inward, limits, &for_reader, incoming);
         thread::Builder::new().name(format!("{name} in")).spawn(read)?;
-        let write = move || write_all(outward, &queued, limits.heartbeat, &for_writer);
+        let (writes, ends) = (Arc::clone(&outgoing), stream.try_clone()?);
+        let write = move || write_all(&writes, &ends, limits.heartbeat, &for_writer);
         let writer = thread::Builder::new().name(format!("{name} out")).spawn(write)?;
-        Ok(Link { queue: Some(queue), stream, gave_up, writer: Some(writer) })
+        Ok(Link { outgoing, stream, gave_up, writer: Some(writer) })
     }
 
-    /// Queues one body of at most [`BODY_MAX`] bytes. If the queue is full or the connection has ended, the
-    /// connection is ended and the body is lost: the reading half reports it, and the protocol's retries recover.
-    pub fn send(&self, body: Vec<u8>) {
+    /// Queues one body of at most [`BODY_MAX`] bytes, for the next [`flush`](Self::flush). If the queue is full or the
+    /// connection has ended, the connection is ended and the body is lost: the reading half reports it, and the protocol's
+    /// retries recover.
+    pub fn send(&self, body: &[u8]) {
         assert!(body.len() <= BODY_MAX, "messages are bounded where they are submitted");
-        let queued = self.queue.as_ref().map(|queue| queue.try_send(body));
-        if let Some(Err(TrySendError::Full(_))) = queued {
-            self.gave_up.note();
+        if let Err(why) = self.outgoing.send(body) {
+            if why == NotSent::Full {
+                self.gave_up.note();
+            }
+            self.cut();
         }
-        if queued.is_none_or(|queued| queued.is_err()) {
+    }
+
+    /// Sends one body at once, after all that is queued.
+    pub fn send_now(&self, body: &[u8]) {
+        self.send(body);
+        self.flush();
+    }
+
+    /// Writes what is queued, without waiting for the peer. Call it once after all that there is to say.
+    pub fn flush(&self) {
+        if self.outgoing.flush().is_err() {
             self.cut();
         }
     }
@@ -133,7 +140,7 @@ impl Link {
     /// Ends the sending direction: what is queued is written, then the peer sees the end of the stream. Bodies from
     /// the peer still arrive.
     pub fn finish(&mut self) {
-        self.queue = None;
+        self.outgoing.finish();
     }
 
     /// Ends the connection at once, as a crash would: what is queued is lost.
@@ -258,37 +265,24 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Writes what is queued, gathering frames into one write, until the link is finished or the connection ends.
-fn write_all(mut stream: TcpStream, queued: &Receiver<Vec<u8>>, heartbeat: Duration, gave_up: &GaveUp) {
-    let mut bytes = Vec::new();
-    loop {
-        let mut next = match queued.recv_timeout(heartbeat) {
-            Ok(body) => Some(body),
-            Err(RecvTimeoutError::Timeout) => Some(Vec::new()),
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        bytes.clear();
-        while let Some(body) = next {
-            frame::encode(&body, &mut bytes).expect("`send` lets no longer body in");
-            next = if bytes.len() < GATHER_BYTES { queued.try_recv().ok() } else { None };
+/// Writes what is left to the writer until the link is finished or the connection ends.
+fn write_all(outgoing: &Outgoing, stream: &TcpStream, heartbeat: Duration, gave_up: &GaveUp) {
+    if let Err(error) = outgoing.write_all(heartbeat) {
+        if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+            gave_up.note();
         }
-        if let Err(error) = stream.write_all(&bytes) {
-            if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
-                gave_up.note();
-            }
-            // The reader sees the end and reports it.
-            let _ = stream.shutdown(Shutdown::Both);
-            return;
-        }
+        // The reader sees the end and reports it.
+        let _ = stream.shutdown(Shutdown::Both);
     }
-    let _ = stream.shutdown(Shutdown::Write);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::TcpListener;
     use std::sync::mpsc::{Receiver, channel};
 
+    use super::super::frame;
     use super::*;
 
     type Inbox = Receiver<Result<Vec<u8>, Disconnect>>;
@@ -313,7 +307,7 @@ mod tests {
     #[test]
     fn what_is_queued_is_written_before_a_dropped_link_closes() {
         let (link, inbox, mut far) = pair();
-        (0..100u8).for_each(|byte| link.send(vec![byte; 9]));
+        (0..100u8).for_each(|byte| link.send(&[byte; 9]));
         drop(link);
         let mut stream = Vec::new();
         far.read_to_end(&mut stream).expect("closed in order");
@@ -348,7 +342,9 @@ mod tests {
     fn a_peer_that_does_not_read_is_cut_off_and_holds_nobody_up() {
         let (link, inbox, far) = pair();
         // More than the kernel's buffers and the queue hold together.
-        (0..2 * QUEUE_FRAMES).for_each(|_| link.send(vec![0; 64 << 10]));
+        (0..2 * QUEUE_FRAMES).for_each(|_| {
+            link.send_now(&[0; 64 << 10]);
+        });
         assert_eq!(end_of(&inbox), "the peer did not read what it was sent");
         drop(far);
     }
@@ -356,7 +352,8 @@ mod tests {
     #[test]
     fn a_peer_that_reads_too_slowly_is_cut_off_though_the_queue_has_room() {
         let (link, inbox, far) = pair_with(Limits { write: SOON, ..Limits::default() });
-        (0..QUEUE_FRAMES / 2).for_each(|_| link.send(vec![0; 64 << 10]));
+        (0..QUEUE_FRAMES / 2).for_each(|_| link.send(&[0; 64 << 10]));
+        link.flush();
         assert_eq!(end_of(&inbox), "the peer did not read what it was sent");
         drop(far);
     }
@@ -399,7 +396,7 @@ mod tests {
         let far = Link::start("far", far, limits, move |body| to_far_inbox.send(body).is_ok()).expect("threads");
         let quiet = near_inbox.recv_timeout(40 * SOON);
         assert!(quiet.is_err(), "{quiet:?}");
-        far.send(vec![1]);
+        far.send_now(&[1]);
         assert_eq!(near_inbox.recv().expect("alive").expect("a body"), [1]);
         drop(near);
         assert_eq!(end_of(&far_inbox), "the peer closed the connection");
@@ -408,7 +405,7 @@ mod tests {
     #[test]
     fn a_finished_link_writes_out_and_still_hears() {
         let (mut link, inbox, mut far) = pair();
-        link.send(vec![1, 2]);
+        link.send(&[1, 2]);
         link.finish();
         let mut stream = Vec::new();
         far.read_to_end(&mut stream).expect("closed in order");

@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`frame`], [`wire`] | the bytes between the parties, sans-IO |
-//! | [`link`] | one end of a connection: bounded queues, two threads |
+//! | [`link`], `outgoing` | one end of a connection: bounded queues, two threads |
 //! | [`secret`] | by what parties on several machines know each other |
 //! | [`settings`] | what a broker and its peers must agree on |
 //! | [`producer`], [`broker`], [`consumer`] | the roles' loops |
@@ -17,6 +17,7 @@ pub mod consumer;
 pub mod faults;
 pub mod frame;
 pub mod link;
+mod outgoing;
 pub mod producer;
 pub mod run;
 pub mod secret;

@@ -144,7 +144,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             })
         })?;
         Ok(link.zip(incoming).map(|(link, replies)| {
-            link.send(ToBroker::Register { producer: self.core.id(), epoch: self.core.epoch() }.encode());
+            link.send_now(&ToBroker::Register { producer: self.core.id(), epoch: self.core.epoch() }.encode());
             Connection { link, replies, is_registered: false }
         }))
     }
@@ -167,7 +167,14 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         Ok(())
     }
 
+    /// Sends what is due. What was sent before a crash is on its way.
     fn transmit(&mut self) -> Result<(), Interrupt> {
+        let sent = self.send();
+        self.connection.iter().for_each(|connection| connection.link.flush());
+        sent
+    }
+
+    fn send(&mut self) -> Result<(), Interrupt> {
         if self.connection.as_ref().is_none_or(|connection| !connection.is_registered) {
             return Ok(());
         }
@@ -177,7 +184,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             let message = publish.record.message;
             let (lost, crash) = self.run.reached(self.role(), StepWord::Attempt, Some(message))?;
             if let (None, Some(connection)) = (lost, &self.connection) {
-                connection.link.send(ToBroker::Publish(publish).encode());
+                connection.link.send(&ToBroker::Publish(publish).encode());
             }
             crash?;
         }

@@ -408,9 +408,9 @@ impl<S> Run<S> {
         while !self.is_leaving() && !self.is_ending() {
             match TcpStream::connect(broker).and_then(&mut start) {
                 Ok(link) => {
-                    link.send(ToBroker::Hello(self.secret.clone()).encode());
+                    link.send(&ToBroker::Hello(self.secret.clone()).encode());
                     let settings = Settings::of(&self.pipeline);
-                    link.send(ToBroker::Settings { name: name.to_owned(), settings }.encode());
+                    link.send_now(&ToBroker::Settings { name: name.to_owned(), settings }.encode());
                     calls.last = Some(self.now());
                     return Ok(Some(link));
                 }

@@ -105,7 +105,7 @@ impl Served {
     }
 
     pub fn say(&self, said: &FromBroker) {
-        self.link.send(said.encode());
+        self.link.send_now(&said.encode());
     }
 
     pub fn hear(&self) -> ToBroker {

@@ -211,8 +211,13 @@ impl<S: Steps> Incarnation<'_, S> {
     /// Says it, if the connection still stands.
     pub(super) fn say(&self, connection: u64, message: &FromBroker) {
         if let Some(connection) = self.connections.get(&connection) {
-            connection.link.send(message.encode());
+            connection.link.send(&message.encode());
         }
+    }
+
+    /// Sends what was said to all of them. Once a turn is enough, as nobody is answered before it is over.
+    pub(super) fn flush(&self) {
+        self.connections.values().for_each(|connection| connection.link.flush());
     }
 
     /// Ends a connection, and forgets its peer. What is queued for it is written out as far as it still reads.

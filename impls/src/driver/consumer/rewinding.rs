@@ -24,7 +24,7 @@ pub fn rewind<S>(run: &Run<S>, broker: SocketAddr, to: Position) -> Result<bool,
     run.tell(NAME, &Report::of(EventKind::Rewind { group: GROUP, partition: PartitionId::default(), position: to }))?;
     let mut calls = Calls::default();
     while let Some((link, said)) = dial(run, broker, &mut calls)? {
-        link.send(ToBroker::Rewind(to).encode());
+        link.send_now(&ToBroker::Rewind(to).encode());
         let answer = loop {
             match said.recv_timeout(run.patience(None)) {
                 Err(RecvTimeoutError::Timeout) if !run.is_leaving() => {}

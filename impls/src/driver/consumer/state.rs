@@ -65,6 +65,8 @@ impl<S: Steps> Shared<S> {
     pub fn crash(&self, run: &Run<S>, planned: PlannedFault) -> Result<(), DriverError> {
         let mut state = self.queue.lock();
         if let Some(link) = state.link.take() {
+            // What was said before the crash is on its way.
+            link.flush();
             link.cut();
         }
         let life = state.life + 1;
@@ -134,6 +136,7 @@ impl<S: Steps> State<S> {
         self.link = Some(link);
         self.core.handle_connected();
         self.send(None);
+        self.flush();
     }
 
     pub fn is_attached(&self) -> bool {
@@ -242,9 +245,14 @@ impl<S: Steps> State<S> {
         while let Some(output) = self.core.poll_output() {
             let is_lost = lost.is_some() && matches!(output, ConsumerOutput::Settle(_));
             if let Some(link) = self.link.as_ref().filter(|_| !is_lost) {
-                link.send(word_of(output).encode());
+                link.send(&word_of(output).encode());
             }
         }
+    }
+
+    /// Sends what was said to the broker since. Whoever made the state say something calls it before the lock is released.
+    pub fn flush(&self) {
+        self.link.iter().for_each(Link::flush);
     }
 
     pub fn report(&mut self, run: &Run<S>) -> Result<(), DriverError> {

@@ -95,6 +95,7 @@ fn remember<S: Steps>(
     state.report(run)?;
     run.passed(Role::Consumer, StepWord::Remember, message)?;
     state.tell(run)?;
+    state.flush();
     Ok(())
 }
 
@@ -129,6 +130,7 @@ fn handle<S: Steps>(
         batch.taken.push(one.taken);
     }
     state.tell(run)?;
+    state.flush();
     drop(state);
     // What became ready meanwhile is stored while this worker settles.
     shared.queue.wake();
@@ -168,10 +170,12 @@ fn settle<S: Steps>(run: &Run<S>, shared: &Shared<S>, life: u64, to_settle: &[Ta
     }
     state.take_finished();
     // An answer may have ended one of them since.
-    to_settle.iter().try_for_each(|taken| match state.core.task(taken.hand) {
+    let settled = to_settle.iter().try_for_each(|taken| match state.core.task(taken.hand) {
         Some(Task::Settle) => state.settle(run, taken.hand),
         _ => Ok(()),
-    })
+    });
+    state.flush();
+    settled
 }
 
 impl Taken {
