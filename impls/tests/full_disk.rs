@@ -10,6 +10,7 @@ use delivery_impls::data::positions::Positions;
 use delivery_impls::data::record::{ProducerId, Publish};
 use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::file::{FileJournal, Room};
+use delivery_impls::store::frame;
 use delivery_impls::store::simulated::{SimulatedJournal, SimulatedOutbox};
 use delivery_impls::store::{Covers, Journal, StoreError};
 use delivery_model::pipeline::{Commits, Pipeline};
@@ -194,7 +195,8 @@ fn a_settle_of_several_runs_is_recorded_as_a_whole_or_not_at_all() {
     let hand = hand_off(&mut broker).expect("the first message");
     let covers = Covers::Below(Position(3));
     let ledger = disk.directory.path().join("ledger");
-    let taken = std::fs::metadata(&ledger).unwrap().len();
+    let taken_bytes = || frame::recover(&std::fs::read(&ledger).unwrap()).unwrap().intact_bytes as u64;
+    let taken = taken_bytes();
     for room in 0..60 {
         disk.ledger_room.limit(taken + room);
         let settled = broker.settle(NOW, SettleRequest { hand, covers, finishes: true });
@@ -205,7 +207,7 @@ fn a_settle_of_several_runs_is_recorded_as_a_whole_or_not_at_all() {
             assert_eq!(room, 42, "a frame of two entries");
             return;
         }
-        assert_eq!(std::fs::metadata(&ledger).unwrap().len(), taken, "{room} bytes of room");
+        assert_eq!(taken_bytes(), taken, "{room} bytes of room");
     }
     panic!("room for two entries is not enough");
 }
