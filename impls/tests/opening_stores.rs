@@ -5,7 +5,7 @@ use std::path::Path;
 
 use delivery_impls::data::record::Key;
 use delivery_impls::inventory::{Order, Sku};
-use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::embedded::EmbeddedInventory;
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::{Change, EffectStore, StoreError};
 use delivery_model::vocab::Position;
@@ -18,8 +18,8 @@ fn open_journal(path: &Path) -> Result<FileJournal, StoreError> {
 fn a_second_process_cannot_open_a_store_that_is_in_use() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
-    let _held = EmbeddedOutbox::open(&path).expect("a new store");
-    let refused = EmbeddedOutbox::open(&path).expect_err("held by another");
+    let _held = EmbeddedInventory::open(&path).expect("a new store");
+    let refused = EmbeddedInventory::open(&path).expect_err("held by another");
     assert!(refused.to_string().starts_with("the store failed to open its file: "), "{refused}");
 }
 

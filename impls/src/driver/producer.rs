@@ -22,7 +22,7 @@ use crate::core::steps::Steps;
 use crate::core::time::Millis;
 use crate::core::tuning::Tuning;
 use crate::data::record::{Payload, ProducerId};
-use crate::store::embedded::EmbeddedOutbox;
+use crate::store::outbox::FileOutbox;
 use crate::store::{RecoverError, StoreError};
 
 /// Replies that may wait for the loop: the window of unresolved messages bounds them long before.
@@ -86,7 +86,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     fn open(run: &'a Run<S>, id: ProducerId, broker: SocketAddr) -> Result<Self, DriverError> {
         let name = name(id);
         let recover = |why| DriverError::Recover { role: name.clone(), why };
-        let store = EmbeddedOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
+        let store = FileOutbox::open(&run.stores.outbox(id)).map_err(|why| recover(RecoverError::Store(why)))?;
         let rows = GatheredRows::of(store);
         let core = Producer::with_steps(&run.pipeline, tuning(run), id, rows.clone(), run.steps.clone());
         let core = core.map_err(recover)?;

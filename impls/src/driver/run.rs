@@ -163,7 +163,7 @@ impl Stores {
 
     /// The file of a producer's outbox.
     pub fn outbox(&self, producer: ProducerId) -> PathBuf {
-        self.directory.join(format!("outbox-{}.redb", producer.0))
+        self.directory.join(format!("outbox-{}.journal", producer.0))
     }
 }
 

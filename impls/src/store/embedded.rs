@@ -1,5 +1,5 @@
-//! The stores that change in transactions, in redb: outbox and inventory, one database file each. (The broker's journals
-//! only grow: they are plain files, see [`file`](super::file).)
+//! The inventory, which changes in transactions, in redb. (What only grows, or is short, is in plain files: see
+//! [`file`](super::file) and [`outbox`](super::outbox).)
 //!
 //! redb 4.6 was chosen over fjall 3.1 after a measurement of both: 128-byte values under ascending 64-bit keys in one
 //! table, release build, two cores, a virtual disk on which a bare append of 136 bytes and `fdatasync` runs 3,800 to
@@ -23,7 +23,6 @@
 //! Leaves out: sharing one file between roles (a crash of one must not touch another), and compaction.
 
 mod inventory;
-mod outbox;
 
 use std::fmt::Display;
 use std::fs;
@@ -33,8 +32,7 @@ use std::path::Path;
 use redb::{Builder, Database, WriteTransaction};
 
 pub use self::inventory::{EmbeddedInventory, OpenInventory};
-pub use self::outbox::{EmbeddedOutbox, RowChange};
-use super::{RecoverError, StoreError};
+use super::StoreError;
 
 /// The cache of each database, in bytes. The pipeline reads back only what it has just written, so little is enough.
 const CACHE_BYTES: usize = 16 << 20;
@@ -85,21 +83,4 @@ fn transact<T>(
 /// stops working after most errors, so no error is definite.
 fn failed<E: Display>(what: &'static str) -> impl Fn(E) -> StoreError {
     move |error| StoreError::Failed { what, why: error.to_string() }
-}
-
-/// A record with its checksum, CRC-32C, in front, so that damage is noticed when it is read.
-fn seal(record: &[u8]) -> Vec<u8> {
-    let mut sealed = Vec::with_capacity(4 + record.len());
-    sealed.extend(crc32c::crc32c(record).to_le_bytes());
-    sealed.extend_from_slice(record);
-    sealed
-}
-
-/// The record without its checksum. `number` and `offset` say where it is, for errors.
-fn unseal(sealed: &[u8], number: u64, offset: u64) -> Result<&[u8], RecoverError> {
-    sealed
-        .split_first_chunk()
-        .filter(|(sum, record)| u32::from_le_bytes(**sum) == crc32c::crc32c(record))
-        .map(|(_, record)| record)
-        .ok_or(RecoverError::Corrupt { record: number, offset })
 }

@@ -1,6 +1,6 @@
 //! The stores of the cores: three small traits for what must survive a crash. Each has an implementation on a
-//! simulated disk ([`simulated`]) and one on a real disk: journals in a plain [`mod@file`], outbox and inventory in
-//! an [`embedded`] database.
+//! simulated disk ([`simulated`]) and one on a real disk: journals in a plain [`mod@file`], the [`outbox`] in such a
+//! journal, and the inventory in an [`embedded`] database.
 //!
 //! After [`StoreError::Refused`], [`StoreError::Full`] and [`StoreError::Fenced`] nothing of the write is or will be
 //! stored. After [`StoreError::Failed`] the result is not known, and the owner of the store must stop and recover.
@@ -15,6 +15,7 @@ use crate::inventory::{Order, Sku};
 pub mod embedded;
 pub mod file;
 pub mod frame;
+pub mod outbox;
 pub mod simulated;
 
 /// The reason why a write failed.

@@ -8,7 +8,7 @@ use delivery_impls::driver::run::{DriverError, Ended, loopback_tuning};
 use delivery_impls::driver::wire::{FromBroker, ToBroker};
 use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::OutboxStore;
-use delivery_impls::store::embedded::EmbeddedOutbox;
+use delivery_impls::store::outbox::FileOutbox;
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::{Epoch, EventKind, Fault, MessageId, Outcome, Position};
 
@@ -22,7 +22,7 @@ fn serve(setup: Setup, messages: u64, leaves: usize) -> Served {
         move |run, broker| {
             let order = |number| (MessageId(number), Order { sku: Sku(1), quantity: 1 }.encode());
             let ended = producer::produce(run, ProducerId(0), broker, (1..=messages).map(order).collect())?;
-            let mut outbox = EmbeddedOutbox::open(&run.stores.outbox(ProducerId(0))).expect("nobody else has it");
+            let mut outbox = FileOutbox::open(&run.stores.outbox(ProducerId(0))).expect("nobody else has it");
             assert_eq!(outbox.recover().expect("readable").rows.len(), leaves);
             Ok(ended)
         },

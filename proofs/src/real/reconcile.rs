@@ -18,8 +18,9 @@ use delivery_impls::driver::broker;
 use delivery_impls::driver::consumer;
 use delivery_impls::driver::producer;
 use delivery_impls::driver::run::{DriverError, Stores};
-use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::embedded::EmbeddedInventory;
 use delivery_impls::store::file::{FileJournal, Room};
+use delivery_impls::store::outbox::FileOutbox;
 use delivery_impls::store::{OutboxRow, OutboxStore, RecoverError, StoreError};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{EventKind, MessageId, Position};
@@ -137,7 +138,7 @@ fn effects(stores: &Stores, recorder: &Recorder) -> Result<Vec<(MessageId, f64, 
 }
 
 fn rows(path: &Path) -> Result<Vec<OutboxRow>, RealError> {
-    let mut outbox = EmbeddedOutbox::open(path).map_err(|why| unreadable(path, why))?;
+    let mut outbox = FileOutbox::open(path).map_err(|why| unreadable(path, why))?;
     Ok(outbox.recover().map_err(|why| RealError::Store { path: path.to_owned(), why })?.rows)
 }
 

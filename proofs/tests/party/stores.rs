@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use delivery_impls::inventory::{Order, Sku};
-use delivery_impls::store::embedded::{EmbeddedInventory, EmbeddedOutbox};
+use delivery_impls::store::embedded::EmbeddedInventory;
 use delivery_impls::store::file::{FileJournal, Room};
+use delivery_impls::store::outbox::{FileOutbox, JournaledOutbox};
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox, Tear};
 use delivery_impls::store::{InventoryStore, Journal, OutboxContents, OutboxStore, RecoverError, StoreError};
 use delivery_model::vocab::{Epoch, MessageId};
@@ -99,11 +100,29 @@ fn a_journal_keeps_what_was_synced_or_rewritten() {
     stores::journal(CASES, file).unwrap_or_else(|found| panic!("{found}"));
 }
 
+/// An outbox whose machine loses its power.
+#[derive(Default)]
+struct Unplugged(SimulatedJournal);
+
+impl Place for Unplugged {
+    type Store = JournaledOutbox<SimulatedJournal>;
+
+    fn open(&mut self) -> Self::Store {
+        JournaledOutbox::new(std::mem::take(&mut self.0))
+    }
+
+    fn crash(&mut self, store: Self::Store) {
+        self.0 = store.into_journal();
+        self.0.crash(0, Tear::Torn);
+    }
+}
+
 #[test]
 fn an_outbox_keeps_every_call() {
     let survives_all = |_: &mut SimulatedOutbox| {};
     stores::outbox(CASES, || InMemory::new(survives_all)).unwrap_or_else(|found| panic!("{found}"));
-    stores::outbox(CASES, || Directory::new(EmbeddedOutbox::open)).unwrap_or_else(|found| panic!("{found}"));
+    stores::outbox(CASES, || Directory::new(FileOutbox::open)).unwrap_or_else(|found| panic!("{found}"));
+    stores::outbox(CASES, Unplugged::default).unwrap_or_else(|found| panic!("{found}"));
 }
 
 /// A place for inventories: an effect takes one piece of an article.

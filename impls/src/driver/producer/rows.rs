@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use delivery_model::vocab::{Epoch, MessageId};
 
-use crate::store::embedded::{EmbeddedOutbox, RowChange};
+use crate::store::outbox::{FileOutbox, RowChange};
 use crate::store::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
 
 /// The outbox of one incarnation. The core has a clone, and the loop another one, on the same thread.
@@ -17,13 +17,13 @@ pub(super) struct GatheredRows(Rc<RefCell<Gathered>>);
 
 #[derive(Debug)]
 struct Gathered {
-    store: EmbeddedOutbox,
+    store: FileOutbox,
     /// In the order in which the core made them. Bounded by the replies that one turn takes in and what it submits then.
     changes: Vec<RowChange>,
 }
 
 impl GatheredRows {
-    pub fn of(store: EmbeddedOutbox) -> GatheredRows {
+    pub fn of(store: FileOutbox) -> GatheredRows {
         GatheredRows(Rc::new(RefCell::new(Gathered { store, changes: Vec::new() })))
     }
 
@@ -38,7 +38,7 @@ impl GatheredRows {
     }
 
     /// Runs this on the store, after all changes.
-    fn after_all<T>(&self, act: impl FnOnce(&mut EmbeddedOutbox) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn after_all<T>(&self, act: impl FnOnce(&mut FileOutbox) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut gathered = self.0.borrow_mut();
         gathered.store()?;
         act(&mut gathered.store)
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn messages(path: &std::path::Path) -> Vec<u64> {
-        let rows = EmbeddedOutbox::open(path).unwrap().recover().unwrap().rows;
+        let rows = FileOutbox::open(path).unwrap().recover().unwrap().rows;
         rows.iter().map(|row| row.message.0).collect()
     }
 
@@ -97,7 +97,7 @@ mod tests {
     fn a_crash_loses_what_was_not_stored_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("outbox");
-        let mut rows = GatheredRows::of(EmbeddedOutbox::open(&path).unwrap());
+        let mut rows = GatheredRows::of(FileOutbox::open(&path).unwrap());
         rows.insert(MessageId(1), b"one", Some(0)).unwrap();
         rows.insert(MessageId(2), b"two", Some(1)).unwrap();
         rows.delete(MessageId(1)).unwrap();
@@ -111,11 +111,11 @@ mod tests {
     fn what_is_written_at_once_comes_after_what_was_gathered() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("outbox");
-        let mut rows = GatheredRows::of(EmbeddedOutbox::open(&path).unwrap());
+        let mut rows = GatheredRows::of(FileOutbox::open(&path).unwrap());
         rows.insert(MessageId(1), b"one", None).unwrap();
         rows.renew(Epoch(4), &[(MessageId(1), 7)]).unwrap();
         drop(rows);
-        let contents = EmbeddedOutbox::open(&path).unwrap().recover().unwrap();
+        let contents = FileOutbox::open(&path).unwrap().recover().unwrap();
         assert_eq!((contents.epoch, contents.next_number), (Some(Epoch(4)), 8));
         assert_eq!(contents.rows[0].number, Some(7));
     }
