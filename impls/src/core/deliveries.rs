@@ -240,17 +240,19 @@ impl Deliveries {
 
     /// Forgets how often positions before this one were handed off.
     pub fn forget_counts_below(&mut self, start: Position) {
-        self.counts = self.counts.split_off(&start);
+        while let Some(first) = self.counts.first_entry().filter(|first| *first.key() < start) {
+            first.remove();
+        }
     }
 
     fn settle_run(&mut self, start: Position, end: Position) {
         self.durable.insert_run(start.0, end.0);
         self.settled.insert_run(start.0, end.0);
         self.forget_rejected(start, end);
-        let later = self.counts.split_off(&end);
-        let covered = self.counts.split_off(&start);
-        covered.into_keys().for_each(|position| self.leases.forget(position));
-        self.counts.extend(later);
+        while let Some((&position, _)) = self.counts.range(start..end).next() {
+            self.counts.remove(&position);
+            self.leases.forget(position);
+        }
     }
 
     fn rewind(&mut self, to: Position) {

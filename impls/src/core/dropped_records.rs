@@ -97,10 +97,10 @@ impl DroppedRecords {
             return Vec::new();
         }
         let writer = self.memory.write(Writer::new(TAG).u64(self.start.0));
-        let numbers = self.numbers.iter().map(|(&session, numbers)| (session, numbers)).collect();
+        let numbers = self.numbers.iter().map(|(&session, numbers)| (session, numbers));
         let writer = writer.by_session(numbers, |writer, numbers: &RangeSet| {
-            let runs: Vec<_> = numbers.iter().collect();
-            writer.list(runs.iter(), |writer, run| writer.u64(*run.start()).u64(*run.end()))
+            let runs = writer.u64(numbers.iter().count() as u64);
+            numbers.iter().fold(runs, |writer, run| writer.u64(*run.start()).u64(*run.end()))
         });
         let writer = writer.list(self.dead_letters.iter(), |writer, (position, record)| {
             writer.u64(position.0).bytes(&record.encode())

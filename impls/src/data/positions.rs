@@ -47,6 +47,9 @@ impl Positions {
 
     /// The members that are not in the other set.
     pub fn minus(&self, other: &Positions) -> Positions {
+        if self.is_empty() || other.is_empty() {
+            return self.clone();
+        }
         let mut left = Positions::default();
         for (mut start, end) in self.runs() {
             while start < end {

@@ -3,23 +3,57 @@
 //! Numbers that count up form long ranges with few gaps, so the size of the set grows with its gaps, not with its
 //! members. Ranges never touch or overlap, so equal sets are equal values.
 //!
-//! New numbers are usually the highest, so an insertion looks at the last range first and extends it in place.
+//! New numbers are usually the highest, so an insertion looks at the last range first and extends it in place. Up to
+//! [`FEW_MAX`] ranges stand in the value itself, without a heap; more stand in a tree.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+
+/// The most ranges that take no heap: a prefix, and a few numbers beyond gaps.
+const FEW_MAX: usize = 4;
 
 /// A set of numbers. The cost of an operation is the logarithm of the number of ranges; an extension of the last
 /// range costs one look-up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RangeSet {
-    /// The first number of a range to its last one, inclusive, so that the highest number there is can be a member.
-    runs: BTreeMap<u64, u64>,
+    few: Few,
+    /// All ranges, as first and last number, if there are more than [`FEW_MAX`]; otherwise it is empty.
+    many: BTreeMap<u64, u64>,
+}
+
+/// Up to [`FEW_MAX`] ranges in rising order, each as its first and last number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Few {
+    count: usize,
+    /// Places that are not in use are 0, so that equal sets are equal values.
+    runs: [(u64, u64); FEW_MAX],
+}
+
+impl Few {
+    fn as_slice(&self) -> &[(u64, u64)] {
+        &self.runs[..self.count]
+    }
+
+    /// Puts a range at this place, before those from there on.
+    fn insert(&mut self, place: usize, run: (u64, u64)) {
+        self.runs.copy_within(place..self.count, place + 1);
+        self.runs[place] = run;
+        self.count += 1;
+    }
+
+    /// Removes the ranges of these places.
+    fn remove(&mut self, from: usize, upto: usize) {
+        self.runs.copy_within(upto..self.count, from);
+        let left = self.count - (upto - from);
+        self.runs[left..self.count].fill((0, 0));
+        self.count = left;
+    }
 }
 
 impl RangeSet {
     /// Whether the set has no member.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.few.count == 0 && self.many.is_empty()
     }
 
     /// Whether this number is a member.
@@ -29,9 +63,10 @@ impl RangeSet {
 
     /// The range that this number is in.
     pub fn over(&self, number: u64) -> Option<RangeInclusive<u64>> {
-        let (&first, &last) = match self.runs.last_key_value()? {
-            highest if *highest.0 <= number => highest,
-            _ => self.runs.range(..=number).next_back()?,
+        let (first, last) = match self.many.last_key_value() {
+            None => *self.few.as_slice().iter().rev().find(|(first, _)| *first <= number)?,
+            Some((&first, &last)) if first <= number => (first, last),
+            Some(_) => self.many.range(..=number).next_back().map(|(&first, &last)| (first, last))?,
         };
         (number <= last).then_some(first..=last)
     }
@@ -45,61 +80,111 @@ impl RangeSet {
         is_new
     }
 
-    /// Adds a range, merged with those that it touches.
+    /// Adds a range, merged with those that it touches. An empty one adds nothing.
     pub fn insert_run(&mut self, run: RangeInclusive<u64>) {
-        if run.is_empty() || self.extends_highest(&run) {
+        if run.is_empty() {
             return;
         }
-        let (mut first, mut last) = run.into_inner();
-        while let Some((&other, &other_last)) = self.runs.range(..=last.saturating_add(1)).next_back() {
+        let run = run.into_inner();
+        if self.many.is_empty() { self.insert_into_few(run) } else { self.insert_into_many(run) }
+    }
+
+    fn insert_into_few(&mut self, (first, last): (u64, u64)) {
+        let runs = self.few.as_slice();
+        // The ranges from `from` to before `upto` touch or overlap the new one.
+        let from = runs.iter().rposition(|(_, other)| *other < first.saturating_sub(1)).map_or(0, |place| place + 1);
+        let more = runs[from..].iter().take_while(|(other, _)| *other <= last.saturating_add(1)).count();
+        let upto = from + more;
+        match more {
+            0 if runs.len() < FEW_MAX => self.few.insert(from, (first, last)),
+            0 => {
+                self.many.extend(runs.iter().copied());
+                self.many.insert(first, last);
+                self.few = Few::default();
+            }
+            _ => {
+                self.few.runs[from] = (first.min(runs[from].0), last.max(runs[upto - 1].1));
+                self.few.remove(from + 1, upto);
+            }
+        }
+    }
+
+    fn insert_into_many(&mut self, (mut first, mut last): (u64, u64)) {
+        if self.extends_highest(first, last) {
+            return;
+        }
+        while let Some((&other, &other_last)) = self.many.range(..=last.saturating_add(1)).next_back() {
             if other_last < first.saturating_sub(1) {
                 break;
             }
             first = first.min(other);
             last = last.max(other_last);
-            self.runs.remove(&other);
+            self.many.remove(&other);
         }
-        self.runs.insert(first, last);
+        self.many.insert(first, last);
+        self.keep_few();
     }
 
-    /// Extends the highest range, if this one starts inside it or at its end: the usual case.
-    fn extends_highest(&mut self, run: &RangeInclusive<u64>) -> bool {
-        let Some(mut highest) = self.runs.last_entry() else {
+    fn extends_highest(&mut self, first: u64, last: u64) -> bool {
+        let Some(mut highest) = self.many.last_entry() else {
             return false;
         };
-        let goes_on = *highest.key() <= *run.start() && run.start().saturating_sub(1) <= *highest.get();
+        let goes_on = *highest.key() <= first && first.saturating_sub(1) <= *highest.get();
         if goes_on {
-            let last = highest.get_mut();
-            *last = (*last).max(*run.end());
+            let end = highest.get_mut();
+            *end = (*end).max(last);
         }
         goes_on
     }
 
+    /// Takes the ranges out of the tree if they are few.
+    fn keep_few(&mut self) {
+        if self.many.len() <= FEW_MAX {
+            for run in std::mem::take(&mut self.many) {
+                self.few.insert(self.few.count, run);
+            }
+        }
+    }
+
     /// Removes this number and all higher ones.
     pub fn truncate(&mut self, from: u64) {
-        let higher = self.runs.split_off(&from);
-        drop(higher);
-        if let Some(mut highest) = self.runs.last_entry()
-            && *highest.get() >= from
-        {
-            // The range starts below `from`, so `from - 1` exists.
-            *highest.get_mut() = from - 1;
+        let left = self.few.as_slice().iter().take_while(|(first, _)| *first < from).count();
+        self.few.remove(left, self.few.count);
+        if !self.many.is_empty() {
+            drop(self.many.split_off(&from));
+            self.keep_few();
         }
+        // The range starts below `from`, so `from - 1` exists.
+        if let Some((_, last)) = self.few.runs[..self.few.count].last_mut() {
+            *last = (*last).min(from - 1);
+        } else if let Some(mut highest) = self.many.last_entry() {
+            let last = highest.get_mut();
+            *last = (*last).min(from - 1);
+        }
+    }
+
+    /// Removes all numbers.
+    pub fn clear(&mut self) {
+        self.few = Few::default();
+        self.many.clear();
     }
 
     /// The highest member.
     pub fn highest(&self) -> Option<u64> {
-        self.runs.last_key_value().map(|(_, &last)| last)
+        let highest = self.few.as_slice().last().copied();
+        highest.or_else(|| self.many.last_key_value().map(|(&first, &last)| (first, last))).map(|(_, last)| last)
     }
 
     /// The first number of the first range that starts at or after this number.
     pub fn next_start(&self, number: u64) -> Option<u64> {
-        self.runs.range(number..).next().map(|(&first, _)| first)
+        let few = self.few.as_slice().iter().map(|(first, _)| *first).find(|first| *first >= number);
+        few.or_else(|| self.many.range(number..).next().map(|(&first, _)| first))
     }
 
     /// The ranges, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
-        self.runs.iter().map(|(&first, &last)| first..=last)
+        let few = self.few.as_slice().iter().map(|&(first, last)| first..=last);
+        few.chain(self.many.iter().map(|(&first, &last)| first..=last))
     }
 }
 

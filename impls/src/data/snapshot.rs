@@ -11,6 +11,9 @@ use super::record::{DecodeError, Identity, ProducerId, Reader, Session};
 
 const VERSION: u8 = 1;
 
+/// The room that a snapshot has at first, in bytes. Most snapshots of a few messages fit.
+const SMALL_BYTES: usize = 256;
+
 /// The reason why bytes are not a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SnapshotError {
@@ -33,18 +36,20 @@ pub struct Writer(Vec<u8>);
 impl Writer {
     /// An empty snapshot of the kind that the tag names.
     pub fn new(tag: u8) -> Writer {
-        Writer(vec![tag, VERSION])
+        let mut bytes = Vec::with_capacity(SMALL_BYTES);
+        bytes.extend([tag, VERSION]);
+        Writer(bytes)
     }
 
     /// Adds eight bytes.
     pub fn u64(mut self, value: u64) -> Writer {
-        self.0.extend(value.to_le_bytes());
+        self.0.extend_from_slice(&value.to_le_bytes());
         self
     }
 
     /// Adds four bytes.
     pub fn u32(mut self, value: u32) -> Writer {
-        self.0.extend(value.to_le_bytes());
+        self.0.extend_from_slice(&value.to_le_bytes());
         self
     }
 
@@ -72,8 +77,12 @@ impl Writer {
         entries.fold(counted, each)
     }
 
-    /// Adds a count, then an entry for every session in order.
-    pub fn by_session<V>(self, entries: BTreeMap<Session, V>, each: impl Fn(Writer, V) -> Writer) -> Writer {
+    /// Adds a count, then an entry for every session. The sessions must be in rising order.
+    pub fn by_session<V>(
+        self,
+        entries: impl IntoIterator<Item = (Session, V), IntoIter: ExactSizeIterator>,
+        each: impl Fn(Writer, V) -> Writer,
+    ) -> Writer {
         self.list(entries.into_iter(), |writer, (session, entry)| each(writer.session(session), entry))
     }
 

@@ -5,12 +5,12 @@
 //! message that was dead-lettered, or whose every attempt was refused, leaves no gap. Repetitions are free to come in
 //! any order. Messages of which no submit was seen have no place in the order; they are integrity's business.
 
-use super::unbounded::Map;
 use super::{
     Automaton, BoundedGroupState, Breach, GroupState, Property, PropertyId, Rules, attempts::Attempts, finite::finite,
 };
 use crate::history::EventWord;
 use crate::pages::Column;
+use crate::pages::Map;
 use crate::vocab::{Event, EventKind, ProcessId};
 
 /// The property.

@@ -2,15 +2,12 @@
 //!
 //! Nothing that leaves it depends on the order of its hash map: messages are numbered as they are first seen.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
-
+use super::monitor::Observed;
+use super::property::PropertySet;
 use super::states::{MessageStates, UnboundedGroup};
 use super::store::MonitorStore;
+use crate::pages::Map;
 use crate::vocab::MessageId;
-
-/// A map whose hashes are the same in every run.
-pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
 /// The store of a recorded history. Grows with the number of distinct messages, and with what the properties remember
 /// beyond them.
@@ -22,6 +19,17 @@ pub struct Unbounded {
     messages: Vec<MessageId>,
     states: Vec<MessageStates>,
     group: UnboundedGroup,
+}
+
+impl Observed<Unbounded> {
+    /// Forgets everything, and keeps the room for it: the next run is about to begin.
+    pub fn clear(&mut self) {
+        self.violated = PropertySet::EMPTY;
+        self.store.numbers.clear();
+        self.store.messages.clear();
+        self.store.states.clear();
+        self.store.group = UnboundedGroup::default();
+    }
 }
 
 impl MonitorStore for Unbounded {

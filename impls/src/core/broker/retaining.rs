@@ -38,11 +38,14 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// consumers have durably finished in their own stores.
     pub fn droppable(&self, elsewhere: &Positions) -> Option<Position> {
         let retention = self.tuning.retention?;
-        let start = self.log.start();
-        let needed = self.steps.first_needed(&self.log, &self.deliveries, elsewhere);
-        let end = needed.0.min(self.log.end().0.saturating_sub(retention.records));
-        let from = start.max(self.drops_from);
-        (end >= from.0 + retention.batch.max(1)).then_some(Position(end))
+        let from = self.log.start().max(self.drops_from);
+        let enough = from.0 + retention.batch.max(1);
+        let end = self.log.end().0.saturating_sub(retention.records);
+        if end < enough {
+            return None;
+        }
+        let end = end.min(self.steps.first_needed(&self.log, &self.deliveries, elsewhere).0);
+        (end >= enough).then_some(Position(end))
     }
 
     /// Drops what [`droppable`](Broker::droppable) named. Call it when everything is durable

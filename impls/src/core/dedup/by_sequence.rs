@@ -68,7 +68,7 @@ impl BySequence {
 
     pub(super) fn write(&self, writer: Writer) -> Writer {
         let place = |writer: Writer, (number, position): &(u64, Position)| writer.u64(*number).u64(position.0);
-        let sessions = self.sessions.iter().map(|(&session, highest)| (session, highest)).collect();
+        let sessions = self.sessions.iter().map(|(&session, highest)| (session, highest));
         let writer = writer.by_session(sessions, |writer, highest: &Highest| writer.list(highest.iter(), place));
         writer.list(self.order.iter(), |writer, (position, session)| writer.u64(position.0).session(*session))
     }
