@@ -1,7 +1,7 @@
 //! The cores under a simulated network, disk and clock.
 //!
 //! [`world`] joins producer, broker and consumers with wires and disks, and offers the protocol's micro-steps. [`run`]
-//! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`campaign`] judges many of
+//! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`simulator`] runs and judges one after the other in one place, [`campaign`] judges many of
 //! them, on several threads (`workers`), [`partial`] writes what a share of them found and [`join`] joins the shares, and
 //! [`shrink`] makes a small one of one that fails. [`party_state`] watches what the cores hold on the way. [`kill_schedules`]
 //! has one for every seeded bug.
@@ -10,6 +10,9 @@
 //! schedule's seed. The same schedule gives the same bytes of history.
 
 pub mod campaign;
+pub mod coverage;
+pub mod guide;
+pub mod guided;
 pub mod join;
 pub mod kill_schedules;
 pub mod partial;
@@ -17,8 +20,10 @@ pub mod party_state;
 pub mod pipelines;
 pub mod plan;
 pub mod points;
+pub mod report;
 pub mod run;
 pub mod shrink;
+pub mod simulator;
 pub mod strategy;
 mod workers;
 pub mod world;

@@ -4,8 +4,6 @@
 //! where, and how often each position was handed off. So a core that forgets what it did does not pass for one that did
 //! not do it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use delivery_impls::core::broker::PublishDecision;
 use delivery_model::party_state::{self, PartyState, Received};
 use delivery_model::pipeline::Pipeline;
@@ -27,11 +25,22 @@ pub struct Inspector {
 /// What was seen to happen.
 #[derive(Clone, Debug, Default)]
 struct Witness {
-    effected: BTreeSet<MessageId>,
-    /// Where effects were made from.
-    places: BTreeSet<Position>,
-    hand_offs: BTreeMap<Position, u32>,
+    /// Whether an effect of the message was made, by its number.
+    effected: Vec<bool>,
+    /// Whether an effect was made from the position.
+    places: Vec<bool>,
+    /// How often the position was handed off.
+    hand_offs: Vec<u32>,
     was_rewound: bool,
+}
+
+/// The entry of this number, in a table that grows to hold it.
+fn entry<T: Clone + Default>(table: &mut Vec<T>, number: u64) -> &mut T {
+    let place = number as usize;
+    if place >= table.len() {
+        table.resize(place + 1, T::default());
+    }
+    &mut table[place]
 }
 
 /// One moment of a run.
@@ -45,6 +54,20 @@ impl Inspector {
     pub fn new(schedule: &Schedule) -> Self {
         let pipeline = with_faults(schedule);
         Inspector { watch: Watch::new(&pipeline), witness: Witness::default(), breaches: Vec::new() }
+    }
+
+    /// Forgets what it saw, and watches the next run of the same pipeline.
+    pub fn begin(&mut self) {
+        self.witness.effected.clear();
+        self.witness.places.clear();
+        self.witness.hand_offs.clear();
+        self.witness.was_rewound = false;
+        self.breaches.clear();
+    }
+
+    /// What was broken, each time anew, and for which message.
+    pub fn breaches(&self) -> &[(PropertyId, MessageId)] {
+        &self.breaches
     }
 
     /// Looks at the world before a step, if it matters.
@@ -75,11 +98,6 @@ impl Inspector {
     pub fn is_ambiguous(&self) -> bool {
         self.breaches.iter().any(|(property, _)| *property == PropertyId::LeaseExclusive)
     }
-
-    /// What was broken, each time anew, and for which message.
-    pub fn into_breaches(self) -> Vec<(PropertyId, MessageId)> {
-        self.breaches
-    }
 }
 
 /// The schedule's pipeline, with a budget for every fault that the schedule has.
@@ -95,17 +113,19 @@ fn with_faults(schedule: &Schedule) -> Pipeline {
 impl Witness {
     fn see(&mut self, step: Step, events: &[Event]) {
         match step {
-            Step::Move(Move::HandOff { position }) => *self.hand_offs.entry(position).or_default() += 1,
+            Step::Move(Move::HandOff { position }) => *entry(&mut self.hand_offs, position.0) += 1,
             Step::Fault(Strike::Rewind { position }) => {
                 self.was_rewound = true;
-                drop(self.hand_offs.split_off(&position));
+                self.hand_offs.truncate(position.0 as usize);
             }
             _ => {}
         }
         for event in events {
             if let EventKind::Effect { message, .. } = event.kind {
-                self.effected.insert(message);
-                self.places.extend(step.hand().map(|hand| hand.position));
+                *entry(&mut self.effected, message.0) = true;
+                if let Some(hand) = step.hand() {
+                    *entry(&mut self.places, hand.position.0) = true;
+                }
             }
         }
     }
@@ -143,7 +163,7 @@ impl PartyState for Seen<'_> {
     }
 
     fn hand_offs(&self, position: Position) -> u32 {
-        self.witness.hand_offs.get(&position).copied().unwrap_or_default()
+        self.witness.hand_offs.get(position.0 as usize).copied().unwrap_or_default()
     }
 
     /// Where consumers store finished positions themselves, a cursor passes over dead letters: they are none of theirs.
@@ -160,11 +180,12 @@ impl PartyState for Seen<'_> {
     }
 
     fn is_effected(&self, position: Position) -> bool {
-        self.message_at(position).is_some_and(|message| self.witness.effected.contains(&message))
+        let is_effected = |message: MessageId| self.witness.effected.get(message.0 as usize).copied();
+        self.message_at(position).and_then(is_effected).unwrap_or_default()
     }
 
     fn was_effected_from(&self, position: Position) -> bool {
-        self.witness.places.contains(&position)
+        self.witness.places.get(position.0 as usize).copied().unwrap_or_default()
     }
 
     fn is_remembered(&self, position: Position) -> bool {

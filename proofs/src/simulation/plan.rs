@@ -5,32 +5,30 @@
 //! the like strikes right after its point, or as soon after as there is something to lose. Two losses come before their
 //! step, since they decide what becomes of it: a refused append, and a message that is poisoned from the start.
 
-use std::collections::BTreeMap;
-
-use delivery_model::pipeline::{Acks, Pipeline};
+use delivery_model::pipeline::Acks;
 use delivery_model::schedule::{PlannedFault, StepWord, Strikes};
 use delivery_model::spec::bounds::LATE_MAX;
 use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Step, Strike, Target};
 
 use super::world::World;
 
-/// The planned faults of one run, and how far each has come.
-#[derive(Clone, Debug)]
-pub struct Plan<'a> {
-    faults: &'a [PlannedFault],
+/// The planned faults of one run, and how far each has come. Faults are named by their index.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
     acks: Acks,
-    /// The points that faults wait for. No others are counted.
-    points: BTreeMap<(StepWord, Option<MessageId>), Awaited>,
+    faults: Vec<Planned>,
     /// In the order in which their points were reached.
     armed: Vec<Armed>,
     fired: Vec<Option<usize>>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Awaited {
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    fault: PlannedFault,
+    /// It decides what becomes of its step, and so comes before it.
+    comes_first: bool,
+    /// How often the run has passed its point's step of its point's message.
     times: u32,
-    /// Indices into the planned faults.
-    faults: Vec<usize>,
 }
 
 /// A fault whose point was reached, with what was to be known then.
@@ -65,26 +63,40 @@ fn holder(world: &World, hand: DeliveryRef) -> Option<u8> {
     world.holder(hand).map(|consumer| consumer.0)
 }
 
-impl<'a> Plan<'a> {
-    /// Nothing has happened yet.
-    pub fn new(pipeline: &Pipeline, faults: &'a [PlannedFault]) -> Self {
-        let mut points: BTreeMap<_, Awaited> = BTreeMap::new();
-        for (index, planned) in faults.iter().enumerate() {
-            points.entry((planned.at.step, planned.at.message)).or_default().faults.push(index);
-        }
-        Plan { faults, acks: pipeline.broker.acks, points, armed: Vec::new(), fired: vec![None; faults.len()] }
+impl Plan {
+    /// These faults, before anything has happened. The plan that was there before is over.
+    pub fn begin(&mut self, acks: Acks, faults: &[PlannedFault]) {
+        self.acks = acks;
+        self.armed.clear();
+        self.faults.clear();
+        let planned = |fault: &PlannedFault| {
+            let comes_first = fault.fault.row().strikes.comes_first();
+            Planned { fault: *fault, comes_first, times: 0 }
+        };
+        self.faults.extend(faults.iter().map(planned));
+        self.fired.clear();
+        self.fired.resize(faults.len(), None);
     }
 
     /// At which step of the run each fault struck, counted from 0; none, if it did not.
-    pub fn into_fired(self) -> Vec<Option<usize>> {
-        self.fired
+    pub fn fired(&self) -> &[Option<usize>] {
+        &self.fired
+    }
+
+    /// Takes over where the faults of a run struck that went by another plan.
+    pub(super) fn fired_at(&mut self, fired: &[Option<usize>]) {
+        self.fired.clear();
+        self.fired.extend_from_slice(fired);
     }
 
     /// The fault that strikes now, whatever anybody wanted to do next. `now`: how many steps were taken.
     pub fn strike(&mut self, world: &World, now: usize) -> Option<Step> {
-        let faults = self.faults;
-        self.armed.retain(|armed| !is_called_off(&faults[armed.fault], armed, world));
-        let striking = |armed: &Armed| Some((armed.fault, step_of(&faults[armed.fault], armed, world)?));
+        if self.armed.is_empty() {
+            return None;
+        }
+        let faults = &self.faults;
+        self.armed.retain(|armed| !is_called_off(&faults[armed.fault].fault, armed, world));
+        let striking = |armed: &Armed| Some((armed.fault, step_of(&faults[armed.fault].fault, armed, world)?));
         let (fault, step) = self.armed.iter().find_map(striking)?;
         self.armed.retain(|armed| armed.fault != fault);
         self.fired[fault] = Some(now);
@@ -93,29 +105,54 @@ impl<'a> Plan<'a> {
 
     /// The fault that decides what becomes of the step that is about to be taken.
     pub fn forestall(&mut self, world: &World, step: Step, now: usize) -> Option<Step> {
-        let (word, message) = (StepWord::of(&step)?, world.message_of(step)?);
-        let awaited = self.points.get(&(word, Some(message)))?;
-        for &index in &awaited.faults {
-            let planned = &self.faults[index];
-            if !planned.fault.row().strikes.comes_first() {
+        let word = StepWord::of(&step)?;
+        let mut next = None;
+        for (index, Planned { fault: planned, comes_first, times }) in self.faults.iter().enumerate() {
+            if !comes_first || planned.at.step != word || planned.at.nth != times + 1 || self.fired[index].is_some() {
+                continue;
+            }
+            let message = world.message_of(step)?;
+            if planned.at.message != Some(message) {
                 continue;
             }
             let strike = [Target::Message(message), step.target()].iter().find_map(|it| Strike::at(planned.fault, *it));
-            let Some(fault) = strike.map(Step::Fault) else { continue };
-            if planned.at.nth == awaited.times + 1 && self.fired[index].is_none() && world.can(fault) {
-                self.fired[index] = Some(now);
-                return Some(fault);
+            if let Some(fault) = strike.map(Step::Fault).filter(|fault| world.can(*fault)) {
+                next = Some((index, fault));
+                break;
             }
         }
-        None
+        let (index, fault) = next?;
+        self.fired[index] = Some(now);
+        Some(fault)
+    }
+
+    /// What this step, which is about to be taken, is about; none, if no fault waits for such a step.
+    pub fn about(&self, world: &World, step: Step) -> Option<About> {
+        let is_awaited = self.faults.iter().any(|planned| self.passes(step, planned.fault.at.step));
+        is_awaited.then(|| About::step(world, step))
+    }
+
+    /// Whether this step passes points of this word.
+    fn passes(&self, step: Step, word: StepWord) -> bool {
+        match StepWord::of(&step) {
+            Some(it) => it == word || word == StepWord::Ack && self.acks_with(it),
+            None => step
+                .fault()
+                .map(Fault::row)
+                .is_some_and(|row| row.strikes == Strikes::Instead && row.at.contains(&word)),
+        }
+    }
+
+    /// An ack that goes out with the receipt counts as one.
+    fn acks_with(&self, word: StepWord) -> bool {
+        word == StepWord::Receive && self.acks == Acks::OnReceipt
     }
 
     /// A step was taken: counts its point, and arms what waited for it.
     pub fn note(&mut self, world: &World, step: Step, about: About) {
         if let Some(word) = StepWord::of(&step) {
             self.count(world, word, about);
-            // An ack that goes out with the receipt counts as one.
-            if word == StepWord::Receive && self.acks == Acks::OnReceipt {
+            if self.acks_with(word) {
                 self.count(world, StepWord::Ack, about);
             }
         }
@@ -126,18 +163,21 @@ impl<'a> Plan<'a> {
 
     fn count(&mut self, world: &World, word: StepWord, about: About) {
         let message = about.message.filter(|_| word.has_message());
-        let Some(awaited) = self.points.get_mut(&(word, message)) else {
-            return;
-        };
-        awaited.times += 1;
-        let consumer = about.consumer.or_else(|| holder(world, about.hand?)).unwrap_or_default();
-        let position = about.hand.map(|hand| hand.position);
-        for &fault in &awaited.faults {
-            let is_forestalling = self.faults[fault].fault.row().strikes.comes_first();
-            if self.faults[fault].at.nth == awaited.times && !is_forestalling {
-                self.armed.push(Armed { fault, position, consumer });
+        for (index, planned) in self.faults.iter_mut().enumerate() {
+            if (planned.fault.at.step, planned.fault.at.message) != (word, message) {
+                continue;
+            }
+            planned.times += 1;
+            if planned.fault.at.nth == planned.times && !planned.comes_first {
+                let consumer = about.consumer.or_else(|| holder(world, about.hand?)).unwrap_or_default();
+                self.armed.push(Armed { fault: index, position: about.hand.map(|hand| hand.position), consumer });
             }
         }
+    }
+
+    /// Faults wait for something to be in the right place.
+    pub fn is_armed(&self) -> bool {
+        !self.armed.is_empty()
     }
 
     /// A fault waits for the attempt at this message to get into the right place on the wire: it should not arrive as
@@ -146,7 +186,7 @@ impl<'a> Plan<'a> {
         let Step::Move(Move::Receive { message }) = step else {
             return false;
         };
-        let planned = self.armed.iter().map(|armed| &self.faults[armed.fault]);
+        let planned = self.armed.iter().map(|armed| &self.faults[armed.fault].fault);
         planned
             .filter(|planned| planned.at.message == Some(message))
             .any(|planned| matches!(planned.fault, Fault::PublishReordered | Fault::ProducerZombie))

@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::party_state::Inspector;
-use super::plan::{About, Plan};
+use super::plan::Plan;
 use super::world::{CannotTake, World};
 
 /// The process that faults and quiescence belong to.
@@ -80,8 +80,8 @@ pub struct CannotReplay {
 
 /// The most steps of a run that is not exact. A message takes some 15 steps when nothing goes wrong; whoever needs
 /// several times as many, and some for each fault, goes round in circles.
-fn steps_max(schedule: &Schedule) -> usize {
-    1_000 + 100 * schedule.messages as usize + 100 * schedule.faults.len()
+pub(super) fn steps_max(messages: u32, faults: usize) -> usize {
+    1_000 + 100 * messages as usize + 100 * faults
 }
 
 /// How many steps a run is given to come back to where it was, once it went on for longer than any that ends.
@@ -91,7 +91,7 @@ const TURNS_MAX: usize = 8;
 
 /// Runs the cores by a schedule.
 pub fn run(schedule: &Schedule, mutant: Mutant) -> Result<Run, CannotReplay> {
-    let mut running = Running::new(schedule, mutant);
+    let mut running = Running::new(world_of(schedule, mutant), Inspector::new(schedule), history(schedule));
     let mut looped = None;
     let fired = match &schedule.interleaving {
         Interleaving::Exact(steps) => {
@@ -104,47 +104,67 @@ pub fn run(schedule: &Schedule, mutant: Mutant) -> Result<Run, CannotReplay> {
             Vec::new()
         }
         Interleaving::Seeded(seed) => {
-            let fired = running.seeded(schedule, *seed);
-            if running.steps.len() >= steps_max(schedule) && !running.inspector.is_ambiguous() {
-                looped = running.go_round();
-            }
-            if let Some(from) = looped {
+            let mut plan = Plan::default();
+            plan.begin(schedule.pipeline.broker.acks, &schedule.faults);
+            let steps_max = steps_max(schedule.messages, schedule.faults.len());
+            running.seeded(&mut plan, steps_max, *seed);
+            if let Some(from) = running.long_loop(steps_max) {
                 (running, looped) = running.looping_soonest(schedule, mutant, from);
             }
-            fired
+            plan.fired().to_vec()
         }
     };
     Ok(running.finish(fired, looped))
 }
 
-struct Running {
-    world: World,
-    inspector: Inspector,
-    history: History,
-    steps: Vec<Step>,
-    events: Vec<Event>,
+/// What takes in the events of a run.
+pub(super) trait Listener {
+    /// Takes in an event of this step, counted from 1.
+    fn hear(&mut self, step: u64, event: Event);
+
+    /// A step was taken, and led to this world.
+    fn look(&mut self, _step: Step, _world: &World) {}
 }
 
-impl Running {
-    fn new(schedule: &Schedule, mutant: Mutant) -> Self {
-        let header = Header::from(&schedule.pipeline);
-        Running {
-            world: world_of(schedule, mutant),
-            inspector: Inspector::new(schedule),
-            history: History { header, names: World::names(), ..History::default() },
-            steps: Vec::new(),
-            events: Vec::new(),
-        }
+impl Listener for History {
+    fn hear(&mut self, step: u64, event: Event) {
+        self.push(step.into(), event);
+    }
+}
+
+/// A run on its way.
+pub(super) struct Running<L> {
+    pub(super) world: World,
+    pub(super) inspector: Inspector,
+    pub(super) listener: L,
+    pub(super) steps: Vec<Step>,
+    events: Vec<Event>,
+    enabled: Vec<Step>,
+}
+
+impl<L: Listener> Running<L> {
+    pub(super) fn new(world: World, inspector: Inspector, listener: L) -> Self {
+        let (steps, events, enabled) = Default::default();
+        Running { world, inspector, listener, steps, events, enabled }
     }
 
     fn take(&mut self, step: Step) -> Result<(), CannotTake> {
+        if !self.world.can(step) {
+            return self.world.take(step, &mut self.events);
+        }
+        self.take_possible(step);
+        Ok(())
+    }
+
+    /// Takes a step of which it is known that it is possible.
+    fn take_possible(&mut self, step: Step) {
         let before = self.inspector.before(&self.world, step);
-        self.world.take(step, &mut self.events)?;
+        self.world.take_possible(step, &mut self.events);
         self.inspector.after(before, &self.world, step, &self.events);
         self.steps.push(step);
         let at = self.steps.len() as u64;
-        self.events.drain(..).for_each(|event| self.history.push(at.into(), event));
-        Ok(())
+        self.events.drain(..).for_each(|event| self.listener.hear(at, event));
+        self.listener.look(step, &self.world);
     }
 
     fn exact(&mut self, steps: &[Step]) -> Result<(), CannotReplay> {
@@ -197,17 +217,54 @@ impl Running {
             let longest = |step: &&Step| served.get(&class(step)).map_or(0, |last| last + 1);
             let step = *enabled.iter().min_by_key(longest)?;
             served.insert(class(&step), now);
-            self.take(step).expect("a step that is offered can be taken");
+            self.take_possible(step);
             taken.push((step, enabled));
         }
         None
     }
 
+    /// Takes steps until nothing is possible or the bound is reached. The plan notes where each planned fault struck. Says
+    /// whether nothing is possible any more.
+    pub(super) fn seeded(&mut self, plan: &mut Plan, steps_max: usize, seed: u64) -> bool {
+        let mut choice = ChaCha8Rng::seed_from_u64(seed);
+        while self.steps.len() < steps_max && !self.inspector.is_ambiguous() {
+            let now = self.steps.len();
+            let step = match plan.strike(&self.world, now) {
+                Some(fault) => fault,
+                None => {
+                    self.enabled.clear();
+                    self.world.enabled(&mut self.enabled);
+                    let Some(step) = choose(&mut choice, &self.enabled, plan) else {
+                        return true;
+                    };
+                    plan.forestall(&self.world, step, now).unwrap_or(step)
+                }
+            };
+            let about = plan.about(&self.world, step);
+            self.take_possible(step);
+            if let Some(about) = about {
+                plan.note(&self.world, step, about);
+            }
+        }
+        false
+    }
+
+    /// The loop of a run that has gone on for as long as it may: at which step it begins.
+    pub(super) fn long_loop(&mut self, steps_max: usize) -> Option<usize> {
+        let is_long = self.steps.len() >= steps_max && !self.inspector.is_ambiguous();
+        if is_long { self.go_round() } else { None }
+    }
+
     /// The same loop, begun as soon as the run comes to the world in which it begins.
-    fn looping_soonest(&self, schedule: &Schedule, mutant: Mutant, from: usize) -> (Running, Option<usize>) {
+    pub(super) fn looping_soonest(
+        &self,
+        schedule: &Schedule,
+        mutant: Mutant,
+        from: usize,
+    ) -> (Running<History>, Option<usize>) {
         let (long, cycle) = self.steps.split_at(from);
         let exactly = |steps: &[Step]| {
-            let mut running = Running::new(schedule, mutant);
+            let mut running = Running::new(world_of(schedule, mutant), Inspector::new(schedule), history(schedule));
             running.exact(steps).expect("the run took them before");
             running
         };
@@ -221,33 +278,10 @@ impl Running {
         }
         (exactly(&[&long[..stem], cycle].concat()), Some(stem))
     }
+}
 
-    /// Takes steps until nothing is possible or the bound is reached. Says where each planned fault struck.
-    fn seeded(&mut self, schedule: &Schedule, seed: u64) -> Vec<Option<usize>> {
-        let mut choice = ChaCha8Rng::seed_from_u64(seed);
-        let mut plan = Plan::new(&schedule.pipeline, &schedule.faults);
-        let mut enabled = Vec::new();
-        while self.steps.len() < steps_max(schedule) && !self.inspector.is_ambiguous() {
-            let now = self.steps.len();
-            let step = match plan.strike(&self.world, now) {
-                Some(fault) => fault,
-                None => {
-                    enabled.clear();
-                    self.world.enabled(&mut enabled);
-                    let Some(step) = choose(&mut choice, &enabled, &plan) else {
-                        break;
-                    };
-                    plan.forestall(&self.world, step, now).unwrap_or(step)
-                }
-            };
-            let about = About::step(&self.world, step);
-            self.take(step).expect("a step that is offered can be taken");
-            plan.note(&self.world, step, about);
-        }
-        plan.into_fired()
-    }
-
-    fn finish(mut self, fired: Vec<Option<usize>>, looped: Option<usize>) -> Run {
+impl Running<History> {
+    pub(super) fn finish(mut self, fired: Vec<Option<usize>>, looped: Option<usize>) -> Run {
         let ending = match looped {
             Some(from) => Ending::Loop { from },
             None if self.world.is_quiescent() => Ending::Rest,
@@ -255,12 +289,17 @@ impl Running {
         };
         if ending == Ending::Rest {
             let at = self.steps.len() as u64;
-            self.history.push(at.into(), Event { process: FAULTS, kind: EventKind::Quiescent });
+            self.listener.push(at.into(), Event { process: FAULTS, kind: EventKind::Quiescent });
             self.inspector.at_rest(&self.world);
         }
-        let breaches = self.inspector.into_breaches();
-        Run { history: self.history, steps: self.steps, fired, ending, breaches }
+        let breaches = self.inspector.breaches().to_vec();
+        Run { history: self.listener, steps: self.steps, fired, ending, breaches }
     }
+}
+
+/// The empty history of a run of this schedule.
+fn history(schedule: &Schedule) -> History {
+    History { header: Header::from(&schedule.pipeline), names: World::names(), ..History::default() }
 }
 
 /// The world in which a schedule starts.
@@ -282,7 +321,10 @@ fn with_room(schedule: &Schedule) -> Pipeline {
 }
 
 /// One of the possible steps, each equally likely; those that a fault holds back only if there is no other.
-fn choose(choice: &mut ChaCha8Rng, enabled: &[Step], plan: &Plan<'_>) -> Option<Step> {
+fn choose(choice: &mut ChaCha8Rng, enabled: &[Step], plan: &Plan) -> Option<Step> {
+    if !plan.is_armed() {
+        return one_of(choice, enabled.len(), enabled.iter());
+    }
     let free = enabled.iter().filter(|step| !plan.holds_back(**step));
     let count = free.clone().count();
     if count == 0 { one_of(choice, enabled.len(), enabled.iter()) } else { one_of(choice, count, free) }

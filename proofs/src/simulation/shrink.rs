@@ -5,8 +5,15 @@
 
 use std::collections::BTreeSet;
 
+use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, PlannedFault, Schedule};
+use delivery_model::semantics::PropertyId;
 use delivery_model::vocab::MessageId;
+
+use super::report::Counterexample;
+use super::simulator::Simulator;
+use super::strategy::Drawn;
+use crate::mutants::Mutant;
 
 /// So many interleavings are tried for each candidate, besides its own.
 const SEEDS: u64 = 8;
@@ -26,6 +33,25 @@ pub fn shrink(schedule: Schedule, fails: &mut impl FnMut(&Schedule) -> Option<us
         }
     }
     shortest(smallest, fails)
+}
+
+/// The counterexample that becomes of the schedule of this run, which breaks the property.
+pub(super) fn shrunk(
+    pipeline: &Pipeline,
+    mutant: Mutant,
+    property: PropertyId,
+    run: u32,
+    drawn: Drawn,
+) -> Counterexample {
+    let faults_found = drawn.faults.len();
+    let mut simulator = Simulator::new(pipeline, mutant);
+    let mut fails = |candidate: &Schedule| {
+        let Interleaving::Seeded(seed) = candidate.interleaving else { unreachable!("it was drawn") };
+        let judged = simulator.run(candidate.messages, &candidate.faults, seed);
+        judged.broken.contains(property).then_some(judged.steps)
+    };
+    let schedule = shrink(drawn.of(pipeline), &mut fails);
+    Counterexample { property, schedule, faults_found, run }
 }
 
 /// One pass of each kind; none, if nothing could be left out.
@@ -94,7 +120,6 @@ fn shortest(schedule: Schedule, fails: &mut impl FnMut(&Schedule) -> Option<usiz
 
 #[cfg(test)]
 mod tests {
-    use delivery_model::pipeline::Pipeline;
     use delivery_model::schedule::{Point, StepWord};
     use delivery_model::vocab::Fault;
 

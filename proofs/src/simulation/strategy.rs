@@ -22,15 +22,40 @@ const KEEPS_MAX: u64 = 3;
 /// What is drawn of one fault, before it is known which kinds there are and how many messages.
 type Draft = (Index, Index, Index, u32, Option<u64>, Index);
 
+/// What is drawn of a schedule: all but its pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// The number of messages.
+    pub messages: u32,
+    /// The planned faults.
+    pub faults: Vec<PlannedFault>,
+    /// The seed of the interleaving.
+    pub seed: u64,
+}
+
+impl Drawn {
+    /// The schedule of this pipeline.
+    pub fn of(self, pipeline: &Pipeline) -> Schedule {
+        let Drawn { messages, faults, seed } = self;
+        Schedule { pipeline: pipeline.clone(), messages, faults, interleaving: Interleaving::Seeded(seed) }
+    }
+}
+
 /// Schedules of this pipeline.
 pub fn schedules(pipeline: &Pipeline) -> impl Strategy<Value = Schedule> + use<> {
-    let pipeline = pipeline.clone();
+    let of = pipeline.clone();
+    drawn(pipeline).prop_map(move |drawn| drawn.of(&of))
+}
+
+/// Schedules of this pipeline, without the pipeline.
+pub fn drawn(pipeline: &Pipeline) -> impl Strategy<Value = Drawn> + use<> {
     let kinds: Vec<Fault> = pipeline.faults.kinds().collect();
     let subset = prop::sample::subsequence(kinds.clone(), 0..=kinds.len());
-    let drafts = prop::collection::vec(draft(), 0..=faults_max(&pipeline.faults));
+    let budget = pipeline.faults;
+    let drafts = prop::collection::vec(draft(), 0..=faults_max(&budget));
     (1..=MESSAGES_MAX, subset, drafts, any::<u64>().no_shrink()).prop_map(move |(messages, kinds, drafts, seed)| {
-        let faults = within_budget(&pipeline.faults, drafts.iter().filter_map(|it| planned(it, &kinds, messages)));
-        Schedule { pipeline: pipeline.clone(), messages, faults, interleaving: Interleaving::Seeded(seed) }
+        let faults = within_budget(&budget, drafts.iter().filter_map(|it| planned(it, &kinds, messages)));
+        Drawn { messages, faults, seed }
     })
 }
 
@@ -41,7 +66,7 @@ fn draft() -> impl Strategy<Value = Draft> {
 }
 
 /// How many faults one run may have.
-fn faults_max(budget: &FaultBudget) -> usize {
+pub(super) fn faults_max(budget: &FaultBudget) -> usize {
     let each = budget.kinds().fold(0usize, |sum, kind| sum.saturating_add(budget.of(kind) as usize));
     let total = if budget.total == 0 { usize::MAX } else { budget.total as usize };
     each.min(total).min(FAULTS_MAX)

@@ -9,16 +9,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use delivery_model::pipeline::Pipeline;
-use delivery_model::schedule::Schedule;
-use delivery_model::semantics::{PropertyId, PropertySet, Rules};
-use delivery_model::vocab::EventKind;
+use delivery_model::semantics::{PropertyId, PropertySet};
 use proptest::strategy::{Strategy, ValueTree};
 
-use super::campaign::{CampaignReport, Counterexample, Extent, Progress, broken_by, seeded};
 use super::numbered_runner;
-use super::run::{Ending, Run};
-use super::shrink::shrink;
-use super::strategy::schedules;
+use super::report::{CampaignReport, Counterexample, Extent, Progress};
+use super::shrink::shrunk;
+use super::simulator::Simulator;
+use super::strategy::{Drawn, drawn};
 use crate::mutants::Mutant;
 
 /// How many schedules a thread takes at a time: enough that threads seldom meet, few enough that all end together.
@@ -32,7 +30,6 @@ pub(super) struct Workers<'a> {
     pipeline: &'a Pipeline,
     mutant: Mutant,
     extent: Extent,
-    rules: Rules,
     /// How many of the share's schedules were taken.
     taken: AtomicU64,
     runs: AtomicU32,
@@ -42,10 +39,10 @@ pub(super) struct Workers<'a> {
 }
 
 impl<'a> Workers<'a> {
-    pub(super) fn new(pipeline: &'a Pipeline, mutant: Mutant, extent: Extent, rules: Rules) -> Self {
+    pub(super) fn new(pipeline: &'a Pipeline, mutant: Mutant, extent: Extent) -> Self {
         let (taken, runs) = (AtomicU64::new(0), AtomicU32::new(0));
         let (broken, stopped) = (Mutex::new(PropertySet::EMPTY), AtomicBool::new(false));
-        Workers { pipeline, mutant, extent, rules, taken, runs, broken, stopped }
+        Workers { pipeline, mutant, extent, taken, runs, broken, stopped }
     }
 
     /// Runs all schedules, or those until `progress` says to stop, and adds their figures to the report.
@@ -90,6 +87,7 @@ impl<'a> Workers<'a> {
     /// Runs schedules until there are no more, or until it is not to go on.
     fn work(&self, mut report: CampaignReport, mut goes_on: impl FnMut() -> bool) -> (CampaignReport, Found) {
         let mut found = Found::new();
+        let (strategy, mut simulator) = (drawn(self.pipeline), Simulator::new(self.pipeline, self.mutant));
         let mut numbers = self.extent.share.numbers(self.extent.schedules);
         let mut passed = 0;
         loop {
@@ -102,10 +100,10 @@ impl<'a> Workers<'a> {
                 if !goes_on() {
                     return (report, found);
                 }
-                let schedule = self.schedule(number);
-                let run = seeded(&schedule, self.mutant);
-                count(&mut report, &schedule, &run);
-                let newly = broken_by(&run, self.rules) - report.broken;
+                let drawn = draw(&strategy, self.extent.seed, number);
+                let judged = simulator.run(drawn.messages, &drawn.faults, drawn.seed);
+                simulator.count(&mut report, &drawn.faults, &judged);
+                let newly = judged.broken - report.broken;
                 if !newly.is_empty() {
                     report.broken |= newly;
                     *self.broken.lock().unwrap_or_else(PoisonError::into_inner) |= newly;
@@ -115,12 +113,6 @@ impl<'a> Workers<'a> {
             }
             passed = first + AT_A_TIME;
         }
-    }
-
-    /// The schedule of this number.
-    fn schedule(&self, number: u32) -> Schedule {
-        let mut runner = numbered_runner(self.extent.seed, number.into());
-        schedules(self.pipeline).new_tree(&mut runner).expect("nothing is filtered out").current()
     }
 
     /// The counterexamples of what was found, in the order in which one thread finds them.
@@ -146,32 +138,13 @@ impl<'a> Workers<'a> {
     }
 
     fn counterexample(&self, property: PropertyId, run: u32) -> Counterexample {
-        let schedule = self.schedule(run);
-        let faults_found = schedule.faults.len();
-        let mut fails = |candidate: &Schedule| {
-            let run = seeded(candidate, self.mutant);
-            broken_by(&run, self.rules).contains(property).then_some(run.steps.len())
-        };
-        let schedule = shrink(schedule, &mut fails);
-        Counterexample { property, schedule, faults_found, run }
+        let drawn = draw(&drawn(self.pipeline), self.extent.seed, run);
+        shrunk(self.pipeline, self.mutant, property, run, drawn)
     }
 }
 
-fn count(report: &mut CampaignReport, schedule: &Schedule, run: &Run) {
-    report.runs += 1;
-    report.steps += run.steps.len() as u64;
-    report.events += run.history.events.len() as u64;
-    for recorded in &run.history.events {
-        match recorded.event.kind {
-            EventKind::Deliver { .. } | EventKind::Effect { .. } => report.deliveries_and_effects += 1,
-            EventKind::DeadLetter { .. } => report.dead_lettered += 1,
-            _ => (),
-        }
-    }
-    report.not_quiescent += u32::from(run.ending == Ending::Cut);
-    report.endless += u32::from(matches!(run.ending, Ending::Loop { .. }));
-    for (planned, fired) in schedule.faults.iter().zip(&run.fired) {
-        report.planned[planned.fault as usize] += 1;
-        report.fired[planned.fault as usize] += u64::from(fired.is_some());
-    }
+/// The schedule of this number.
+fn draw(strategy: &impl Strategy<Value = Drawn>, seed: u64, number: u32) -> Drawn {
+    let mut runner = numbered_runner(seed, number.into());
+    strategy.new_tree(&mut runner).expect("nothing is filtered out").current()
 }

@@ -60,7 +60,7 @@ impl World {
             CommitReordered { message } => require(
                 self.delayed.is_none()
                     && self.to_submit() == Some(message)
-                    && message.0 < self.constants.messages
+                    && message.0 < self.messages
                     && self.constants.pipeline.producer.on_restart != OnRestart::Forgets,
                 "it is not the next message of an outbox, or none follows it",
             ),
@@ -121,7 +121,7 @@ impl World {
         let end = self.broker.log().end().0;
         let held = self.consumers.iter().flat_map(|consumer| consumer.hands().map(|(id, _)| id));
         let hands = self.hand_offs.keys().copied().chain(held).map(|id| Target::Delivery(self.hand(id)));
-        let messages = (1..=self.constants.messages).map(|message| Target::Message(MessageId(message)));
+        let messages = (1..=self.messages).map(|message| Target::Message(MessageId(message)));
         let consumers = self.consumers.iter().map(|consumer| Target::Consumer(consumer.id().0));
         let positions = (0..end).map(|position| Target::Position(Position(position)));
         let records = (0..=end).map(Target::Records);

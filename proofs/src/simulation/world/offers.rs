@@ -80,7 +80,7 @@ impl World {
 
     /// The message that the application submits next.
     pub(super) fn to_submit(&self) -> Option<MessageId> {
-        (self.submitted < self.constants.messages).then_some(MessageId(self.submitted + 1))
+        (self.submitted < self.messages).then_some(MessageId(self.submitted + 1))
     }
 
     /// The message whose row was delayed, once the row after it is visible.

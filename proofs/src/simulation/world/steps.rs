@@ -46,7 +46,8 @@ impl World {
             Some(delayed) if delayed == message => self.delayed = None,
             _ => self.submitted = message.0,
         }
-        self.producer.submit(message, orders::payload_of(message)).expect(WORKS);
+        let payload = orders::payload_of(message, &self.constants.payloads);
+        self.producer.submit(message, payload).expect(WORKS);
     }
 
     fn attempt(&mut self) {
@@ -159,8 +160,8 @@ impl World {
 
     /// The broker drops what it may, where nothing is lost by it that a crash could still lose.
     pub(super) fn retain(&mut self) {
-        let is_durable = !self.broker.needs_sync();
-        if let Some(start) = self.broker.droppable(self.inventory.finished_positions()).filter(|_| is_durable) {
+        let droppable = || self.broker.droppable(self.inventory.finished_positions());
+        if let Some(start) = (!self.broker.needs_sync()).then(droppable).flatten() {
             let leaving = self.broker.log().records().take_while(|(position, _)| *position < start);
             self.dropped.extend(leaving.map(|(_, record)| record.clone()));
             self.broker.drop_below(start).expect(WORKS);
