@@ -96,7 +96,8 @@ impl DroppedRecords {
         if self.start == Position(0) {
             return Vec::new();
         }
-        let writer = self.memory.write(Writer::new(TAG).u64(self.start.0));
+        // Most often one part is all there is, and is written in its place.
+        let writer = self.memory.write(Writer::new_behind(&[PART, 1], TAG).u64(self.start.0));
         let numbers = self.numbers.iter().map(|(&session, numbers)| (session, numbers));
         let writer = writer.by_session(numbers, |writer, numbers: &RangeSet| {
             let runs = writer.u64(numbers.iter().count() as u64);
@@ -105,7 +106,8 @@ impl DroppedRecords {
         let writer = writer.list(self.dead_letters.iter(), |writer, (position, record)| {
             writer.u64(position.0).bytes(&record.encode())
         });
-        parts(&writer.finish())
+        let bytes = writer.finish();
+        if bytes.len() <= RECORD_MAX_BYTES { vec![bytes] } else { parts(&bytes[PART_HEADER_BYTES..]) }
     }
 
     /// Decodes what [`DroppedRecords::encode`] wrote, and removes it from a journal's records.

@@ -79,6 +79,11 @@ impl Leases {
         self.live.iter().map(|(&position, grant)| DeliveryId { position, lease: grant.lease })
     }
 
+    /// The hand-off of this position whose lease is live.
+    pub fn live_at(&self, position: Position) -> Option<DeliveryId> {
+        self.live.get(&position).map(|grant| DeliveryId { position, lease: grant.lease })
+    }
+
     /// Whether this very lease is live.
     pub fn is_live(&self, hand: DeliveryId) -> bool {
         self.live.get(&hand.position).is_some_and(|grant| grant.lease == hand.lease)

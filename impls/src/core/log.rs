@@ -26,6 +26,8 @@ pub struct Log<J> {
     /// The records from the end of the dropped ones on.
     records: VecDeque<Record>,
     synced: u64,
+    /// The encoding of the record that is appended, empty in between: the room for it stays.
+    encoded: Vec<u8>,
     journal: J,
 }
 
@@ -40,12 +42,15 @@ impl<J: Journal> Log<J> {
             Record::decode(&bytes).map_err(|why| RecoverError::Undecodable { record: (parts + place) as u64, why })
         };
         let records = found.into_iter().enumerate().map(decode).collect::<Result<VecDeque<_>, _>>()?;
-        Ok(Log { synced: dropped.start().0 + records.len() as u64, dropped, records, journal })
+        Ok(Log { synced: dropped.start().0 + records.len() as u64, dropped, records, encoded: Vec::new(), journal })
     }
 
     /// Appends a record. Returns its position.
     pub fn append(&mut self, record: Record) -> Result<Position, StoreError> {
-        self.journal.append(&record.encode())?;
+        record.encode_into(&mut self.encoded);
+        let appended = self.journal.append(&self.encoded);
+        self.encoded.clear();
+        appended?;
         let position = self.end();
         self.records.push_back(record);
         Ok(position)

@@ -76,7 +76,7 @@ impl Positions {
     pub fn first_in_none<'a>(from: Position, sets: impl Iterator<Item = &'a Positions> + Clone) -> Position {
         let mut position = from;
         loop {
-            let later = sets.clone().fold(position, |at, set| set.first_missing(at));
+            let later = sets.clone().filter(|set| !set.is_empty()).fold(position, |at, set| set.first_missing(at));
             if later == position {
                 return position;
             }

@@ -17,8 +17,9 @@ const FEW_MAX: usize = 4;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RangeSet {
     few: Few,
-    /// All ranges, as first and last number, if there are more than [`FEW_MAX`]; otherwise it is empty.
-    many: BTreeMap<u64, u64>,
+    /// All ranges, as first and last number, if there are more than [`FEW_MAX`].
+    #[expect(clippy::box_collection, reason = "most sets have none, and a box is a third of the size")]
+    many: Option<Box<BTreeMap<u64, u64>>>,
 }
 
 /// Up to [`FEW_MAX`] ranges in rising order, each as its first and last number.
@@ -53,7 +54,7 @@ impl Few {
 impl RangeSet {
     /// Whether the set has no member.
     pub fn is_empty(&self) -> bool {
-        self.few.count == 0 && self.many.is_empty()
+        self.few.count == 0 && self.many.is_none()
     }
 
     /// Whether this number is a member.
@@ -63,12 +64,20 @@ impl RangeSet {
 
     /// The range that this number is in.
     pub fn over(&self, number: u64) -> Option<RangeInclusive<u64>> {
-        let (first, last) = match self.many.last_key_value() {
+        let (first, last) = match &self.many {
             None => *self.few.as_slice().iter().rev().find(|(first, _)| *first <= number)?,
-            Some((&first, &last)) if first <= number => (first, last),
-            Some(_) => self.many.range(..=number).next_back().map(|(&first, &last)| (first, last))?,
+            Some(many) => RangeSet::before(many, number)?,
         };
         (number <= last).then_some(first..=last)
+    }
+
+    /// The last range that starts at or before this number.
+    fn before(many: &BTreeMap<u64, u64>, number: u64) -> Option<(u64, u64)> {
+        let (&first, &last) = match many.last_key_value()? {
+            highest if *highest.0 <= number => highest,
+            _ => many.range(..=number).next_back()?,
+        };
+        Some((first, last))
     }
 
     /// Adds a number; returns false if it was a member already.
@@ -86,7 +95,13 @@ impl RangeSet {
             return;
         }
         let run = run.into_inner();
-        if self.many.is_empty() { self.insert_into_few(run) } else { self.insert_into_many(run) }
+        match &mut self.many {
+            None => self.insert_into_few(run),
+            Some(many) => {
+                RangeSet::insert_into_many(many, run);
+                self.keep_few();
+            }
+        }
     }
 
     fn insert_into_few(&mut self, (first, last): (u64, u64)) {
@@ -98,8 +113,7 @@ impl RangeSet {
         match more {
             0 if runs.len() < FEW_MAX => self.few.insert(from, (first, last)),
             0 => {
-                self.many.extend(runs.iter().copied());
-                self.many.insert(first, last);
+                self.many = Some(Box::new(runs.iter().copied().chain([(first, last)]).collect()));
                 self.few = Few::default();
             }
             _ => {
@@ -109,24 +123,23 @@ impl RangeSet {
         }
     }
 
-    fn insert_into_many(&mut self, (mut first, mut last): (u64, u64)) {
-        if self.extends_highest(first, last) {
+    fn insert_into_many(many: &mut BTreeMap<u64, u64>, (mut first, mut last): (u64, u64)) {
+        if RangeSet::extends_highest(many, first, last) {
             return;
         }
-        while let Some((&other, &other_last)) = self.many.range(..=last.saturating_add(1)).next_back() {
+        while let Some((&other, &other_last)) = many.range(..=last.saturating_add(1)).next_back() {
             if other_last < first.saturating_sub(1) {
                 break;
             }
             first = first.min(other);
             last = last.max(other_last);
-            self.many.remove(&other);
+            many.remove(&other);
         }
-        self.many.insert(first, last);
-        self.keep_few();
+        many.insert(first, last);
     }
 
-    fn extends_highest(&mut self, first: u64, last: u64) -> bool {
-        let Some(mut highest) = self.many.last_entry() else {
+    fn extends_highest(many: &mut BTreeMap<u64, u64>, first: u64, last: u64) -> bool {
+        let Some(mut highest) = many.last_entry() else {
             return false;
         };
         let goes_on = *highest.key() <= first && first.saturating_sub(1) <= *highest.get();
@@ -139,8 +152,8 @@ impl RangeSet {
 
     /// Takes the ranges out of the tree if they are few.
     fn keep_few(&mut self) {
-        if self.many.len() <= FEW_MAX {
-            for run in std::mem::take(&mut self.many) {
+        if let Some(many) = self.many.take_if(|many| many.len() <= FEW_MAX) {
+            for run in *many {
                 self.few.insert(self.few.count, run);
             }
         }
@@ -150,41 +163,36 @@ impl RangeSet {
     pub fn truncate(&mut self, from: u64) {
         let left = self.few.as_slice().iter().take_while(|(first, _)| *first < from).count();
         self.few.remove(left, self.few.count);
-        if !self.many.is_empty() {
-            drop(self.many.split_off(&from));
+        if let Some(many) = &mut self.many {
+            drop(many.split_off(&from));
+            // The range starts below `from`, so `from - 1` exists.
+            many.last_entry().into_iter().for_each(|mut highest| *highest.get_mut() = (from - 1).min(*highest.get()));
             self.keep_few();
-        }
-        // The range starts below `from`, so `from - 1` exists.
-        if let Some((_, last)) = self.few.runs[..self.few.count].last_mut() {
-            *last = (*last).min(from - 1);
-        } else if let Some(mut highest) = self.many.last_entry() {
-            let last = highest.get_mut();
+        } else if let Some((_, last)) = self.few.runs[..self.few.count].last_mut() {
             *last = (*last).min(from - 1);
         }
-    }
-
-    /// Removes all numbers.
-    pub fn clear(&mut self) {
-        self.few = Few::default();
-        self.many.clear();
     }
 
     /// The highest member.
     pub fn highest(&self) -> Option<u64> {
-        let highest = self.few.as_slice().last().copied();
-        highest.or_else(|| self.many.last_key_value().map(|(&first, &last)| (first, last))).map(|(_, last)| last)
+        match &self.many {
+            None => self.few.as_slice().last().map(|(_, last)| *last),
+            Some(many) => many.last_key_value().map(|(_, last)| *last),
+        }
     }
 
     /// The first number of the first range that starts at or after this number.
     pub fn next_start(&self, number: u64) -> Option<u64> {
-        let few = self.few.as_slice().iter().map(|(first, _)| *first).find(|first| *first >= number);
-        few.or_else(|| self.many.range(number..).next().map(|(&first, _)| first))
+        match &self.many {
+            None => self.few.as_slice().iter().map(|(first, _)| *first).find(|first| *first >= number),
+            Some(many) => many.range(number..).next().map(|(&first, _)| first),
+        }
     }
 
     /// The ranges, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
         let few = self.few.as_slice().iter().map(|&(first, last)| first..=last);
-        few.chain(self.many.iter().map(|(&first, &last)| first..=last))
+        few.chain(self.many.iter().flat_map(|many| many.iter().map(|(&first, &last)| first..=last)))
     }
 }
 

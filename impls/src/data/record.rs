@@ -173,13 +173,18 @@ impl Record {
     /// The encoding that the log stores.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(48 + self.payload.len());
-        bytes.push(RECORD_VERSION);
-        bytes.extend(self.message.0.to_le_bytes());
-        bytes.extend(self.producer.0.to_le_bytes());
-        bytes.extend(self.epoch.0.to_le_bytes());
-        self.identity.encode(&mut bytes);
-        bytes.extend_from_slice(&self.payload);
+        self.encode_into(&mut bytes);
         bytes
+    }
+
+    /// Adds the encoding to these bytes.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
+        bytes.push(RECORD_VERSION);
+        bytes.extend_from_slice(&self.message.0.to_le_bytes());
+        bytes.extend_from_slice(&self.producer.0.to_le_bytes());
+        bytes.extend_from_slice(&self.epoch.0.to_le_bytes());
+        self.identity.encode(bytes);
+        bytes.extend_from_slice(&self.payload);
     }
 
     /// Decodes what [`Record::encode`] wrote.
@@ -214,9 +219,9 @@ impl Identity {
             Identity::Sequence { session, number } => (2, session, number),
         };
         bytes.push(tag);
-        bytes.extend(session.producer.0.to_le_bytes());
-        bytes.extend(session.session.0.to_le_bytes());
-        bytes.extend(number.to_le_bytes());
+        bytes.extend_from_slice(&session.producer.0.to_le_bytes());
+        bytes.extend_from_slice(&session.session.0.to_le_bytes());
+        bytes.extend_from_slice(&number.to_le_bytes());
     }
 
     /// Decodes what [`Identity::encode`] wrote.

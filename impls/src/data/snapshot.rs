@@ -36,8 +36,14 @@ pub struct Writer(Vec<u8>);
 impl Writer {
     /// An empty snapshot of the kind that the tag names.
     pub fn new(tag: u8) -> Writer {
+        Writer::new_behind(&[], tag)
+    }
+
+    /// An empty snapshot of the kind that the tag names, behind these bytes.
+    pub fn new_behind(header: &[u8], tag: u8) -> Writer {
         let mut bytes = Vec::with_capacity(SMALL_BYTES);
-        bytes.extend([tag, VERSION]);
+        bytes.extend_from_slice(header);
+        bytes.extend_from_slice(&[tag, VERSION]);
         Writer(bytes)
     }
 

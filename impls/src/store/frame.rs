@@ -24,8 +24,8 @@ pub const HEADER_BYTES: usize = 8;
 pub fn write(bytes: &mut Vec<u8>, record: &[u8]) {
     assert!(record.len() <= RECORD_MAX_BYTES, "a record of {} bytes", record.len());
     let length = (record.len() as u32).to_le_bytes();
-    bytes.extend(length);
-    bytes.extend(checksum(length, record).to_le_bytes());
+    bytes.extend_from_slice(&length);
+    bytes.extend_from_slice(&checksum(length, record).to_le_bytes());
     bytes.extend_from_slice(record);
 }
 

@@ -123,6 +123,12 @@ impl Journal for SimulatedJournal {
     }
 
     fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+        if self.capacity_bytes.is_none() && self.fail_next_rewrite.is_none() {
+            // Nothing can fail, so the records are written in the place of the old ones.
+            self.bytes.clear();
+            records.into_iter().for_each(|record| frame::write(&mut self.bytes, &record));
+            return self.sync();
+        }
         let mut bytes = Vec::new();
         records.into_iter().for_each(|record| frame::write(&mut bytes, &record));
         if let Some(capacity) = self.capacity_bytes.filter(|capacity| bytes.len() > *capacity) {

@@ -37,6 +37,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
             HandsOff::Appended => self.log.end(),
         };
         let of = self.log.start()..end;
+        if of.is_empty() {
+            return None;
+        }
         let deliveries_max = self.steps.deliveries_max(self.settings.max_deliveries);
         self.steps.next(&self.deliveries, &Candidates { consumer, has, of, deliveries_max })
     }

@@ -261,7 +261,13 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
         let (submission, identity) = (publish.record.submission(), publish.record.identity);
         let before = self.owed.remove(&submission).filter(|before| before.identity == identity);
-        let waiting = before.into_iter().flat_map(|before| before.waiting).chain(waiting).collect();
+        let waiting = match before {
+            Some(mut before) => {
+                before.waiting.extend(waiting);
+                before.waiting
+            }
+            None => waiting,
+        };
         self.owed.insert(submission, Owed { waiting, identity, stored, is_duplicate });
     }
 

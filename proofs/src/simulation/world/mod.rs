@@ -289,9 +289,20 @@ impl World {
 
     /// The hand-off that a step means, and where it is.
     fn find(&self, hand: DeliveryRef) -> Option<(DeliveryId, Whereabouts)> {
-        let is_late = hand.late > 0;
-        self.hands_of(hand.position)
-            .find(|(id, _)| self.is_late(*id) == is_late && (!is_late || self.hand(*id) == hand))
+        if !hand.is_late() {
+            // A position has one live lease at most.
+            let id = self.broker.deliveries().leases().live_at(hand.position)?;
+            return Some((id, self.whereabouts(id)?));
+        }
+        self.hands_of(hand.position).find(|(id, _)| self.is_late(*id) && self.hand(*id) == hand)
+    }
+
+    fn whereabouts(&self, id: DeliveryId) -> Option<Whereabouts> {
+        if self.hand_offs.contains_key(&id) {
+            return Some(Whereabouts::OnWire);
+        }
+        let with = |consumer: &Consumer<Mutant>| Some(Whereabouts::With(consumer.id(), consumer.task(id)?));
+        self.consumers.iter().find_map(with)
     }
 
     /// How steps name a hand-off. Of a position, a lease that ended earlier was granted earlier, and is less.

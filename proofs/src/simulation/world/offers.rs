@@ -14,22 +14,48 @@ impl World {
     /// Every move that is possible now. Each kind has one query, which [`check_move`](World::check_move) asks too.
     pub(super) fn offer(&self, found: &mut Vec<Step>) {
         let mut offer = |it| found.push(Step::Move(it));
-        let submitted = self.to_submit().into_iter().chain(self.to_submit_late());
-        submitted.map(|message| Move::Submit { message }).for_each(&mut offer);
-        self.to_attempt().map(|message| Move::Attempt { message }).into_iter().for_each(&mut offer);
-        self.to_take_reply().map(|message| Move::TakeReply { message }).for_each(&mut offer);
-        self.to_time_out().map(|message| Move::TimeOut { message }).for_each(&mut offer);
-        self.to_append().map(|message| Move::Append { message }).into_iter().for_each(&mut offer);
-        self.to_receive().map(|message| Move::Receive { message }).into_iter().for_each(&mut offer);
-        self.to_receive_late().map(|message| Move::ReceiveLate { message }).for_each(&mut offer);
-        self.log_needs_sync().then_some(Move::Sync).into_iter().for_each(&mut offer);
-        self.settles_need_sync().then_some(Move::SyncSettles).into_iter().for_each(&mut offer);
-        self.broker.due().map(|Submission { message, .. }| Move::Ack { message }).for_each(&mut offer);
-        self.to_hand_off().into_iter().for_each(&mut offer);
-        let joining = self.hand_offs.keys().filter(|id| self.can_join(**id));
-        joining.map(|&id| Move::Deliver { hand: self.hand(id) }).for_each(&mut offer);
-        for consumer in &self.consumers {
-            to_do(consumer).map(|(id, task)| on_hand(self.hand(id), task)).for_each(&mut offer);
+        // Plain loops: this is asked before every step.
+        if let Some(message) = self.to_submit() {
+            offer(Move::Submit { message });
+        }
+        if let Some(message) = self.to_submit_late() {
+            offer(Move::Submit { message });
+        }
+        if let Some(message) = self.to_attempt() {
+            offer(Move::Attempt { message });
+        }
+        if !self.replies.is_empty() {
+            self.to_take_reply().for_each(|message| offer(Move::TakeReply { message }));
+        }
+        if self.producer.outbox().in_flight() > 0 {
+            self.to_time_out().for_each(|message| offer(Move::TimeOut { message }));
+        }
+        if let Some(message) = self.to_append() {
+            offer(Move::Append { message });
+        }
+        if let Some(message) = self.to_receive() {
+            offer(Move::Receive { message });
+        }
+        if !self.stragglers.is_empty() {
+            self.to_receive_late().for_each(|message| offer(Move::ReceiveLate { message }));
+        }
+        if self.log_needs_sync() {
+            offer(Move::Sync);
+        }
+        if self.settles_need_sync() {
+            offer(Move::SyncSettles);
+        }
+        if self.broker.owes_any() {
+            self.broker.due().for_each(|Submission { message, .. }| offer(Move::Ack { message }));
+        }
+        if let Some(it) = self.to_hand_off() {
+            offer(it);
+        }
+        for &id in self.hand_offs.keys().filter(|id| self.can_join(**id)) {
+            offer(Move::Deliver { hand: self.hand(id) });
+        }
+        for consumer in self.consumers.iter().filter(|consumer| !consumer.is_idle()) {
+            to_do(consumer).for_each(|(id, task)| offer(on_hand(self.hand(id), task)));
         }
     }
 

@@ -96,28 +96,27 @@ impl World {
         let (_, consumer) = self.held(hand);
         let its = &self.consumers[usize::from(consumer.0)];
         let is_whole = its.is_batching() && self.constants.pipeline.consumer.settles == Settles::WithEffect;
-        let hands: Vec<DeliveryRef> = match is_whole {
-            true => {
-                let to_handle = its.hands().filter(|(_, task)| *task == Task::Handle);
-                to_handle.map(|(id, _)| self.hand(id)).collect()
-            }
-            false => vec![hand],
-        };
         let fails = |hand: &DeliveryRef| self.poisoned.is_some() && self.message_of_hand(*hand) == self.poisoned;
-        match hands.iter().copied().find(|hand| self.crashes(*hand) || fails(hand)) {
+        let troubled = |hand: &DeliveryRef| self.crashes(*hand) || fails(hand);
+        let to_handle = || its.hands().filter(|(_, task)| *task == Task::Handle);
+        let trouble = match is_whole {
+            true => to_handle().map(|(id, _)| self.hand(id)).find(troubled),
+            false => Some(hand).filter(troubled),
+        };
+        match trouble {
             Some(hand) if self.crashes(hand) => {
                 self.give_back_all_of(consumer);
                 self.restart_consumer(consumer);
             }
             Some(hand) => self.handle(hand, |_| Err(HandlerFailed)),
-            // The names of later ones may change with each that ends.
-            None => {
-                let ids: Vec<DeliveryId> = hands.into_iter().map(|hand| self.held(hand).0).collect();
+            None if is_whole => {
+                let ids: Vec<DeliveryId> = to_handle().map(|(id, _)| id).collect();
                 for id in ids {
                     let consumer = &mut self.consumers[usize::from(consumer.0)];
                     consumer.handle(id, &mut self.inventory, |_| Ok(())).expect(WORKS);
                 }
             }
+            None => self.handle(hand, |_| Ok(())),
         }
     }
 
@@ -143,11 +142,17 @@ impl World {
     }
 
     fn record_settle(&mut self, hand: DeliveryRef) {
-        for (id, consumer) in self.settled_with(hand) {
-            let request = self.settles.remove(&id).expect("the settle is on the wire");
-            let outcome = self.broker.settle(NOW, request).expect(WORKS);
-            self.consumer_mut(consumer).handle_settled(id, outcome);
+        let (id, consumer) = self.held(hand);
+        if !self.consumers[usize::from(consumer.0)].is_batching() {
+            return self.record_settle_of(id, consumer);
         }
+        self.settled_with(hand).into_iter().for_each(|(id, consumer)| self.record_settle_of(id, consumer));
+    }
+
+    fn record_settle_of(&mut self, id: DeliveryId, consumer: ConsumerId) {
+        let request = self.settles.remove(&id).expect("the settle is on the wire");
+        let outcome = self.broker.settle(NOW, request).expect(WORKS);
+        self.consumer_mut(consumer).handle_settled(id, outcome);
     }
 
     /// The hand-offs whose settles travel with that of this one, itself included: those of its batch.
