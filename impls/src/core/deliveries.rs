@@ -118,6 +118,25 @@ impl Deliveries {
         deliveries
     }
 
+    /// What an empty ledger amounts to, in this incarnation of the broker, in the room that these deliveries took.
+    pub fn start_over(&mut self, incarnation: u32) {
+        for marks in [
+            &mut self.settled,
+            &mut self.durable,
+            &mut self.dead,
+            &mut self.dead_durable,
+            &mut self.vanished,
+            &mut self.rejected,
+            &mut self.handed,
+        ] {
+            *marks = Positions::default();
+        }
+        self.was_rewound = false;
+        self.counts.retain(|_, _| false);
+        self.leases.start_over(incarnation);
+        (self.owner, self.generation) = Default::default();
+    }
+
     /// An entry of the ledger takes effect.
     pub fn apply(&mut self, entry: Entry) {
         match entry {

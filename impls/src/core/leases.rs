@@ -38,6 +38,13 @@ impl Leases {
         Leases { incarnation, ..Leases::default() }
     }
 
+    /// No leases, in this incarnation of the broker, in the room that these took.
+    pub fn start_over(&mut self, incarnation: u32) {
+        self.incarnation = incarnation;
+        self.live.retain(|_, _| false);
+        self.burnt.retain(|_, _| false);
+    }
+
     /// Which incarnation grants: one more with every start of the broker and every rewind.
     pub fn incarnation(&self) -> u32 {
         self.incarnation
@@ -58,11 +65,13 @@ impl Leases {
     }
 
     /// Whether somebody holds a lease of this position.
+    #[inline]
     pub fn is_leased(&self, position: Position) -> bool {
         self.live.contains_key(&position)
     }
 
     /// The first position at or after this one that is not leased.
+    #[inline]
     pub fn first_free(&self, from: Position) -> Position {
         let mut free = from;
         for &leased in self.live.range(from..).map(|(position, _)| position) {
@@ -80,11 +89,13 @@ impl Leases {
     }
 
     /// The hand-off of this position whose lease is live.
+    #[inline]
     pub fn live_at(&self, position: Position) -> Option<DeliveryId> {
         self.live.get(&position).map(|grant| DeliveryId { position, lease: grant.lease })
     }
 
     /// Whether this very lease is live.
+    #[inline]
     pub fn is_live(&self, hand: DeliveryId) -> bool {
         self.live.get(&hand.position).is_some_and(|grant| grant.lease == hand.lease)
     }

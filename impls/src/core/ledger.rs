@@ -139,6 +139,12 @@ impl<J: Journal> Ledger<J> {
         self.entries
     }
 
+    /// Starts over on the journal that `empty` makes an empty one.
+    pub fn start_over(&mut self, empty: impl FnOnce(&mut J)) {
+        empty(&mut self.journal);
+        self.entries = 0;
+    }
+
     /// Writes entries as one record, all or none. They are durable when it returns. Without entries nothing is
     /// written.
     ///

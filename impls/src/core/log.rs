@@ -45,6 +45,14 @@ impl<J: Journal> Log<J> {
         Ok(Log { synced: dropped.start().0 + records.len() as u64, dropped, records, encoded: Vec::new(), journal })
     }
 
+    /// Starts over on the journal that `empty` makes an empty one.
+    pub fn start_over(&mut self, settings: &pipeline::Broker, empty: impl FnOnce(&mut J)) {
+        empty(&mut self.journal);
+        self.dropped = DroppedRecords::new(settings);
+        self.records.clear();
+        self.synced = 0;
+    }
+
     /// Appends a record. Returns its position.
     pub fn append(&mut self, record: Record) -> Result<Position, StoreError> {
         record.encode_into(&mut self.encoded);

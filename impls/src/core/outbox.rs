@@ -46,6 +46,12 @@ fn turn(unfinished: &Unfinished) -> u64 {
 }
 
 impl Outbox {
+    /// Removes all messages.
+    pub fn clear(&mut self) {
+        self.messages.retain(|_, _| false);
+        self.queued.retain(|_| false);
+    }
+
     /// Inserts or replaces a message.
     pub fn put(&mut self, message: MessageId, unfinished: Unfinished) {
         self.take(message);

@@ -93,16 +93,11 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
         pipeline: &Pipeline,
         tuning: Tuning,
         id: ProducerId,
-        mut store: O,
+        store: O,
         steps: S,
     ) -> Result<Self, RecoverError> {
-        let OutboxContents { epoch, session, next_number, position, rows } = store.recover()?;
-        let epoch = steps.next_epoch(epoch);
-        store.begin(epoch)?;
         let settings = pipeline.producer.clone();
-        let keeps_session = settings.on_restart == OnRestart::Outbox;
-        let next_number = if keeps_session { steps.first_number(next_number) } else { 0 };
-        let renewed = if keeps_session { session } else { Epoch(0) };
+        let (epoch, renewed, next_number, read_to) = Default::default();
         let (finished, outbox, stops_by, reports) = Default::default();
         let mut producer = Producer {
             settings,
@@ -112,15 +107,39 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
             epoch,
             renewed,
             next_number,
-            read_to: position,
+            read_to,
             finished,
             outbox,
             store,
             stops_by,
             reports,
         };
-        rows.into_iter().filter(|row| row.message >= position).for_each(|row| producer.take_up(row));
+        producer.begin()?;
         Ok(producer)
+    }
+
+    /// Starts over on the store that `empty` makes an empty one, in the room that this producer took. It is then equal to one
+    /// that is opened on an empty store.
+    pub fn start_over(&mut self, empty: impl FnOnce(&mut O)) -> Result<(), RecoverError> {
+        empty(&mut self.store);
+        self.finished.retain(|_| false);
+        self.outbox.clear();
+        self.reports.clear();
+        self.stops_by = None;
+        self.begin()
+    }
+
+    /// Takes up what the store has.
+    fn begin(&mut self) -> Result<(), RecoverError> {
+        let OutboxContents { epoch, session, next_number, position, rows } = self.store.recover()?;
+        self.epoch = self.steps.next_epoch(epoch);
+        self.store.begin(self.epoch)?;
+        let keeps_session = self.settings.on_restart == OnRestart::Outbox;
+        self.next_number = if keeps_session { self.steps.first_number(next_number) } else { 0 };
+        self.renewed = if keeps_session { session } else { Epoch(0) };
+        self.read_to = position;
+        rows.into_iter().filter(|row| row.message >= position).for_each(|row| self.take_up(row));
+        Ok(())
     }
 
     /// A row of the last incarnation: transmitted under its own number if it has one, else under a new one.
@@ -280,7 +299,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
                 self.fail(now, reply.message, Outcome::Refused)?;
                 let renews = self.settings.on_refusal == OnRefusal::NewEpoch
                     && self.settings.identity != pipeline::Identity::None;
-                if renews && self.outbox.of(reply.message).is_some() { self.start_over(now) } else { Ok(()) }
+                if renews && self.outbox.of(reply.message).is_some() { self.take_new_epoch(now) } else { Ok(()) }
             }
             Verdict::Refused => Ok(()),
         }
@@ -288,7 +307,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
 
     /// Begins the next epoch, and a session with it. No reply will come to what is in flight, and all that is unfinished gets
     /// a fresh identity. With `on-restart = "outbox"`, later incarnations keep this session.
-    fn start_over(&mut self, now: Millis) -> Result<(), StoreError> {
+    fn take_new_epoch(&mut self, now: Millis) -> Result<(), StoreError> {
         self.handle_disconnected(now)?;
         self.epoch = self.steps.next_epoch(Some(self.epoch));
         (self.renewed, self.next_number) = (self.epoch, 0);

@@ -32,6 +32,11 @@ pub struct Subscribers {
 }
 
 impl Subscribers {
+    /// Nobody is connected.
+    pub fn clear(&mut self) {
+        self.by_id.retain(|_, _| false);
+    }
+
     /// Forgets what consumers have finished in their own stores from this position on.
     pub fn go_back(&mut self, to: Position) {
         self.by_id.values_mut().for_each(|subscriber| subscriber.finished.truncate(to));

@@ -34,6 +34,11 @@ impl Keys {
         self.seen.is_empty()
     }
 
+    /// Removes all members.
+    pub fn clear(&mut self) {
+        self.seen.retain(|_, _| false);
+    }
+
     /// Whether this key is a member.
     pub fn contains(&self, key: &Key) -> bool {
         let (counts, number) = split(key);

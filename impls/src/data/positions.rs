@@ -19,11 +19,13 @@ impl Positions {
     }
 
     /// Whether the set has no member.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
     /// Whether this position is a member.
+    #[inline]
     pub fn contains(&self, position: Position) -> bool {
         self.runs.contains(position.0)
     }
@@ -68,11 +70,13 @@ impl Positions {
     }
 
     /// The first position at or after this one that is not a member.
+    #[inline]
     pub fn first_missing(&self, from: Position) -> Position {
         self.runs.over(from.0).map_or(from, |run| Position(run.end() + 1))
     }
 
     /// The first position at or after this one that is a member of none of these sets.
+    #[inline]
     pub fn first_in_none<'a>(from: Position, sets: impl Iterator<Item = &'a Positions> + Clone) -> Position {
         let mut position = from;
         loop {
@@ -85,6 +89,7 @@ impl Positions {
     }
 
     /// One past the highest member; 0 if there is none.
+    #[inline]
     pub fn end(&self) -> Position {
         Position(self.runs.highest().map_or(0, |highest| highest + 1))
     }

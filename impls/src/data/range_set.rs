@@ -31,6 +31,7 @@ struct Few {
 }
 
 impl Few {
+    #[inline]
     fn as_slice(&self) -> &[(u64, u64)] {
         &self.runs[..self.count]
     }
@@ -53,16 +54,19 @@ impl Few {
 
 impl RangeSet {
     /// Whether the set has no member.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.few.count == 0 && self.many.is_none()
     }
 
     /// Whether this number is a member.
+    #[inline]
     pub fn contains(&self, number: u64) -> bool {
         self.over(number).is_some()
     }
 
     /// The range that this number is in.
+    #[inline]
     pub fn over(&self, number: u64) -> Option<RangeInclusive<u64>> {
         let (first, last) = match &self.many {
             None => *self.few.as_slice().iter().rev().find(|(first, _)| *first <= number)?,
@@ -174,6 +178,7 @@ impl RangeSet {
     }
 
     /// The highest member.
+    #[inline]
     pub fn highest(&self) -> Option<u64> {
         match &self.many {
             None => self.few.as_slice().last().map(|(_, last)| *last),
@@ -182,6 +187,7 @@ impl RangeSet {
     }
 
     /// The first number of the first range that starts at or after this number.
+    #[inline]
     pub fn next_start(&self, number: u64) -> Option<u64> {
         match &self.many {
             None => self.few.as_slice().iter().map(|(first, _)| *first).find(|first| *first >= number),

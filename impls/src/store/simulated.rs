@@ -70,6 +70,14 @@ impl SimulatedJournal {
         self.unsynced_ends.clear();
     }
 
+    /// Replaces the disk by an empty one that works, in the room that this one took.
+    pub fn replace(&mut self) {
+        self.bytes.clear();
+        self.synced_bytes = 0;
+        self.unsynced_ends.clear();
+        (self.refuse_next, self.capacity_bytes, self.fail_next_rewrite) = (false, None, None);
+    }
+
     /// Simulates a failover: the journal of a follower takes its place, with the first `records` records, all durable.
     pub fn cut_to(&mut self, records: usize) {
         let kept = self.recover().expect("nothing is corrupt");
@@ -165,6 +173,15 @@ pub struct SimulatedOutbox {
     rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
     /// Whether the next insert is refused.
     pub refuse_next: bool,
+}
+
+impl SimulatedOutbox {
+    /// Replaces the disk by an empty one that works, in the room that this one took.
+    pub fn replace(&mut self) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.retain(|_, _| false);
+        *self = SimulatedOutbox { rows, ..SimulatedOutbox::default() };
+    }
 }
 
 impl OutboxStore for SimulatedOutbox {
@@ -271,6 +288,14 @@ pub struct SimulatedInventory {
 }
 
 impl SimulatedInventory {
+    /// Replaces the disk by an empty one that works, in the room that this one took.
+    pub fn replace(&mut self) {
+        self.stock.retain(|_, _| false);
+        self.progress.inbox.clear();
+        (self.progress.finished, self.progress.generation) = Default::default();
+        self.refuse_next = false;
+    }
+
     /// The finished positions, borrowed.
     pub fn finished_positions(&self) -> &Positions {
         self.progress.finished()

@@ -161,7 +161,7 @@ impl Simulator {
     fn begin(&mut self, messages: u32, faults: &[PlannedFault]) {
         self.plan.begin(self.pipeline.broker.acks, faults);
         let Running { world, inspector, listener: judge, steps, .. } = &mut self.running;
-        *world = world.anew(messages);
+        world.start_over(messages);
         inspector.begin();
         steps.clear();
         judge.observed.clear();
@@ -208,4 +208,31 @@ pub fn broken_by(run: &Run, rules: Rules) -> PropertySet {
         Ending::Cut => observed.violated(),
     };
     seen | run.breaches.iter().map(|(property, _)| *property).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use delivery_model::presets;
+    use proptest::strategy::{Strategy, ValueTree};
+
+    use super::super::{seeded_runner, strategy};
+    use super::*;
+
+    /// Else what one run left would change the next.
+    #[test]
+    fn a_world_that_starts_over_is_equal_to_a_new_one_and_judges_alike() {
+        for (name, _) in presets::ALL {
+            let pipeline = presets::named(name).expect("it is a preset");
+            let mut simulator = Simulator::new(&pipeline, Mutant::None);
+            let (drawn, mut runner) = (strategy::drawn(&pipeline), seeded_runner(11));
+            for _ in 0..40 {
+                let Drawn { messages, faults, seed } = drawn.new_tree(&mut runner).expect("all are fine").current();
+                let judged = simulator.run(messages, &faults, seed);
+                let alone = Simulator::new(&pipeline, Mutant::None).alone(messages, &faults, seed);
+                assert_eq!(judged, alone, "{name}: {messages} messages, {faults:?}, seed {seed}");
+                simulator.begin(messages, &faults);
+                assert!(simulator.running.world == World::new(&pipeline, messages, Mutant::None), "{name}");
+            }
+        }
+    }
 }

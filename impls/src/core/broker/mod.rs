@@ -156,6 +156,26 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
     }
 
+    /// Starts over on the journals that `empty` makes empty ones, in the room that this broker took. It is then equal to one
+    /// that is opened on empty journals.
+    pub fn start_over(&mut self, empty: impl Fn(&mut J)) -> Result<(), StoreError> {
+        const FIRST: u32 = 1;
+        self.log.start_over(&self.settings, &empty);
+        self.ledger.start_over(&empty);
+        self.memory = self.steps.memory_at_start(&self.settings, &self.log, FIRST);
+        self.epochs.retain(|_, _| false);
+        self.connected.retain(|_, _| false);
+        self.owed.retain(|_, _| false);
+        self.replies.clear();
+        self.reports.clear();
+        (self.slot, self.draining, self.drops_from) = Default::default();
+        self.deliveries.start_over(FIRST);
+        self.subscribers.clear();
+        self.ledger_max = self.tuning.retention.map_or(0, |retention| retention.batch);
+        self.start = Some(Entry::Started(FIRST));
+        self.record_start()
+    }
+
     fn record_start(&mut self) -> Result<(), StoreError> {
         if let Some(entry) = self.start {
             self.ledger.record(&[entry])?;

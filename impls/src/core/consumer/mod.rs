@@ -147,6 +147,15 @@ impl<S: ConsumerSteps> Consumer<S> {
         }
     }
 
+    /// Starts over as one that was never connected, in the room that this consumer took.
+    pub fn start_over(&mut self) {
+        self.hands.retain(|_, _| false);
+        self.outputs.clear();
+        self.reports.clear();
+        (self.inbox, self.generation, self.connection) = Default::default();
+        (self.committed, self.stored, self.own) = Default::default();
+    }
+
     /// The same, with other waits and bounds than the usual ones.
     pub fn tuned(self, tuning: Tuning) -> Self {
         Consumer { tuning, ..self }

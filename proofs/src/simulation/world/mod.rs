@@ -39,7 +39,7 @@ use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, Sim
 use delivery_model::history::Names;
 use delivery_model::pipeline::{Pipeline, Settles};
 use delivery_model::spec::PROCESSES;
-use delivery_model::vocab::{DeliveryRef, Event, EventKind, Fault, MessageId, Position, ProcessId, Step, Target};
+use delivery_model::vocab::{DeliveryRef, Event, EventKind, Fault, MessageId, Move, Position, ProcessId, Step, Target};
 
 pub use self::shape::Shape;
 
@@ -133,9 +133,26 @@ impl World {
         World::at_start(Arc::new(constants), messages)
     }
 
-    /// The same pipeline before the first of `messages` submissions, on empty disks.
-    pub fn anew(&self, messages: u32) -> World {
-        World::at_start(Arc::clone(&self.constants), messages)
+    /// The same pipeline before the first of `messages` submissions, on empty disks, in the room that this world took. It is
+    /// then equal to a new one.
+    pub fn start_over(&mut self, messages: u32) {
+        self.messages = messages.into();
+        (self.submitted, self.delayed, self.poisoned, self.crashing) = Default::default();
+        self.producer.start_over(SimulatedOutbox::replace).expect(restarts::STARTS);
+        self.publishes.clear();
+        self.stragglers.clear();
+        self.replies.retain(|_, _| false);
+        self.broker.start_over(SimulatedJournal::replace).expect(restarts::STARTS);
+        self.dropped.clear();
+        self.hand_offs.retain(|_, _| false);
+        self.settles.retain(|_, _| false);
+        self.inventory.replace();
+        for consumer in &mut self.consumers {
+            consumer.start_over();
+            restarts::connect(consumer, &self.inventory);
+        }
+        self.register();
+        self.subscribe_all();
     }
 
     fn at_start(constants: Arc<Constants>, messages: u32) -> World {
@@ -207,7 +224,10 @@ impl World {
         self.tell_committed();
         self.drain(events);
         self.tell_broker();
-        self.retain();
+        if may_end_a_need(step) {
+            self.drop_records();
+        }
+        self.compact();
     }
 
     /// No step but a fault is possible: the run may end here.
@@ -404,6 +424,12 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a record may be needed no more after this step. These steps change no log, no settle and no position.
+fn may_end_a_need(step: Step) -> bool {
+    use Move::*;
+    !matches!(step, Step::Move(Submit { .. } | Attempt { .. } | Receive { .. } | Ack { .. } | TimeOut { .. }))
 }
 
 fn event(process: ProcessId, report: Report) -> Event {

@@ -11,7 +11,7 @@ use super::{Constants, NOW, PEER, PRODUCER_ID, World};
 use crate::mutants::Mutant;
 
 /// Simulated disks fail only when they are told to, and nobody tells them to while a party starts.
-const STARTS: &str = "an intact disk can be opened";
+pub(super) const STARTS: &str = "an intact disk can be opened";
 
 impl Constants {
     pub(super) fn producer(&self, store: SimulatedOutbox) -> Producer<SimulatedOutbox, Mutant> {
@@ -25,11 +25,16 @@ impl Constants {
     /// A consumer that has taken up what is finished in the group's store, and has subscribed.
     pub(super) fn consumer(&self, id: ConsumerId, inventory: &SimulatedInventory) -> Consumer<Mutant> {
         let mut consumer = Consumer::with_steps(&self.pipeline, id, self.mutant).tuned(self.tuning);
-        consumer.resume(inventory).expect(STARTS);
-        consumer.handle_connected();
-        while consumer.poll_output().is_some() {}
+        connect(&mut consumer, inventory);
         consumer
     }
+}
+
+/// A consumer takes up what is finished in the group's store, and subscribes.
+pub(super) fn connect(consumer: &mut Consumer<Mutant>, inventory: &SimulatedInventory) {
+    consumer.resume(inventory).expect(STARTS);
+    consumer.handle_connected();
+    while consumer.poll_output().is_some() {}
 }
 
 impl World {

@@ -164,13 +164,17 @@ impl World {
     }
 
     /// The broker drops what it may, where nothing is lost by it that a crash could still lose.
-    pub(super) fn retain(&mut self) {
+    pub(super) fn drop_records(&mut self) {
         let droppable = || self.broker.droppable(self.inventory.finished_positions());
         if let Some(start) = (!self.broker.needs_sync()).then(droppable).flatten() {
             let leaving = self.broker.log().records().take_while(|(position, _)| *position < start);
             self.dropped.extend(leaving.map(|(_, record)| record.clone()));
             self.broker.drop_below(start).expect(WORKS);
         }
+    }
+
+    /// The broker compacts its ledger as soon as it is long.
+    pub(super) fn compact(&mut self) {
         if self.broker.is_ledger_long() {
             self.broker.compact_ledger().expect(WORKS);
         }
