@@ -144,7 +144,7 @@ impl Dedup for ProducerTable {
             writer.u64(producer.next).u64(low).u64(high).u64(producer.heard)
         };
         let head = Writer::new(TAG).u64(self.capacity as u64).u64(self.time).u64(self.forgotten_below);
-        head.by_session(by_session.collect(), each).finish()
+        head.by_session(by_session.collect::<BTreeMap<_, _>>(), each).finish()
     }
 
     fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
