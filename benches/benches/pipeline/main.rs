@@ -7,8 +7,12 @@
 //! the same disk, and syncs after each, or after each 64. "In memory" is the same pipeline on a file system in memory, where
 //! a sync costs nothing.
 //!
+//! Real brokers take turns with the pipeline ([`brokers`]).
+//!
 //! Each message orders an article of its own. Each timed run ends with a look at the inventory: every order was taken once.
 //! Nobody records a history here; the observer notes when a message was submitted and when it took effect, for the latencies.
+
+mod brokers;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -161,12 +165,17 @@ fn report(messages: u64, tries: u32) {
         }
     };
     let singly = messages / 8;
+    let brokers = brokers::start();
+    let mut theirs = vec![Duration::MAX; brokers.len()];
     for _ in 0..tries {
         floor_one = floor_one.min(disk_alone(singly, 1));
         floor_many = floor_many.min(disk_alone(messages, MANY.into()));
         for (best, (preset, in_flight)) in runs.iter_mut().zip(CONTENDERS) {
             let messages = if in_flight == 1 { singly } else { messages };
             keep(best, run(preset, None, in_flight, messages));
+        }
+        for (best, broker) in theirs.iter_mut().zip(&brokers) {
+            *best = broker.time(messages).min(*best);
         }
         if memory.is_some() {
             keep(&mut in_memory, run("exactly-once", memory, MANY, messages));
@@ -193,12 +202,23 @@ fn report(messages: u64, tries: u32) {
         Some(ran) => row("exactly-once, in memory, 64 in flight", messages, ran),
         None => eprintln!("exactly-once in memory: left out, there is no {IN_MEMORY}"),
     }
+    let table =
+        sheet.table("brokers, from publish to settle, a sync before each ack, 64 in flight", &["broker", "messages/s"]);
+    let mut best_of_theirs = None::<f64>;
+    for (broker, took) in brokers.iter().zip(theirs) {
+        let rate = a_second(messages, took);
+        table.row(&broker.name, [rate]);
+        best_of_theirs = Some(best_of_theirs.unwrap_or_default().max(rate));
+    }
     let table = sheet.table("the disk alone: appended frames of a record", &["syncs", "records/s"]);
     table.row("one a record", [floor_one]).row("one for 64 records", [floor_many]);
     let rate = a_second(messages, exactly.took);
     sheet.goal("exactly-once, durable, 64 in flight", rate, "messages a second", Bound::AtLeast(20_000.0));
     let share = 100.0 * rate / floor_many;
     sheet.goal("the same", share, "% of the disk alone in batches of 64", Bound::AtLeast(21.0));
+    if let Some(theirs) = best_of_theirs {
+        sheet.goal("the same", rate / theirs, "times the best real broker", Bound::AtLeast(2.0));
+    }
     let ratio = exactly.took.as_secs_f64() / least.took.as_secs_f64();
     sheet.goal("the same", ratio, "times at-least-once's time", Bound::AtMost(1.05));
     let rate = a_second(singly, one.took);
