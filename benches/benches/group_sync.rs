@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use delivery_benches::{disk, is_test};
+use delivery_benches::{disk, is_test, tell};
 use delivery_impls::core::report::Report;
 use delivery_impls::data::record::{Identity, ProducerId, Publish, Record, Session, Verdict};
 use delivery_impls::driver::frame::{self, Decoder};
@@ -30,6 +30,7 @@ use delivery_impls::store::Journal;
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId};
+use delivery_proofs::figures::Sheet;
 
 /// The number of producers that have a message in flight at once.
 const MANY: u32 = 64;
@@ -163,7 +164,7 @@ fn best<const N: usize>(tries: u32, contenders: [Contender; N]) -> [f64; N] {
     best
 }
 
-/// Prints the four figures and their ratios, on one disk, to standard error.
+/// Tells the four figures and their ratios, on one disk.
 fn report(each: u64, tries: u32) {
     let many = u64::from(MANY) * each;
     let [one, floor_one, group, floor_group] = best(
@@ -175,16 +176,15 @@ fn report(each: u64, tries: u32) {
             (many, Box::new(move || floor(many, MANY.into()))),
         ],
     );
-    eprintln!(
-        "durable confirmations a second: {one:.0} one at a time ({:.0} % of the floor, {floor_one:.0}), \
-         {group:.0} with {MANY} in flight ({:.0} % of the floor, {floor_group:.0}): {:.1} times as many",
-        100.0 * one / floor_one,
-        100.0 * group / floor_group,
-        group / one,
+    let about = format!(
+        "Durable confirmations of a broker beside what its disk does alone; the best of {tries} runs that take turns."
     );
-    if one > floor_one {
-        eprintln!("the floor cannot be beaten one at a time: something else used the disk, run it again");
-    }
+    let mut sheet = Sheet::new("group_sync", &about);
+    let columns = ["in flight", "confirmations/s", "the disk alone, records/s", "% of it"];
+    let table = sheet.table("a sync before each confirmation", &columns);
+    table.row("1", [one, floor_one, 100.0 * one / floor_one]);
+    table.row(MANY.to_string(), [group, floor_group, 100.0 * group / floor_group]);
+    tell(&sheet);
 }
 
 fn group_sync(criterion: &mut Criterion) {

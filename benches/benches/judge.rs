@@ -12,10 +12,12 @@ use std::io::BufRead;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use delivery_benches::{is_test, time};
+use delivery_benches::{is_test, tell, time};
 use delivery_model::history::{History, ReadOptions, Reader};
+use delivery_model::numbers::grouped;
 use delivery_model::pipeline::Semantics;
 use delivery_model::semantics::{Judge, Judgement, Question, Threads, Verdict, judge, judge_streamed};
+use delivery_proofs::figures::Sheet;
 use peak_alloc::PeakAlloc;
 use simd_json::{Buffers, Tape};
 
@@ -112,16 +114,23 @@ fn judges(criterion: &mut Criterion) {
     }
     group.bench_function("judge in memory", |bencher| bencher.iter(|| check(&whole(&text), messages)));
     group.finish();
-    ratios(&text, messages);
+    let mut sheet = Sheet::new(
+        "judge",
+        "Recorded histories: parsed, read with all checks, and judged; the best of runs that take turns.",
+    );
+    ratios(&mut sheet, &text, messages);
     let messages = if is_test() { 1_000 } else { 1_000_000 };
+    let title = format!("what the judge keeps, {} messages", grouped(messages));
+    let table = sheet.table(&title, &["history", "bytes a message"]);
     for kind in KINDS {
-        weigh(kind, messages);
+        table.row(kind.name, [weigh(kind, messages)]);
     }
-    weigh_whole(messages);
+    table.row("in order, the whole history in memory", [weigh_whole(messages)]);
+    tell(&sheet);
 }
 
 /// Each pass in turn, best of so many.
-fn ratios(text: &str, messages: u64) {
+fn ratios(sheet: &mut Sheet, text: &str, messages: u64) {
     let rounds = if is_test() { 1 } else { 9 };
     let mut best = [Duration::MAX; 4];
     for _ in 0..rounds {
@@ -135,44 +144,36 @@ fn ratios(text: &str, messages: u64) {
             *best = time(pass).min(*best);
         }
     }
-    let [parsed, read, one, two] = best.map(|best| best.as_secs_f64());
-    let millions = |seconds: f64| text.lines().count() as f64 / seconds / 1e6;
-    println!(
-        "judge, M events/s: parse only {:.2}, read {:.2}, judge {:.2}, on two threads {:.2}",
-        millions(parsed),
-        millions(read),
-        millions(one),
-        millions(two)
-    );
-    println!(
-        "judge, beside parse only: read {:.2}, judge {:.2}, on two threads {:.2}",
-        read / parsed,
-        one / parsed,
-        two / parsed
-    );
+    let parsed = best[0].as_secs_f64();
+    let lines = text.lines().count();
+    let table = sheet.table(&format!("{} lines", grouped(lines as u64)), &["pass", "M lines/s", "times parse only"]);
+    for (name, took) in ["parse only", "read", "judge", "judge, two threads"].into_iter().zip(best) {
+        let took = took.as_secs_f64();
+        table.row(name, [lines as f64 / took / 1e6, took / parsed]);
+    }
 }
 
 /// What the judge keeps of each message, as the allocator counts it.
-fn weigh(kind: Kind, messages: u64) {
+fn weigh(kind: Kind, messages: u64) -> f64 {
     let text = kind.text(messages);
     let before = ALLOCATOR.current_usage();
     let mut reader = Reader::brief(text.as_bytes(), ReadOptions::default()).expect("it is a history");
     let mut judge = Judge::new(reader.header(), Question::default());
     judge.read(&mut reader).expect("its lines are events");
     let kept = ALLOCATOR.current_usage() - before;
-    println!("bytes a message, {}: {:.1}", kind.name, kept as f64 / messages as f64);
     let judgement = judge.finish(reader.names(), None);
     assert_eq!(judgement.counts.acked, messages);
+    kept as f64 / messages as f64
 }
 
 /// What a history in memory takes, with the peak of its judge.
-fn weigh_whole(messages: u64) {
+fn weigh_whole(messages: u64) -> f64 {
     let text = IN_ORDER.text(messages);
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();
     check(&whole(&text), messages);
     let peak = ALLOCATOR.peak_usage() - before;
-    println!("bytes a message, in order, the whole history in memory: {:.1}", peak as f64 / messages as f64);
+    peak as f64 / messages as f64
 }
 
 /// The lines as the tapes of a parser that keeps its buffers: the fastest that `simd-json` has.
