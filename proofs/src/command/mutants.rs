@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use delivery_model::semantics::{PropertyId, PropertySet};
 use delivery_model::story::Ink;
-use delivery_proofs::kill_matrix::{self, InRealRuns, Race, Row, SHARED_BUGS};
+use delivery_proofs::kill_matrix::{self, Hunt, InRealRuns, Race, Row, SHARED_BUGS, Searches};
 use delivery_proofs::mutants::Mutant;
 use delivery_proofs::simulation::kill_schedules::SEEDS;
 use serde_json::{Value, json};
@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Run each bug for real too: threads, TCP and disk, on its own schedule
     #[arg(long, conflicts_with = "markdown")]
     real: bool,
+    /// Compare guided with unguided search: schedules until each bug breaks its property, over several seeds
+    #[arg(long, conflicts_with_all = ["real", "save"])]
+    guided: bool,
     /// Write the schedule that brings each bug out into this directory
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
@@ -41,6 +44,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let interrupt = terminal::Interrupt::install()?;
     let wanted = wanted(&arguments.bugs)?;
     arguments.save.as_deref().map_or(Ok(()), output::check_directory)?;
+    if arguments.guided {
+        return Ok(compared(arguments, &wanted, &interrupt));
+    }
     let bar = terminal::bar(wanted.len() as u64, "seeded bugs");
     let mut hunted = Vec::new();
     for &mutant in &wanted {
@@ -78,6 +84,56 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let survives = |(row, _): &Hunted| row.caught.is_none();
     Ok(Outcome::kept(!hunted.iter().any(survives)))
+}
+
+/// Searches for each bug guided and unguided, and tells how many schedules that took.
+fn compared(arguments: &Arguments, wanted: &[Mutant], interrupt: &terminal::Interrupt) -> Outcome {
+    let bar = terminal::bar(wanted.len() as u64, "seeded bugs");
+    let mut hunts = Vec::new();
+    for &mutant in wanted {
+        bar.set_message(format!("seeded bugs, {mutant:?}"));
+        let hunt = kill_matrix::hunt(mutant, &|| !interrupt.is_raised());
+        if interrupt.is_raised() {
+            break;
+        }
+        hunts.push(hunt);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    match arguments {
+        Arguments { json: true, .. } => {
+            let object = |hunt: &Hunt| {
+                let of = |it: &Searches| json!({ "median": it.median(), "worst": it.worst() });
+                let name = format!("{:?}", hunt.mutant);
+                json!({ "mutant": name, "unguided": of(&hunt.unguided), "guided": of(&hunt.guided) })
+            };
+            terminal::print(&hunts.iter().map(|hunt| format!("{}\n", object(hunt))).collect::<String>());
+        }
+        Arguments { markdown: true, .. } => terminal::print(&kill_matrix::guided_markdown(&hunts)),
+        _ => terminal::tell(&compared_in_words(&hunts)),
+    }
+    if hunts.len() < wanted.len() {
+        eprintln!("stopped: {} of {} seeded bugs were hunted", hunts.len(), wanted.len());
+        return Outcome::Interrupted;
+    }
+    Outcome::Kept
+}
+
+fn compared_in_words(hunts: &[Hunt]) -> String {
+    let mut table = report::table(&["seeded bug", "unguided", "worst", "guided", "worst"]);
+    for Hunt { mutant, unguided, guided } in hunts {
+        let figures = [unguided.median(), unguided.worst(), guided.median(), guided.worst()];
+        table.add_row([format!("{mutant:?}")].into_iter().chain(figures.map(kill_matrix::schedules)));
+    }
+    let [fewer, more, as_many] = kill_matrix::compared(hunts, Searches::median);
+    format!(
+        "{}\nschedules until the property is broken, of at most {}: the median of {} seeds,\nand the worst\n\n\
+         guided search takes fewer for {}, more for {more}, as many for {as_many}\n",
+        report::lines(&table),
+        report::grouped(kill_matrix::UNGUIDED_MAX.into()),
+        kill_matrix::SEARCH_SEEDS.len(),
+        report::count(fewer as u64, "seeded bug"),
+    )
 }
 
 /// The bugs of these names, each once; all, if there are no names.

@@ -9,7 +9,8 @@ use delivery_model::semantics::{PropertyId, Verdict};
 use delivery_model::story::Ink;
 use delivery_model::vocab::Fault;
 use delivery_proofs::mutants::Mutant;
-use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, Extent, campaign_of};
+use delivery_proofs::simulation::campaign::{CampaignReport, Counterexample, Extent, Progress, campaign_of};
+use delivery_proofs::simulation::guided::guided_campaign;
 use delivery_proofs::simulation::join::join;
 use delivery_proofs::simulation::partial::PartialReport;
 use delivery_proofs::simulation::run::run as replayed;
@@ -36,6 +37,9 @@ pub struct Arguments {
     /// The number of threads; the report is the same whatever it is [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=THREADS_MAX))]
     threads: Option<u16>,
+    /// Make schedules from earlier ones that did something new, on one thread
+    #[arg(long, conflicts_with_all = ["shard", "threads", "merge"])]
+    guided: bool,
     /// Print one JSON object a pipeline instead of tables
     #[arg(long)]
     json: bool,
@@ -128,10 +132,14 @@ fn campaign(
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let extent = Extent { schedules, seed, share, threads: arguments.threads.map_or_else(cores, usize::from) };
     let bar = terminal::bar(share.numbers(schedules).len() as u64, &pipeline.name);
-    let report = campaign_of(pipeline, Mutant::None, extent, &mut |progress| {
+    let mut progress = |progress: Progress| {
         bar.set_position(progress.runs.into());
         !interrupt.is_raised()
-    });
+    };
+    let report = match arguments.guided {
+        true => guided_campaign(pipeline, Mutant::None, schedules, seed, &mut progress),
+        false => campaign_of(pipeline, Mutant::None, extent, &mut progress),
+    };
     bar.finish_and_clear();
     report
 }
@@ -153,7 +161,7 @@ fn tell(
     let gap = if index > 0 && !arguments.json { "\n" } else { "" };
     let told = match arguments.json {
         true => format!("{}\n", in_json(pipeline, report, seed)),
-        false => in_words(pipeline, report, seed, terminal::ink()),
+        false => in_words(arguments, pipeline, report, seed, terminal::ink()),
     };
     let show = if arguments.json { terminal::print } else { terminal::tell };
     show(&format!("{gap}{told}"));
@@ -173,11 +181,12 @@ fn claims(pipeline: &Pipeline, report: &CampaignReport) -> Verdict {
     promise.and(order)
 }
 
-fn in_words(pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -> String {
+fn in_words(arguments: &Arguments, pipeline: &Pipeline, report: &CampaignReport, seed: u64, ink: Ink) -> String {
+    let made = if arguments.guided { "guided schedule" } else { "random schedule" };
     let mut out = format!(
         "{}: {} of up to {} messages from seed {seed}, {}\n",
         ink.strong(&pipeline.name),
-        report::count(report.runs.into(), "random schedule"),
+        report::count(report.runs.into(), made),
         strategy::MESSAGES_MAX,
         report::count(report.steps, "step"),
     );

@@ -59,7 +59,7 @@ fn opening(rows: &[Row]) -> String {
              | simulation | the kill schedule, under at most {SEEDS} interleavings | interleavings until the property is \
              broken |\n\
              | unguided | random schedules of the same pipeline and the same kinds of fault, at most {UNGUIDED_MAX}; {} bugs \
-             are found so | schedules until the property is broken |\n\
+             are found so ([beside guided search](guided.md)) | schedules until the property is broken |\n\
              | loom | a shared part with the same mistake; {} bugs of the cores have one | runs until an assertion fails |\n\
              | real run | the kill schedule through threads, TCP and disk, at most {RUNS_MAX} times; {} bugs are killed so, and \
              a test kills them again. \"not told\": depending on the order of threads, the bug keeps the property, or sound cores \

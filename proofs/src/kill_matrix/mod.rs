@@ -9,9 +9,12 @@
 //! | loom | shared parts, broken ([`SHARED_BUGS`]; [`same_mistake`]) | runs until an assertion fails |
 //! | real run | threads, TCP and disk, on the kill schedule | runs until the property is broken ([`in_real_runs`]) |
 //!
+//! [`hunt`] compares unguided with guided search.
+//!
 //! All but the last is the same in every run of the same build. Of the last, [`for_real`] says what is the same whenever it is
 //! tried. [`markdown`] writes it down.
 
+mod guided;
 mod markdown;
 mod races;
 mod real;
@@ -24,6 +27,7 @@ use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{Interleaving, Schedule, StepWord};
 use delivery_model::semantics::{PropertyId, PropertySet, Rules, Verdict};
 
+pub use self::guided::{Hunt, SEARCH_SEEDS, Searches, compared, guided_markdown, hunt, schedules};
 pub use self::markdown::markdown;
 pub use self::races::{Race, SHARED_BUGS, SharedBug, same_mistake};
 pub use self::real::{ForReal, InRealRuns, RUNS_MAX, for_real, in_real_runs};

@@ -1,6 +1,6 @@
 //! What runs have come to: which steps, after which fault, in worlds of which shape.
 //!
-//! The [`Guide`](super::guide::Guide) keeps the schedules of runs that came to something new.
+//! A guided search keeps the schedules of runs that came to something new.
 
 use std::collections::HashSet;
 

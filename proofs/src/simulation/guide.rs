@@ -172,3 +172,65 @@ impl Guide {
         ((u64::from(self.choice.next_u32()) * limit as u64) >> 32) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use delivery_model::presets;
+    use delivery_model::schedule::Schedule;
+
+    use super::*;
+
+    fn reference() -> Pipeline {
+        presets::named("exactly-once").expect("a preset")
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_schedules() {
+        let made = |seed| {
+            let mut guide = Guide::new(&reference(), Mutant::None, seed);
+            let schedules: Vec<(Drawn, Judged)> = (0..200).map(|_| guide.run_next()).collect();
+            (schedules, guide.seen(), guide.kept())
+        };
+        assert_eq!(made(3), made(3));
+        assert_ne!(made(3).0, made(4).0);
+    }
+
+    /// A schedule that a file could not hold would be no counterexample.
+    #[test]
+    fn what_is_made_is_within_the_budget_and_can_be_written() {
+        let mut pipeline =
+            Pipeline { faults: FaultBudget::once_each(Fault::ALL).with(Fault::PublishLost, 2), ..reference() };
+        for total in [0, 3] {
+            pipeline.faults.total = total;
+            let mut guide = Guide::new(&pipeline, Mutant::None, 5);
+            for _ in 0..300 {
+                let (drawn, _) = guide.run_next();
+                assert!(drawn.faults.len() <= faults_max(&pipeline.faults), "{drawn:?}");
+                for fault in Fault::ALL {
+                    let planned = drawn.faults.iter().filter(|planned| planned.fault == fault).count();
+                    assert!(planned <= pipeline.faults.of(fault) as usize, "{fault}: {drawn:?}");
+                }
+                let schedule = drawn.of(&pipeline);
+                assert_eq!(Schedule::from_json(&schedule.to_json()), Ok(schedule));
+            }
+        }
+    }
+
+    /// Else keeping and changing schedules would be no better than drawing them.
+    #[test]
+    fn a_guided_search_comes_to_more_than_an_unguided_one() {
+        const SCHEDULES: u32 = 1_000;
+        let pipeline = reference();
+        for seed in [1, 2, 3] {
+            let mut guide = Guide::new(&pipeline, Mutant::None, seed);
+            (0..SCHEDULES).for_each(|_| drop(guide.run_next()));
+            let (strategy, mut runner) = (drawn(&pipeline), seeded_runner(seed));
+            let mut unguided = Simulator::guided(&pipeline, Mutant::None);
+            for _ in 0..SCHEDULES {
+                let drawn = strategy.new_tree(&mut runner).expect("nothing is filtered out").current();
+                unguided.run(drawn.messages, &drawn.faults, drawn.seed);
+            }
+            assert!(guide.seen() > unguided.coverage().seen(), "{} {}", guide.seen(), unguided.coverage().seen());
+        }
+    }
+}

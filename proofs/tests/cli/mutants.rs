@@ -38,3 +38,20 @@ fn a_seeded_bug_is_hunted_by_its_name_and_tells_the_race_that_is_the_same_mistak
     );
     assert!(ended.out.contains("2 seeded bugs caught in the simulation; none survives"), "{}", ended.out);
 }
+
+#[test]
+fn guided_search_is_compared_with_unguided() {
+    let here = place(&[]);
+    let ended = delivery_in(here.path(), &["mutants", "--guided", "--json", "RowNotWritten", "AckBeforeSync"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let found = ended.json();
+    assert_eq!(found.len(), 2);
+    for hunt in &found {
+        let [unguided, guided] = ["unguided", "guided"].map(|it| hunt[it]["median"].as_u64().expect("it is found"));
+        assert!(unguided > 0 && guided > 0, "{hunt}");
+    }
+    let told = delivery_in(here.path(), &["mutants", "--guided", "RowNotWritten"]).out;
+    assert!(told.contains("schedules until the property is broken, of at most 2,000"), "{told}");
+    let page = delivery_in(here.path(), &["mutants", "--guided", "--markdown", "RowNotWritten"]);
+    assert_eq!(page.code, 2, "a page is of all bugs: {}", page.out);
+}

@@ -241,3 +241,19 @@ fn missing_shares_are_named() {
         assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.out);
     }
 }
+
+#[test]
+fn a_guided_campaign_repeats_for_its_seed_and_finds_what_breaks() {
+    let here = pipelines();
+    let guided = |more: &[&str]| {
+        delivery_in(here.path(), &[&["simulate", "no-inbox.toml", "--guided", "--schedules", "200"], more].concat())
+    };
+    let found = guided(&["--seed", "7", "--json"]);
+    assert_eq!(found.code, 1, "{}", found.err);
+    assert_eq!(found.out, guided(&["--seed", "7", "--json"]).out);
+    assert_ne!(found.out, guided(&["--seed", "8", "--json"]).out);
+    assert!(guided(&[]).out.contains("200 guided schedules"), "{}", guided(&[]).out);
+    for refused in [&["--threads", "2"][..], &["--shard", "1/2"]] {
+        assert_eq!(guided(refused).code, 2, "{refused:?}");
+    }
+}
