@@ -225,6 +225,12 @@ impl<const N: usize> Sieve<N> {
         (unused == 0).then_some(row)
     }
 
+    /// The bits of a row that come from these bits of an image.
+    pub fn select<const WORDS: usize>(&self, mut image: [u64; N]) -> [u64; WORDS] {
+        image.iter_mut().zip(&self.used).for_each(|(word, used)| *word &= used);
+        self.narrow(&image).expect("only used bits are left")
+    }
+
     /// The image of a row.
     #[inline(always)]
     pub fn widen<const WORDS: usize>(&self, row: &[u64; WORDS]) -> [u64; N] {

@@ -83,7 +83,8 @@ fn losing_what_was_never_acked_breaks_no_promise_about_acked_messages() {
 fn state_counts_are_pinned_and_agree_with_stateright() {
     for (name, states) in [("at-most-once", 2_754), ("at-least-once", 58_374), ("exactly-once", 16_993)] {
         let pipeline = preset(name, |_| {});
-        let explored = explore(&pipeline, Limits::default(), &|_| true).expect("two messages fit");
+        let limits = Limits { reduced: false, ..Limits::default() };
+        let explored = explore(&pipeline, limits, &|_| true).expect("two messages fit");
         assert_eq!(explored.states, states, "{name}");
         let model = || Protocol::new(&pipeline, 2).expect("two messages fit").checker();
         assert_eq!(model().spawn_dfs().join().unique_state_count(), states, "{name}, depth first");

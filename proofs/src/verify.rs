@@ -31,6 +31,8 @@ use crate::simulation::run::{CannotReplay, Ending, Run, run};
 pub struct Bounds {
     /// The limits of the model.
     pub limits: Limits,
+    /// Whether the model judges whole runs, for which it searches the whole graph.
+    pub whole_runs: bool,
     /// The number of random schedules of the simulation.
     pub schedules: u32,
     /// The seed of the random schedules.
@@ -44,7 +46,7 @@ pub struct Verified {
     pub rules: Rules,
     /// The model's result.
     pub model: Explored,
-    /// The model's result on liveness: whether what was begun ends. Empty for a reduced search.
+    /// The model's result on liveness: whether what was begun ends. Empty if nobody asked.
     pub liveness: Vec<LivenessFinding>,
     /// The replays of the model's counterexamples on the cores, in the same order.
     pub replays: Vec<Replay>,
@@ -197,11 +199,7 @@ pub struct Watcher<'a> {
 
 /// Verifies a pipeline in both worlds.
 pub fn verify(pipeline: &Pipeline, bounds: Bounds, watcher: Watcher<'_>) -> Result<Verified, TooManyMessages> {
-    let claims = match bounds.limits.reduced {
-        // Liveness is read from the whole graph, which a reduced search does not build.
-        true => Vec::new(),
-        false => Claim::of(pipeline),
-    };
+    let claims = if bounds.whole_runs { Claim::of(pipeline) } else { Vec::new() };
     let (mut model, liveness) = explore_whole(pipeline, bounds.limits, &claims, watcher.model)?;
     let rules = Rules::from(pipeline);
     let mut broken = Vec::new();

@@ -33,7 +33,8 @@ fn folder() -> PathBuf {
 fn verified(pipeline: &Pipeline, messages: u32) -> Verified {
     let limits = Limits { messages, ..Limits::default() };
     let watcher = Watcher { model: &|_| true, campaign: &mut |_| true };
-    verify(pipeline, Bounds { limits, schedules: 2_000, seed: 1 }, watcher).expect("so few messages fit")
+    verify(pipeline, Bounds { limits, whole_runs: true, schedules: 2_000, seed: 1 }, watcher)
+        .expect("so few messages fit")
 }
 
 fn check(name: &str, expected: &Expected) {

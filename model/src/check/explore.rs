@@ -12,7 +12,8 @@ use super::limits::{Limits, budgets};
 use super::liveness::{Claim, LivenessFinding, liveness};
 use super::needed;
 use super::protocol::{Moment, Protocol};
-use super::reduced::Reduced;
+use super::reduced::{Reduced, conditions_hold};
+use super::signs;
 use super::violation::Violation;
 use crate::pipeline::{DeadLetters, Pipeline};
 use crate::semantics::{Bounded, Doubt, Monitor, PropertyId, PropertySet, Rules, Verdict, Verdicts};
@@ -38,6 +39,8 @@ pub struct Explored {
     pub bounds_exceeded: Vec<BoundCut>,
     /// Whether every state within the bounds was seen.
     pub completeness: Completeness,
+    /// Whether the verdicts are those of a reduced walk, and so are the states and the depth.
+    pub reduced: bool,
     /// Unique states; of a reduced walk, its junctions.
     pub states: usize,
     /// Steps of the longest shortest path; of a reduced walk, those between junctions.
@@ -63,7 +66,7 @@ pub fn explore(
 }
 
 /// Explores the protocol of a pipeline, and what these promises about whole runs come to: they need the whole graph,
-/// however much of it a reduced search leaves out.
+/// however much of it the search for the other verdicts leaves out.
 pub fn explore_whole(
     pipeline: &Pipeline,
     limits: Limits,
@@ -71,6 +74,7 @@ pub fn explore_whole(
     keep_going: &dyn Fn(&Progress) -> bool,
 ) -> Result<(Explored, Vec<LivenessFinding>), TooManyMessages> {
     let protocol = Protocol::new(pipeline, limits.messages)?;
+    let limits = Limits { reduced: limits.reduced && conditions_hold(&protocol).is_ok(), ..limits };
     let survey = survey(&protocol, limits, keep_going);
     let mut bounds_exceeded = bounds::exceeded(pipeline);
     bounds_exceeded.extend(survey.met.iter().cloned());
@@ -123,6 +127,7 @@ pub fn explore_whole(
         never_fired: survey.never_fired,
         bounds_exceeded,
         completeness: survey.completeness,
+        reduced: limits.reduced,
         states: survey.states,
         depth: survey.depth,
     };
@@ -317,14 +322,18 @@ impl Protocol {
         let all_kept = (1 << properties.len()) - 1;
         let always = properties.iter().map(|property| Check::always(property.word()));
         let sometimes = faults.iter().map(|fault| Check::sometimes(fault.word()));
-        Checks::new(always.chain(sometimes).collect(), move |state: &M::State, steps: &[Step]| {
+        let broken = |&property: &PropertyId| signs::REST | signs::of_properties(property.into());
+        let struck = |&fault: &Fault| signs::of_fault(fault);
+        let signs = properties.iter().map(broken).chain(faults.iter().map(struck)).collect();
+        let checks = Checks::new(always.chain(sometimes).collect(), move |state: &M::State, steps: &[Step]| {
             let moment = state.borrow();
             let broken = self.broken_here(moment, steps);
             let bit = |(i, &property)| u64::from(!broken.contains(property)) << i;
             let kept = if broken.is_empty() { all_kept } else { properties.iter().enumerate().map(bit).sum() };
             let fired = faults.iter().enumerate().map(|(i, &fault)| u64::from(moment.state.fired(fault) > 0) << i);
             kept | fired.sum::<u64>() << properties.len()
-        })
+        });
+        checks.shown_by(signs)
     }
 
     /// For which message the path breaks the property.

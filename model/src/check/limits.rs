@@ -11,14 +11,15 @@ pub struct Limits {
     pub threads: usize,
     /// Stop at so many states.
     pub states_max: u32,
-    /// Where a step commutes with all others, look at no other: see [`Reduced`](super::Reduced). Shortest stories are looked for among
-    /// all steps all the same.
+    /// Whether something is broken at all is looked for with fewer steps: where one commutes with all others, no other is
+    /// looked at. See [`Reduced`](super::Reduced); where its conditions do not hold, all steps are looked at. Shortest stories are
+    /// looked for among all steps in any case, and so are promises about whole runs.
     pub reduced: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { messages: 2, threads: 2, states_max: 50_000_000, reduced: false }
+        Limits { messages: 2, threads: 2, states_max: 50_000_000, reduced: true }
     }
 }
 

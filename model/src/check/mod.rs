@@ -9,12 +9,14 @@ mod packed;
 mod packed_observed;
 mod protocol;
 mod reduced;
+mod sides;
+mod signs;
 mod violation;
 
 pub use explore::{Explored, explore, explore_whole};
 pub use limits::Limits;
 pub use liveness::{Claim, EndlessRun, LivenessFinding, Shares, Turn, class, fairness, liveness};
-pub use packed::{Watched, run_with_two_monitors};
+pub use packed::{OfMoments, Watched, run_with_two_monitors};
 pub use protocol::{Moment, Protocol};
-pub use reduced::{Junction, Reduced, Unsound, audit};
+pub use reduced::{Junction, Reduced, Unsound, audit, conditions_hold, conditions_hold_for};
 pub use violation::Violation;

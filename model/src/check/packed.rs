@@ -1,12 +1,15 @@
 //! A moment of the protocol as a row of bits: what a search keeps of it.
 
+use std::array::from_fn;
 use std::hash::{Hash, Hasher};
+use std::ops::{BitAnd, BitOr, BitXor};
 
 use stateright::Model;
 
 use super::graph::{Exploration, Packing, Walk};
 use super::packed_observed::ObservedLayout;
 use super::protocol::{Moment, Protocol};
+use super::sides::Sides;
 use crate::bits::{Bits, Put, Sieve, Take, Used};
 use crate::semantics::{Bounded, Monitor, Observed};
 use crate::spec::bounds::{LOG_MAX, MESSAGES_MAX};
@@ -43,19 +46,51 @@ impl From<Moment> for Watched<1> {
 }
 
 /// The words of an image of a state with what so many monitors have observed.
-const fn image(monitors: usize) -> usize {
+pub(super) const fn image(monitors: usize) -> usize {
     spec::WORDS + monitors * ObservedLayout::WORDS
 }
 
 /// Packs what `N` monitors watch in so many words. `IMAGE` is [`image`] of `N`.
-struct Rows<const WORDS: usize, const N: usize, const IMAGE: usize> {
+pub(super) struct Rows<const WORDS: usize, const N: usize, const IMAGE: usize> {
     fields: Fields<N>,
     sieve: Sieve<IMAGE>,
 }
 
 /// A packed moment.
-#[derive(Clone, Copy)]
-struct Row<const WORDS: usize>([u64; WORDS]);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<const WORDS: usize>([u64; WORDS]);
+
+impl<const WORDS: usize> Row<WORDS> {
+    /// No bit.
+    pub(super) const NONE: Self = Row([0; WORDS]);
+}
+
+impl<const WORDS: usize> BitAnd for Row<WORDS> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn bitand(self, other: Self) -> Self {
+        Row(from_fn(|word| self.0[word] & other.0[word]))
+    }
+}
+
+impl<const WORDS: usize> BitOr for Row<WORDS> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn bitor(self, other: Self) -> Self {
+        Row(from_fn(|word| self.0[word] | other.0[word]))
+    }
+}
+
+impl<const WORDS: usize> BitXor for Row<WORDS> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn bitxor(self, other: Self) -> Self {
+        Row(from_fn(|word| self.0[word] ^ other.0[word]))
+    }
+}
 
 impl<const WORDS: usize> PartialEq for Row<WORDS> {
     /// Without a jump: rows that are compared are mostly equal.
@@ -97,6 +132,37 @@ where
     }
 }
 
+impl<const WORDS: usize, const IMAGE: usize> Rows<WORDS, 1, IMAGE> {
+    /// The rows of this protocol's moments, which must not take more words.
+    pub(super) fn of(protocol: &Protocol) -> Self {
+        let (fields, sieve) = packing::<1, IMAGE>(&protocol.spec, [&protocol.monitor]);
+        debug_assert!(sieve.words() <= WORDS, "{} words are needed", sieve.words());
+        Rows { fields, sieve }
+    }
+
+    /// The bits that come from these bits of the state's image, and from these of what was observed.
+    pub(super) fn select(&self, state: [u64; spec::WORDS], observed: [u64; ObservedLayout::WORDS]) -> Row<WORDS> {
+        let words = state.iter().chain(&observed);
+        let mut image = [0; IMAGE];
+        image.iter_mut().zip(words).for_each(|(word, bits)| *word = *bits);
+        Row(self.sieve.select(image))
+    }
+
+    /// Packs a state of which nothing was observed; none if a value needs more bits than the settings are said to use.
+    pub(super) fn of_state(&self, state: State) -> Option<Row<WORDS>> {
+        let mut words = [Put::default(); IMAGE];
+        self.fields.code(&mut Watched { state, ..Watched::default() }, &mut words);
+        let (image, fits) = Put::finish(words);
+        self.sieve.narrow(&image).filter(|_| fits).map(Row)
+    }
+
+    /// How what was observed is laid out.
+    pub(super) fn observed(&self) -> &ObservedLayout {
+        let [layout] = &self.fields.layouts;
+        layout
+    }
+}
+
 /// Every field of what `N` monitors watch, one by one.
 struct Fields<const N: usize> {
     spec: Spec,
@@ -116,14 +182,25 @@ impl<const N: usize> Fields<N> {
     }
 }
 
+/// A model of which a protocol's moments are the states.
+pub trait OfMoments: Model<Action = Step, State: Into<Watched<1>> + From<Watched<1>> + 'static> + Sync {
+    /// Whether it goes on by itself where a step commutes with all others.
+    const IS_REDUCED: bool;
+}
+
 impl Protocol {
     /// Walks, over the protocol or a model made of it, and keeps moments in as few words as this protocol's take.
-    pub fn run<M>(&self, walk: Walk<'_, M>) -> Exploration<M::State>
-    where
-        M: Model<Action = Step> + Sync,
-        M::State: Into<Watched<1>> + From<Watched<1>> + 'static,
-    {
-        run::<M, 1, { image(1) }>(&self.spec, [&self.monitor], walk)
+    pub fn run<M: OfMoments>(&self, walk: Walk<'_, M>) -> Exploration<M::State> {
+        const IMAGE: usize = image(1);
+        let (_, sieve) = packing::<1, IMAGE>(&self.spec, [&self.monitor]);
+        let is_reduced = M::IS_REDUCED;
+        match sieve.words() {
+            0..=3 => walk.run_over(Sides::new(self, Rows::<3, 1, IMAGE>::of(self), is_reduced)),
+            4 => walk.run_over(Sides::new(self, Rows::<4, 1, IMAGE>::of(self), is_reduced)),
+            5 => walk.run_over(Sides::new(self, Rows::<5, 1, IMAGE>::of(self), is_reduced)),
+            6..=7 => walk.run_over(Sides::new(self, Rows::<7, 1, IMAGE>::of(self), is_reduced)),
+            _ => walk.run_over(Sides::new(self, Rows::<IMAGE, 1, IMAGE>::of(self), is_reduced)),
+        }
     }
 }
 
@@ -134,25 +211,13 @@ where
     M: Model<Action = Step> + Sync,
     M::State: Into<Watched<2>> + From<Watched<2>> + 'static,
 {
-    run::<M, 2, { image(2) }>(spec, monitors, walk)
-}
-
-fn run<M, const N: usize, const IMAGE: usize>(
-    spec: &Spec,
-    monitors: [&Monitor; N],
-    walk: Walk<'_, M>,
-) -> Exploration<M::State>
-where
-    M: Model<Action = Step> + Sync,
-    M::State: Into<Watched<N>> + From<Watched<N>> + 'static,
-{
-    let (fields, sieve) = packing::<N, IMAGE>(spec, monitors);
+    const IMAGE: usize = image(2);
+    let (fields, sieve) = packing::<2, IMAGE>(spec, monitors);
     match sieve.words() {
-        0..=3 => walk.run_packed(Rows::<3, N, IMAGE> { fields, sieve }),
-        4 => walk.run_packed(Rows::<4, N, IMAGE> { fields, sieve }),
-        5 => walk.run_packed(Rows::<5, N, IMAGE> { fields, sieve }),
-        6..=7 => walk.run_packed(Rows::<7, N, IMAGE> { fields, sieve }),
-        _ => walk.run_packed(Rows::<IMAGE, N, IMAGE> { fields, sieve }),
+        0..=4 => walk.run_packed(Rows::<4, 2, IMAGE> { fields, sieve }),
+        5 => walk.run_packed(Rows::<5, 2, IMAGE> { fields, sieve }),
+        6..=7 => walk.run_packed(Rows::<7, 2, IMAGE> { fields, sieve }),
+        _ => walk.run_packed(Rows::<IMAGE, 2, IMAGE> { fields, sieve }),
     }
 }
 

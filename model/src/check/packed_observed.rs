@@ -3,16 +3,17 @@
 //! Every property gives its states as small numbers; here they get their places, always the same ones, and what is not
 //! watched is said not to be used. Knows no property by name.
 
-use crate::bits::Bits;
+use std::array::from_fn;
+
+use crate::bits::{Bits, Used};
 use crate::semantics::{Bounded, BoundedGroup, Finite, MessageStates, Monitor, Observed, PropertySet};
 use crate::spec::bounds::MESSAGES_MAX;
 
 /// How much of what is observed can differ from run to run, so that an image needs to keep no more.
 #[derive(Clone, Debug)]
 pub(super) struct ObservedLayout {
-    messages: u32,
-    /// The bits of one message.
-    message: u64,
+    /// The bits of each message.
+    messages: [u64; MESSAGES_MAX],
     group: u64,
     violated: u64,
 }
@@ -27,11 +28,30 @@ impl ObservedLayout {
     /// The layout for a run of so many messages over so many positions.
     pub(super) fn new(monitor: &Monitor, messages: u32, positions: u32) -> Self {
         ObservedLayout {
-            messages,
-            message: MessageStates::bits_used(monitor.watched),
+            messages: from_fn(
+                |place| if place < messages as usize { MessageStates::bits_used(monitor.watched) } else { 0 },
+            ),
             group: BoundedGroup::bits_used(monitor.watched, messages, positions),
             violated: monitor.watched.to_bits(),
         }
+    }
+
+    /// The bits that an event about this message reads and changes, as long as it breaks nothing.
+    pub(super) fn of_message(&self, message: usize) -> [u64; Self::WORDS] {
+        let messages = from_fn(|place| if place == message { self.messages[place] } else { 0 });
+        ObservedLayout { messages, ..self.clone() }.used()
+    }
+
+    /// The bits that say what is broken.
+    pub(super) fn of_violated(&self) -> [u64; Self::WORDS] {
+        ObservedLayout { messages: [0; MESSAGES_MAX], group: 0, violated: self.violated }.used()
+    }
+
+    /// Every bit that is used.
+    pub(super) fn used(&self) -> [u64; Self::WORDS] {
+        let mut words = [Used::default(); Self::WORDS];
+        self.code(&mut Observed::default(), words.each_mut());
+        words.map(|word| word.mask)
     }
 
     /// Passes everything that was observed to one of these words.
@@ -51,8 +71,8 @@ impl ObservedLayout {
     }
 
     #[inline(always)]
-    fn message<B: Bits>(&self, states: &mut MessageStates, place: u32, bits: &mut B) {
-        code(states, if place < self.messages { self.message } else { 0 }, bits);
+    fn message<B: Bits>(&self, states: &mut MessageStates, place: usize, bits: &mut B) {
+        code(states, self.messages[place], bits);
     }
 }
 

@@ -18,9 +18,14 @@ pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut
         return;
     }
     for fault in settings.faults() {
-        if may_strike(settings, state, fault) {
-            of_kind(settings, state, fault, found);
-        }
+        strikes_of(settings, state, fault, found);
+    }
+}
+
+/// Every strike of a kind that may happen now.
+pub(super) fn strikes_of(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Strike)) {
+    if may_strike(settings, state, fault) {
+        of_kind(settings, state, fault, found);
     }
 }
 

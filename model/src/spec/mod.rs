@@ -28,6 +28,7 @@ mod faults;
 mod group;
 mod packed;
 mod producer;
+mod reads;
 mod settings;
 mod state;
 mod state_view;
@@ -40,6 +41,7 @@ use crate::vocab::{Event, EventKind, Fault, GroupId, Move, Position, ProcessId, 
 
 use packed::Layout;
 pub use packed::WORDS;
+pub use reads::{FAULT_RUNS, Side, run_of};
 pub use settings::Settings;
 pub use state::{Holding, Phase, Stage, State};
 pub use state_view::StateView;

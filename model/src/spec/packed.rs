@@ -28,6 +28,32 @@ const RECORD_OF_FEW: u32 = 6;
 /// How many late hand-offs stand in the same word as the live ones, and as what those cover.
 const LATE_BESIDE: usize = 2;
 
+/// What a word of an image is about. Each word is about one part of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The producer, the wires to the broker, and what the broker has received and remembers of producers.
+    Publishing,
+    /// The broker's log.
+    Log,
+    /// The group, its hand-offs and its consumers.
+    Delivering,
+    /// How often each fault has struck.
+    Faults,
+}
+
+/// The part that each word is about.
+pub(super) const PARTS: [Part; WORDS] = {
+    let mut parts = [Part::Delivering; WORDS];
+    (parts[0], parts[1], parts[2], parts[8]) = (Part::Publishing, Part::Log, Part::Publishing, Part::Publishing);
+    parts[6] = Part::Faults;
+    let mut more = 13;
+    while more < WORDS {
+        parts[more] = Part::Faults;
+        more += 1;
+    }
+    parts
+};
+
 /// Passes every field of the state to one of the words.
 #[inline(always)]
 pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; WORDS]) {
@@ -49,7 +75,7 @@ pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; 
     ] = words;
     producer_and_slot(layout, state, first);
     log(layout, state, second);
-    progress(layout, state, third);
+    identities(layout, state, third);
     nibbles(&mut state.live, LOG, LOG, fourth);
     late(layout, state, 0..LATE_BESIDE, fourth);
     consumers(layout, state, fifth);
@@ -57,13 +83,13 @@ pub(super) fn code<B: Bits>(layout: &Layout, state: &mut State, words: [&mut B; 
     late(layout, state, LATE_BESIDE..2 * LATE_BESIDE, sixth);
     faults(layout, state, 0, seventh);
     more.into_iter().zip(1..).for_each(|(bits, word)| faults(layout, state, word, bits));
+    outbox(layout, state, third);
     late(layout, state, 2 * LATE_BESIDE..LATE_MAX, eighth);
-    outbox(layout, state, eighth);
     for place in 0..STRAGGLERS_MAX {
         layout.transmission(&mut state.stragglers[place], place < layout.stragglers, ninth);
     }
     nibbles(&mut state.attempts_left, MESSAGES, layout.attempts, ninth);
-    set_aside(layout, state, tenth);
+    progress(layout, state, tenth);
     lost(layout, &mut state.live_lost, live_lost);
     lost(layout, &mut state.late_lost, late_lost);
     self::seen_lost(layout, state, seen_lost);
@@ -84,13 +110,6 @@ fn producer_and_slot<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) 
     bits.byte(&mut state.epoch, EPOCH, layout.epoch);
     bits.byte(&mut state.session, EPOCH, layout.session);
     layout.transmission(&mut state.slot, true, bits);
-    bits.byte(&mut state.owner, 1, layout.owner);
-    let poisoned = bits.code(MessageIndex::to_byte(state.poisoned).into(), 3, ones(layout.poison));
-    let crashing = bits.code(MessageIndex::to_byte(state.crashing).into(), 3, ones(layout.crashing));
-    if B::READS {
-        state.poisoned = MessageIndex::from_byte(poisoned as u8);
-        state.crashing = MessageIndex::from_byte(crashing as u8);
-    }
 }
 
 /// How far a producer is that goes by its outbox's positions.
@@ -116,31 +135,37 @@ fn log<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
 }
 
 #[inline(always)]
-fn progress<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+fn identities<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
     let identities = layout.narrow(bytes(state.identities.map(Record::to_byte)));
     let identities = bits.code(identities, MESSAGES * RECORD, ones(layout.messages * layout.record));
-    bits.byte(&mut state.settled, 8, 8);
-    let unsynced = bits.code((state.settled ^ state.settled_synced).into(), 8, ones(layout.unsynced_settles));
-    bits.byte(&mut state.dead, 8, layout.dead);
     bits.byte(&mut state.dedup_floor, 4, layout.dedup_floor);
     let forgot = bits.code(state.dedup_forgot.into(), 1, ones(layout.dedup_forgot));
     // A state beyond the bounds is never kept: its mark has no bits, and does not fit.
     bits.code(state.cut.is_some().into(), 1, 0);
     if B::READS {
         state.identities = each(layout.widen(identities)).map(Record::from_byte);
-        state.settled_synced = state.settled ^ unsynced as u8;
         state.dedup_forgot = forgot != 0;
         state.cut = None;
     }
 }
 
+/// How far the group has come, whose turn it is, and on what it fails.
 #[inline(always)]
-fn set_aside<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+fn progress<B: Bits>(layout: &Layout, state: &mut State, bits: &mut B) {
+    bits.byte(&mut state.settled, 8, 8);
+    let unsynced = bits.code((state.settled ^ state.settled_synced).into(), 8, ones(layout.unsynced_settles));
+    bits.byte(&mut state.dead, 8, layout.dead);
+    let unsynced_dead = bits.code((state.dead ^ state.dead_synced).into(), 8, ones(layout.unsynced_dead));
     bits.byte(&mut state.rejected, 8, layout.rejected);
     bits.byte(&mut state.vanished, 8, layout.vanished);
-    let unsynced = bits.code((state.dead ^ state.dead_synced).into(), 8, ones(layout.unsynced_dead));
+    bits.byte(&mut state.owner, 1, layout.owner);
+    let poisoned = bits.code(MessageIndex::to_byte(state.poisoned).into(), 3, ones(layout.poison));
+    let crashing = bits.code(MessageIndex::to_byte(state.crashing).into(), 3, ones(layout.crashing));
     if B::READS {
-        state.dead_synced = state.dead ^ unsynced as u8;
+        state.settled_synced = state.settled ^ unsynced as u8;
+        state.dead_synced = state.dead ^ unsynced_dead as u8;
+        state.poisoned = MessageIndex::from_byte(poisoned as u8);
+        state.crashing = MessageIndex::from_byte(crashing as u8);
     }
 }
 

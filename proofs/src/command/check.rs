@@ -28,10 +28,18 @@ pub struct Arguments {
     /// The number of messages that the model submits, 1 to 4
     #[arg(long, default_value_t = MESSAGES, value_parser = clap::value_parser!(u32).range(1..=4))]
     messages: u32,
-    /// Take steps that commute in one order only: many times fewer states. Of whole runs, only losses in runs without
-    /// end are then judged
+    /// Do not judge whole runs, for which all orders of steps are searched: many times fewer states. Of whole runs, only
+    /// losses in runs without end are then judged
+    #[arg(long, visible_alias = "reduced")]
+    safety: bool,
+    /// Search all orders of steps for the other verdicts too, and not one order of those that commute: the same verdicts,
+    /// more slowly
     #[arg(long)]
-    reduced: bool,
+    all_orders: bool,
+    /// The number of states at which a search of the model stops: 100 million take 6 to 8 GB, and twice that where whole
+    /// runs are judged
+    #[arg(long, value_name = "N", default_value_t = Limits::default().states_max, value_parser = clap::value_parser!(u32).range(1..))]
+    states: u32,
     /// The number of random schedules of the simulation
     #[arg(long, value_name = "N", default_value_t = SCHEDULES)]
     schedules: u32,
@@ -49,8 +57,19 @@ pub struct Arguments {
 impl Default for Arguments {
     fn default() -> Self {
         let (pipelines, save) = (Pipelines::default(), None);
-        let (reduced, json) = (false, false);
-        Arguments { pipelines, messages: MESSAGES, reduced, schedules: SCHEDULES, seed: SEED, json, save }
+        let (safety, all_orders, json) = (false, false, false);
+        let states = Limits::default().states_max;
+        Arguments {
+            pipelines,
+            messages: MESSAGES,
+            safety,
+            all_orders,
+            states,
+            schedules: SCHEDULES,
+            seed: SEED,
+            json,
+            save,
+        }
     }
 }
 
@@ -98,7 +117,13 @@ fn verified(
     interrupt: &terminal::Interrupt,
 ) -> anyhow::Result<(Verified, Duration)> {
     let bounds = Bounds {
-        limits: Limits { messages: arguments.messages, threads, reduced: arguments.reduced, ..Limits::default() },
+        limits: Limits {
+            messages: arguments.messages,
+            threads,
+            states_max: arguments.states,
+            reduced: !arguments.all_orders,
+        },
+        whole_runs: !arguments.safety,
         schedules: arguments.schedules,
         seed: arguments.seed,
     };
@@ -208,7 +233,7 @@ fn set_aside(pipeline: &Pipeline, verified: &Verified, ink: Ink) -> Option<Strin
 
 fn model_bounds(pipeline: &Pipeline, verified: &Verified, arguments: &Arguments) -> String {
     let model = &verified.model;
-    let all = match (model.is_complete(), arguments.reduced) {
+    let all = match (model.is_complete(), model.reduced) {
         (true, false) => "all ",
         (true, true) => "all, reduced to ",
         (false, _) => "",
@@ -244,10 +269,10 @@ fn faults(budget: &FaultBudget) -> String {
 
 /// The verdicts on whole runs, with what each claim says.
 fn whole_runs(verified: &Verified, arguments: &Arguments, ink: Ink) -> String {
-    if arguments.reduced {
+    if arguments.safety {
         return format!(
             "whole runs in the model: {}\n",
-            ink.unsure("judged only for losses in runs without end, as the search was reduced")
+            ink.unsure("judged only for losses in runs without end, as only safety was asked for")
         );
     }
     let mut table = report::table(&["whole runs", "verdict", "meaning"]);
@@ -355,7 +380,7 @@ fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: 
                 "dead-letter": model.dead_letter.as_ref().map(|it| json!({ "message": it.message, "steps": it.steps })),
                 "complete": model.is_complete(),
                 "states": model.states,
-                "reduced": arguments.reduced,
+                "reduced": model.reduced,
                 "depth": model.depth,
                 "liveness": verified.liveness.iter().map(liveness).collect::<Vec<_>>(),
                 // Nobody knows of a search that saw a part.

@@ -42,6 +42,8 @@ pub struct Checks<'a, M: Model> {
     /// Those that say `always`, as bits.
     always: u64,
     conditions: Box<Conditions<'a, M>>,
+    /// By check: the signs without which no state decides it.
+    signs: Vec<u64>,
 }
 
 impl<'a, M: Model> Checks<'a, M> {
@@ -60,7 +62,8 @@ impl<'a, M: Model> Checks<'a, M> {
         assert!(list.len() <= Self::MOST, "at most {} checks in one walk, found {}", Self::MOST, list.len());
         let is_always = |check: &Check| u64::from(check.expects == Expects::Always);
         let always = list.iter().enumerate().fold(0, |bits, (i, check)| bits | is_always(check) << i);
-        Checks { list, always, conditions: Box::new(conditions) }
+        let signs = vec![u64::MAX; list.len()];
+        Checks { list, always, conditions: Box::new(conditions), signs }
     }
 
     /// No checks: the walk only counts, and keeps the graph.
@@ -88,12 +91,25 @@ impl<'a, M: Model> Checks<'a, M> {
         })
     }
 
+    /// Says of each check by which signs a state is known that may decide it, where successors come with signs: bits with
+    /// a meaning that the caller and whoever finds the successors agree on.
+    pub(in crate::check) fn shown_by(self, signs: Vec<u64>) -> Self {
+        assert_eq!(signs.len(), self.list.len(), "each check has its signs");
+        Checks { signs, ..self }
+    }
+
+    /// The signs of a state that may decide one of these checks.
+    pub(in crate::check) fn signs_of(&self, open: u64) -> u64 {
+        let is_open = |(i, signs): (usize, &u64)| if open >> i & 1 == 0 { 0 } else { *signs };
+        self.signs.iter().enumerate().map(is_open).fold(0, |all, signs| all | signs)
+    }
+
     pub(super) fn list(&self) -> &[Check] {
         &self.list
     }
 
     /// The checks that this state decides, as bits: an `always` that it violates, a `sometimes` that it shows.
-    pub(super) fn decided_by(&self, state: &M::State, actions: &[M::Action]) -> u64 {
+    pub(in crate::check) fn decided_by(&self, state: &M::State, actions: &[M::Action]) -> u64 {
         (self.conditions)(state, actions) & self.all() ^ self.always
     }
 

@@ -7,24 +7,19 @@ use std::ops::Range;
 
 use stateright::Model;
 
-use super::checks::Checks;
 use super::named::Named;
 use super::packing::Packing;
+use super::successors::{Asked, PackedBy, Seen, Successors};
 use super::table::{BLOCK, Bucket, NEW, Route, Table};
 
-/// How an action is classed, for fairness and for export.
-pub(super) type Class<'a, M> = dyn Fn(&<M as Model>::Action) -> u8 + Sync + 'a;
-
 /// What a walk asks of each state, and what it knows already.
-pub(super) struct Task<'a, M: Model, P: Packing<M::State>> {
-    pub(super) model: &'a M,
-    pub(super) packing: &'a P,
-    pub(super) class: Option<&'a Class<'a, M>>,
-    pub(super) checks: &'a Checks<'a, M>,
+pub(super) struct Task<'a, M: Model, S: Successors<M>> {
+    pub(super) asked: Asked<'a, M>,
+    pub(super) successors: &'a S,
     /// The checks that no earlier state has decided, as bits.
     pub(super) open: u64,
     /// The states that have an id.
-    pub(super) known: &'a [P::Packed],
+    pub(super) known: &'a [PackedBy<S, M>],
     pub(super) table: &'a Table,
 }
 
@@ -157,24 +152,25 @@ impl<K: Clone + Eq + Hash> Batch<K> {
     }
 
     /// Expands the states with these ids.
-    pub(super) fn fill<M, P>(&mut self, task: &Task<'_, M, P>, sources: Range<u32>)
+    pub(super) fn fill<M, S>(&mut self, task: &Task<'_, M, S>, memory: &mut S::Memory, sources: Range<u32>)
     where
         M: Model,
-        P: Packing<M::State, Packed = K>,
+        S: Successors<M>,
+        S::Packing: Packing<M::State, Packed = K>,
     {
         self.clear(sources.clone());
         let mut open = task.open;
-        let mut actions = Vec::new();
-        let mut block = Block::new();
+        let (mut block, mut scratch) = (Block::new(), S::Scratch::default());
         for source in sources {
-            let state = task.packing.unpack(&task.known[source as usize]);
-            task.model.actions(&state, &mut actions);
-            if open != 0 {
-                self.decide(&mut open, source, task.checks.decided_by(&state, &actions));
-            }
-            self.expand(task, source, &state, &mut actions, &mut block);
+            let before = self.targets.len();
+            let state = &task.known[source as usize];
+            let seen = task.successors.expand(&task.asked, memory, &mut scratch, state, open, &mut |next, class| {
+                self.take_in(task.table, task.known, source, next, class, &mut block);
+            });
+            self.decide(&mut open, source, seen.decided);
+            self.conclude(source, before, seen);
         }
-        self.look_up(task, &mut block);
+        self.look_up(task.table, task.known, &mut block);
     }
 
     /// One of the states that wait for an id.
@@ -221,51 +217,34 @@ impl<K: Clone + Eq + Hash> Batch<K> {
         }
     }
 
-    fn expand<M, P>(
-        &mut self,
-        task: &Task<'_, M, P>,
-        source: u32,
-        state: &M::State,
-        actions: &mut Vec<M::Action>,
-        block: &mut Block<K>,
-    ) where
-        M: Model,
-        P: Packing<M::State, Packed = K>,
-    {
-        let (before, beyond) = (self.targets.len(), self.beyond);
-        for action in actions.drain(..) {
-            let class = task.class.map(|class| class(&action));
-            let Some(next) = task.model.next_state(state, action) else { continue };
-            if !task.model.within_boundary(&next) {
-                self.beyond += 1;
-                continue;
-            }
-            let next = task.packing.pack(next);
-            let one = Staged { at: self.targets.len() as u32, source, route: Route::of(&next) };
-            self.targets.push(u32::MAX);
-            self.classes.extend(class);
-            if self.waits_already(&one, &next) {
-                continue;
-            }
-            block.states.push(next);
-            block.staged.push(one);
-            if block.states.len() == BLOCK {
-                self.look_up(task, block);
-            }
+    /// Takes in a successor.
+    #[inline(always)]
+    fn take_in(&mut self, table: &Table, known: &[K], source: u32, next: K, class: Option<u8>, block: &mut Block<K>) {
+        let one = Staged { at: self.targets.len() as u32, source, route: Route::of(&next) };
+        self.targets.push(u32::MAX);
+        self.classes.extend(class);
+        if self.waits_already(&one, &next) {
+            return;
         }
+        block.states.push(next);
+        block.staged.push(one);
+        if block.states.len() == BLOCK {
+            self.look_up(table, known, block);
+        }
+    }
+
+    /// Every successor of this source was taken in.
+    fn conclude(&mut self, source: u32, before: usize, seen: Seen) {
         let degree = self.targets.len() - before;
         self.degrees.push(degree as u32);
-        self.clipped.extend((self.beyond > beyond).then_some(source));
-        self.terminal += u64::from(degree == 0 && self.beyond == beyond);
+        self.beyond += seen.beyond;
+        self.clipped.extend((seen.beyond > 0).then_some(source));
+        self.terminal += u64::from(degree == 0 && seen.beyond == 0);
     }
 
     /// Finds out which of the staged states are known, and takes the others in.
-    fn look_up<M, P>(&mut self, task: &Task<'_, M, P>, block: &mut Block<K>)
-    where
-        M: Model,
-        P: Packing<M::State, Packed = K>,
-    {
-        let ids = task.table.find(&block.states, block.staged.iter().map(|one| one.route), task.known);
+    fn look_up(&mut self, table: &Table, known: &[K], block: &mut Block<K>) {
+        let ids = table.find(&block.states, block.staged.iter().map(|one| one.route), known);
         for ((id, state), one) in ids.into_iter().zip(&block.states).zip(&block.staged) {
             match id {
                 Some(id) => self.targets[one.at as usize] = id,

@@ -22,6 +22,7 @@ mod number;
 mod packing;
 mod path;
 mod share;
+mod successors;
 mod table;
 mod walk;
 
@@ -30,4 +31,5 @@ pub use exploration::{Completeness, Cut, Edge, Exploration, Finding, Graph, Memo
 pub use liveness::{FairLoops, Fairness, Lasso, Liveness};
 pub use packing::{AsIs, Packing};
 pub use path::Path;
+pub(super) use successors::{Asked, Seen, Successors};
 pub use walk::{Progress, Walk};

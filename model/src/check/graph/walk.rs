@@ -8,15 +8,17 @@
 
 use std::hash::Hash;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use stateright::Model;
 
 use super::checks::Checks;
-use super::expand::{Batch, Class, Task};
+use super::expand::{Batch, Task};
 use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, Shape, StateId};
 use super::number::number;
 use super::packing::{AsIs, Packed, Packing};
 use super::share::Crew;
+use super::successors::{Asked, Class, PackedBy, Plain, Successors};
 use super::table::Table;
 
 /// About how many successors are generated before the caller is asked whether to go on: long enough to be worth sharing
@@ -136,7 +138,12 @@ where
     ///
     /// If the model, a check or the packing does.
     pub fn run_packed(self, packing: impl Packing<M::State>) -> Exploration<M::State> {
-        let mut front = Front::new(&self, packing);
+        self.run_over(Plain(packing))
+    }
+
+    /// Walks over these successors.
+    pub(in crate::check) fn run_over(self, successors: impl Successors<M>) -> Exploration<M::State> {
+        let mut front = Front::new(&self, successors);
         front.roots();
         let cut = front.levels().err();
         front.into_exploration(cut)
@@ -144,13 +151,15 @@ where
 }
 
 /// A walk under way.
-struct Front<'w, 'a, M: Model, P: Packing<M::State>> {
+struct Front<'w, 'a, M: Model, S: Successors<M>> {
     walk: &'w Walk<'a, M>,
-    packing: P,
-    states: Vec<P::Packed>,
+    successors: S,
+    states: Vec<PackedBy<S, M>>,
     shape: Shape,
     table: Table,
-    parts: Vec<Batch<P::Packed>>,
+    parts: Vec<Batch<PackedBy<S, M>>>,
+    /// What the threads remember, while none of them is at work.
+    memories: Mutex<Vec<S::Memory>>,
     /// Who works on a batch that is worth sharing, and on one that is not.
     crew: Crew,
     alone: Crew,
@@ -162,16 +171,17 @@ struct Front<'w, 'a, M: Model, P: Packing<M::State>> {
     terminal: u64,
 }
 
-impl<'w, 'a, M, P> Front<'w, 'a, M, P>
+impl<'w, 'a, M, S> Front<'w, 'a, M, S>
 where
     M: Model + Sync,
     M::State: 'static,
-    P: Packing<M::State>,
+    S: Successors<M>,
 {
-    fn new(walk: &'w Walk<'a, M>, packing: P) -> Self {
+    fn new(walk: &'w Walk<'a, M>, successors: S) -> Self {
         Front {
             walk,
-            packing,
+            successors,
+            memories: Mutex::default(),
             states: Vec::new(),
             shape: Shape::new(walk.class.is_some()),
             table: Table::new(),
@@ -191,7 +201,7 @@ where
         let (within, beyond): (Vec<_>, Vec<_>) =
             model.init_states().into_iter().partition(|state| model.within_boundary(state));
         self.beyond = beyond.len() as u64;
-        self.parts[0].fill_with(within.into_iter().map(|state| self.packing.pack(state)));
+        self.parts[0].fill_with(within.into_iter().map(|state| self.successors.packing().pack(state)));
         self.add(false, 1);
     }
 
@@ -255,7 +265,8 @@ where
 
     fn memory(&self) -> Memory {
         let table = self.table.bytes();
-        let batch = self.parts.iter().map(Batch::bytes).sum();
+        let memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch = self.parts.iter().map(Batch::bytes).sum::<usize>() + memories.iter().map(S::bytes).sum::<usize>();
         let states = size_of_val(&self.states[..]);
         Memory { states, table, batch, ..self.shape.memory() }
     }
@@ -279,10 +290,8 @@ where
     fn expand(&mut self, shared: bool, sources: Range<u32>) -> usize {
         let walk = self.walk;
         let task = Task {
-            model: walk.model,
-            packing: &self.packing,
-            class: walk.class.as_deref(),
-            checks: &walk.checks,
+            asked: Asked { model: walk.model, class: walk.class.as_deref(), checks: &walk.checks },
+            successors: &self.successors,
             open: self.open,
             known: &self.states,
             table: &self.table,
@@ -292,7 +301,13 @@ where
             sources.clone().step_by(size as usize).map(|start| start..sources.end.min(start.saturating_add(size)));
         let used = ranges.len();
         let crew = if shared { &self.crew } else { &self.alone };
-        crew.share_out(self.parts.iter_mut().zip(ranges), |(part, range)| part.fill(&task, range));
+        let memories = || self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        crew.share_out(self.parts.iter_mut().zip(ranges), |(part, range)| {
+            let remembered = memories().pop();
+            let mut memory = remembered.unwrap_or_else(|| self.successors.memory());
+            part.fill(&task, &mut memory, range);
+            memories().push(memory);
+        });
         used
     }
 
@@ -340,7 +355,10 @@ where
             beyond_boundary: self.beyond,
             terminal: self.terminal,
             memory: self.memory(),
-            graph: Graph { states: Box::new(Packed { packing: self.packing, states: self.states }), shape: self.shape },
+            graph: Graph {
+                states: Box::new(Packed { packing: self.successors.into_packing(), states: self.states }),
+                shape: self.shape,
+            },
         }
     }
 }

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use stateright::Model;
 
+use super::super::graph::{Checks, Walk};
 use super::super::protocol::{Moment, Protocol};
 use super::IN_A_ROW_MAX;
 use crate::semantics::PropertySet;
@@ -64,6 +65,23 @@ pub fn audit(protocol: &Protocol, moment: &Moment, may_strike: &impl Fn(&State, 
         }
     }
     rules.ends(*moment)
+}
+
+/// So many moments are audited before a search is reduced.
+const AUDITED: usize = 256;
+
+/// Checks the conditions on the first moments of a protocol's whole graph: what a caller does before it relies on them.
+///
+/// The rules are sound for every pipeline; this notices, for the pipeline at hand, that they are not.
+pub fn conditions_hold(protocol: &Protocol) -> Result<(), Unsound> {
+    conditions_hold_for(protocol, &|state, fault| protocol.spec.is_in_budget(state, fault))
+}
+
+/// The same for rules that take `may_strike`'s word for the faults to come.
+pub fn conditions_hold_for(protocol: &Protocol, may_strike: &impl Fn(&State, Fault) -> bool) -> Result<(), Unsound> {
+    let walk = Walk::new(protocol).checks(Checks::none()).states_max(AUDITED as u32);
+    let graph = protocol.run(walk).graph;
+    graph.ids().take(AUDITED).try_for_each(|id| audit(protocol, &graph.state(id), may_strike))
 }
 
 struct Rules<'a, F> {

@@ -98,12 +98,12 @@ use std::ops::ControlFlow;
 
 use stateright::{Model, Property};
 
-use super::packed::Watched;
+use super::packed::{OfMoments, Watched};
 use super::protocol::{KEEPS, Moment, Protocol, conditions};
 use crate::semantics::PropertySet;
 use crate::vocab::Step;
 
-pub use audit::{Unsound, audit};
+pub use audit::{Unsound, audit, conditions_hold, conditions_hold_for};
 
 /// The protocol, of whose steps only one is offered where it commutes with all others.
 #[derive(Clone, Debug)]
@@ -134,7 +134,7 @@ impl From<Watched<1>> for Junction {
 }
 
 /// More commuting steps than this in a row are going in circles: four messages at eight positions make about a hundred.
-const IN_A_ROW_MAX: usize = 1_000;
+pub(super) const IN_A_ROW_MAX: usize = 1_000;
 
 impl Reduced {
     /// A step that may as well be taken first.
@@ -205,6 +205,10 @@ impl Model for Reduced {
     fn within_boundary(&self, junction: &Junction) -> bool {
         self.0.within_boundary(&junction.0)
     }
+}
+
+impl OfMoments for Reduced {
+    const IS_REDUCED: bool = true;
 }
 
 type Condition = fn(&Reduced, &Junction) -> bool;

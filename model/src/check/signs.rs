@@ -1,0 +1,22 @@
+//! Signs by which a moment is known that may decide a check: what its steps break, which faults have struck, and that
+//! nothing more can happen.
+
+use crate::semantics::{Finite as _, PropertySet};
+use crate::vocab::Fault;
+
+/// No move is enabled.
+pub(super) const REST: u64 = 1 << 63;
+/// The signs of broken properties.
+pub(super) const PROPERTIES: u64 = (1 << PropertySet::CAPACITY) - 1;
+
+const _: () = assert!(PropertySet::CAPACITY + Fault::ALL.len() < u64::BITS as usize);
+
+/// These properties are broken, or a step breaks them.
+pub(super) fn of_properties(properties: PropertySet) -> u64 {
+    properties.to_bits()
+}
+
+/// The fault has struck.
+pub(super) fn of_fault(fault: Fault) -> u64 {
+    1 << (PropertySet::CAPACITY + fault as usize)
+}
