@@ -38,7 +38,8 @@ impl Verifier {
     /// Searches all states, and returns their number and the time that it took.
     pub fn search(&self) -> (usize, Duration) {
         let mut told = Vec::new();
-        let took = delivery_benches::time(|| told = self.run(Command::new(self.pan()).args(["-m1000000", "-w22"])).stdout);
+        let took =
+            delivery_benches::time(|| told = self.run(Command::new(self.pan()).args(["-m1000000", "-w22"])).stdout);
         let told = String::from_utf8_lossy(&told);
         let errors = number_behind(&told, "errors: ");
         assert_eq!(errors, Some(0), "SPIN found a run that loses a message, or did not finish:\n{told}");

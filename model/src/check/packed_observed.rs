@@ -42,9 +42,10 @@ impl ObservedLayout {
         ObservedLayout { messages, ..self.clone() }.used()
     }
 
-    /// The bits that say what is broken.
-    pub(super) fn of_violated(&self) -> [u64; Self::WORDS] {
-        ObservedLayout { messages: [0; MESSAGES_MAX], group: 0, violated: self.violated }.used()
+    /// The bits that say whether one of these properties is broken.
+    pub(super) fn of_violated(&self, properties: PropertySet) -> [u64; Self::WORDS] {
+        let violated = self.violated & properties.to_bits();
+        ObservedLayout { messages: [0; MESSAGES_MAX], group: 0, violated }.used()
     }
 
     /// Every bit that is used.

@@ -7,13 +7,18 @@ use crate::vocab::Fault;
 /// No move is enabled.
 pub(super) const REST: u64 = 1 << 63;
 /// The signs of broken properties.
-pub(super) const PROPERTIES: u64 = (1 << PropertySet::CAPACITY) - 1;
+const PROPERTIES: u64 = (1 << PropertySet::CAPACITY) - 1;
 
 const _: () = assert!(PropertySet::CAPACITY + Fault::ALL.len() < u64::BITS as usize);
 
 /// These properties are broken, or a step breaks them.
 pub(super) fn of_properties(properties: PropertySet) -> u64 {
     properties.to_bits()
+}
+
+/// The properties whose signs are among these.
+pub(super) fn properties(signs: u64) -> PropertySet {
+    PropertySet::from_bits(signs & PROPERTIES)
 }
 
 /// The fault has struck.

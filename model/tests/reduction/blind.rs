@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use delivery_model::check::graph::{Checks, Walk};
-use delivery_model::check::{Moment, Protocol, audit};
+use delivery_model::check::{Moment, Protocol, audit, conditions_hold, conditions_hold_for};
 use delivery_model::pipeline::{FaultBudget, Pipeline};
 use delivery_model::semantics::{PropertyId, PropertySet};
 use delivery_model::spec::State;
@@ -117,5 +117,15 @@ fn a_rule_that_is_blind_to_a_fault_meets_a_moment_against_the_conditions() {
         };
         let is_caught = ["exactly-once", "at-most-once"].iter().any(|name| is_caught(&preset(name, pipelined), fault));
         assert!(is_caught, "{fault}");
+    }
+}
+
+/// A search looks at the first moments before it relies on the rules.
+#[test]
+fn rules_that_see_no_fault_are_not_relied_on() {
+    for name in ["at-most-once", "at-least-once", "exactly-once"] {
+        let protocol = protocol(&preset(name, |_| {}), 2);
+        assert_eq!(conditions_hold(&protocol), Ok(()), "{name}");
+        assert!(conditions_hold_for(&protocol, &|_, _| false).is_err(), "{name}");
     }
 }

@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         outcome = outcome.and(Outcome::kept(verified.disagreements().is_empty()));
         let gap = if index > 0 && !arguments.json { "\n" } else { "" };
         let told = match arguments.json {
-            true => format!("{}\n", in_json(pipeline, &verified, took, arguments)),
+            true => format!("{}\n", in_json(pipeline, &verified, took)),
             false => {
                 let took = format!("took {:.1} s on {}", took.as_secs_f64(), report::count(threads as u64, "thread"));
                 in_words(pipeline, &verified, &took, arguments, terminal::ink())
@@ -352,7 +352,7 @@ fn of_cores(pipeline: &Pipeline, broken: &Broken, ink: Ink) -> String {
     )
 }
 
-fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration, arguments: &Arguments) -> Value {
+fn in_json(pipeline: &Pipeline, verified: &Verified, took: Duration) -> Value {
     let (model, campaign) = (&verified.model, &verified.campaign);
     let of_model: Vec<Value> = model
         .violations

@@ -41,6 +41,11 @@
 //! faults (`proofs/tests/reduction.rs`). They compare the consequences besides, and both notice rules that are blind to one
 //! kind of fault (`tests/reduction`).
 //!
+//! # When it is used
+//!
+//! [`explore`](super::explore) searches in this way unless it is told to look at all steps, or [`conditions_hold`] finds
+//! on the first moments of the pipeline at hand that the conditions do not. Whole runs are looked at in the whole graph.
+//!
 //! # What it saves
 //!
 //! States of the walk over all steps and of the reduced one, under the usual faults:

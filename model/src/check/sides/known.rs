@@ -14,9 +14,9 @@ use crate::spec::{Side, State, run_of};
 use crate::vocab::{Fault, Step};
 
 /// About so many steps of a side are remembered. Then all are forgotten: what comes next needs few of them.
-const STEPS_MAX: usize = 1 << 17;
+const STEPS_MAX: usize = 1 << 19;
 /// The same of chains.
-const CHAINS_MAX: usize = 1 << 16;
+const CHAINS_MAX: usize = 1 << 17;
 
 /// A step as what it does to a row.
 pub(super) struct Local<const WORDS: usize> {

@@ -55,7 +55,6 @@ pub(super) struct Sides<const WORDS: usize, const IMAGE: usize> {
 struct ObservedBits<const WORDS: usize> {
     /// What an event about each message reads and changes, as long as it breaks nothing.
     of_message: [Row<WORDS>; MESSAGES_MAX],
-    violated: Row<WORDS>,
     all: Row<WORDS>,
 }
 
@@ -64,6 +63,8 @@ pub(super) struct Memory<const WORDS: usize> {
     sides: [Known<WORDS>; 2],
     strikes: Strikes<WORDS>,
     observing: Observing<WORDS>,
+    /// The signs that were looked for last, and the bits of a row that are set where a property is broken that they show.
+    violated: (u64, Row<WORDS>),
     /// Successors that are still to go on.
     waiting: Vec<(Option<Row<WORDS>>, Option<u8>)>,
 }
@@ -77,7 +78,6 @@ impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
         let of_observed = |bits| rows.select([0; spec::WORDS], bits);
         let observed = ObservedBits {
             of_message: std::array::from_fn(|message| of_observed(layout.of_message(message))),
-            violated: of_observed(layout.of_violated()),
             all: of_observed(layout.used()),
         };
         let of_state = |bits| rows.select(bits, Default::default());
@@ -293,6 +293,7 @@ impl<M: OfMoments, const WORDS: usize, const IMAGE: usize> Successors<M> for Sid
             sides: [Known::new(), Known::new()],
             strikes: Strikes::new(),
             observing: Observing::new(),
+            violated: (0, Row::NONE),
             waiting: Vec::new(),
         }
     }
@@ -325,7 +326,12 @@ impl<M: OfMoments, const WORDS: usize, const IMAGE: usize> Successors<M> for Sid
             }
         };
         let wanted = asked.checks.signs_of(open);
-        if wanted & signs::PROPERTIES != 0 && *row & self.observed.violated != Row::NONE {
+        if memory.violated.0 != wanted {
+            let properties = signs::properties(wanted);
+            let violated = self.rows.observed().of_violated(properties);
+            memory.violated = (wanted, self.rows.select([0; spec::WORDS], violated));
+        }
+        if *row & memory.violated.1 != Row::NONE {
             signs |= signs::of_properties(self.unpack(row).observed[0].violated());
         }
         let decided = if signs & wanted != 0 { open & self.decided(asked, row) } else { 0 };
