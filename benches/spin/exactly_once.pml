@@ -135,6 +135,6 @@ active proctype pipeline() {
   /* Never lost: what was submitted has had its effect. */
   :: d_step { at_rest && effects != bit(MESSAGES) - 1 -> assert(false) }
   /* A run may end here, and need not be told apart from one that goes on. */
-  :: at_rest -> skip
+  :: d_step { at_rest -> skip }
   od
 }
