@@ -9,7 +9,6 @@ use stateright::Model;
 use super::graph::{Exploration, Packing, Walk};
 use super::packed_observed::ObservedLayout;
 use super::protocol::{Moment, Protocol};
-use super::sides::Sides;
 use crate::bits::{Bits, Put, Sieve, Take, Used};
 use crate::semantics::{Bounded, Monitor, Observed};
 use crate::spec::bounds::{LOG_MAX, MESSAGES_MAX};
@@ -140,6 +139,11 @@ impl<const WORDS: usize, const IMAGE: usize> Rows<WORDS, 1, IMAGE> {
         Rows { fields, sieve }
     }
 
+    /// How many words a row needs.
+    pub(super) fn words(&self) -> usize {
+        self.sieve.words()
+    }
+
     /// The bits that come from these bits of the state's image, and from these of what was observed.
     pub(super) fn select(&self, state: [u64; spec::WORDS], observed: [u64; ObservedLayout::WORDS]) -> Row<WORDS> {
         let words = state.iter().chain(&observed);
@@ -178,28 +182,6 @@ impl<const N: usize> Fields<N> {
         let (observed, _) = observed.as_chunks_mut::<{ ObservedLayout::WORDS }>();
         for ((layout, seen), words) in self.layouts.iter().zip(&mut watched.observed).zip(observed) {
             layout.code(seen, words.each_mut());
-        }
-    }
-}
-
-/// A model of which a protocol's moments are the states.
-pub trait OfMoments: Model<Action = Step, State: Into<Watched<1>> + From<Watched<1>> + 'static> + Sync {
-    /// Whether it goes on by itself where a step commutes with all others.
-    const IS_REDUCED: bool;
-}
-
-impl Protocol {
-    /// Walks, over the protocol or a model made of it, and keeps moments in as few words as this protocol's take.
-    pub fn run<M: OfMoments>(&self, walk: Walk<'_, M>) -> Exploration<M::State> {
-        const IMAGE: usize = image(1);
-        let (_, sieve) = packing::<1, IMAGE>(&self.spec, [&self.monitor]);
-        let is_reduced = M::IS_REDUCED;
-        match sieve.words() {
-            0..=3 => walk.run_over(Sides::new(self, Rows::<3, 1, IMAGE>::of(self), is_reduced)),
-            4 => walk.run_over(Sides::new(self, Rows::<4, 1, IMAGE>::of(self), is_reduced)),
-            5 => walk.run_over(Sides::new(self, Rows::<5, 1, IMAGE>::of(self), is_reduced)),
-            6..=7 => walk.run_over(Sides::new(self, Rows::<7, 1, IMAGE>::of(self), is_reduced)),
-            _ => walk.run_over(Sides::new(self, Rows::<IMAGE, 1, IMAGE>::of(self), is_reduced)),
         }
     }
 }

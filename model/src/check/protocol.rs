@@ -8,7 +8,6 @@ use std::ops::ControlFlow;
 
 use stateright::{Model, Path, Property};
 
-use super::packed::OfMoments;
 use crate::pipeline::Pipeline;
 use crate::semantics::whitebox::{Happened, Watch, WhiteboxRules};
 use crate::semantics::{Bounded, Monitor, Observed, PropertyId, PropertySet, Rules};
@@ -196,10 +195,6 @@ impl Model for Protocol {
     fn within_boundary(&self, moment: &Moment) -> bool {
         !moment.state.is_cut()
     }
-}
-
-impl OfMoments for Protocol {
-    const IS_REDUCED: bool = false;
 }
 
 type Condition = fn(&Protocol, &Moment) -> bool;

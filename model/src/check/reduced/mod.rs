@@ -103,7 +103,7 @@ use std::ops::ControlFlow;
 
 use stateright::{Model, Property};
 
-use super::packed::{OfMoments, Watched};
+use super::packed::Watched;
 use super::protocol::{KEEPS, Moment, Protocol, conditions};
 use crate::semantics::PropertySet;
 use crate::vocab::Step;
@@ -210,10 +210,6 @@ impl Model for Reduced {
     fn within_boundary(&self, junction: &Junction) -> bool {
         self.0.within_boundary(&junction.0)
     }
-}
-
-impl OfMoments for Reduced {
-    const IS_REDUCED: bool = true;
 }
 
 type Condition = fn(&Reduced, &Junction) -> bool;

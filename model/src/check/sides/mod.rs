@@ -19,12 +19,13 @@ mod strikes;
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
+use stateright::Model;
 
 use self::known::{ChainEnds, Known, Leads, Local};
 use self::observing::Observing;
 use self::strikes::{Strikes, Struck};
 use super::graph::{Asked, Packing, Seen, Successors};
-use super::packed::{OfMoments, Row, Rows, Watched};
+use super::packed::{Row, Rows, Watched};
 use super::protocol::Protocol;
 use super::reduced::IN_A_ROW_MAX;
 use super::signs;
@@ -275,7 +276,10 @@ impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
 /// The class of a step.
 type StepClass<'a> = dyn Fn(&Step) -> u8 + Sync + 'a;
 
-impl<M: OfMoments, const WORDS: usize, const IMAGE: usize> Successors<M> for Sides<WORDS, IMAGE> {
+impl<M, const WORDS: usize, const IMAGE: usize> Successors<M> for Sides<WORDS, IMAGE>
+where
+    M: Model<Action = Step, State: Into<Watched<1>> + From<Watched<1>>>,
+{
     type Packing = Rows<WORDS, 1, IMAGE>;
     type Memory = Memory<WORDS>;
     type Scratch = ();
@@ -343,7 +347,10 @@ impl<M: OfMoments, const WORDS: usize, const IMAGE: usize> Successors<M> for Sid
 impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
     /// What a moment decides.
     #[inline(never)]
-    fn decided<M: OfMoments>(&self, asked: &Asked<'_, M>, row: &Row<WORDS>) -> u64 {
+    fn decided<M>(&self, asked: &Asked<'_, M>, row: &Row<WORDS>) -> u64
+    where
+        M: Model<Action = Step, State: Into<Watched<1>> + From<Watched<1>>>,
+    {
         let state: M::State = self.rows.unpack(row);
         let mut steps = Vec::new();
         asked.model.actions(&state, &mut steps);
@@ -352,13 +359,10 @@ impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
 
     /// Compares the successors of a moment with those that the model gives.
     #[inline(never)]
-    fn check<M: OfMoments>(
-        &self,
-        asked: &Asked<'_, M>,
-        row: &Row<WORDS>,
-        found: &[(Row<WORDS>, Option<u8>)],
-        beyond: u64,
-    ) {
+    fn check<M>(&self, asked: &Asked<'_, M>, row: &Row<WORDS>, found: &[(Row<WORDS>, Option<u8>)], beyond: u64)
+    where
+        M: Model<Action = Step, State: Into<Watched<1>> + From<Watched<1>>>,
+    {
         let state: M::State = self.rows.unpack(row);
         let mut steps = Vec::new();
         asked.model.actions(&state, &mut steps);
