@@ -2,11 +2,11 @@
 //!
 //! | bench | question |
 //! |---|---|
-//! | `ack_window` | the cost of the contiguous settled prefix for a position, lock-free and behind a lock, with one worker and with two |
-//! | `dedup` | the cost of recognising a retry for a publish, by sequence number and by set of identities |
+//! | `ack_window` | the cost of the contiguous settled prefix for a position: the lock-free window, a tree behind a lock and a skip list, with one worker and with two |
+//! | `dedup` | the cost of recognising a retry: our memories and the broker's beside maps, sets and caches of others, with what each lets in or refuses wrongly, the limit of the machine, and the model's verdict |
 //! | `group_sync` | durable confirmations a second, one sync for each and one for many, compared with the limit of the disk |
 //! | `pipeline` | messages a second and latency of the running pipeline from end to end, compared with the limit of the disk |
-//! | `semantics` | the cost of at-most-once, at-least-once and exactly-once for a message, in memory, on one thread and with one for each side, and of each mechanism of exactly-once |
+//! | `semantics` | the cost of at-most-once, at-least-once and exactly-once for a message, on one thread and with one for each side, and of each mechanism of exactly-once; and what each loses and repeats over a lossy transport, in memory and on disk |
 //!
 //! ```
 //! let took = delivery_benches::time_at_once([1, 2].map(|number| move || drop(std::hint::black_box(number + 1))));
@@ -30,6 +30,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use delivery_proofs::figures::Sheet;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Whether the benches run once, as tests, and do not measure.
 pub fn is_test() -> bool {
@@ -65,6 +66,18 @@ pub fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
+}
+
+/// The time that this thread worked. Unlike [`time`], it does not count while the machine does something else, and so
+/// it is for work that waits for nothing.
+pub fn time_of_thread(work: impl FnOnce()) -> Duration {
+    let now = || {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(tv_sec as u64, tv_nsec as u32)
+    };
+    let start = now();
+    work();
+    now() - start
 }
 
 /// The time of work on several threads at once, from the start of the first thread to the end of the last. The

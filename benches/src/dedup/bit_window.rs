@@ -5,13 +5,12 @@
 //! number left of the window was seen. Those protocols drop such a packet as a replay, which would lose a message;
 //! here it is refused.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use delivery_impls::data::record::Session;
 use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
 
-use super::{Answer, Dedup, Errs, Numbered};
+use super::sessions::{AHEAD, Sessions};
+use super::{Answer, Dedup, Errs, Numbered, sealed};
 
 const TAG: u8 = 2;
 
@@ -20,9 +19,9 @@ const BITS: u64 = 64;
 
 /// A window of `WORDS` words of 64 numbers for every session. It knows the highest number and at least the
 /// `64 * WORDS - 64` numbers before it, because the word of the highest number is only partly used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default)]
 pub struct BitWindow<const WORDS: usize> {
-    windows: BTreeMap<Session, Window<WORDS>>,
+    windows: Sessions<Window<WORDS>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,17 +37,15 @@ impl<const WORDS: usize> Window<WORDS> {
         Window { highest: 0, ring: [0; WORDS] }
     }
 
-    /// The lowest number that has a bit.
-    fn start(&self) -> u64 {
-        (self.highest / BITS).saturating_sub(WORDS as u64 - 1) * BITS
+    /// Whether the number has a bit, or will have one when the window has slid to it.
+    fn is_known(&self, number: u64) -> bool {
+        number / BITS + WORDS as u64 > self.highest / BITS
     }
 
     fn judge(&self, number: u64) -> Answer {
-        if number > self.highest {
-            Answer::New
-        } else if number < self.start() {
+        if !self.is_known(number) {
             Answer::Forgotten
-        } else if self.has(number) {
+        } else if number <= self.highest && self.has(number) {
             Answer::Duplicate
         } else {
             Answer::New
@@ -59,17 +56,30 @@ impl<const WORDS: usize> Window<WORDS> {
         self.ring[index::<WORDS>(number)] >> (number % BITS) & 1 == 1
     }
 
-    fn remember(&mut self, number: u64) {
-        if number < self.start() {
-            return;
+    /// Judges and remembers. A number that was seen has its bit already, so the bit is set without asking.
+    #[inline]
+    fn admit(&mut self, number: u64) -> Answer {
+        if number > self.highest {
+            self.slide(number);
+        } else if !self.is_known(number) {
+            return Answer::Forgotten;
         }
-        // New words still have the bits of the last lap. At most all words are new.
-        let come_in = self.highest / BITS + 1..=number / BITS;
-        for word in come_in.rev().take(WORDS) {
-            self.ring[index::<WORDS>(word * BITS)] = 0;
+        let word = &mut self.ring[index::<WORDS>(number)];
+        let bit = 1 << (number % BITS);
+        let was_seen = *word & bit != 0;
+        *word |= bit;
+        if was_seen { Answer::Duplicate } else { Answer::New }
+    }
+
+    fn slide(&mut self, highest: u64) {
+        let (before, now) = (self.highest / BITS, highest / BITS);
+        if before != now {
+            // New words still have the bits of the last lap. At most all words are new.
+            for word in (before + 1..=now).rev().take(WORDS) {
+                self.ring[index::<WORDS>(word * BITS)] = 0;
+            }
         }
-        self.highest = self.highest.max(number);
-        self.ring[index::<WORDS>(number)] |= 1 << (number % BITS);
+        self.highest = highest;
     }
 
     /// Whether the window is valid: the highest number is in it, and no higher one.
@@ -93,15 +103,29 @@ impl<const WORDS: usize> Dedup for BitWindow<WORDS> {
     type RecoverError = SnapshotError;
 
     fn judge(&self, Numbered { session, number }: Numbered) -> Result<Answer, Infallible> {
-        Ok(self.windows.get(&session).map_or(Answer::New, |window| window.judge(number)))
+        Ok(self.windows.row(session).map_or(Answer::New, |window| window.judge(number)))
     }
 
     fn is_certain(&self, Numbered { session, number }: Numbered) -> Result<bool, Infallible> {
-        Ok(self.windows.get(&session).is_none_or(|window| number >= window.start()))
+        Ok(self.windows.row(session).is_none_or(|window| window.is_known(number)))
     }
 
-    fn remember(&mut self, Numbered { session, number }: Numbered) -> Result<(), Infallible> {
-        self.windows.entry(session).or_insert_with(Window::new).remember(number);
+    fn remember(&mut self, name: Numbered) -> Result<(), Infallible> {
+        self.admit(name).map(drop)
+    }
+
+    fn admit(&mut self, Numbered { session, number }: Numbered) -> Result<Answer, Infallible> {
+        Ok(self.windows.row_or_new(session, Window::new).admit(number))
+    }
+
+    fn admit_all(&mut self, names: &[Numbered], answers: &mut Vec<Answer>) -> Result<(), Infallible> {
+        for batch in names.chunks(AHEAD) {
+            self.windows.fetch(batch.iter().map(|name| name.session));
+            for run in batch.chunk_by(|name, next| name.session == next.session) {
+                let window = self.windows.row_or_new(run[0].session, Window::new);
+                answers.extend(run.iter().map(|name| window.admit(name.number)));
+            }
+        }
         Ok(())
     }
 
@@ -109,14 +133,14 @@ impl<const WORDS: usize> Dedup for BitWindow<WORDS> {
         let each = |writer: Writer, window: Window<WORDS>| {
             window.ring.into_iter().fold(writer.u64(window.highest), Writer::u64)
         };
-        Writer::new(TAG).u64(WORDS as u64).by_session(self.windows, each).finish()
+        sealed::seal(self.windows.write(Writer::new(TAG).u64(WORDS as u64), each))
     }
 
     fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
-        snapshot::read(TAG, &bytes, |reader| {
+        sealed::read(TAG, &bytes, |reader| {
             let words = reader.u64()?;
             snapshot::expect(reader, words == WORDS as u64, "windows as wide as these")?;
-            let windows = snapshot::by_session(reader, |reader| {
+            let windows = Sessions::read(reader, |reader| {
                 let mut window = Window { highest: reader.u64()?, ..Window::new() };
                 for word in &mut window.ring {
                     *word = reader.u64()?;

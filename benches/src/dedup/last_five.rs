@@ -7,13 +7,12 @@
 //! It forgets the numbers before the last five, and refuses them. Left out: Kafka forgets an idle producer after a
 //! day, and then accepts any number from it.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use delivery_impls::data::record::Session;
 use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
 
-use super::{Answer, Dedup, Errs, Numbered};
+use super::sessions::{AHEAD, Sessions};
+use super::{Answer, Dedup, Errs, Numbered, sealed};
 
 const TAG: u8 = 4;
 
@@ -21,9 +20,9 @@ const TAG: u8 = 4;
 const KEPT: u64 = 5;
 
 /// The last five numbers of every session.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default)]
 pub struct LastFive {
-    last: BTreeMap<Session, Last>,
+    last: Sessions<Last>,
 }
 
 /// The last numbers of a session. Every number follows the one before, so two numbers are enough to describe them.
@@ -53,7 +52,7 @@ impl Dedup for LastFive {
     type RecoverError = SnapshotError;
 
     fn judge(&self, Numbered { session, number }: Numbered) -> Result<Answer, Infallible> {
-        Ok(self.last.get(&session).map_or(Answer::New, |last| last.judge(number)))
+        Ok(self.last.row(session).map_or(Answer::New, |last| last.judge(number)))
     }
 
     fn is_certain(&self, name: Numbered) -> Result<bool, Infallible> {
@@ -64,19 +63,27 @@ impl Dedup for LastFive {
     fn remember(&mut self, name: Numbered) -> Result<(), Infallible> {
         debug_assert_eq!(self.judge(name), Ok(Answer::New), "only what is new is stored");
         let Numbered { session, number } = name;
-        let before = self.last.get(&session).map_or(0, |last| last.kept);
-        self.last.insert(session, Last { number, kept: (before + 1).min(KEPT) });
+        let last = self.last.row_or_new(session, || Last { number, kept: 0 });
+        *last = Last { number, kept: (last.kept + 1).min(KEPT) };
+        Ok(())
+    }
+
+    fn admit_all(&mut self, names: &[Numbered], answers: &mut Vec<Answer>) -> Result<(), Infallible> {
+        for batch in names.chunks(AHEAD) {
+            self.last.fetch(batch.iter().map(|name| name.session));
+            super::one_by_one(self, batch, answers)?;
+        }
         Ok(())
     }
 
     fn into_snapshot(self) -> Vec<u8> {
         let each = |writer: Writer, last: Last| writer.u64(last.number).u64(last.kept);
-        Writer::new(TAG).by_session(self.last, each).finish()
+        sealed::seal(self.last.write(Writer::new(TAG), each))
     }
 
     fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
-        snapshot::read(TAG, &bytes, |reader| {
-            let last = snapshot::by_session(reader, |reader| {
+        sealed::read(TAG, &bytes, |reader| {
+            let last = Sessions::read(reader, |reader| {
                 let last = Last { number: reader.u64()?, kept: reader.u64()? };
                 let is_plausible = (1..=KEPT).contains(&last.kept) && last.kept - 1 <= last.number;
                 snapshot::expect(reader, is_plausible, "one to five numbers, none below 0")?;

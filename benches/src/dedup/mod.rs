@@ -24,22 +24,26 @@ mod bit_window;
 mod durable;
 mod exact_ids;
 mod high_water;
+mod idle;
 mod last_five;
 mod producer_table;
+mod sealed;
+mod sessions;
+mod table;
 mod two_generations;
 
 use std::fmt::Debug;
 
-use delivery_impls::data::record::{Identity, Reader, Session};
-use delivery_impls::data::snapshot;
+use delivery_impls::data::record::{Reader, Session};
 pub use delivery_impls::data::snapshot::SnapshotError;
+use delivery_impls::data::snapshot::{self, Writer};
 
 pub use self::bit_window::BitWindow;
 pub use self::durable::Durable;
 pub use self::exact_ids::ExactIds;
 pub use self::high_water::HighWater;
 pub use self::last_five::LastFive;
-pub use self::producer_table::ProducerTable;
+pub use self::producer_table::{ProducerState, ProducerTable};
 pub use self::two_generations::TwoGenerations;
 
 /// The answer of a memory on a name.
@@ -78,16 +82,28 @@ pub struct Numbered {
     pub number: u64,
 }
 
+/// An id of 128 bits that an application drew for its message, such as a UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub u64, pub u64);
+
+impl Id {
+    fn write(writer: Writer, Id(first, second): Id) -> Writer {
+        writer.u64(first).u64(second)
+    }
+}
+
 /// A memory of names by which a retry is recognised.
 ///
 /// Calling contract: [`judge`](Dedup::judge) a name; if it is new and its record is stored,
-/// [`remember`](Dedup::remember) it before the next one is judged. To restart, [`recover`](Dedup::recover) from the
+/// [`remember`](Dedup::remember) it before the next one is judged. [`admit`](Dedup::admit) is both at once, for a caller
+/// that stores what is new in any case, and [`admit_all`](Dedup::admit_all) that for a batch. To restart, [`recover`](Dedup::recover) from the
 /// result of [`into_snapshot`](Dedup::into_snapshot).
 pub trait Dedup: Sized {
     /// The kind of its errors about names that it forgot. It makes no other errors.
     const ERRS: Errs;
 
-    /// The kind of names that it recognises: [`Numbered`], or an [`Identity`].
+    /// The kind of names that it recognises: [`Numbered`], an [`Id`], or an
+    /// [`Identity`](delivery_impls::data::record::Identity).
     type Name: Copy + Debug + Ord;
 
     /// The reason why it could not answer or remember; a memory in RAM has none.
@@ -108,6 +124,23 @@ pub trait Dedup: Sized {
     /// Notes that the message with this name is stored.
     fn remember(&mut self, name: Self::Name) -> Result<(), Self::Error>;
 
+    /// Judges this name, and remembers it if it is new.
+    fn admit(&mut self, name: Self::Name) -> Result<Answer, Self::Error> {
+        let answer = self.judge(name)?;
+        if answer == Answer::New {
+            self.remember(name)?;
+        }
+        Ok(answer)
+    }
+
+    /// [`admit`](Dedup::admit) for each of these names in turn. Appends the answers. A memory that is larger than the
+    /// cache overlaps its reads for several names.
+    ///
+    /// On an error the names without an answer are not remembered.
+    fn admit_all(&mut self, names: &[Self::Name], answers: &mut Vec<Answer>) -> Result<(), Self::Error> {
+        one_by_one(self, names, answers)
+    }
+
     /// Ends this memory. Returns what a restart needs.
     fn into_snapshot(self) -> Self::Snapshot;
 
@@ -115,9 +148,18 @@ pub trait Dedup: Sized {
     fn recover(snapshot: Self::Snapshot) -> Result<Self, Self::RecoverError>;
 }
 
-/// Reads a list of identities, in the order in which they were written.
-fn identities(reader: &mut Reader<'_>) -> Result<Vec<Identity>, SnapshotError> {
-    snapshot::list(reader, |reader| Ok(Identity::decode(reader)?))
+/// [`Dedup::admit`] for each of these names in turn.
+fn one_by_one<M: Dedup>(memory: &mut M, names: &[M::Name], answers: &mut Vec<Answer>) -> Result<(), M::Error> {
+    answers.reserve(names.len());
+    for name in names {
+        answers.push(memory.admit(*name)?);
+    }
+    Ok(())
+}
+
+/// Reads a list of ids, in the order in which they were written.
+fn ids(reader: &mut Reader<'_>) -> Result<Vec<Id>, SnapshotError> {
+    snapshot::list(reader, |reader| Ok(Id(reader.u64()?, reader.u64()?)))
 }
 
 #[cfg(test)]

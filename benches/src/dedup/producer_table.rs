@@ -9,47 +9,99 @@
 //! new producer whose id is not above that one's, whether it was ever seen or not: ids must be given out in rising
 //! order, and a refused producer asks for a new one. An older epoch of a known producer is refused too.
 //!
-//! A producer takes forty bytes and two tree entries.
+//! A producer takes a row, which is one line of the cache; once the table is full, also a place in the queue
+//! ([`idle`](super::idle)).
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use delivery_model::vocab::Epoch;
 
 use delivery_impls::data::record::{ProducerId, Session};
+use delivery_impls::data::slots;
 use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
 
-use super::{Answer, Dedup, Errs, Numbered};
+use super::idle::Idle;
+use super::sessions::{AHEAD, FETCH_FROM};
+use super::table::Table;
+use super::{Answer, Dedup, Errs, Numbered, sealed};
 
 const TAG: u8 = 3;
+
+/// The number of bytes of a producer in a snapshot.
+const ROW_BYTES: usize = 32;
 
 /// The width of the window, from the next number on.
 const WIDTH: u64 = 128;
 
 /// The state of every known producer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct ProducerTable {
     capacity: usize,
-    producers: BTreeMap<ProducerId, Producer>,
-    /// The producers by the time of their last message, the longest idle first.
-    heard: BTreeMap<u64, ProducerId>,
+    rows: Table<Row>,
+    /// The order in which rows were idle; made when the table is full for the first time. From then on it does not grow, so
+    /// rows stay where they are.
+    idle: Option<Idle>,
     /// The number of messages of all producers, used as the time.
     time: u64,
     /// The id below which producers are refused unless they are in the table.
     forgotten_below: u64,
 }
 
+/// A producer, on a line of its own.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Row {
+    id: ProducerId,
+    producer: ProducerState,
+    /// The time of its last message.
+    heard: u64,
+}
+
+/// What the table knows of a producer, by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-struct Producer {
+pub struct ProducerState {
     epoch: Epoch,
     /// The lowest number that is not stored.
     next: u64,
     /// The window: bit `i` stands for `next + i`. The lowest bit is clear.
     window: u128,
-    heard: u64,
 }
 
-impl Producer {
+impl ProducerState {
+    /// Judges a name of this producer, and remembers it if it is new. A later epoch begins anew, and an earlier one is
+    /// refused.
+    #[inline]
+    pub fn admit(&mut self, Numbered { session, number }: Numbered) -> Answer {
+        if session.session != self.epoch {
+            return self.admit_of_another_epoch(session.session, number);
+        }
+        // As a rule numbers come in order.
+        if number == self.next && self.window & 2 == 0 {
+            self.window >>= 1;
+            self.next += 1;
+            return Answer::New;
+        }
+        let answer = self.judge(number);
+        if answer == Answer::New {
+            self.remember(number);
+        }
+        answer
+    }
+
+    #[cold]
+    fn admit_of_another_epoch(&mut self, epoch: Epoch, number: u64) -> Answer {
+        if epoch < self.epoch {
+            return Answer::Forgotten;
+        }
+        let mut fresh = ProducerState { epoch, ..ProducerState::default() };
+        let answer = fresh.judge(number);
+        if answer == Answer::New {
+            fresh.remember(number);
+            *self = fresh;
+        }
+        answer
+    }
+
     fn judge(self, number: u64) -> Answer {
         match number.checked_sub(self.next) {
             None => Answer::Duplicate,
@@ -78,28 +130,83 @@ impl ProducerTable {
     /// If the capacity is 0.
     pub fn new(capacity: usize) -> ProducerTable {
         assert!(capacity > 0, "a table without room refuses every producer");
-        let (producers, heard, time, forgotten_below) = Default::default();
-        ProducerTable { capacity, producers, heard, time, forgotten_below }
+        let (idle, time, forgotten_below) = Default::default();
+        // Ids have 32 bits, so there are never more rows.
+        let capacity = capacity.min(u32::MAX as usize - 1);
+        ProducerTable { capacity, rows: Table::with_capacity(0), idle, time, forgotten_below }
     }
 
-    /// The state of a session's producer; none if it is forgotten. A session that is not known yet has stored
-    /// nothing.
-    fn known(&self, session: Session) -> Option<Producer> {
-        let fresh = Producer { epoch: session.session, ..Producer::default() };
-        match self.producers.get(&session.producer) {
-            Some(producer) if producer.epoch == session.session => Some(*producer),
+    #[inline]
+    fn place(&self, hash: u64, id: ProducerId) -> Option<usize> {
+        self.rows.find(hash, |row| row.id == id)
+    }
+
+    /// The state of a session's producer, which has this row; none if it is forgotten. A session that is not known yet
+    /// has stored nothing.
+    #[inline]
+    fn known(&self, session: Session, row: Option<usize>) -> Option<ProducerState> {
+        let fresh = ProducerState { epoch: session.session, ..ProducerState::default() };
+        match row.map(|row| self.rows.row(row).producer) {
+            Some(producer) if producer.epoch == session.session => Some(producer),
             Some(producer) => (producer.epoch < session.session).then_some(fresh),
             None => (u64::from(session.producer.0) >= self.forgotten_below).then_some(fresh),
         }
     }
 
-    /// Makes room: forgets the producer that was idle the longest.
-    fn forget_quietest(&mut self) {
-        if let Some((_, quietest)) = self.heard.pop_first() {
-            self.producers.remove(&quietest);
-            self.forgotten_below = self.forgotten_below.max(u64::from(quietest.0) + 1);
+    /// Judges and remembers.
+    #[inline]
+    fn admit_hashed(&mut self, hash: u64, name: Numbered) -> Answer {
+        let id = name.session.producer;
+        let Some(row) = self.place(hash, id) else {
+            return self.admit_newcomer(hash, name);
+        };
+        let row = self.rows.row_mut(row);
+        let answer = row.producer.admit(name);
+        if answer == Answer::New {
+            row.heard = self.time;
+            self.time += 1;
+        }
+        answer
+    }
+
+    #[cold]
+    fn admit_newcomer(&mut self, hash: u64, name: Numbered) -> Answer {
+        let Some(mut producer) = self.known(name.session, None) else {
+            return Answer::Forgotten;
+        };
+        let answer = producer.admit(name);
+        if answer == Answer::New {
+            self.add(hash, Row { id: name.session.producer, producer, heard: self.time });
+            self.time += 1;
+        }
+        answer
+    }
+
+    fn add(&mut self, hash: u64, row: Row) {
+        if self.rows.len() >= self.capacity {
+            self.forget_quietest();
+        }
+        let at = self.rows.insert(hash, row, self.capacity, |row| hash_of(row.id));
+        if let Some(idle) = &mut self.idle {
+            idle.add(row.heard, at);
         }
     }
+
+    /// Makes room: forgets the producer that was idle the longest.
+    fn forget_quietest(&mut self) {
+        let rows = &self.rows;
+        let idle = self.idle.get_or_insert_with(|| rows.iter().map(|(at, row)| (row.heard, at)).collect());
+        if let Some(at) = idle.take_longest(|at| rows.row(at).heard) {
+            let id = rows.row(at).id;
+            self.rows.remove(hash_of(id), at);
+            self.forgotten_below = self.forgotten_below.max(u64::from(id.0) + 1);
+        }
+    }
+}
+
+#[inline]
+fn hash_of(id: ProducerId) -> u64 {
+    slots::hash(id.0.into(), 0)
 }
 
 impl Dedup for ProducerTable {
@@ -110,73 +217,80 @@ impl Dedup for ProducerTable {
     type RecoverError = SnapshotError;
 
     fn judge(&self, Numbered { session, number }: Numbered) -> Result<Answer, Infallible> {
-        Ok(self.known(session).map_or(Answer::Forgotten, |producer| producer.judge(number)))
+        let row = self.place(hash_of(session.producer), session.producer);
+        Ok(self.known(session, row).map_or(Answer::Forgotten, |producer| producer.judge(number)))
     }
 
     fn is_certain(&self, Numbered { session, .. }: Numbered) -> Result<bool, Infallible> {
-        Ok(self.known(session).is_some())
+        let row = self.place(hash_of(session.producer), session.producer);
+        Ok(self.known(session, row).is_some())
     }
 
-    fn remember(&mut self, Numbered { session, number }: Numbered) -> Result<(), Infallible> {
-        let Some(mut producer) = self.known(session) else {
-            return Ok(());
-        };
-        match self.producers.get(&session.producer) {
-            Some(before) => drop(self.heard.remove(&before.heard)),
-            None if self.producers.len() >= self.capacity => self.forget_quietest(),
-            None => {}
+    fn remember(&mut self, name: Numbered) -> Result<(), Infallible> {
+        self.admit(name).map(drop)
+    }
+
+    fn admit(&mut self, name: Numbered) -> Result<Answer, Infallible> {
+        Ok(self.admit_hashed(hash_of(name.session.producer), name))
+    }
+
+    fn admit_all(&mut self, names: &[Numbered], answers: &mut Vec<Answer>) -> Result<(), Infallible> {
+        if self.rows.len() < FETCH_FROM {
+            return super::one_by_one(self, names, answers);
         }
-        producer.remember(number);
-        producer.heard = self.time;
-        self.time += 1;
-        self.heard.insert(producer.heard, session.producer);
-        self.producers.insert(session.producer, producer);
+        answers.reserve(names.len());
+        // Each name takes three steps, with others in between: its bucket is fetched, then the rows that may be its
+        // producer's, then it is judged.
+        let mut hashes = [0; 2 * AHEAD];
+        for step in 0..names.len() + 2 * AHEAD {
+            if let Some(judged) = step.checked_sub(2 * AHEAD) {
+                answers.push(self.admit_hashed(hashes[judged % (2 * AHEAD)], names[judged]));
+            }
+            if let Some(found) = step.checked_sub(AHEAD).filter(|nth| *nth < names.len()) {
+                self.rows.prefetch_rows(hashes[found % (2 * AHEAD)]);
+            }
+            if let Some(name) = names.get(step) {
+                let hash = hash_of(name.session.producer);
+                hashes[step % (2 * AHEAD)] = hash;
+                self.rows.prefetch(hash);
+            }
+        }
         Ok(())
     }
 
+    /// The rows from the longest idle on, so that the order says what the times say.
     fn into_snapshot(self) -> Vec<u8> {
-        let by_session = self.producers.into_iter().map(|(id, producer)| {
-            let session = Session { producer: id, session: producer.epoch };
-            (session, producer)
-        });
-        let each = |writer: Writer, producer: Producer| {
-            let (low, high) = (producer.window as u64, (producer.window >> 64) as u64);
-            writer.u64(producer.next).u64(low).u64(high).u64(producer.heard)
+        let mut order: Vec<(u64, usize)> = self.rows.iter().map(|(at, row)| (row.heard, at)).collect();
+        order.sort_unstable();
+        let each = |writer: Writer, (_, at): (u64, usize)| {
+            let Row { id, producer: ProducerState { epoch, next, window }, .. } = *self.rows.row(at);
+            let session = Session { producer: id, session: epoch };
+            writer.session(session).u64(next).u64(window as u64).u64((window >> 64) as u64)
         };
-        let head = Writer::new(TAG).u64(self.capacity as u64).u64(self.time).u64(self.forgotten_below);
-        head.by_session(by_session.collect::<BTreeMap<_, _>>(), each).finish()
+        let head = Writer::new(TAG).u64(self.capacity as u64).u64(self.forgotten_below);
+        sealed::seal(head.list(order.into_iter(), each))
     }
 
     fn recover(bytes: Vec<u8>) -> Result<Self, SnapshotError> {
-        snapshot::read(TAG, &bytes, |reader| {
-            let (capacity, time, forgotten_below) = (reader.u64()?, reader.u64()?, reader.u64()?);
-            snapshot::expect(reader, time < u64::MAX, "fewer times than can be counted")?;
-            let by_session = snapshot::by_session(reader, |reader| {
-                let (next, low, high, heard) = (reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?);
+        sealed::read(TAG, &bytes, |reader| {
+            let (capacity, forgotten_below, count) = (reader.u64()?, reader.u64()?, reader.u64()?);
+            let is_plausible = (1..u64::from(u32::MAX)).contains(&capacity) && count <= capacity;
+            snapshot::expect(reader, is_plausible, "no more producers than there is room for")?;
+            let mut table = ProducerTable { forgotten_below, ..ProducerTable::new(capacity as usize) };
+            // A count that lies reserves no more than the bytes have room for.
+            let room = count.min((reader.left() / ROW_BYTES) as u64) as usize;
+            table.rows = Table::with_capacity(room);
+            for heard in 0..count {
+                let Session { producer: id, session: epoch } = snapshot::session(reader)?;
+                let (next, low, high) = (reader.u64()?, reader.u64()?, reader.u64()?);
                 let window = u128::from(low) | u128::from(high) << 64;
-                let is_plausible = window & 1 == 0 && heard < time && next <= u64::MAX - WIDTH;
-                snapshot::expect(
-                    reader,
-                    is_plausible,
-                    "a window that starts with what is missing, heard of before now",
-                )?;
-                Ok((next, window, heard))
-            })?;
-            let mut table = ProducerTable { time, forgotten_below, ..ProducerTable::new(usize::MAX) };
-            let entries = by_session.len();
-            for (Session { producer, session: epoch }, (next, window, heard)) in by_session {
-                table.producers.insert(producer, Producer { epoch, next, window, heard });
-                table.heard.insert(heard, producer);
+                let is_plausible = window & 1 == 0 && next <= u64::MAX - WIDTH;
+                snapshot::expect(reader, is_plausible, "a window that starts with what is missing")?;
+                let hash = hash_of(id);
+                snapshot::expect(reader, table.place(hash, id).is_none(), "every producer once")?;
+                table.add(hash, Row { id, producer: ProducerState { epoch, next, window }, heard });
             }
-            let is_plausible = [table.producers.len(), table.heard.len()] == [entries; 2]
-                && (1..=usize::MAX as u64).contains(&capacity)
-                && entries as u64 <= capacity;
-            snapshot::expect(
-                reader,
-                is_plausible,
-                "no more producers than there is room for, each once and at its own time",
-            )?;
-            Ok(ProducerTable { capacity: capacity as usize, ..table })
+            Ok(ProducerTable { time: count, ..table })
         })
     }
 }

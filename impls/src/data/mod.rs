@@ -7,4 +7,5 @@ pub mod keys;
 pub mod positions;
 pub mod range_set;
 pub mod record;
+pub mod slots;
 pub mod snapshot;

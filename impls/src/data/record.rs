@@ -277,6 +277,11 @@ impl<'a> Reader<'a> {
         self.offset
     }
 
+    /// The number of bytes that are left.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.offset
+    }
+
     /// Reads one byte.
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array::<1>().map(|[byte]| byte)

@@ -1,0 +1,228 @@
+//! A hash table whose rows are fetched before they are needed: a byte of the hash for each row stands apart from the
+//! rows, so that a look-up reads those bytes, which stay in the near caches for long, and then one row.
+//!
+//! Twelve rows make a bucket. Beside their bytes it counts the rows that passed it because it was full, as in
+//! [`slots`](delivery_impls::data::slots); unlike there, a row is where its byte is, and moves when the table grows.
+
+use prefetch_index::prefetch_index;
+
+/// The rows of a bucket.
+const ROWS: usize = 12;
+/// The most rows that a bucket has on average.
+const LOAD_MAX: usize = 9;
+
+/// One in each byte of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// The highest bit of the bytes of all rows.
+const HIGHS: u128 = ((ONES as u128 | (ONES as u128) << 64) << 7) & ((1 << (8 * ROWS)) - 1);
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(16))]
+struct Bucket {
+    /// For each row 0 if there is none, else seven bits of the hash below a 1.
+    bytes: [u8; ROWS],
+    /// The number of rows that were to be here or before, and are further on.
+    passed: u32,
+}
+
+impl Bucket {
+    #[inline]
+    fn bytes(&self) -> u128 {
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.bytes;
+        let last = u32::from_le_bytes([i, j, k, l]);
+        u128::from(u64::from_le_bytes([a, b, c, d, e, f, g, h])) | u128::from(last) << 64
+    }
+
+    /// The places of the rows that have this byte, and now and then of one after them.
+    #[inline]
+    fn like(&self, byte: u8) -> impl Iterator<Item = usize> + use<> {
+        let wanted = ONES * u64::from(byte);
+        let differ = self.bytes() ^ (u128::from(wanted) | u128::from(wanted) << 64);
+        let mut like = differ.wrapping_sub(HIGHS >> 7) & !differ & HIGHS;
+        std::iter::from_fn(move || {
+            let place = (like != 0).then(|| like.trailing_zeros() as usize / 8)?;
+            like &= like - 1;
+            Some(place)
+        })
+    }
+}
+
+/// The byte of a row with this hash.
+#[inline]
+fn byte(hash: u64) -> u8 {
+    0x80 | (hash >> 32) as u8
+}
+
+/// The table. What a key is, and its hash, the caller says; a key is put in once.
+#[derive(Clone, Debug)]
+pub(super) struct Table<R> {
+    buckets: Vec<Bucket>,
+    rows: Vec<R>,
+    len: usize,
+}
+
+impl<R: Copy + Default> Table<R> {
+    /// An empty table with room for so many rows before it grows.
+    pub(super) fn with_capacity(rows: usize) -> Table<R> {
+        let buckets = rows.div_ceil(LOAD_MAX).max(1);
+        Table { buckets: vec![Bucket::default(); buckets], rows: vec![R::default(); buckets * ROWS], len: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn row(&self, place: usize) -> &R {
+        &self.rows[place]
+    }
+
+    #[inline]
+    pub(super) fn row_mut(&mut self, place: usize) -> &mut R {
+        &mut self.rows[place]
+    }
+
+    /// The rows with their places.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &R)> + '_ {
+        let bytes = self.buckets.iter().flat_map(|bucket| &bucket.bytes);
+        bytes.zip(self.rows.iter().enumerate()).filter(|(byte, _)| **byte != 0).map(|(_, row)| row)
+    }
+
+    /// The place of the row with this hash of which this holds.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, is: impl Fn(&R) -> bool) -> Option<usize> {
+        let mut at = self.home(hash);
+        // A row is at most as many buckets from its home as there are.
+        for _ in 0..self.buckets.len() {
+            let bucket = &self.buckets[at];
+            let mut places = bucket.like(byte(hash)).map(|place| at * ROWS + place);
+            if let Some(place) = places.find(|place| is(&self.rows[*place])) {
+                return Some(place);
+            }
+            if bucket.passed == 0 {
+                return None;
+            }
+            at = self.after(at);
+        }
+        None
+    }
+
+    /// Has the bytes of this hash fetched into the cache, and does not wait for them.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        prefetch_index(&self.buckets, self.home(hash));
+    }
+
+    /// Has the rows fetched that may be the one with this hash.
+    #[inline]
+    pub(super) fn prefetch_rows(&self, hash: u64) {
+        let home = self.home(hash);
+        for place in self.buckets[home].like(byte(hash)) {
+            prefetch_index(&self.rows, home * ROWS + place);
+        }
+    }
+
+    /// Puts a row in. Returns its place. A table that is full grows to twice its size, but to no more than `rows_max` rows
+    /// need; rows have other places then.
+    pub(super) fn insert(&mut self, hash: u64, row: R, rows_max: usize, hash_of: impl Fn(&R) -> u64) -> usize {
+        if self.len >= self.buckets.len() * LOAD_MAX {
+            let twice = Table::with_capacity((2 * self.len).min(rows_max).max(self.len + 1));
+            let before = std::mem::replace(self, twice);
+            for (_, row) in before.iter() {
+                self.put(hash_of(row), *row);
+            }
+        }
+        self.put(hash, row)
+    }
+
+    /// Takes out the row with this hash at this place, which there must be.
+    pub(super) fn remove(&mut self, hash: u64, place: usize) {
+        let mut passed = self.home(hash);
+        while passed != place / ROWS {
+            self.buckets[passed].passed -= 1;
+            passed = self.after(passed);
+        }
+        self.buckets[passed].bytes[place % ROWS] = 0;
+        self.len -= 1;
+    }
+
+    fn put(&mut self, hash: u64, row: R) -> usize {
+        let mut at = self.home(hash);
+        self.len += 1;
+        // There is room: at most three places of four are taken.
+        loop {
+            let bucket = &mut self.buckets[at];
+            let empty = !bucket.bytes() & HIGHS;
+            if empty != 0 {
+                let place = empty.trailing_zeros() as usize / 8;
+                bucket.bytes[place] = byte(hash);
+                self.rows[at * ROWS + place] = row;
+                return at * ROWS + place;
+            }
+            bucket.passed += 1;
+            at = self.after(at);
+        }
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+    }
+
+    #[inline]
+    fn after(&self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets.len() { 0 } else { bucket + 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A hash with few values, so that rows share buckets and bytes.
+    fn bad(key: u64) -> u64 {
+        ((key % 3) << 62) | ((key % 2) << 32)
+    }
+
+    fn check(hash_of: fn(u64) -> u64, steps: &[(bool, u64)]) -> Result<(), TestCaseError> {
+        let mut table = Table::<u64>::with_capacity(0);
+        let mut plain = std::collections::BTreeSet::new();
+        for &(adds, key) in steps {
+            let found = table.find(hash_of(key), |row| *row == key);
+            prop_assert_eq!(found.is_some(), plain.contains(&key));
+            match found {
+                None if adds => {
+                    let place = table.insert(hash_of(key), key, 64, |row| hash_of(*row));
+                    prop_assert_eq!(*table.row(place), key);
+                    plain.insert(key);
+                }
+                Some(place) if !adds => {
+                    table.remove(hash_of(key), place);
+                    plain.remove(&key);
+                }
+                _ => {}
+            }
+            let rows: std::collections::BTreeSet<u64> = table.iter().map(|(_, row)| *row).collect();
+            prop_assert_eq!(&rows, &plain);
+            prop_assert_eq!(table.len(), plain.len());
+        }
+        for key in plain {
+            let place = table.find(hash_of(key), |row| *row == key).expect("it is in");
+            table.remove(hash_of(key), place);
+        }
+        let counts: u32 = table.buckets.iter().map(|bucket| bucket.passed).sum();
+        prop_assert_eq!((table.len(), counts), (0, 0), "what is taken out leaves no mark");
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_was_put_in_and_not_taken_out(
+            steps in prop::collection::vec((prop::bool::weighted(0.7), 0..64u64), 0..200),
+        ) {
+            check(|key| delivery_impls::data::slots::hash(key, 0), &steps)?;
+            check(bad, &steps)?;
+        }
+    }
+}
