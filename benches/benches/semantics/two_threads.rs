@@ -16,6 +16,7 @@ use delivery_impls::core::deliveries::Next;
 use delivery_impls::core::delivery::{ConsumerOutput, DeliveryId, HandOff};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::vocab::SettleOutcome;
+use delivery_proofs::figures::Sheet;
 
 use super::{BATCH, CONSUMER, FAILS, MemoryBroker, NAMES, NOW, Ordering, ROUND, Stocking, Whole, reference};
 
@@ -137,9 +138,9 @@ fn timed(pipeline: &Pipeline, messages: u64) -> Duration {
     took
 }
 
-/// Prints the cost of a message under each semantics, with the control, to standard error: the best of a few runs of
-/// each. The pipelines take turns, so that other load affects all of them in the same way.
-pub fn report(is_test: bool) {
+/// Adds the cost of a message under each semantics: the best of a few runs of each. The pipelines take turns, so that
+/// other load affects all of them in the same way. Prints the control, to standard error.
+pub fn add(sheet: &mut Sheet, is_test: bool) {
     let tries = if is_test { 1 } else { 2_000 };
     let pipelines = NAMES.map(reference);
     let mut best = [Duration::MAX; NAMES.len()];
@@ -150,11 +151,8 @@ pub fn report(is_test: bool) {
     }
     report_speed_beside_another();
     let [_, least, _] = best;
+    let table = sheet.table("a message in memory, a thread for each side", &["semantics", "ns", "by at-least-once"]);
     for (name, took) in NAMES.iter().zip(best) {
-        eprintln!(
-            "{name}, a thread for each side: {:.0} ns a message, {:.2} times at-least-once",
-            took.as_nanos() as f64 / BATCH as f64,
-            took.as_secs_f64() / least.as_secs_f64(),
-        );
+        table.row(*name, [took.as_nanos() as f64 / BATCH as f64, took.as_secs_f64() / least.as_secs_f64()]);
     }
 }
