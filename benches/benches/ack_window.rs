@@ -1,21 +1,23 @@
-//! The cost of the contiguous settled prefix: the lock-free ack window compared with a set of positions behind a
-//! lock.
+//! The cost of the contiguous settled prefix: the lock-free ack window compared with a tree of positions behind a
+//! lock, and with a skip list without one.
 //!
-//! Both have the same contract: every position is reserved and settled, as a consumer does it. One iteration settles
+//! All have the same contract: every position is reserved and settled, as a consumer does it. One iteration settles
 //! a batch. A window is used for a whole sample, so its positions never repeat. The prefix is checked after each
 //! sample.
 
 use std::collections::BTreeSet;
 use std::hint::{black_box, spin_loop};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::thread;
+use std::time::Duration;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use delivery_benches::{report_speed_beside_another, time, time_at_once};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use crossbeam_skiplist::SkipSet;
+use delivery_benches::{is_test, report_speed_beside_another, tell, time, time_at_once};
 use delivery_impls::shared::ack_window::AckWindow;
 use delivery_model::vocab::Position;
+use delivery_proofs::figures::{Bound, Sheet};
 
 /// The farthest that a position may be ahead of the watermark.
 const CAPACITY: u32 = 1024;
@@ -55,8 +57,8 @@ impl Prefix for AckWindow {
     }
 }
 
-/// The baseline: a set behind a lock.
-struct LockedSet(Mutex<Settled>);
+/// The baseline: a tree behind a lock.
+struct LockedTree(Mutex<Settled>);
 
 /// The settled positions: all below the end, and the set of those ahead of it.
 struct Settled {
@@ -64,9 +66,9 @@ struct Settled {
     ahead: BTreeSet<u64>,
 }
 
-impl Prefix for LockedSet {
+impl Prefix for LockedTree {
     fn from_zero() -> Self {
-        LockedSet(Mutex::new(Settled { end: 0, ahead: BTreeSet::new() }))
+        LockedTree(Mutex::new(Settled { end: 0, ahead: BTreeSet::new() }))
     }
 
     fn has_room_for(&self, position: u64) -> bool {
@@ -86,6 +88,45 @@ impl Prefix for LockedSet {
 
     fn end(&self) -> u64 {
         self.0.lock().expect("no panic in between").end
+    }
+}
+
+/// The settled positions ahead of the end in a skip list, which threads share without a lock.
+struct SkipList {
+    end: AtomicU64,
+    ahead: SkipSet<u64>,
+}
+
+impl Prefix for SkipList {
+    fn from_zero() -> Self {
+        SkipList { end: AtomicU64::new(0), ahead: SkipSet::new() }
+    }
+
+    fn has_room_for(&self, position: u64) -> bool {
+        position < self.end.load(Ordering::Acquire) + u64::from(CAPACITY)
+    }
+
+    fn settle(&self, position: u64) -> u64 {
+        self.ahead.insert(position);
+        // Of two threads, the one that comes last sees the other's position.
+        fence(Ordering::SeqCst);
+        let mut moved = 0;
+        let mut end = self.end.load(Ordering::Acquire);
+        while let Some(next) = self.ahead.get(&end) {
+            match self.end.compare_exchange(end, end + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    next.remove();
+                    moved += 1;
+                    end += 1;
+                }
+                Err(now) => end = now,
+            }
+        }
+        moved
+    }
+
+    fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
     }
 }
 
@@ -117,56 +158,107 @@ fn check(prefix: &impl Prefix, moved: u64, positions: u64) {
     assert_eq!(moved, positions, "every position moved the prefix once");
 }
 
-fn one_worker<P: Prefix, O: Iterator<Item = u64>>(
-    group: &mut BenchmarkGroup<WallTime>,
-    name: &str,
-    order: fn(u64) -> O,
-) {
-    group.bench_function(name, |bencher| {
-        bencher.iter_custom(|iterations| {
-            let (prefix, positions, mut moved) = (P::from_zero(), iterations * BATCH, 0);
-            let took = time(|| moved = order(positions).map(|position| handle(&prefix, position)).sum());
-            check(&prefix, moved, positions);
-            took
-        });
-    });
+/// The load of one worker: an order of positions.
+type Order = fn(u64) -> Box<dyn Iterator<Item = u64>>;
+
+/// The time for one worker to settle so many positions in this order.
+fn one_worker<P: Prefix>(positions: u64, order: Order) -> Duration {
+    let (prefix, mut moved) = (P::from_zero(), 0);
+    // Made before the clock starts.
+    let order: Vec<u64> = order(positions).collect();
+    let took = time(|| moved = order.iter().map(|position| handle(&prefix, *position)).sum());
+    check(&prefix, moved, positions);
+    took
 }
 
-/// Two workers, each of which takes the next block when it has finished one.
-fn two_workers<P: Prefix>(group: &mut BenchmarkGroup<WallTime>, name: &str) {
-    group.bench_function(name, |bencher| {
-        bencher.iter_custom(|iterations| {
-            let (prefix, positions) = (P::from_zero(), iterations * BATCH);
-            let (next, moved) = (AtomicU64::new(0), AtomicU64::new(0));
-            let work = || {
-                let mut own = 0;
-                loop {
-                    let first = next.fetch_add(BLOCK, Ordering::Relaxed);
-                    if first >= positions {
-                        break;
-                    }
-                    own += (first..first + BLOCK).rev().map(|position| handle(&prefix, position)).sum::<u64>();
-                }
-                moved.fetch_add(own, Ordering::Relaxed);
-            };
-            let took = time_at_once([work, work]);
-            check(&prefix, moved.into_inner(), positions);
-            took
-        });
-    });
+/// The time for two workers, each of which takes the next block when it has finished one.
+fn two_workers<P: Prefix>(positions: u64) -> Duration {
+    let prefix = P::from_zero();
+    let (next, moved) = (AtomicU64::new(0), AtomicU64::new(0));
+    let work = || {
+        let mut own = 0;
+        loop {
+            let first = next.fetch_add(BLOCK, Ordering::Relaxed);
+            if first >= positions {
+                break;
+            }
+            own += (first..first + BLOCK).rev().map(|position| handle(&prefix, position)).sum::<u64>();
+        }
+        moved.fetch_add(own, Ordering::Relaxed);
+    };
+    let took = time_at_once([work, work]);
+    check(&prefix, moved.into_inner(), positions);
+    took
+}
+
+/// How a prefix is measured: the time for so many positions.
+type Measure = Box<dyn Fn(u64) -> Duration>;
+
+/// The ways of keeping a prefix, under one load.
+fn ways(load: Load) -> [(&'static str, Measure); 3] {
+    fn of<P: Prefix>(load: Load) -> Measure {
+        Box::new(move |positions| match load {
+            Load::One(order) => one_worker::<P>(positions, order),
+            Load::Two => two_workers::<P>(positions),
+        })
+    }
+    [("window", of::<AckWindow>(load)), ("locked-tree", of::<LockedTree>(load)), ("skip-list", of::<SkipList>(load))]
+}
+
+#[derive(Clone, Copy)]
+enum Load {
+    One(Order),
+    Two,
+}
+
+const LOADS: [(&str, Load); 3] = [
+    ("in-order", Load::One(|positions| Box::new(in_order(positions)))),
+    ("out-of-order", Load::One(|positions| Box::new(out_of_order(positions)))),
+    ("two-workers", Load::Two),
+];
+
+/// The best times of each way under each load, in turns, so that other work on the machine affects all of them.
+fn report() {
+    let (positions, tries) = if is_test() { (BATCH, 1) } else { (16 * BATCH, 40) };
+    let about = "Workers settle positions; the contiguous settled prefix is kept by the lock-free window, by a tree behind a \
+        lock, and by a skip list. ns a position, the best of interleaved runs. Out of order: blocks of 16, each from its \
+        last position to its first. Two workers take the next block in turn.";
+    let mut sheet = Sheet::new("ack_window", about);
+    let mut figures = Vec::new();
+    for (_, load) in LOADS {
+        let ways = ways(load);
+        let mut best = ways.each_ref().map(|_| Duration::MAX);
+        for _ in 0..tries {
+            for ((_, measure), best) in ways.iter().zip(&mut best) {
+                *best = measure(positions).min(*best);
+            }
+        }
+        figures.push(best.map(|took| took.as_secs_f64() * 1e9 / positions as f64));
+    }
+    let table = sheet.table("ns a position", &["load", "window", "locked tree", "skip list", "tree by window"]);
+    for ((load, _), [window, tree, list]) in LOADS.iter().zip(&figures) {
+        table.row(*load, [*window, *tree, *list, tree / window]);
+    }
+    let times = |place: usize| figures[place][1] / figures[place][0];
+    let unit = "times as fast as the locked tree";
+    sheet.goal("ack window, one worker in order", times(0), unit, Bound::AtLeast(5.0));
+    sheet.goal("ack window, one worker out of order", times(1), unit, Bound::AtLeast(5.0));
+    sheet.goal("ack window, two workers", times(2), unit, Bound::AtLeast(1.0));
+    tell(&sheet);
 }
 
 fn ack_window(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("ack_window");
-    group.throughput(Throughput::Elements(BATCH));
-    one_worker::<AckWindow, _>(&mut group, "in order/lock-free", in_order);
-    one_worker::<LockedSet, _>(&mut group, "in order/locked set", in_order);
-    one_worker::<AckWindow, _>(&mut group, "out of order/lock-free", out_of_order);
-    one_worker::<LockedSet, _>(&mut group, "out of order/locked set", out_of_order);
     report_speed_beside_another();
-    two_workers::<AckWindow>(&mut group, "two workers/lock-free");
-    two_workers::<LockedSet>(&mut group, "two workers/locked set");
-    group.finish();
+    for (load, kind) in LOADS {
+        let mut group = criterion.benchmark_group(format!("acks/{load}"));
+        group.throughput(Throughput::Elements(BATCH));
+        group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(500));
+        for (way, measure) in ways(kind) {
+            group.bench_function(way, |bencher| bencher.iter_custom(|iterations| measure(iterations * BATCH)));
+        }
+        group.finish();
+    }
+    report();
 }
 
 criterion_group!(benches, ack_window);

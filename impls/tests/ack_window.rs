@@ -203,10 +203,10 @@ fn a_mark_tells_a_first_settle_from_a_second_one_and_from_one_that_comes_a_lap_l
         let now = Word::unpack(word.into_inner());
         assert_eq!((marked, now), expected, "lap {lap}, {settled:b}");
     };
-    check(5, 0, (Marked::First, Word { lap: 5, settled: 0b1000 }));
-    check(5, 0b1, (Marked::First, Word { lap: 5, settled: 0b1001 }));
+    check(5, 0, (Marked::First { settled: 0b1000 }, Word { lap: 5, settled: 0b1000 }));
+    check(5, 0b1, (Marked::First { settled: 0b1001 }, Word { lap: 5, settled: 0b1001 }));
     check(5, 0b1000, (Marked::Again, Word { lap: 5, settled: 0b1000 }));
-    check(4, u32::MAX, (Marked::First, Word { lap: 5, settled: 0b1000 }));
+    check(4, u32::MAX, (Marked::First { settled: 0b1000 }, Word { lap: 5, settled: 0b1000 }));
     check(6, 0b1000, (Marked::LapGone, Word { lap: 6, settled: 0b1000 }));
     check(6, 0, (Marked::LapGone, Word { lap: 6, settled: 0 }));
 }

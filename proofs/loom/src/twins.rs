@@ -16,7 +16,8 @@ impl Steps for MarksInTwoSteps {
         if settled & bit != 0 {
             return Marked::Again;
         }
-        word.store(Word { lap: slot.lap, settled: settled | bit }.pack(), Ordering::Release);
-        Marked::First
+        let settled = settled | bit;
+        word.store(Word { lap: slot.lap, settled }.pack(), Ordering::Release);
+        Marked::First { settled }
     }
 }

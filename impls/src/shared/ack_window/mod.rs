@@ -7,11 +7,15 @@
 //! then looks how far the settled run reaches from the watermark and moves the watermark there with one exchange; who
 //! wins the exchange reports the advance. Nobody waits for anybody.
 //!
-//! Why the watermark never sticks. Every settle marks, passes a sequentially consistent fence, and then looks. Of all
-//! settles so far, the one whose fence comes last sees the marks of all the others and a watermark no older than what
-//! they saw, so it moves the watermark to the end of the run, unless another already has. With plain acquire loads two
-//! settles can each miss the other's mark; neither moves the watermark, and nothing ever will. x86 hides that, other
-//! machines do not; loom shows it at once.
+//! Why the watermark never sticks. A settle whose look goes beyond the word that it marked passes a sequentially
+//! consistent fence between mark and look. Of all such settles so far, the one whose fence comes last sees the marks of all
+//! the others and a watermark no older than what they saw, so it moves the watermark to the end of the run, unless another
+//! already has. With plain acquire loads two settles can each miss the other's mark; neither moves the watermark, and
+//! nothing ever will. x86 hides that, other machines do not; loom shows it at once.
+//!
+//! Where the watermark stands in the marked word and the run ends in it, the mark itself is the look: it is a
+//! read-modify-write, so the last one of a word sees all marks of that word, and no other word says anything about the run.
+//! That spares most settles the fence, which costs more than all the rest.
 //!
 //! Leaves out: waiting for room (the caller knows what else it could do), which worker holds what (the lease's
 //! business), and the commit itself.
@@ -184,12 +188,40 @@ impl<S: Steps> AckWindow<S> {
         })?;
         let slot = self.ring.slot(position.0);
         match S::mark(self.ring.word(slot), slot) {
-            Marked::First => {}
+            Marked::First { settled } => {
+                if let Some(moved) = self.move_within_word(position.0, settled) {
+                    return Ok(moved);
+                }
+            }
             Marked::Again => return Err(SettleError::AlreadySettled { position }),
             Marked::LapGone => return Err(SettleError::Stale { position, watermark: self.watermark() }),
         }
         S::between_mark_and_look();
         Ok(self.move_watermark())
+    }
+
+    /// Moves the watermark by the bits that the mark of this position saw in its word; none if the run may reach beyond that
+    /// word, or begins before it.
+    fn move_within_word(&self, position: u64, settled: u32) -> Option<Option<Advance>> {
+        let word = position / u64::from(BITS);
+        let mut from = self.watermark.load(Ordering::Acquire);
+        // Each turn but the last means that another thread moved the watermark meanwhile.
+        while from / u64::from(BITS) == word {
+            let bit = (from % u64::from(BITS)) as u32;
+            let run = (settled >> bit).trailing_ones();
+            if run == 0 {
+                return Some(None);
+            }
+            if bit + run == BITS {
+                return None;
+            }
+            let to = from + u64::from(run);
+            match S::advance(&self.watermark, from, to) {
+                Ok(()) => return Some(Some(Advance { from: Position(from), to: Position(to) })),
+                Err(now) => from = now,
+            }
+        }
+        None
     }
 
     fn move_watermark(&self) -> Option<Advance> {
@@ -213,7 +245,10 @@ impl<S: Steps> AckWindow<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marked {
     /// The bit was clear and is set now.
-    First,
+    First {
+        /// The bits of the word from then on, as the mark saw them.
+        settled: u32,
+    },
     /// The bit was set already.
     Again,
     /// The word serves a later lap: the position's own lap is settled throughout.
@@ -230,7 +265,10 @@ pub trait Steps {
             (settled & bit == 0).then(|| Word { lap: slot.lap, settled: settled | bit }.pack())
         });
         match attempt {
-            Ok(_) => Marked::First,
+            // What was there goes with this lap, or the mark would not have been made.
+            Ok(seen) => {
+                Marked::First { settled: settled_on(slot.lap, Word::unpack(seen)).unwrap_or(0) | 1 << slot.bit }
+            }
             Err(seen) if Word::unpack(seen).lap == slot.lap => Marked::Again,
             Err(_) => Marked::LapGone,
         }
