@@ -1,11 +1,36 @@
 //! The files that criterion leaves: for each function of a group its times, as estimated from its samples.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use super::gathered::NothingFound;
+/// Why there are no figures.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NothingFound {
+    /// A file or directory cannot be read, or is not what it should be.
+    #[error("{path}: {why}")]
+    Unreadable {
+        /// The file or directory.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// There are no results.
+    #[error("{path}: no results of a bench; expected what `cargo bench -p delivery-benches` leaves")]
+    Empty {
+        /// The directory.
+        path: String,
+    },
+}
+
+impl NothingFound {
+    pub(super) fn unreadable(path: &Path, why: &dyn Display) -> NothingFound {
+        NothingFound::Unreadable { path: path.display().to_string(), why: why.to_string() }
+    }
+}
 
 /// The time that criterion estimated for one function of a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

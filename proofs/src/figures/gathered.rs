@@ -1,12 +1,11 @@
 //! All figures of one run of the benches, as they are kept.
 
-use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+pub use super::criterion::NothingFound;
 use super::criterion::{Estimate, estimates};
 use super::sheet::{SHEETS, Sheet};
 
@@ -34,31 +33,6 @@ pub struct About {
     pub command: String,
     /// The compiler, and the crates that are compared, each with its version.
     pub versions: Vec<String>,
-}
-
-/// Why there are no figures.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NothingFound {
-    /// A file or directory cannot be read, or is not what it should be.
-    #[error("{path}: {why}")]
-    Unreadable {
-        /// The file or directory.
-        path: String,
-        /// Why.
-        why: String,
-    },
-    /// There are no results.
-    #[error("{path}: no results of a bench; expected what `cargo bench -p delivery-benches` leaves")]
-    Empty {
-        /// The directory.
-        path: String,
-    },
-}
-
-impl NothingFound {
-    pub(super) fn unreadable(path: &Path, why: &dyn Display) -> NothingFound {
-        NothingFound::Unreadable { path: path.display().to_string(), why: why.to_string() }
-    }
 }
 
 impl Gathered {
