@@ -7,6 +7,7 @@
 //! | `group_sync` | durable confirmations a second, one sync for each and one for many, compared with the limit of the disk |
 //! | `pipeline` | messages a second and latency of the running pipeline from end to end, compared with the limit of the disk |
 //! | `semantics` | the cost of at-most-once, at-least-once and exactly-once for a message, on one thread and with one for each side, and of each mechanism of exactly-once; and what each loses and repeats over a lossy transport, in memory and on disk |
+//! | `simulation` | the schedules of faults that the simulation runs and judges a second, beside a like scenario over turmoil |
 //!
 //! ```
 //! let took = delivery_benches::time_at_once([1, 2].map(|number| move || drop(std::hint::black_box(number + 1))));
