@@ -10,8 +10,8 @@
 //!
 //! The searches take turns, round after round, so that what else the machine does befalls them alike; criterion is then
 //! given the times of each. After every timed run the number of unique states must be the expected one, so a search
-//! that stops early gains nothing. The last lines of each comparison show the best times side by side, and at the end
-//! comes how the work grows with messages and faults.
+//! that stops early gains nothing. The tables at the end have the best times side by side, and how the work grows with
+//! messages and faults.
 //!
 //! SPIN searches a Promela twin of the protocol, where it and `gcc` are installed; otherwise that comparison is left out,
 //! by name.
@@ -24,13 +24,15 @@ mod spin;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use delivery_benches::is_test;
+use delivery_benches::{is_test, tell};
 use delivery_model::check::graph::{Completeness, Exploration, Walk};
 use delivery_model::check::{Protocol, Reduced};
+use delivery_model::numbers::{count, grouped};
 use delivery_model::pipeline::{FaultBudget, Pipeline};
 use delivery_model::presets;
 use delivery_model::semantics::{PropertySet, Rules};
 use delivery_model::vocab::Step;
+use delivery_proofs::figures::{Bound, Sheet};
 use stateright::{Checker, Model};
 
 criterion_group!(benches, checkers);
@@ -48,12 +50,25 @@ fn checkers(criterion: &mut Criterion) {
     let states = walked.graph.len();
     assert!(is_test() || states >= STATES_MIN, "{states} states are too few");
     let decided = decided(&walked);
-    compare(criterion, "every property", &protocol, &EVERY, states, decided);
+    let mut sheet = Sheet::new("checker", &about(messages, faults));
+    compare(criterion, &mut sheet, "every property", &protocol, &EVERY, (states, decided));
     let from_outside = from_outside.expect("so many messages fit");
-    compare(criterion, "properties of histories", &from_outside, &EVERY[..6], states, decided);
-    beside_spin(&pipeline, messages, faults);
-    weigh(&walked);
-    grow(messages, faults);
+    compare(criterion, &mut sheet, "properties of histories", &from_outside, &EVERY[..6], (states, decided));
+    if sheet.tables.is_empty() {
+        return; // a filter left both out
+    }
+    beside_spin(&mut sheet, &pipeline, messages, faults);
+    weigh(&mut sheet, &walked);
+    grow(&mut sheet, messages, faults);
+    tell(&sheet);
+}
+
+fn about(messages: u32, faults: u32) -> String {
+    format!(
+        "Searches of the exactly-once reference, {messages} messages, {faults} faults in one run: the graph checker (Graph), the \
+         search that takes commuting steps in one order (Reduced), Stateright's breadth-first and depth-first ones (Bfs, Dfs). \
+         The number is that of threads; times are the best of {ROUNDS} rounds, in which all take turns."
+    )
 }
 
 /// The exactly-once reference, with a total of this many faults in one run.
@@ -101,13 +116,14 @@ const EVERY: [Search; 8] = [
 /// How often each search takes its turn.
 const ROUNDS: usize = 7;
 
+/// All searches have so many states, and decide so many checks.
 fn compare(
     criterion: &mut Criterion,
+    sheet: &mut Sheet,
     watched: &str,
     protocol: &Protocol,
     searches: &[Search],
-    states: usize,
-    decided: usize,
+    (states, decided): (usize, usize),
 ) {
     let mut group = criterion.benchmark_group(watched);
     group.sample_size(10).sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(states as u64));
@@ -128,7 +144,7 @@ fn compare(
     if !rounds.is_empty() {
         let best = |place: usize| rounds.iter().map(|round| round[place]).min().expect("there was a round");
         let best: Vec<_> = searches.iter().enumerate().map(|(place, search)| (*search, best(place))).collect();
-        summarize(watched, states, &best);
+        summarize(sheet, watched, states, &best);
     }
 }
 
@@ -161,33 +177,39 @@ fn finish(start: Instant, states: usize, checker: impl Checker<Protocol>) -> Dur
     took
 }
 
-fn summarize(watched: &str, states: usize, best: &[(Search, Duration)]) {
-    println!("{watched}: {states} unique states, the best time of each");
-    for (search, took) in best {
-        let (search, seconds) = (format!("{search:?}"), took.as_secs_f64());
-        println!("  {search:10} {seconds:7.3} s  {:6.2} M/s", states as f64 / seconds / 1e6);
-    }
+fn summarize(sheet: &mut Sheet, watched: &str, states: usize, best: &[(Search, Duration)]) {
+    let title = format!("{watched}: {} unique states", grouped(states as u64));
+    add_times(sheet, &title, states, best.iter().map(|(search, took)| (format!("{search:?}"), *took)));
     let best_of = |is_one: fn(Search) -> bool| {
         best.iter().filter(|(search, _)| is_one(*search)).map(|(_, took)| took.as_secs_f64()).reduce(f64::min)
     };
     let theirs = best_of(|it| matches!(it, Search::Bfs(_) | Search::Dfs(_))).expect("four");
     let ours = best_of(|it| matches!(it, Search::Graph(_))).expect("two");
     let [one, two] = [best_of(|it| it == Search::Graph(1)), best_of(|it| it == Search::Graph(2))];
-    println!("  the graph checker is {:.2} times as fast as Stateright's best", theirs / ours);
-    println!("  its two threads are {:.2} times as fast as one", one.expect("it ran") / two.expect("it ran"));
+    let of = format!("graph checker, {watched}");
+    sheet.goal(&of, theirs / ours, "times as fast as Stateright's best", Bound::AtLeast(5.0));
+    let gain = one.expect("it ran") / two.expect("it ran");
+    sheet.goal(&of, gain, "times as fast on two threads as on one", Bound::AtLeast(1.7));
     if let Some(reduced) = best_of(|it| matches!(it, Search::Reduced(_))) {
-        println!(
-            "  the reduced search has the same verdict {:.2} times as fast as Stateright's best",
-            theirs / reduced
-        );
+        let of = format!("the same verdict by the reduced search, {watched}");
+        sheet.goal(&of, theirs / reduced, "times as fast as Stateright's best", Bound::AtLeast(20.0));
     }
 }
 
-/// Prints how the graph checker and SPIN fare on the protocol where nothing is watched, in turns on one thread.
-fn beside_spin(pipeline: &Pipeline, messages: u32, faults: u32) {
+/// A table of the time that each search took.
+fn add_times(sheet: &mut Sheet, title: &str, states: usize, times: impl Iterator<Item = (String, Duration)>) {
+    let table = sheet.table(title, &["search", "s", "M states/s"]);
+    for (search, took) in times {
+        let seconds = took.as_secs_f64();
+        table.row(search, [seconds, states as f64 / seconds / 1e6]);
+    }
+}
+
+/// How the graph checker and SPIN fare on the protocol where nothing is watched, in turns on one thread.
+fn beside_spin(sheet: &mut Sheet, pipeline: &Pipeline, messages: u32, faults: u32) {
     let verifier = match spin::Verifier::new(messages, faults) {
         Ok(verifier) => verifier,
-        Err(spin::Missing(tool)) => return println!("SPIN was left out: {tool} is not installed"),
+        Err(spin::Missing(tool)) => return eprintln!("left out: SPIN: {tool} is not installed"),
     };
     let protocol = Protocol::watching(pipeline, messages, PropertySet::EMPTY).expect("so many messages fit");
     let [mut ours, mut theirs] = [Duration::MAX; 2];
@@ -198,36 +220,33 @@ fn beside_spin(pipeline: &Pipeline, messages: u32, faults: u32) {
         assert_eq!(stored, states, "the Promela twin has other states than the protocol");
         theirs = theirs.min(took);
     }
-    println!("nothing watched: {states} unique states, the best time of each on one thread");
-    for (search, took) in [("Graph(1)", ours), ("SPIN", theirs)] {
-        println!("  {search:10} {:7.3} s  {:6.2} M/s", took.as_secs_f64(), states as f64 / took.as_secs_f64() / 1e6);
-    }
-    println!("  the graph checker is {:.2} times as fast as SPIN", theirs.as_secs_f64() / ours.as_secs_f64());
+    let title = format!("nothing watched: {} unique states, one thread", grouped(states as u64));
+    let times = [("Graph(1)", ours), ("SPIN on a Promela twin", theirs)];
+    add_times(sheet, &title, states, times.into_iter().map(|(search, took)| (search.to_owned(), took)));
 }
 
 /// The limit of bytes for a state, its edges excluded.
 const BYTES_MAX: f64 = 64.0;
 
-/// Prints the bytes of a state, and checks the limit.
-fn weigh(walked: &Exploration<<Protocol as Model>::State>) {
+/// The bytes of a state; and their limit is checked.
+fn weigh(sheet: &mut Sheet, walked: &Exploration<<Protocol as Model>::State>) {
     let (memory, states) = (walked.memory, walked.graph.len() as f64);
     let a_state = |bytes: usize| bytes as f64 / states;
-    let [state, path, table] = [memory.states, memory.paths, memory.table].map(a_state);
-    println!(
-        "  bytes a state: {state:.1} itself, {path:.1} its path, {table:.1} the table; and {:.1} for {:.1} edges",
-        a_state(memory.edges),
-        walked.graph.transitions() as f64 / states,
-    );
+    let [state, path, table, edges] = [memory.states, memory.paths, memory.table, memory.edges].map(a_state);
+    let edges_of = format!("its edges, {:.1} of them", walked.graph.transitions() as f64 / states);
+    let rows = sheet.table("the graph checker's memory", &["what", "bytes a state"]);
+    rows.row("the state", [state]).row("its path", [path]).row("the table", [table]).row(edges_of, [edges]);
     assert!(is_test() || state + path + table <= BYTES_MAX, "more than {BYTES_MAX} bytes a state");
 }
 
-/// Prints the number of states, and the time on two threads, for up to this many messages and faults in one run.
-fn grow(messages: u32, faults: u32) {
-    println!("  exactly-once: states, and seconds on two threads, by messages and by faults in one run");
-    println!("  {:>8}{}", "messages", (0..=faults).map(|total| format!("{total:>19} ")).collect::<String>());
+/// The number of states, and the time on two threads, for up to this many messages and faults in one run.
+fn grow(sheet: &mut Sheet, messages: u32, faults: u32) {
+    let heads: Vec<String> = (0..=faults).map(|total| count(total.into(), "fault")).collect();
+    let columns: Vec<&str> = ["messages"].into_iter().chain(heads.iter().map(String::as_str)).collect();
+    let table =
+        sheet.table("unique states, and seconds on two threads, by messages and by faults in one run", &columns);
     for messages in 1..=messages {
-        let row: String = (0..=faults).map(|total| format!("{:>20}", cell(messages, total))).collect();
-        println!("  {messages:>8}{row}");
+        table.row(messages.to_string(), (0..=faults).map(|total| cell(messages, total)));
     }
 }
 
@@ -235,5 +254,5 @@ fn cell(messages: u32, faults: u32) -> String {
     let protocol = Protocol::new(&reference(faults), messages).expect("so many messages fit");
     let mut states = 0;
     let took = delivery_benches::time(|| states = walk(&protocol, 2).graph.len());
-    format!("{states} {:.3}", took.as_secs_f64())
+    format!("{} ({:.3} s)", grouped(states as u64), took.as_secs_f64())
 }
