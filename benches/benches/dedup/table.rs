@@ -14,8 +14,9 @@ const ABOUT: &str = "Memories by which a broker recognises a retry, each asked i
     not in: new names that were not let in; both counted by an exact set over the same input. by dep, by indep: the \
     ratio to one read of a memory of that size, where each read waits for the one before, and where none does; measured \
     in the same run. past it: the model's verdict, within 2 messages and 2 faults, on the exactly-once reference without \
-    an inbox, where its broker has forgotten what it is asked for and errs as this memory does. Where it has not \
-    forgotten it, the verdict is";
+    an inbox, where its broker has forgotten what it is asked for and errs as this memory does; empty where it confirms what \
+    it never saw, for which the model has no setting: what is not in is then lost. Where nothing is forgotten, the verdict \
+    is";
 
 /// The figures of a memory under a load.
 pub struct Row {
@@ -65,7 +66,7 @@ impl Rows {
     /// A sheet with a table for each load.
     pub fn sheet(&self) -> Sheet {
         let verdicts = Verdicts::new();
-        let mut sheet = Sheet::new("dedup", &format!("{ABOUT} \"{}\".", verdicts.of(Errs::Never)));
+        let mut sheet = Sheet::new("dedup", &format!("{ABOUT} \"{}\".", verdicts.of(Errs::Never).expect("a setting")));
         for of_load in self.rows.chunk_by(|(row, _), (next, _)| row.load == next.load) {
             let first = &of_load[0].0;
             let columns = ["memory", "ns", "bytes", "again", "not in", "by dep", "by indep", "past it"];
@@ -75,7 +76,7 @@ impl Rows {
                 let wrong = [row.wrong.accepted, row.wrong.refused].map(|count| count as f64);
                 let numbers = [[row.ns, row.bytes_each], wrong, ratios].concat();
                 let cells = numbers.into_iter().map(Cell::from);
-                table.row(row.memory, cells.chain([Cell::from(verdicts.of(row.errs).to_string())]));
+                table.row(row.memory, cells.chain([Cell::from(verdicts.of(row.errs).map(|comes| comes.to_string()))]));
             }
         }
         sheet

@@ -2,8 +2,9 @@
 //!
 //! The pipeline is the exactly-once reference without the consumer's inbox, so that all depends on the broker's
 //! memory: two messages in flight, whose acks are lost and whose attempts come in another order. A memory that accepts
-//! what it forgot is one that forgets all; one that refuses answers with a refusal where it would confirm; one that
-//! suppresses is a highest number that a later message can pass.
+//! what it forgot is one that forgets all; one that refuses answers with a refusal where it would confirm. No setting of
+//! the model stands for a memory that confirms what it never saw, so for one that suppresses there is no verdict: what it
+//! does not let in is lost.
 
 use std::fmt;
 
@@ -47,13 +48,14 @@ pub struct Verdicts(Vec<(Errs, Comes)>);
 impl Verdicts {
     /// Asks the checker.
     pub fn new() -> Verdicts {
-        let kinds = [Errs::Never, Errs::Accepts, Errs::Refuses, Errs::Suppresses];
+        let kinds = [Errs::Never, Errs::Accepts, Errs::Refuses];
         Verdicts(kinds.map(|errs| (errs, check(errs))).to_vec())
     }
 
-    /// The verdict past what a memory of this kind remembers; one that forgets nothing has none but that within.
-    pub fn of(&self, errs: Errs) -> Comes {
-        self.0.iter().find(|(kind, _)| *kind == errs).expect("every kind").1
+    /// The verdict past what a memory of this kind remembers; one that forgets nothing has none but that within. None where the
+    /// model has no such memory.
+    pub fn of(&self, errs: Errs) -> Option<Comes> {
+        self.0.iter().find(|(kind, _)| *kind == errs).map(|(_, comes)| *comes)
     }
 }
 
@@ -64,14 +66,14 @@ fn pipeline(errs: Errs, obligation: Obligation) -> Pipeline {
     pipeline.consumer.remembers = Remembers::Nothing;
     (pipeline.producer.identity, pipeline.broker.dedup) = match errs {
         Errs::Never | Errs::Accepts => (Identity::MessageId, Dedup::MessageId),
-        Errs::Refuses | Errs::Suppresses => (Identity::Sequence, Dedup::Sequence),
+        Errs::Refuses => (Identity::Sequence, Dedup::Sequence),
+        Errs::Suppresses => unreachable!("the model has no such memory"),
     };
     // Whoever refuses what may have been stored answers nothing else to a duplicate.
     if errs == Errs::Refuses {
         pipeline.broker.answers_duplicates = AnswersDuplicates::Refuse;
     }
-    // A mark that a later number passed: what is below it is taken for a duplicate.
-    let forgets = matches!(errs, Errs::Accepts | Errs::Suppresses).then_some(Fault::DedupForgotten);
+    let forgets = (errs == Errs::Accepts).then_some(Fault::DedupForgotten);
     let of_the_wire = [Fault::PublishAckLost, Fault::PublishLost, Fault::PublishReordered, Fault::PublishDuplicated];
     pipeline.faults = FaultBudget::once_each(of_the_wire.into_iter().chain(forgets)).capped(FAULTS);
     pipeline
