@@ -3,8 +3,8 @@
 //! Numbers that count up form long ranges with few gaps, so the size of the set grows with its gaps, not with its
 //! members. Ranges never touch or overlap, so equal sets are equal values.
 //!
-//! New numbers are usually the highest, so an insertion looks at the last range first and extends it in place. Up to
-//! [`FEW_MAX`] ranges stand in the value itself, without a heap; more stand in a tree.
+//! New numbers are usually the highest, so an insertion looks at the last range first and extends it in place. A few
+//! ranges stand in the value itself, without a heap; more stand in a tree.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

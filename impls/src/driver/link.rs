@@ -1,7 +1,7 @@
 //! One end of a TCP connection: it sends frames from a bounded queue, and passes received frames to a callback.
 //!
 //! A link has two threads: one reads and decodes, one writes what a [`flush`](Link::flush) could not write at once
-//! ([`outgoing`](super::outgoing)). The link ends the connection if its peer does not read until the queue is full, sends bytes that are not frames, does not finish a frame, or is silent for
+//! (`outgoing`). The link ends the connection if its peer does not read until the queue is full, sends bytes that are not frames, does not finish a frame, or is silent for
 //! too long. So a slow peer cannot block the loop that serves the others. The callback receives the reason.
 //!
 //! An empty body is a heartbeat. Links send and drop heartbeats; the callback sees none.

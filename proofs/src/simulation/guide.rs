@@ -1,7 +1,7 @@
 //! Guided search: schedules that did something new are kept, and later ones are made by changing them.
 //!
 //! New is a step together with the fault that struck last and the [shape](super::world::Shape) of the world after it, that no
-//! earlier schedule came to. One schedule in [`FRESH_ONE_IN`] is drawn as an unguided campaign draws it, so that nothing is
+//! earlier schedule came to. One schedule in `FRESH_ONE_IN` is drawn as an unguided campaign draws it, so that nothing is
 //! out of reach. The same pipeline, seed and bug give the same schedules.
 //!
 //! ```

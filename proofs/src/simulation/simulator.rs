@@ -1,7 +1,7 @@
 //! Runs many schedules of one pipeline and judges each, in one place: the room that a run took is used for the next.
 //!
 //! Nothing is recorded. The monitors take in each event when it happens, and what a report counts is counted. A schedule that
-//! needs more than the pipeline's own settings allow for, or whose run goes on for ever, is [run](super::run::run) by itself.
+//! needs more than the pipeline's own settings allow for, or whose run goes on for ever, is run by itself (`super::run`).
 
 use delivery_model::pipeline::Pipeline;
 use delivery_model::schedule::{PlannedFault, Schedule};
