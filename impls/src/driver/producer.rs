@@ -167,11 +167,11 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         Ok(())
     }
 
-    /// Sends what is due. What was sent before a crash is on its way.
+    /// Sends what is due. A crash loses what was not written yet.
     fn transmit(&mut self) -> Result<(), Interrupt> {
-        let sent = self.send();
+        self.send()?;
         self.connection.iter().for_each(|connection| connection.link.flush());
-        sent
+        Ok(())
     }
 
     fn send(&mut self) -> Result<(), Interrupt> {
