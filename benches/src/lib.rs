@@ -38,6 +38,9 @@ pub fn is_test() -> bool {
     env::args().any(|argument| argument == "--test")
 }
 
+/// The width of the figures that a bench prints.
+const COLUMNS: usize = 80;
+
 /// Prints the figures of a bench to standard error. Where the bench measures, they are also written beside criterion's
 /// results, for `delivery report`.
 ///
@@ -45,7 +48,7 @@ pub fn is_test() -> bool {
 ///
 /// If they cannot be written.
 pub fn tell(sheet: &Sheet) {
-    eprint!("\n{sheet}");
+    eprint!("\n{}", sheet.text(COLUMNS));
     if !is_test() {
         let directory = criterion_directory();
         sheet.write(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));

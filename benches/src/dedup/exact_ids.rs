@@ -7,11 +7,11 @@
 
 use std::convert::Infallible;
 
-use delivery_impls::data::slots::{self, Slots};
 use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
 use prefetch_index::prefetch_index;
 
 use super::sessions::{AHEAD, FETCH_FROM};
+use super::slots::{self, Slots};
 use super::{Answer, Dedup, Errs, Id, ids, sealed};
 
 const TAG: u8 = 5;

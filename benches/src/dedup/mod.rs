@@ -29,7 +29,9 @@ mod last_five;
 mod producer_table;
 mod sealed;
 mod sessions;
+mod slots;
 mod table;
+mod tags;
 mod two_generations;
 
 use std::fmt::Debug;

@@ -17,11 +17,11 @@ use std::convert::Infallible;
 use delivery_model::vocab::Epoch;
 
 use delivery_impls::data::record::{ProducerId, Session};
-use delivery_impls::data::slots;
 use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
 
 use super::idle::Idle;
 use super::sessions::{AHEAD, FETCH_FROM};
+use super::slots;
 use super::table::Table;
 use super::{Answer, Dedup, Errs, Numbered, sealed};
 

@@ -3,9 +3,10 @@
 //! Most publishes come from the session of the one before, so that row is looked at first.
 
 use delivery_impls::data::record::{Reader, Session};
-use delivery_impls::data::slots::{self, Slots};
 use delivery_impls::data::snapshot::{self, SnapshotError, Writer};
 use prefetch_index::prefetch_index;
+
+use super::slots::{self, Slots};
 
 /// The number of names of a batch that are looked up at once: as many reads as a core has under way, and some.
 pub(super) const AHEAD: usize = 32;

@@ -2,61 +2,19 @@
 //! rows, so that a look-up reads those bytes, which stay in the near caches for long, and then one row.
 //!
 //! Twelve rows make a bucket. Beside their bytes it counts the rows that passed it because it was full, as in
-//! [`slots`](delivery_impls::data::slots); unlike there, a row is where its byte is, and moves when the table grows.
+//! [`slots`](super::slots); unlike there, a row is where its byte is, and moves when the table grows.
 
 use prefetch_index::prefetch_index;
 
-/// The rows of a bucket.
-const ROWS: usize = 12;
+use super::tags::{PLACES, Tags, after, byte, home};
+
 /// The most rows that a bucket has on average.
 const LOAD_MAX: usize = 9;
-
-/// One in each byte of a word.
-const ONES: u64 = 0x0101_0101_0101_0101;
-/// The highest bit of the bytes of all rows.
-const HIGHS: u128 = ((ONES as u128 | (ONES as u128) << 64) << 7) & ((1 << (8 * ROWS)) - 1);
-
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(align(16))]
-struct Bucket {
-    /// For each row 0 if there is none, else seven bits of the hash below a 1.
-    bytes: [u8; ROWS],
-    /// The number of rows that were to be here or before, and are further on.
-    passed: u32,
-}
-
-impl Bucket {
-    #[inline]
-    fn bytes(&self) -> u128 {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.bytes;
-        let last = u32::from_le_bytes([i, j, k, l]);
-        u128::from(u64::from_le_bytes([a, b, c, d, e, f, g, h])) | u128::from(last) << 64
-    }
-
-    /// The places of the rows that have this byte, and now and then of one after them.
-    #[inline]
-    fn like(&self, byte: u8) -> impl Iterator<Item = usize> + use<> {
-        let wanted = ONES * u64::from(byte);
-        let differ = self.bytes() ^ (u128::from(wanted) | u128::from(wanted) << 64);
-        let mut like = differ.wrapping_sub(HIGHS >> 7) & !differ & HIGHS;
-        std::iter::from_fn(move || {
-            let place = (like != 0).then(|| like.trailing_zeros() as usize / 8)?;
-            like &= like - 1;
-            Some(place)
-        })
-    }
-}
-
-/// The byte of a row with this hash.
-#[inline]
-fn byte(hash: u64) -> u8 {
-    0x80 | (hash >> 32) as u8
-}
 
 /// The table. What a key is, and its hash, the caller says; a key is put in once.
 #[derive(Clone, Debug)]
 pub(super) struct Table<R> {
-    buckets: Vec<Bucket>,
+    buckets: Vec<Tags>,
     rows: Vec<R>,
     len: usize,
 }
@@ -65,7 +23,7 @@ impl<R: Copy + Default> Table<R> {
     /// An empty table with room for so many rows before it grows.
     pub(super) fn with_capacity(rows: usize) -> Table<R> {
         let buckets = rows.div_ceil(LOAD_MAX).max(1);
-        Table { buckets: vec![Bucket::default(); buckets], rows: vec![R::default(); buckets * ROWS], len: 0 }
+        Table { buckets: vec![Tags::default(); buckets], rows: vec![R::default(); buckets * PLACES], len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,7 +52,7 @@ impl<R: Copy + Default> Table<R> {
         // A row is at most as many buckets from its home as there are.
         for _ in 0..self.buckets.len() {
             let bucket = &self.buckets[at];
-            let mut places = bucket.like(byte(hash)).map(|place| at * ROWS + place);
+            let mut places = bucket.like(hash).map(|place| at * PLACES + place);
             if let Some(place) = places.find(|place| is(&self.rows[*place])) {
                 return Some(place);
             }
@@ -116,8 +74,8 @@ impl<R: Copy + Default> Table<R> {
     #[inline]
     pub(super) fn prefetch_rows(&self, hash: u64) {
         let home = self.home(hash);
-        for place in self.buckets[home].like(byte(hash)) {
-            prefetch_index(&self.rows, home * ROWS + place);
+        for place in self.buckets[home].like(hash) {
+            prefetch_index(&self.rows, home * PLACES + place);
         }
     }
 
@@ -137,11 +95,11 @@ impl<R: Copy + Default> Table<R> {
     /// Takes out the row with this hash at this place, which there must be.
     pub(super) fn remove(&mut self, hash: u64, place: usize) {
         let mut passed = self.home(hash);
-        while passed != place / ROWS {
+        while passed != place / PLACES {
             self.buckets[passed].passed -= 1;
             passed = self.after(passed);
         }
-        self.buckets[passed].bytes[place % ROWS] = 0;
+        self.buckets[passed].bytes[place % PLACES] = 0;
         self.len -= 1;
     }
 
@@ -151,12 +109,10 @@ impl<R: Copy + Default> Table<R> {
         // There is room: at most three places of four are taken.
         loop {
             let bucket = &mut self.buckets[at];
-            let empty = !bucket.bytes() & HIGHS;
-            if empty != 0 {
-                let place = empty.trailing_zeros() as usize / 8;
+            if let Some(place) = bucket.empty() {
                 bucket.bytes[place] = byte(hash);
-                self.rows[at * ROWS + place] = row;
-                return at * ROWS + place;
+                self.rows[at * PLACES + place] = row;
+                return at * PLACES + place;
             }
             bucket.passed += 1;
             at = self.after(at);
@@ -165,12 +121,12 @@ impl<R: Copy + Default> Table<R> {
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+        home(hash, self.buckets.len())
     }
 
     #[inline]
     fn after(&self, bucket: usize) -> usize {
-        if bucket + 1 == self.buckets.len() { 0 } else { bucket + 1 }
+        after(bucket, self.buckets.len())
     }
 }
 
@@ -221,7 +177,7 @@ mod tests {
         fn it_finds_what_was_put_in_and_not_taken_out(
             steps in prop::collection::vec((prop::bool::weighted(0.7), 0..64u64), 0..200),
         ) {
-            check(|key| delivery_impls::data::slots::hash(key, 0), &steps)?;
+            check(|key| super::super::slots::hash(key, 0), &steps)?;
             check(bad, &steps)?;
         }
     }

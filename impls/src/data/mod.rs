@@ -7,5 +7,4 @@ pub mod keys;
 pub mod positions;
 pub mod range_set;
 pub mod record;
-pub mod slots;
 pub mod snapshot;

@@ -10,8 +10,8 @@
 //! an opening finds either the whole old file or the whole new one.
 //!
 //! Space is written with zeros ahead of the records. So a sync has no new length of the file to make durable, which takes a
-//! transaction of the file system: 89 µs in place of 123 µs for a record of 100 bytes where this was measured. To recovery the
-//! zeros are a torn tail.
+//! transaction of the file system: 89 µs in place of 123 µs, by two loops of 3,000 over `write` of 100 bytes and `fdatasync` on
+//! one disk. To recovery the zeros are a torn tail.
 //!
 //! Left out: segments. The file is read as a whole when it is opened, and written as a whole when records are
 //! dropped.

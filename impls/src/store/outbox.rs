@@ -2,8 +2,8 @@
 //!
 //! An outbox is short: it has what is not confirmed yet. So all of it is in memory, each change is a record at the end of a
 //! [`Journal`], and a call is one append and one sync. What a long journal says beyond the rows is dropped by a rewrite.
-//! A transaction of redb does the same in 190 µs, where an append and its sync take 90 µs (measured side by side, three tables
-//! with one row each; the database writes seven pages).
+//! A transaction of redb that writes a row into each of three tables took 190 µs on the disk where an append of 100 bytes into
+//! zeros and `fdatasync` took 90 µs: two loops of 3,000 in one release build, three times in turn. redb writes seven pages.
 //!
 //! A record is `O`, a version, and entries: a tag and fixed-width fields, little-endian, a payload with its length in front.
 //!
@@ -64,14 +64,14 @@ pub struct JournaledOutbox<J> {
     rewritten: usize,
 }
 
-/// What the journal says.
-#[derive(Clone, Debug, Default)]
-struct Kept {
-    epoch: Option<Epoch>,
-    session: Epoch,
-    next_number: u64,
-    position: MessageId,
-    rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
+/// The contents of an outbox, with its rows by their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Kept {
+    pub epoch: Option<Epoch>,
+    pub session: Epoch,
+    pub next_number: u64,
+    pub position: MessageId,
+    pub rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
 }
 
 /// An entry of a record.
@@ -191,12 +191,7 @@ impl<J: Journal> OutboxStore for JournaledOutbox<J> {
 impl Kept {
     fn take(&mut self, entry: Entry<'_>) {
         match entry {
-            Entry::Insert { message, payload, number } => {
-                self.rows.insert(message, (payload.into(), number));
-                if let Some(number) = number {
-                    self.next_number = number + 1;
-                }
-            }
+            Entry::Insert { message, payload, number } => self.insert(message, payload.into(), number),
             Entry::Delete(message) => drop(self.rows.remove(&message)),
             Entry::Begin(epoch) => self.epoch = Some(epoch),
             Entry::Advance(position) => self.position = position,
@@ -206,7 +201,14 @@ impl Kept {
         }
     }
 
-    fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) {
+    /// As [`OutboxStore::insert`].
+    pub fn insert(&mut self, message: MessageId, payload: Payload, number: Option<u64>) {
+        self.rows.insert(message, (payload, number));
+        self.next_number = number.map_or(self.next_number, |number| number + 1);
+    }
+
+    /// As [`OutboxStore::renew`].
+    pub fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) {
         (self.epoch, self.session) = (Some(epoch), epoch);
         self.next_number = numbers.iter().map(|(_, number)| number + 1).max().unwrap_or(0);
         self.rows.values_mut().for_each(|(_, number)| *number = None);
@@ -217,7 +219,8 @@ impl Kept {
         }
     }
 
-    fn contents(&self) -> OutboxContents {
+    /// As [`OutboxStore::recover`] gives it.
+    pub fn contents(&self) -> OutboxContents {
         let row = |(&message, (payload, number)): (&MessageId, &(Payload, Option<u64>))| OutboxRow {
             message,
             payload: payload.clone(),

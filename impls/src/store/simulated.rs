@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
 use super::frame::{self, HEADER_BYTES};
+use super::outbox::Kept;
 use super::{
-    Change, EffectStore, Generation, InventoryStore, Journal, OutboxContents, OutboxRow, OutboxStore, RecoverError,
-    StoreError,
+    Change, EffectStore, Generation, InventoryStore, Journal, OutboxContents, OutboxStore, RecoverError, StoreError,
 };
 use crate::data::keys::Keys;
 use crate::data::positions::Positions;
-use crate::data::record::{DecodeError, Key, Payload};
+use crate::data::record::{DecodeError, Key};
 use crate::inventory::{Order, Sku};
 
 /// The state of the first record that a crash lost.
@@ -166,11 +166,7 @@ impl Journal for SimulatedJournal {
 /// An outbox in memory. Its transactions are durable when they return, so a crash loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimulatedOutbox {
-    epoch: Option<Epoch>,
-    session: Epoch,
-    next_number: u64,
-    position: MessageId,
-    rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
+    kept: Kept,
     /// Whether the next insert is refused.
     pub refuse_next: bool,
 }
@@ -178,47 +174,29 @@ pub struct SimulatedOutbox {
 impl SimulatedOutbox {
     /// Replaces the disk by an empty one that works, in the room that this one took.
     pub fn replace(&mut self) {
-        let mut rows = std::mem::take(&mut self.rows);
+        let mut rows = std::mem::take(&mut self.kept.rows);
         rows.retain(|_, _| false);
-        *self = SimulatedOutbox { rows, ..SimulatedOutbox::default() };
+        *self = SimulatedOutbox { kept: Kept { rows, ..Kept::default() }, refuse_next: false };
     }
 }
 
 impl OutboxStore for SimulatedOutbox {
     fn recover(&mut self) -> Result<OutboxContents, RecoverError> {
-        let row = |(&message, (payload, number)): (&MessageId, &(Payload, Option<u64>))| OutboxRow {
-            message,
-            payload: payload.clone(),
-            number: *number,
-        };
-        Ok(OutboxContents {
-            epoch: self.epoch,
-            session: self.session,
-            next_number: self.next_number,
-            position: self.position,
-            rows: self.rows.iter().map(row).collect(),
-        })
+        Ok(self.kept.contents())
     }
 
     fn begin(&mut self, epoch: Epoch) -> Result<(), StoreError> {
-        self.epoch = Some(epoch);
+        self.kept.epoch = Some(epoch);
         Ok(())
     }
 
     fn renew(&mut self, epoch: Epoch, numbers: &[(MessageId, u64)]) -> Result<(), StoreError> {
-        (self.epoch, self.session) = (Some(epoch), epoch);
-        self.rows.values_mut().for_each(|(_, number)| *number = None);
-        for (message, number) in numbers {
-            if let Some(row) = self.rows.get_mut(message) {
-                row.1 = Some(*number);
-            }
-        }
-        self.next_number = numbers.iter().map(|(_, number)| number + 1).max().unwrap_or(0);
+        self.kept.renew(epoch, numbers);
         Ok(())
     }
 
     fn advance(&mut self, position: MessageId) -> Result<(), StoreError> {
-        self.position = position;
+        self.kept.position = position;
         Ok(())
     }
 
@@ -226,13 +204,12 @@ impl OutboxStore for SimulatedOutbox {
         if std::mem::take(&mut self.refuse_next) {
             return Err(StoreError::Refused);
         }
-        self.rows.insert(message, (payload.into(), number));
-        self.next_number = number.map_or(self.next_number, |number| number + 1);
+        self.kept.insert(message, payload.into(), number);
         Ok(())
     }
 
     fn delete(&mut self, message: MessageId) -> Result<(), StoreError> {
-        self.rows.remove(&message);
+        self.kept.rows.remove(&message);
         Ok(())
     }
 }

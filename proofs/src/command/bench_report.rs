@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if arguments.goals {
         terminal::print(&summary(&gathered));
     } else {
-        let sheets: Vec<String> = gathered.sheets.iter().map(ToString::to_string).collect();
+        let sheets: Vec<String> = gathered.sheets.iter().map(|sheet| sheet.text(terminal::width())).collect();
         terminal::print(&sheets.join("\n"));
     }
     Ok(Outcome::Kept)
@@ -93,25 +93,40 @@ fn about(command: &str) -> About {
 fn versions() -> Vec<String> {
     let compiler = Command::new("rustc").arg("--version").output().ok();
     let compiler = compiler.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let crates = crates(Path::new("benches/Cargo.toml"), Path::new("Cargo.lock"));
+    let crates = std::fs::read_to_string("Cargo.lock").ok().and_then(|lock| crates(&lock.parse().ok()?));
     compiler.into_iter().filter(|text| !text.is_empty()).chain(crates.unwrap_or_default()).collect()
 }
 
-/// What this manifest names and does not come from the workspace itself, with the versions that are locked.
-fn crates(manifest: &Path, lock: &Path) -> Option<Vec<String>> {
-    let read = |path: &Path| std::fs::read_to_string(path).ok()?.parse::<toml::Table>().ok();
-    let (manifest, lock) = (read(manifest)?, read(lock)?);
-    let named = ["dependencies", "dev-dependencies"].iter().filter_map(|kind| manifest.get(*kind)?.as_table());
-    let mut named: Vec<&str> = named.flatten().map(|(name, _)| name.as_str()).collect();
-    named.sort_unstable();
+/// What the benches depend on and does not come from the workspace itself, with the versions that are locked.
+fn crates(lock: &toml::Table) -> Option<Vec<String>> {
     let packages = lock.get("package")?.as_array()?;
-    let version = |name: &str| {
-        let of_name = |package: &&toml::Value| package.get("name").and_then(toml::Value::as_str) == Some(name);
+    let named = |name: &str| packages.iter().find(|it| it.get("name").and_then(toml::Value::as_str) == Some(name));
+    let dependencies = named("delivery-benches")?.get("dependencies")?.as_array()?;
+    let version = |dependency: &str| match dependency.split_once(' ') {
+        // There are several versions of it.
+        Some(_) => Some(dependency.to_owned()),
         // The workspace's own packages have no source.
-        let foreign = packages.iter().filter(|package| package.get("source").is_some());
-        let versions: Vec<&str> =
-            foreign.filter(of_name).filter_map(|package| package.get("version")?.as_str()).collect();
-        versions.last().map(|version| format!("{name} {version}"))
+        None => {
+            let package = named(dependency).filter(|package| package.get("source").is_some())?;
+            Some(format!("{dependency} {}", package.get("version")?.as_str()?))
+        }
     };
-    Some(named.into_iter().filter_map(version).collect())
+    Some(dependencies.iter().filter_map(|dependency| version(dependency.as_str()?)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crates;
+
+    #[test]
+    fn of_several_versions_the_benches_one_is_named_and_nothing_of_the_workspace() {
+        let lock = "[[package]]\nname = \"delivery-benches\"\nversion = \"0.1.0\"\n\
+            dependencies = [\"delivery-model\", \"rand 0.9.5\", \"redis\"]\n\
+            [[package]]\nname = \"delivery-model\"\nversion = \"0.1.0\"\n\
+            [[package]]\nname = \"rand\"\nversion = \"0.9.5\"\nsource = \"registry\"\n\
+            [[package]]\nname = \"rand\"\nversion = \"0.10.4\"\nsource = \"registry\"\n\
+            [[package]]\nname = \"redis\"\nversion = \"1.8.1\"\nsource = \"registry\"\n";
+        let lock = lock.parse().expect("it is TOML");
+        assert_eq!(crates(&lock).expect("a lock"), ["rand 0.9.5", "redis 1.8.1"]);
+    }
 }

@@ -93,6 +93,19 @@ impl Sheet {
         self.goals.push(Goal { of: of.to_owned(), unit: unit.to_owned(), figure, bound });
     }
 
+    /// The tables and goals as text, no wider than so many columns.
+    pub fn text(&self, width: usize) -> String {
+        let filled = |text: &str| textwrap::fill(text, textwrap::Options::new(width).subsequent_indent("  "));
+        let mut text = String::new();
+        for table in &self.tables {
+            text += &format!("{}\n{}\n\n", filled(&table.title), table.drawn(width));
+        }
+        for goal in &self.goals {
+            text += &(filled(&goal.to_string()) + "\n");
+        }
+        text
+    }
+
     /// Writes the sheet where [`super::Gathered`] looks for it, below criterion's directory, in place of an earlier one.
     pub fn write(&self, criterion: &Path) -> io::Result<PathBuf> {
         let directory = criterion.join(SHEETS);
@@ -100,19 +113,6 @@ impl Sheet {
         let path = directory.join(format!("{}.json", self.bench));
         fs::write(&path, serde_json::to_string_pretty(self)? + "\n")?;
         Ok(path)
-    }
-}
-
-/// The tables and goals as text for a terminal.
-impl fmt::Display for Sheet {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for table in &self.tables {
-            writeln!(out, "{}\n{}\n", table.title, table.drawn())?;
-        }
-        for goal in &self.goals {
-            writeln!(out, "{goal}")?;
-        }
-        Ok(())
     }
 }
 
@@ -129,9 +129,10 @@ impl Table {
         self
     }
 
-    fn drawn(&self) -> String {
+    fn drawn(&self, width: usize) -> String {
         let mut drawn = comfy_table::Table::new();
-        drawn.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        drawn.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        drawn.set_width(u16::try_from(width).unwrap_or(u16::MAX));
         drawn.set_header(&self.columns);
         for (name, cells) in &self.rows {
             drawn.add_row(std::iter::once(name.clone()).chain(cells.iter().map(Cell::to_string)));
@@ -255,7 +256,17 @@ mod tests {
             met: bit window: 1.50 times a load, goal at most 1.50
             missed: tree: - times, goal at least 5
         "#]]
-        .assert_eq(&sheet().to_string());
+        .assert_eq(&sheet().text(80));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_asked_for() {
+        let mut sheet = sheet();
+        sheet.tables[0]
+            .row("a name of many words that does not fit into a line ".repeat(3), [Cell::Nothing, Cell::Nothing]);
+        sheet.goal(&"of what ".repeat(20), 1.0, "times", Bound::AtMost(2.0));
+        let text = sheet.text(60);
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
     }
 
     #[test]

@@ -57,10 +57,18 @@ pub fn schedules_until(
 ) -> Option<u32> {
     let (strategy, mut simulator) = (drawn(pipeline), Simulator::new(pipeline, mutant));
     let mut runner = seeded_runner(seed);
-    let mut breaks = |nth: &u32| {
+    until(most, go_on, || {
         let drawn = strategy.new_tree(&mut runner).expect("nothing is filtered out").current();
-        go_on(*nth).is_break() || simulator.run(drawn.messages, &drawn.faults, drawn.seed).broken.contains(property)
-    };
-    let found = (0..most).find(|nth| breaks(nth))?;
+        simulator.run(drawn.messages, &drawn.faults, drawn.seed).broken.contains(property)
+    })
+}
+
+/// The number of runs until `breaks`, which makes one, says so. None, and `go_on`, as in [`schedules_until`].
+pub(super) fn until(
+    most: u32,
+    go_on: &dyn Fn(u32) -> ControlFlow<()>,
+    mut breaks: impl FnMut() -> bool,
+) -> Option<u32> {
+    let found = (0..most).find(|nth| go_on(*nth).is_break() || breaks())?;
     go_on(found).is_continue().then_some(found + 1)
 }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use delivery_model::pipeline::Pipeline;
 use delivery_model::semantics::PropertyId;
 
+use super::campaign::until;
 use super::guide::Guide;
 use super::report::{CampaignReport, Counterexample, Progress};
 use super::shrink::shrunk;
@@ -51,7 +52,5 @@ pub fn guided_until(
     go_on: &dyn Fn(u32) -> ControlFlow<()>,
 ) -> Option<u32> {
     let mut guide = Guide::new(pipeline, mutant, seed);
-    let mut breaks = |nth: &u32| go_on(*nth).is_break() || guide.run_next().1.broken.contains(property);
-    let found = (0..most).find(|nth| breaks(nth))?;
-    go_on(found).is_continue().then_some(found + 1)
+    until(most, go_on, || guide.run_next().1.broken.contains(property))
 }

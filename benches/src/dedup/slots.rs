@@ -11,68 +11,31 @@
 
 use prefetch_index::prefetch_index;
 
-/// The entries of a bucket.
-const ENTRIES: usize = 12;
+use super::tags::{PLACES, Tags, after, byte, home};
+
 /// The most entries that a bucket has on average. With so many, one bucket in ten is full.
 const LOAD_MAX: usize = 8;
 /// The average that a table of a known number of keys is made for.
 const LOAD: usize = 7;
 
-/// One in each byte of a word.
-const ONES: u64 = 0x0101_0101_0101_0101;
-/// The highest bit of the bytes of all entries.
-const HIGHS: u128 = ((ONES as u128 | (ONES as u128) << 64) << 7) & ((1 << (8 * ENTRIES)) - 1);
-
 /// A line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Bucket {
-    /// For each entry 0 if there is none, else seven bits of the hash below a 1.
-    bytes: [u8; ENTRIES],
-    /// The number of keys that were to be here or before, and are further on.
-    passed: u32,
+    tags: Tags,
     /// A slot plus one, below some bits of the hash.
-    entries: [u32; ENTRIES],
+    entries: [u32; PLACES],
 }
 
 impl Bucket {
+    /// The first entry with the byte of this hash that agrees with this one in the bits of the mask, and of which that holds.
     #[inline]
-    fn bytes(&self) -> u128 {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.bytes;
-        let last = u32::from_le_bytes([i, j, k, l]);
-        u128::from(u64::from_le_bytes([a, b, c, d, e, f, g, h])) | u128::from(last) << 64
-    }
-
-    /// The first entry that has this byte and agrees with this one in the bits of the mask, and of which that holds.
-    #[inline]
-    fn find(&self, byte: u8, entry: u32, mask: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
-        let wanted = ONES * u64::from(byte);
-        let differ = self.bytes() ^ (u128::from(wanted) | u128::from(wanted) << 64);
-        // The highest bit of each byte that does not differ, and now and then of one above it.
-        let mut like = differ.wrapping_sub(HIGHS >> 7) & !differ & HIGHS;
-        while like != 0 {
-            let place = like.trailing_zeros() as usize / 8;
+    fn find(&self, hash: u64, entry: u32, mask: u32, is: impl Fn(u32) -> bool) -> Option<usize> {
+        self.tags.like(hash).find(|&place| {
             let other = self.entries[place];
-            if (other ^ entry) & mask == 0 && is(other) {
-                return Some(place);
-            }
-            like &= like - 1;
-        }
-        None
+            (other ^ entry) & mask == 0 && is(other)
+        })
     }
-
-    /// A place without an entry.
-    #[inline]
-    fn empty(&self) -> Option<usize> {
-        let empty = !self.bytes() & HIGHS;
-        (empty != 0).then(|| empty.trailing_zeros() as usize / 8)
-    }
-}
-
-/// The byte of an entry with this hash.
-#[inline]
-fn byte(hash: u64) -> u8 {
-    0x80 | (hash >> 32) as u8
 }
 
 /// The bits that hold a slot of up to this one, plus one.
@@ -107,16 +70,6 @@ impl Slots {
         Slots { buckets, len: 0, slot_mask: mask_for(keys.min(1 << 24) as u32) }
     }
 
-    /// The number of keys.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The slot of the key with this hash; `is` says whether a slot is that key's.
     #[inline]
     pub fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
@@ -125,11 +78,11 @@ impl Slots {
         for _ in 0..self.buckets.len() {
             let bucket = &self.buckets[at];
             let slot = |entry: u32| (entry & self.slot_mask).wrapping_sub(1);
-            let found = bucket.find(byte(hash), self.entry(hash, 0), !self.slot_mask, |entry| is(slot(entry)));
+            let found = bucket.find(hash, self.entry(hash, 0), !self.slot_mask, |entry| is(slot(entry)));
             if let Some(place) = found {
                 return Some(slot(bucket.entries[place]));
             }
-            if bucket.passed == 0 {
+            if bucket.tags.passed == 0 {
                 return None;
             }
             at = self.after(at);
@@ -141,7 +94,7 @@ impl Slots {
     #[inline]
     pub fn guess(&self, hash: u64) -> Option<u32> {
         let bucket = &self.buckets[self.home(hash)];
-        let place = bucket.find(byte(hash), self.entry(hash, 0), !self.slot_mask, |_| true)?;
+        let place = bucket.find(hash, self.entry(hash, 0), !self.slot_mask, |_| true)?;
         Some((bucket.entries[place] & self.slot_mask).wrapping_sub(1))
     }
 
@@ -177,17 +130,17 @@ impl Slots {
         let mut at = home;
         for _ in 0..self.buckets.len() {
             let bucket = &mut self.buckets[at];
-            if let Some(place) = bucket.find(byte(hash), slot + 1, self.slot_mask, |_| true) {
-                (bucket.bytes[place], bucket.entries[place]) = (0, 0);
+            if let Some(place) = bucket.find(hash, slot + 1, self.slot_mask, |_| true) {
+                (bucket.tags.bytes[place], bucket.entries[place]) = (0, 0);
                 self.len -= 1;
                 let mut passed = home;
                 while passed != at {
-                    self.buckets[passed].passed -= 1;
+                    self.buckets[passed].tags.passed -= 1;
                     passed = self.after(passed);
                 }
                 return true;
             }
-            if bucket.passed == 0 {
+            if bucket.tags.passed == 0 {
                 return false;
             }
             at = self.after(at);
@@ -202,11 +155,11 @@ impl Slots {
         // There is room: at most two entries of three are taken.
         loop {
             let bucket = &mut self.buckets[at];
-            if let Some(place) = bucket.empty() {
-                (bucket.bytes[place], bucket.entries[place]) = (byte(hash), entry);
+            if let Some(place) = bucket.tags.empty() {
+                (bucket.tags.bytes[place], bucket.entries[place]) = (byte(hash), entry);
                 return;
             }
-            bucket.passed += 1;
+            bucket.tags.passed += 1;
             at = self.after(at);
         }
     }
@@ -227,15 +180,14 @@ impl Slots {
         (hash as u32 & !self.slot_mask) | slot
     }
 
-    /// The bucket where a search begins, by the upper half of the hash.
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        (((hash >> 32) * self.buckets.len() as u64) >> 32) as usize
+        home(hash, self.buckets.len())
     }
 
     #[inline]
     fn after(&self, bucket: usize) -> usize {
-        if bucket + 1 == self.buckets.len() { 0 } else { bucket + 1 }
+        after(bucket, self.buckets.len())
     }
 }
 
@@ -263,7 +215,7 @@ mod tests {
                 prop_assert_eq!(slots.remove(hash_of(key), slot), plain[key as usize], "{}", key);
             }
             plain[key as usize] = adds;
-            prop_assert_eq!(slots.len(), plain.iter().filter(|is_in| **is_in).count());
+            prop_assert_eq!(slots.len, plain.iter().filter(|is_in| **is_in).count());
             for (slot, is_in) in (0..).zip(plain) {
                 let found = slots.find(hash_of(slot.into()), |other| other == slot);
                 prop_assert_eq!(found, is_in.then_some(slot));
@@ -272,8 +224,8 @@ mod tests {
         for (slot, is_in) in (0..).zip(plain) {
             prop_assert_eq!(slots.remove(hash_of(slot.into()), slot), is_in);
         }
-        let counts: u32 = slots.buckets.iter().map(|bucket| bucket.passed).sum();
-        prop_assert_eq!((slots.len(), counts), (0, 0), "what is taken out leaves no mark");
+        let counts: u32 = slots.buckets.iter().map(|bucket| bucket.tags.passed).sum();
+        prop_assert_eq!((slots.len, counts), (0, 0), "what is taken out leaves no mark");
         Ok(())
     }
 
