@@ -1,4 +1,4 @@
-//! What is published: names in an order, with retries among them, made before the clock starts.
+//! The loads: sequences of message names with retries among them, made before the clock starts.
 //!
 //! A load is run again and again with the numbers that follow, so that what was new stays new. Its items are
 //! therefore relative: the n-th run of a producer's items begins where the one before ended.

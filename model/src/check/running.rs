@@ -1,4 +1,4 @@
-//! Walks over the protocol, or a model made of it, that keep moments packed.
+//! Runs a walk over the protocol, or over a model made of it, with packed states.
 
 use stateright::Model;
 

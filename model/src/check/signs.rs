@@ -1,5 +1,5 @@
-//! Signs by which a moment is known that may decide a check: what its steps break, which faults have struck, and that
-//! nothing more can happen.
+//! Flags that say which checks a state may decide: what its steps break, which faults have struck, and whether nothing more
+//! can happen.
 
 use crate::semantics::{Finite as _, PropertySet};
 use crate::vocab::Fault;

@@ -1,8 +1,8 @@
 //! The cores under a simulated network, disk and clock.
 //!
 //! [`world`] joins producer, broker and consumers with wires and disks, and offers the protocol's micro-steps. [`run`]
-//! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`simulator`] runs and judges one after the other in one place, [`campaign`] judges many of
-//! them, on several threads (`workers`), [`partial`] writes what a share of them found and [`join`] joins the shares, and
+//! drives it by a schedule, whose faults strike by [`plan`]; [`strategy`] draws schedules; [`simulator`] runs and judges one
+//! after the other in one place; [`campaign`] judges many of them, on several threads (`workers`), [`partial`] writes what a share of them found and [`join`] joins the shares, and
 //! [`shrink`] makes a small one of one that fails. [`party_state`] watches what the cores hold on the way. [`kill_schedules`]
 //! has one for every seeded bug.
 //!

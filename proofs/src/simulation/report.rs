@@ -1,4 +1,4 @@
-//! What a campaign is asked for, and what it found.
+//! The extent of a campaign, its progress and its report.
 
 use delivery_model::history::Share;
 use delivery_model::pipeline::{Pipeline, Semantics};

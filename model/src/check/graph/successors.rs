@@ -1,4 +1,4 @@
-//! Where the successors of packed states come from: the model's own interface, or whoever knows a shorter way.
+//! The source of a packed state's successors: the model's own interface, or a faster way to the same ones.
 
 use stateright::Model;
 

@@ -1,4 +1,4 @@
-//! What events make of what was observed, by the part of it that they touch.
+//! The monitors' updates by events, remembered by the part of the monitors' state that the events touch.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
