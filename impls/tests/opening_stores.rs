@@ -41,30 +41,56 @@ fn a_second_process_cannot_open_a_journal_that_is_in_use() {
     assert_eq!(refused, "the store failed to lock its file: another process has it open");
 }
 
-/// Any byte of a database may rot: what is opened then is what was there, or it is refused.
-#[test]
-fn a_rotten_byte_is_noticed_or_does_no_harm() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("store");
-    let mut inventory = EmbeddedInventory::open(&path).expect("a new store");
-    let order = |sku: u32| Order { sku: Sku(sku), quantity: 3 };
-    for sku in 0..200 {
-        let change =
-            Change { effect: Some(order(sku)), inbox: Some(Key::Position(Position(sku.into()))), ..Change::default() };
-        inventory.apply(&change).expect("room");
-    }
-    let stocks = inventory.stocks().expect("readable");
-    drop(inventory);
-    let whole = std::fs::read(&path).expect("a file");
+fn order(sku: u32) -> Change<Order> {
+    let effect = Some(Order { sku: Sku(sku), quantity: 3 });
+    Change { effect, inbox: Some(Key::Position(Position(sku.into()))), ..Change::default() }
+}
+
+/// Opens an inventory after each of some changes of one byte in a file of its own. How often it was refused, and the
+/// stocks that it had otherwise.
+fn rot(path: &Path, file: &Path, mut opened: impl FnMut(usize, Vec<(Sku, i64)>)) -> u32 {
+    let whole = std::fs::read(file).expect("a file");
     let (mut refused, step) = (0, (whole.len() / 60) | 1);
     for at in (0..whole.len()).step_by(step).chain(0..8) {
         let mut rotten = whole.clone();
         rotten[at] ^= 0xff;
-        std::fs::write(&path, rotten).expect("writable");
-        match EmbeddedInventory::open(&path).and_then(|inventory| inventory.stocks()) {
-            Ok(found) => assert_eq!(found, stocks, "byte {at} of {}", whole.len()),
+        std::fs::write(file, rotten).expect("writable");
+        match EmbeddedInventory::open(path).and_then(|inventory| inventory.stocks()) {
+            Ok(found) => opened(at, found),
             Err(_) => refused += 1,
         }
     }
+    refused
+}
+
+/// Any byte of a database may rot: what is opened then is what was there, or it is refused.
+#[test]
+fn a_rotten_byte_of_the_database_is_noticed_or_does_no_harm() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store");
+    let mut inventory = EmbeddedInventory::open(&path).expect("a new store");
+    inventory.together(|open| (0..9_000).try_for_each(|sku| open.apply(&order(sku)))).expect("room");
+    let stocks = inventory.stocks().expect("readable");
+    drop(inventory);
+    let journal = std::fs::metadata(EmbeddedInventory::journal(&path)).expect("a file");
+    assert_eq!(journal.len(), 0, "all of it is in the database");
+    let refused = rot(&path, &path, |at, found| assert!(found == stocks, "byte {at}"));
     assert!(refused >= 8, "{refused} refused: the first bytes say what the file is");
+}
+
+/// Any byte of a journal may rot: in the last record it looks like a torn tail, anywhere else it is refused.
+#[test]
+fn a_rotten_byte_of_the_journal_is_refused_before_the_last_record() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store");
+    let mut inventory = EmbeddedInventory::open(&path).expect("a new store");
+    (0..200).for_each(|sku| inventory.apply(&order(sku)).expect("room"));
+    let stocks = inventory.stocks().expect("readable");
+    drop(inventory);
+    let journal = EmbeddedInventory::journal(&path);
+    let length = std::fs::metadata(&journal).expect("a file").len() as usize;
+    let last = length - length / 200;
+    let refused =
+        rot(&path, &journal, |at, found| assert!(at >= last && found == stocks[..199], "byte {at} of {length}"));
+    assert!(refused > 60, "{refused} refused");
 }

@@ -9,10 +9,13 @@
 //!
 //! Real brokers take turns with the pipeline ([`brokers`]).
 //!
+//! The transactions of the inventory are measured by themselves, too ([`inventory`]).
+//!
 //! Each message orders an article of its own. Each timed run ends with a look at the inventory: every order was taken once.
 //! Nobody records a history here; the observer notes when a message was submitted and when it took effect, for the latencies.
 
 mod brokers;
+mod inventory;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -159,6 +162,7 @@ fn report(messages: u64, tries: u32) {
     let mut runs: [Option<Ran>; 3] = Default::default();
     let mut in_memory: Option<Ran> = None;
     let (mut floor_one, mut floor_many) = (Duration::MAX, Duration::MAX);
+    let mut transactions = [[Duration::MAX; 2]; 2];
     let keep = |best: &mut Option<Ran>, ran: Ran| {
         if best.as_ref().is_none_or(|best| ran.took < best.took) {
             *best = Some(ran);
@@ -170,6 +174,11 @@ fn report(messages: u64, tries: u32) {
     for _ in 0..tries {
         floor_one = floor_one.min(disk_alone(singly, 1));
         floor_many = floor_many.min(disk_alone(messages, MANY.into()));
+        for (best, (together, messages)) in transactions.iter_mut().zip([(1, singly), (MANY.into(), messages)]) {
+            let ours = inventory::ours(directory(None).path(), messages, together);
+            let redb = inventory::redb_alone(directory(None).path(), messages, together);
+            *best = [best[0].min(ours), best[1].min(redb)];
+        }
         for (best, (preset, in_flight)) in runs.iter_mut().zip(CONTENDERS) {
             let messages = if in_flight == 1 { singly } else { messages };
             keep(best, run(preset, None, in_flight, messages));
@@ -212,6 +221,11 @@ fn report(messages: u64, tries: u32) {
     }
     let table = sheet.table("the disk alone: appended frames of a record", &["syncs", "records/s"]);
     table.row("one a record", [floor_one]).row("one for 64 records", [floor_many]);
+    let columns = ["effects in a transaction", "inventory", "redb alone"];
+    let table = sheet.table("durable transactions of the inventory, effects/s", &columns);
+    for ((together, messages), took) in [("one", singly), ("64", messages)].into_iter().zip(transactions) {
+        table.row(together, took.map(|took| a_second(messages, took)));
+    }
     let rate = a_second(messages, exactly.took);
     sheet.goal("exactly-once, durable, 64 in flight", rate, "messages a second", Bound::AtLeast(20_000.0));
     let share = 100.0 * rate / floor_many;

@@ -245,17 +245,32 @@ impl Key {
     /// The encoding of the key, for use as a key of a store.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(18);
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Adds the encoding to these bytes.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
         match self {
             Key::Identity(identity) => {
                 bytes.push(1);
-                identity.encode(&mut bytes);
+                identity.encode(bytes);
             }
             Key::Position(position) => {
                 bytes.push(2);
                 bytes.extend(position.0.to_le_bytes());
             }
         }
-        bytes
+    }
+
+    /// Decodes what [`Key::encode_into`] wrote.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Key, DecodeError> {
+        let offset = reader.offset();
+        match reader.u8()? {
+            1 => Identity::decode(reader).map(Key::Identity),
+            2 => reader.u64().map(|position| Key::Position(Position(position))),
+            found => Err(DecodeError::Tag { of: "key", offset, found }),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ use crate::core::steps::Sound;
 use crate::core::time::{BackOff, Millis};
 use crate::core::tuning::{Retention, Tuning};
 use crate::data::record::ProducerId;
+use crate::store::embedded::EmbeddedInventory;
 use crate::store::file::Room;
 use crate::store::{RecoverError, StoreError};
 
@@ -159,6 +160,11 @@ impl Stores {
     /// The file of the inventory service's database.
     pub fn inventory(&self) -> PathBuf {
         self.directory.join("inventory.redb")
+    }
+
+    /// The file of the journal beside that database.
+    pub fn inventory_journal(&self) -> PathBuf {
+        EmbeddedInventory::journal(&self.inventory())
     }
 
     /// The file of a producer's outbox.

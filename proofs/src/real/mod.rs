@@ -217,7 +217,7 @@ pub fn run_with_steps<S: Steps>(pipeline: &Pipeline, options: &Options, steps: S
     };
     let stores = Stores::in_directory(directory);
     let outboxes = (0..options.producers).map(|id| stores.outbox(ProducerId(id)));
-    let own = [stores.log(), stores.ledger(), stores.inventory(), options.record.clone()];
+    let own = [stores.log(), stores.ledger(), stores.inventory(), stores.inventory_journal(), options.record.clone()];
     let created = CreatedFiles::begin(directory, own.into_iter().chain(outboxes))
         .map_err(|why| RealError::File { path: directory.clone(), why })?;
     reconcile::check_same_run(&stores, pipeline, options)?;

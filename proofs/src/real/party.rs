@@ -193,7 +193,7 @@ impl Party {
         match self.role {
             PartyRole::Broker { .. } => vec![stores.log(), stores.ledger()],
             PartyRole::Producer { id, .. } => vec![stores.outbox(id)],
-            PartyRole::Consumer { .. } => vec![stores.inventory()],
+            PartyRole::Consumer { .. } => vec![stores.inventory(), stores.inventory_journal()],
         }
     }
 

@@ -1,45 +1,73 @@
-//! The inventory as tables that change in one transaction: stock, inbox, finished positions, and the current
-//! generation.
+//! The inventory: stock, inbox, finished positions and the current generation, which change in one transaction.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use delivery_model::vocab::Position;
-use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::super::{Change, Covers, EffectStore, Generation, InventoryStore, StoreError};
-use super::{failed, open, transact};
+use super::super::file::{FileJournal, Room};
+use super::super::frame::RECORD_MAX_BYTES;
+use super::super::{Change, Covers, EffectStore, Generation, InventoryStore, Journal, StoreError};
+use super::entry::{Entries, Entry};
+use super::failed;
+use super::tables::Tables;
 use crate::data::positions::Positions;
 use crate::data::record::{DecodeError, Key};
 use crate::inventory::{Order, Sku};
 
-/// Article to stock: its initial stock less what was taken.
-const STOCK: TableDefinition<u32, i64> = TableDefinition::new("stock");
-/// The keys of handled messages, encoded.
-const INBOX: TableDefinition<&[u8], ()> = TableDefinition::new("inbox");
-/// Ranges of finished positions: the first position of a range to the first one after it. Ranges neither touch nor
-/// overlap.
-const FINISHED: TableDefinition<u64, u64> = TableDefinition::new("finished");
-/// The generation that was let in last, in one row.
-const GENERATION: TableDefinition<(), u32> = TableDefinition::new("generation");
+/// The bytes of records from which on the journal's changes move into the database.
+const LONG: usize = 256 << 10;
 
-/// An inventory in a database file. Every change is one durable transaction, and several can share one.
+/// An inventory in a database file with a journal beside it. Every change is one durable transaction, and several can share
+/// one.
 #[derive(Debug)]
 pub struct EmbeddedInventory {
-    database: Database,
+    tables: Tables,
+    journal: FileJournal,
+    /// The bytes of the journal's records.
+    bytes: usize,
+    latest: Latest,
+}
+
+/// What memory holds: all of the database's short tables, and the rows that the database does not have yet.
+#[derive(Debug, Default)]
+pub(super) struct Latest {
+    pub rows: Rows,
+    pub finished: Positions,
+    pub generation: Generation,
+}
+
+/// Rows over those of the database.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub stock: BTreeMap<Sku, i64>,
+    pub inbox: BTreeSet<Key>,
 }
 
 impl EmbeddedInventory {
     /// Opens the inventory in this file, or creates it.
     pub fn open(path: &Path) -> Result<EmbeddedInventory, StoreError> {
-        let inventory = EmbeddedInventory { database: open(path)? };
-        transact(&inventory.database, "make its tables", |write| {
-            write.open_table(STOCK)?;
-            write.open_table(INBOX)?;
-            write.open_table(FINISHED)?;
-            write.open_table(GENERATION)?;
-            Ok(())
-        })?;
-        Ok(inventory)
+        let beside = Self::journal(path);
+        if !path.exists() && beside.metadata().is_ok_and(|file| file.len() > 0) {
+            let why = format!("it is gone, and its journal {} has changes of it", beside.display());
+            return Err(failed(super::OPEN)(why));
+        }
+        let (tables, mut latest) = Tables::open(path)?;
+        let mut journal = FileJournal::open(&beside, Room::default())?;
+        let unreadable =
+            |why: &dyn std::fmt::Display| failed("read its journal")(format!("{}: {why}", beside.display()));
+        let records = journal.recover().map_err(|why| unreadable(&why))?;
+        for (number, record) in records.iter().enumerate() {
+            Entries::read(record, |entry| latest.take(&entry))
+                .map_err(|why| unreadable(&format_args!("record {number}: {why}")))?;
+        }
+        let bytes = records.iter().map(Vec::len).sum();
+        Ok(EmbeddedInventory { tables, journal, bytes, latest })
+    }
+
+    /// The file of the journal beside this database.
+    pub fn journal(path: &Path) -> PathBuf {
+        path.with_extension("journal")
     }
 
     /// Runs several changes as one transaction, which is durable when this returns. Each sees those before it. After an error
@@ -48,33 +76,56 @@ impl EmbeddedInventory {
         &mut self,
         changes: impl FnOnce(&mut OpenInventory<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        const WHAT: &str = "apply changes";
-        let write = self.database.begin_write().map_err(failed(WHAT))?;
-        let mut open = OpenInventory::open(&write).map_err(failed(WHAT))?;
+        let mut open = OpenInventory::of(self);
         let came = changes(&mut open)?;
-        let is_changed = open.is_changed;
-        drop(open);
-        let ended = if is_changed {
-            write.commit().map_err(redb::Error::from)
-        } else {
-            write.abort().map_err(redb::Error::from)
-        };
-        ended.map(|()| came).map_err(failed(WHAT))
+        let Changed { entries, rows, finished, generation } = open.changed;
+        let record = entries.into_record();
+        let fits = record.len() <= RECORD_MAX_BYTES;
+        if record.is_empty() {
+            return Ok(came);
+        }
+        if fits {
+            self.journal.append(&record)?;
+            self.journal.sync()?;
+            self.bytes += record.len();
+        }
+        self.latest.rows.stock.extend(rows.stock);
+        self.latest.rows.inbox.extend(rows.inbox);
+        (self.latest.finished, self.latest.generation) = (finished, generation);
+        if !fits || self.bytes > LONG {
+            self.move_into_database()?;
+        }
+        Ok(came)
+    }
+
+    /// Moves the changes of the journal into the database in one durable transaction, and empties the journal. After a crash in
+    /// between they are read once more, which changes nothing: an entry says what is so, not by how much it changed.
+    fn move_into_database(&mut self) -> Result<(), StoreError> {
+        self.tables.take(&self.latest)?;
+        self.latest.rows = Rows::default();
+        // Without room for a new file, the old one stays, and it is tried again when as much has come once more.
+        self.bytes = 0;
+        self.journal.rewrite([]).or_else(|why| if why.is_definite() { Ok(()) } else { Err(why) })
     }
 
     /// The stock of every article that an order touched, lowest article first.
     pub fn stocks(&self) -> Result<Vec<(Sku, i64)>, StoreError> {
-        let stock = self.read(STOCK)?;
-        let rows = stock.iter().map_err(failed("read the stock"))?;
-        rows.map(|row| row.map(|(sku, left)| (Sku(sku.value()), left.value())).map_err(failed("read the stock")))
-            .collect()
+        let mut stocks = self.tables.stocks()?;
+        stocks.extend(&self.latest.rows.stock);
+        Ok(stocks.into_iter().collect())
     }
+}
 
-    fn read<K: redb::Key, V: redb::Value>(
-        &self,
-        table: TableDefinition<'_, K, V>,
-    ) -> Result<ReadOnlyTable<K, V>, StoreError> {
-        self.database.begin_read().map_err(failed("begin to read"))?.open_table(table).map_err(failed("open a table"))
+impl Latest {
+    fn take(&mut self, entry: &Entry) {
+        match *entry {
+            Entry::Stock { sku, left } => drop(self.rows.stock.insert(sku, left)),
+            Entry::Inbox(key) => drop(self.rows.inbox.insert(key)),
+            Entry::Finished { start, end } if start < end => self.finished.insert_run(start, end),
+            Entry::Finished { .. } => {}
+            Entry::Rewound(to) => self.finished.truncate(to),
+            Entry::Generation(generation) => self.generation = generation,
+        }
     }
 }
 
@@ -94,11 +145,11 @@ impl EffectStore for EmbeddedInventory {
     }
 
     fn seen(&self, key: &Key) -> Result<bool, StoreError> {
-        Ok(self.read(INBOX)?.get(&key.encode()[..]).map_err(failed("read the inbox"))?.is_some())
+        Ok(self.latest.rows.inbox.contains(key) || self.tables.has_seen(key)?)
     }
 
     fn finished(&self) -> Result<Positions, StoreError> {
-        positions(&self.read(FINISHED)?)
+        Ok(self.latest.finished.clone())
     }
 
     fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
@@ -106,54 +157,53 @@ impl EffectStore for EmbeddedInventory {
     }
 }
 
+impl InventoryStore for EmbeddedInventory {
+    fn stock(&self, sku: Sku) -> Result<i64, StoreError> {
+        match self.latest.rows.stock.get(&sku) {
+            Some(left) => Ok(*left),
+            None => Ok(self.tables.stock(sku)?.unwrap_or(0)),
+        }
+    }
+}
+
 /// The inventory inside a transaction: its reads see what the transaction has changed so far, and nothing is durable yet.
 pub struct OpenInventory<'a> {
-    stock: Table<'a, u32, i64>,
-    inbox: Table<'a, &'static [u8], ()>,
-    finished: Table<'a, u64, u64>,
-    generation: Table<'a, (), u32>,
-    is_changed: bool,
+    before: &'a EmbeddedInventory,
+    changed: Changed,
+}
+
+/// What a transaction has changed.
+struct Changed {
+    entries: Entries,
+    rows: Rows,
+    finished: Positions,
+    generation: Generation,
 }
 
 impl<'a> OpenInventory<'a> {
-    fn open(write: &'a WriteTransaction) -> Result<Self, redb::TableError> {
-        Ok(OpenInventory {
-            stock: write.open_table(STOCK)?,
-            inbox: write.open_table(INBOX)?,
-            finished: write.open_table(FINISHED)?,
-            generation: write.open_table(GENERATION)?,
-            is_changed: false,
-        })
+    fn of(before: &'a EmbeddedInventory) -> Self {
+        let Latest { finished, generation, .. } = &before.latest;
+        let (finished, generation) = (finished.clone(), *generation);
+        let changed = Changed { entries: Entries::default(), rows: Rows::default(), finished, generation };
+        OpenInventory { before, changed }
     }
 
-    fn latest(&self) -> Result<Generation, redb::StorageError> {
-        Ok(Generation(self.generation.get(())?.map_or(0, |generation| generation.value())))
-    }
-
-    fn write(&mut self, change: &Change<Order>) -> Result<(), redb::StorageError> {
-        if let Some(order) = change.effect {
-            take(&mut self.stock, order)?;
-        }
-        if let Some(key) = change.inbox {
-            self.inbox.insert(&key.encode()[..], ())?;
-        }
-        match change.finished {
-            Some(Covers::One(position)) => cover(&mut self.finished, position.0, position.0 + 1),
-            Some(Covers::Below(end)) => cover(&mut self.finished, 0, end.0),
-            None => Ok(()),
-        }
-    }
-
-    fn cut_at(&mut self, to: Position) -> Result<(), redb::StorageError> {
-        while let Some((start, end)) = last_run(&self.finished)?
-            && end > to.0
-        {
-            self.finished.remove(start)?;
-            if start < to.0 {
-                self.finished.insert(start, to.0)?;
-            }
-        }
+    fn take(&mut self, order: Order) -> Result<(), StoreError> {
+        let left = match self.changed.rows.stock.get(&order.sku) {
+            Some(left) => *left,
+            None => self.before.stock(order.sku)?,
+        };
+        let left = left - i64::from(order.quantity);
+        self.changed.rows.stock.insert(order.sku, left);
+        self.changed.entries.add(&Entry::Stock { sku: order.sku, left });
         Ok(())
+    }
+
+    fn finish(&mut self, start: Position, end: Position) {
+        if start < end {
+            self.changed.finished.insert_run(start.0, end.0);
+            self.changed.entries.add(&Entry::Finished { start: start.0, end: end.0 });
+        }
     }
 }
 
@@ -166,74 +216,45 @@ impl EffectStore for OpenInventory<'_> {
 
     /// Part of the transaction: durable with it.
     fn apply(&mut self, change: &Change<Order>) -> Result<(), StoreError> {
-        let current = self.latest().map_err(failed("read the generation"))?;
+        let current = self.changed.generation;
         if let Some(found) = change.fenced_by.filter(|&found| found < current) {
             return Err(StoreError::Fenced { current, found });
         }
-        self.is_changed = true;
-        self.write(change).map_err(failed("apply a change"))
+        if let Some(order) = change.effect {
+            self.take(order)?;
+        }
+        if let Some(key) = change.inbox {
+            self.changed.rows.inbox.insert(key);
+            self.changed.entries.add(&Entry::Inbox(key));
+        }
+        match change.finished {
+            Some(covers @ Covers::One(position)) => self.finish(position, covers.end()),
+            Some(Covers::Below(end)) => self.finish(Position(0), end),
+            None => {}
+        }
+        Ok(())
     }
 
     fn fence(&mut self, to: Generation) -> Result<(), StoreError> {
-        self.is_changed = true;
-        let fenced = self.latest().and_then(|latest| self.generation.insert((), latest.max(to).0).map(drop));
-        fenced.map_err(failed("let a generation in"))
+        let generation = self.changed.generation.max(to);
+        self.changed.generation = generation;
+        self.changed.entries.add(&Entry::Generation(generation));
+        Ok(())
     }
 
     fn seen(&self, key: &Key) -> Result<bool, StoreError> {
-        Ok(self.inbox.get(&key.encode()[..]).map_err(failed("read the inbox"))?.is_some())
+        Ok(self.changed.rows.inbox.contains(key) || self.before.seen(key)?)
     }
 
     fn finished(&self) -> Result<Positions, StoreError> {
-        positions(&self.finished)
+        Ok(self.changed.finished.clone())
     }
 
     fn rewind(&mut self, to: Position) -> Result<(), StoreError> {
-        self.is_changed = true;
-        self.cut_at(to).map_err(failed("rewind"))
+        self.changed.finished.truncate(to);
+        self.changed.entries.add(&Entry::Rewound(to));
+        Ok(())
     }
-}
-
-fn positions(finished: &impl ReadableTable<u64, u64>) -> Result<Positions, StoreError> {
-    let mut positions = Positions::default();
-    for run in finished.iter().map_err(failed("read the finished positions"))? {
-        let (start, end) = run.map_err(failed("read the finished positions"))?;
-        positions.insert_run(start.value(), end.value());
-    }
-    Ok(positions)
-}
-
-impl InventoryStore for EmbeddedInventory {
-    fn stock(&self, sku: Sku) -> Result<i64, StoreError> {
-        Ok(self.read(STOCK)?.get(sku.0).map_err(failed("read the stock"))?.map_or(0, |left| left.value()))
-    }
-}
-
-fn take(stock: &mut Table<'_, u32, i64>, order: Order) -> Result<(), redb::StorageError> {
-    let left = stock.get(order.sku.0)?.map_or(0, |left| left.value());
-    stock.insert(order.sku.0, left - i64::from(order.quantity))?;
-    Ok(())
-}
-
-/// Inserts a range, merged with those that it touches.
-fn cover(finished: &mut Table<'_, u64, u64>, mut start: u64, mut end: u64) -> Result<(), redb::StorageError> {
-    if start >= end {
-        return Ok(());
-    }
-    loop {
-        let below = finished.range(..=end)?.next_back().transpose()?.map(|(s, e)| (s.value(), e.value()));
-        let Some((other_start, other_end)) = below.filter(|(_, other_end)| *other_end >= start) else {
-            break;
-        };
-        (start, end) = (start.min(other_start), end.max(other_end));
-        finished.remove(other_start)?;
-    }
-    finished.insert(start, end)?;
-    Ok(())
-}
-
-fn last_run(finished: &Table<'_, u64, u64>) -> Result<Option<(u64, u64)>, redb::StorageError> {
-    Ok(finished.last()?.map(|(start, end)| (start.value(), end.value())))
 }
 
 #[cfg(test)]
@@ -282,5 +303,138 @@ mod tests {
             assert_eq!(inventory.stock(ARTICLE), Ok(0));
             assert_eq!(inventory.seen(&Key::Position(Position(3))), Ok(false));
         });
+    }
+
+    fn order(sku: u32) -> Change<Order> {
+        let effect = Some(Order { sku: Sku(sku), quantity: 1 });
+        let inbox = Some(Key::Position(Position(sku.into())));
+        Change { effect, inbox, finished: Some(Covers::One(Position(sku.into()))), fenced_by: None }
+    }
+
+    /// What an inventory says when it is opened: stock, finished positions and generation, and whether the keys of these
+    /// articles were seen.
+    fn contents(path: &Path, skus: u32) -> (Vec<(Sku, i64)>, Positions, Generation, Vec<bool>) {
+        let inventory = EmbeddedInventory::open(path).unwrap();
+        let seen = |sku: u32| inventory.seen(&Key::Position(Position(sku.into()))).unwrap();
+        let latest = &inventory.latest;
+        (inventory.stocks().unwrap(), latest.finished.clone(), latest.generation, (0..skus).map(seen).collect())
+    }
+
+    #[test]
+    fn changes_move_into_the_database_when_the_journal_is_long_and_nothing_else_changes() {
+        const ORDERS: u32 = 20_000;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inventory");
+        let mut inventory = EmbeddedInventory::open(&path).unwrap();
+        inventory.fence(Generation(3)).unwrap();
+        let (mut longest, mut moved) = (0, 0);
+        for first in (0..ORDERS).step_by(500) {
+            let before = inventory.bytes;
+            inventory.together(|open| (first..first + 500).try_for_each(|sku| open.apply(&order(sku)))).unwrap();
+            longest = longest.max(inventory.bytes);
+            moved += u32::from(inventory.bytes < before);
+            assert_eq!(inventory.stock(Sku(first)), Ok(-1));
+            assert_eq!(inventory.seen(&Key::Position(Position(0))), Ok(true));
+        }
+        assert!(moved >= 2 && longest <= LONG, "{moved} times, {longest} bytes at most");
+        inventory.rewind(Position(10)).unwrap();
+        drop(inventory);
+        let stocks = (0..ORDERS).map(|sku| (Sku(sku), -1)).collect();
+        assert_eq!(
+            contents(&path, ORDERS),
+            (stocks, Positions::below(Position(10)), Generation(3), vec![true; ORDERS as usize])
+        );
+    }
+
+    /// The machine fails after the database's transaction, and before the journal is empty.
+    #[test]
+    fn changes_that_the_database_has_already_are_read_once_more_and_change_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inventory");
+        let mut inventory = EmbeddedInventory::open(&path).unwrap();
+        for sku in [1, 2, 2, 5] {
+            inventory.apply(&order(sku)).unwrap();
+        }
+        inventory.rewind(Position(2)).unwrap();
+        inventory.apply(&order(7)).unwrap();
+        inventory.fence(Generation(1)).unwrap();
+        let journal = std::fs::read(EmbeddedInventory::journal(&path)).unwrap();
+        inventory.move_into_database().unwrap();
+        drop(inventory);
+        let expected = contents(&path, 9);
+        assert_eq!(expected.0, [(Sku(1), -1), (Sku(2), -2), (Sku(5), -1), (Sku(7), -1)]);
+        assert_eq!(std::fs::metadata(EmbeddedInventory::journal(&path)).unwrap().len(), 0);
+        std::fs::write(EmbeddedInventory::journal(&path), journal).unwrap();
+        assert_eq!(contents(&path, 9), expected);
+    }
+
+    /// The machine fails while the journal is written: after any byte of it.
+    #[test]
+    fn a_torn_journal_has_whole_transactions_and_no_parts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inventory");
+        let mut inventory = EmbeddedInventory::open(&path).unwrap();
+        for first in [0, 3, 6] {
+            inventory.together(|open| (first..first + 3).try_for_each(|sku| open.apply(&order(sku)))).unwrap();
+        }
+        drop(inventory);
+        let whole = std::fs::read(EmbeddedInventory::journal(&path)).unwrap();
+        let mut found = BTreeSet::new();
+        for length in 0..=whole.len() {
+            std::fs::write(EmbeddedInventory::journal(&path), &whole[..length]).unwrap();
+            let (stocks, finished, _, seen) = contents(&path, 9);
+            let effects = stocks.len() as u64;
+            assert_eq!(finished, Positions::below(Position(effects)), "{length} bytes");
+            assert_eq!(seen.iter().filter(|seen| **seen).count() as u64, effects, "{length} bytes");
+            found.insert(effects);
+        }
+        assert_eq!(found, BTreeSet::from([0, 3, 6, 9]));
+    }
+
+    #[test]
+    fn more_than_fits_a_record_is_stored_as_a_whole() {
+        const ORDERS: u32 = 40_000;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inventory");
+        let mut inventory = EmbeddedInventory::open(&path).unwrap();
+        inventory.apply(&order(ORDERS)).unwrap();
+        inventory.together(|open| (0..ORDERS).try_for_each(|sku| open.apply(&order(sku)))).unwrap();
+        assert_eq!(inventory.bytes, 0, "the database has it");
+        drop(inventory);
+        assert_eq!(contents(&path, 0).0.len() as u32, ORDERS + 1);
+    }
+
+    #[test]
+    fn a_journal_without_its_database_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("inventory");
+        EmbeddedInventory::open(&path).unwrap().apply(&order(1)).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let refused = EmbeddedInventory::open(&path).unwrap_err().to_string();
+        assert!(refused.contains("it is gone, and its journal"), "{refused}");
+        assert!(!path.exists() && EmbeddedInventory::journal(&path).exists());
+    }
+
+    #[test]
+    fn a_record_that_is_none_of_an_inventory_is_refused_with_its_place() {
+        for (record, says) in [
+            (&b"X\x01"[..], "record 0: unknown tag 88 of a record of an inventory at offset 0"),
+            (b"I\x02", "record 0: unknown tag 2 of the version of an inventory at offset 1"),
+            (b"I\x01\x63", "record 0: unknown tag 99 of an inventory's entry at offset 2"),
+            (b"I\x01\x01\x07", "record 0: expected 4 more bytes at offset 3, found 1"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("inventory");
+            drop(EmbeddedInventory::open(&path).unwrap());
+            let mut journal = FileJournal::open(&EmbeddedInventory::journal(&path), Room::default()).unwrap();
+            journal.append(record).unwrap();
+            journal.sync().unwrap();
+            drop(journal);
+            let refused = EmbeddedInventory::open(&path).unwrap_err().to_string();
+            assert!(
+                refused.starts_with("the store failed to read its journal: ") && refused.ends_with(says),
+                "{refused}"
+            );
+        }
     }
 }
