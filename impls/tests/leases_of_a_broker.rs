@@ -82,8 +82,9 @@ impl Served {
     fn connect(&self, standing: &ToBroker) -> Client {
         let stream = TcpStream::connect(self.address).expect("it listens");
         let (says, said) = channel();
-        let link = Link::start("client", stream, Limits::default(), move |body| {
-            body.is_ok_and(|body| says.send(FromBroker::decode(&body).expect("as in the table")).is_ok())
+        let link = Link::start("client", stream, Limits::default(), move |bodies| {
+            let said = |body: &Vec<u8>| FromBroker::decode(body).expect("as in the table");
+            bodies.is_ok_and(|bodies| bodies.iter().all(|body| says.send(said(body)).is_ok()))
         });
         let client = Client { link: link.expect("two threads"), said };
         client.say(&ToBroker::Hello(Secret::default()));

@@ -44,11 +44,12 @@ use crate::store::{RecoverError, StoreError};
 /// The name under which histories know the broker.
 pub const NAME: &str = "broker-0";
 
-/// Inputs that may wait for the loop. A full queue makes the connections' readers wait, and TCP makes the peers wait.
+/// Inputs that may wait for the loop. All that one read of a connection brought, at most 64 KiB, is one. A full queue makes
+/// the connections' readers wait, and TCP makes the peers wait.
 const INPUTS: usize = 512;
 
 /// Inputs that one turn takes, so that confirmations do not wait for ever while more comes in.
-const TURN: usize = 256;
+const TURN: usize = 64;
 
 /// Connections at once: each takes two threads.
 const CONNECTIONS: usize = 512;
@@ -63,6 +64,8 @@ const DRAIN: Millis = Millis(30_000);
 pub(super) enum Input {
     /// A peer connected.
     Opened(TcpStream, SocketAddr),
+    /// A connection brought all of this in one read.
+    Read(Vec<Input>),
     /// A connection brought a message, which arrived at this instant and was announced.
     Said(u64, Millis, ToBroker),
     /// A connection brought an attempt that is decided by itself.
@@ -75,6 +78,16 @@ pub(super) enum Input {
     Synced,
     /// The producers are done: leave once everything is delivered, or at once if the run is to stop.
     Drain,
+}
+
+impl Input {
+    /// One after another.
+    fn each(self) -> impl Iterator<Item = Input> {
+        match self {
+            Input::Read(inputs) => inputs.into_iter().chain(None),
+            input => Vec::new().into_iter().chain(Some(input)),
+        }
+    }
 }
 
 /// Where a broker listens, and what reaches it. It listens while this lives.
@@ -280,7 +293,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         let inputs = self.inputs;
         let first = inputs.recv_timeout(patience).ok();
         self.mark();
-        for input in first.into_iter().chain(inputs.try_iter().take(TURN)) {
+        for input in first.into_iter().chain(inputs.try_iter().take(TURN)).flat_map(Input::each) {
             self.take(input)?;
         }
         self.end_leases();
@@ -344,6 +357,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
             Input::Attempt(connection, publish) => return self.hear_attempts([(connection, publish)]),
             Input::Attempts(key) => return self.hear_attempts(self.entrance.take(&key)),
             Input::Closed(connection, reason) => self.cut_off(connection, &reason),
+            Input::Read(inputs) => inputs.into_iter().try_for_each(|input| self.take(input))?,
             // The turn looks for itself.
             Input::Synced => {}
             Input::Drain => self.drain(Drain::Whole),

@@ -10,14 +10,14 @@ mod window;
 mod work;
 
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::thread;
 
 pub use self::rewinding::rewind;
 use self::state::Shared;
-use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
+use super::{Dialled, hear_broker};
 use crate::core::delivery::ConsumerId;
 use crate::core::steps::Steps;
 use crate::store::StoreError;
@@ -28,8 +28,8 @@ pub const NAME: &str = "consumer-0";
 /// Its place in the group.
 const ID: ConsumerId = ConsumerId(0);
 
-/// What may wait for the loop: hand-offs are bounded by the workers, replies by what is at work.
-const INCOMING: usize = 1024;
+/// The reads that may wait for the loop: hand-offs are bounded by the workers, replies by what is at work.
+const INCOMING: usize = 64;
 
 /// The most threads of the workers. Handlers do not wait for anything, and transactions come one after another: while one
 /// thread stores the effects of all workers, the other settles what was stored before.
@@ -78,7 +78,7 @@ fn connect<S: Steps>(
     broker: SocketAddr,
     calls: &mut Calls,
     shared: &Shared<S>,
-) -> Result<Option<Receiver<FromBroker>>, DriverError> {
+) -> Result<Option<Receiver<Vec<FromBroker>>>, DriverError> {
     let Some((link, incoming)) = dial(run, broker, calls)? else {
         return Ok(None);
     };
@@ -86,19 +86,13 @@ fn connect<S: Steps>(
     Ok(Some(incoming))
 }
 
-/// A connection, and what the broker says over it.
-type Dialled = (Link, Receiver<FromBroker>);
-
 /// Connects. None if the run would rather end than wait for the broker.
 fn dial<S>(run: &Run<S>, broker: SocketAddr, calls: &mut Calls) -> Result<Option<Dialled>, DriverError> {
     let mut incoming = None;
     let link = run.reach(NAME, broker, calls, |stream| {
-        let (to_loop, said) = sync_channel(INCOMING);
+        let (link, said) = hear_broker(NAME, stream, run.limits, INCOMING)?;
         incoming = Some(said);
-        Link::start(NAME, stream, run.limits, move |body| {
-            // Whatever ends the connection, the loop sees the queue's other end gone.
-            body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|said| to_loop.send(said).is_ok())
-        })
+        Ok(link)
     })?;
     Ok(link.zip(incoming))
 }
@@ -122,7 +116,7 @@ fn converse<S: Steps>(
     run: &Run<S>,
     shared: &Shared<S>,
     life: u64,
-    incoming: &Receiver<FromBroker>,
+    incoming: &Receiver<Vec<FromBroker>>,
 ) -> Result<Next, DriverError> {
     loop {
         let patience = run.patience(shared.queue.lock().core.poll_timeout());

@@ -1,7 +1,8 @@
 //! One end of a TCP connection: it sends frames from a bounded queue, and passes received frames to a callback.
 //!
 //! A link has two threads: one reads and decodes, one writes what a [`flush`](Link::flush) could not write at once
-//! (`outgoing`). The link ends the connection if its peer does not read until the queue is full, sends bytes that are not frames, does not finish a frame, or is silent for
+//! (`outgoing`). The callback gets all frames that one read brought together, so that a loop which waits for them is woken
+//! once, and finds all of them. The link ends the connection if its peer does not read until the queue is full, sends bytes that are not frames, does not finish a frame, or is silent for
 //! too long. So a slow peer cannot block the loop that serves the others. The callback receives the reason.
 //!
 //! An empty body is a heartbeat. Links send and drop heartbeats; the callback sees none.
@@ -87,13 +88,14 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts both threads. `incoming` receives every body, and last the reason why the connection ended; it returns
-    /// whether to go on. It may block, which slows down the peer.
+    /// Starts both threads. `incoming` receives the bodies that each read brought, at least one and at most 64 KiB of them and
+    /// the end of another, and last the reason why the connection ended; it returns whether to go on. It may block, which
+    /// slows down the peer.
     pub fn start(
         name: &str,
         stream: TcpStream,
         limits: Limits,
-        incoming: impl FnMut(Result<Vec<u8>, Disconnect>) -> bool + Send + 'static,
+        incoming: impl FnMut(Result<Vec<Vec<u8>>, Disconnect>) -> bool + Send + 'static,
     ) -> io::Result<Link> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(limits.write))?;
@@ -178,7 +180,7 @@ fn read_all(
     stream: &mut TcpStream,
     limits: Limits,
     gave_up: &GaveUp,
-    mut incoming: impl FnMut(Result<Vec<u8>, Disconnect>) -> bool,
+    mut incoming: impl FnMut(Result<Vec<Vec<u8>>, Disconnect>) -> bool,
 ) {
     let reason = read_until_end(stream, limits, &mut incoming);
     let _ = stream.shutdown(Shutdown::Both);
@@ -191,7 +193,7 @@ fn read_all(
 fn read_until_end(
     stream: &mut TcpStream,
     limits: Limits,
-    incoming: &mut impl FnMut(Result<Vec<u8>, Disconnect>) -> bool,
+    incoming: &mut impl FnMut(Result<Vec<Vec<u8>>, Disconnect>) -> bool,
 ) -> Option<Disconnect> {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 64 << 10];
@@ -210,17 +212,24 @@ fn read_until_end(
             }
             Err(error) => return Some(Disconnect::Io(error)),
         };
-        loop {
+        let mut bodies = Vec::new();
+        let error = loop {
             match decoder.take(&mut piece) {
-                Ok(None) => break,
+                Ok(None) => break None,
                 Ok(Some(body)) => {
                     timer.frame_ended();
-                    if !body.is_empty() && !incoming(Ok(body)) {
-                        return None;
+                    if !body.is_empty() {
+                        bodies.push(body);
                     }
                 }
-                Err(error) => return Some(Disconnect::NotAFrame(error)),
+                Err(error) => break Some(error),
             }
+        };
+        if !bodies.is_empty() && !incoming(Ok(bodies)) {
+            return None;
+        }
+        if let Some(error) = error {
+            return Some(Disconnect::NotAFrame(error));
         }
         timer.heard();
         if let Some(reason) = timer.expired(decoder.is_inside_a_frame()) {
@@ -280,12 +289,20 @@ fn write_all(outgoing: &Outgoing, stream: &TcpStream, heartbeat: Duration, gave_
 mod tests {
     use std::io::Write;
     use std::net::TcpListener;
-    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::super::frame;
     use super::*;
 
     type Inbox = Receiver<Result<Vec<u8>, Disconnect>>;
+
+    /// Passes bodies on, one at a time.
+    fn each(bodies: Result<Vec<Vec<u8>>, Disconnect>, inbox: &Sender<Result<Vec<u8>, Disconnect>>) -> bool {
+        match bodies {
+            Ok(bodies) => bodies.into_iter().all(|body| inbox.send(Ok(body)).is_ok()),
+            Err(reason) => inbox.send(Err(reason)).is_ok(),
+        }
+    }
 
     fn pair() -> (Link, Inbox, TcpStream) {
         pair_with(Limits::default())
@@ -296,7 +313,7 @@ mod tests {
         let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("listening");
         let (far, _) = listener.accept().expect("connected");
         let (inbox_in, inbox) = channel();
-        let link = Link::start("test", near, limits, move |body| inbox_in.send(body).is_ok()).expect("threads");
+        let link = Link::start("test", near, limits, move |bodies| each(bodies, &inbox_in)).expect("threads");
         (link, inbox, far)
     }
 
@@ -393,7 +410,7 @@ mod tests {
         let limits = Limits { heartbeat: SOON / 8, silence: 25 * SOON, ..Limits::default() };
         let (near, near_inbox, far) = pair_with(limits);
         let (to_far_inbox, far_inbox) = channel();
-        let far = Link::start("far", far, limits, move |body| to_far_inbox.send(body).is_ok()).expect("threads");
+        let far = Link::start("far", far, limits, move |bodies| each(bodies, &to_far_inbox)).expect("threads");
         let quiet = near_inbox.recv_timeout(40 * SOON);
         assert!(quiet.is_err(), "{quiet:?}");
         far.send_now(&[1]);

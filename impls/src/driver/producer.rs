@@ -7,7 +7,7 @@ mod rows;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::{EventKind, MessageId, Outcome};
@@ -16,6 +16,7 @@ use self::rows::GatheredRows;
 use super::faults::Role;
 use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
+use super::hear_broker;
 use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
 use crate::core::steps::Steps;
@@ -25,8 +26,8 @@ use crate::data::record::{Payload, ProducerId};
 use crate::store::outbox::FileOutbox;
 use crate::store::{RecoverError, StoreError};
 
-/// Replies that may wait for the loop: the window of unresolved messages bounds them long before.
-const REPLIES: usize = 1024;
+/// The reads whose replies may wait for the loop: the window of unresolved messages bounds them long before.
+const REPLIES: usize = 64;
 
 /// What the application will submit, in order.
 pub type Orders = VecDeque<(MessageId, Payload)>;
@@ -78,7 +79,7 @@ struct Incarnation<'a, S> {
 
 struct Connection {
     link: Link,
-    replies: Receiver<FromBroker>,
+    replies: Receiver<Vec<FromBroker>>,
     is_registered: bool,
 }
 
@@ -136,12 +137,9 @@ impl<'a, S: Steps> Incarnation<'a, S> {
     fn connect(&mut self) -> Result<Option<Connection>, DriverError> {
         let mut incoming = None;
         let link = self.run.reach(&self.name, self.broker, &mut self.calls, |stream| {
-            let (to_loop, replies) = sync_channel(REPLIES);
+            let (link, replies) = hear_broker(&self.name, stream, self.run.limits, REPLIES)?;
             incoming = Some(replies);
-            Link::start(&self.name, stream, self.run.limits, move |body| {
-                // Whatever ends the connection, the loop sees the queue's other end gone.
-                body.ok().and_then(|body| FromBroker::decode(&body).ok()).is_some_and(|said| to_loop.send(said).is_ok())
-            })
+            Ok(link)
         })?;
         Ok(link.zip(incoming).map(|(link, replies)| {
             link.send_now(&ToBroker::Register { producer: self.core.id(), epoch: self.core.epoch() }.encode());
@@ -201,7 +199,7 @@ impl<'a, S: Steps> Incarnation<'a, S> {
         let first = replies.recv_timeout(patience);
         let now = self.run.now();
         let said: Vec<FromBroker> = match first {
-            Ok(first) => std::iter::once(first).chain(replies.try_iter().take(REPLIES)).collect(),
+            Ok(first) => first.into_iter().chain(replies.try_iter().take(REPLIES).flatten()).collect(),
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => {
                 self.connection = None;

@@ -155,8 +155,9 @@ impl Served {
 fn accept(listener: &TcpListener, limits: Limits) -> (Link, Receiver<ToBroker>) {
     let (stream, _) = listener.accept().expect("it connects");
     let (heard, said) = channel();
-    let link = Link::start("broker", stream, limits, move |body| {
-        body.is_ok_and(|body| heard.send(ToBroker::decode(&body).expect("as in the table")).is_ok())
+    let link = Link::start("broker", stream, limits, move |bodies| {
+        let said = |body: &Vec<u8>| ToBroker::decode(body).expect("as in the table");
+        bodies.is_ok_and(|bodies| bodies.iter().all(|body| heard.send(said(body)).is_ok()))
     });
     (link.expect("two threads"), said)
 }

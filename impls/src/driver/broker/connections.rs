@@ -145,21 +145,36 @@ impl<S: Steps> Incarnation<'_, S> {
         let announced = Arc::clone(&arrivals);
         // Only what a producer says in its own name may join what is under way; the rest is for the loop to refuse.
         let mut registered = None;
-        let link = Link::start(&format!("broker {number}"), stream, self.run.limits, move |body| {
-            let said = body.map_err(Reason::from).and_then(|body| Ok(ToBroker::decode(&body)?));
-            let goes_on = said.is_ok();
+        let mut input_of = move |said: Result<ToBroker, Reason>| {
             if let Ok(ToBroker::Register { producer, .. }) = said {
                 registered = Some(producer);
             }
-            let input = match said {
+            match said {
                 Ok(ToBroker::Publish(publish)) if registered.is_some_and(|producer| publish.record.is_of(producer)) => {
                     entrance.admit(number, publish)
                 }
                 // No deadline waits for an attempt, so all but those are announced.
                 Ok(said) => Some(Input::Said(number, announced.arrive(|| clock.now()), said)),
                 Err(reason) => Some(Input::Closed(number, reason)),
-            };
-            input.is_none_or(|input| to_broker.send(input).is_ok()) && goes_on
+            }
+        };
+        let link = Link::start(&format!("broker {number}"), stream, self.run.limits, move |bodies| {
+            let mut goes_on = true;
+            let mut inputs = Vec::new();
+            match bodies {
+                Ok(bodies) => {
+                    for body in bodies {
+                        let said = ToBroker::decode(&body).map_err(Reason::from);
+                        goes_on = said.is_ok();
+                        inputs.extend(input_of(said));
+                        if !goes_on {
+                            break;
+                        }
+                    }
+                }
+                Err(reason) => inputs.extend(input_of(Err(reason.into()))),
+            }
+            (inputs.is_empty() || to_broker.send(Input::Read(inputs)).is_ok()) && goes_on
         });
         match link {
             Ok(link) => {
@@ -270,8 +285,11 @@ impl<S: Steps> Incarnation<'_, S> {
         self.connections.values_mut().for_each(|connection| connection.link.finish());
         let until = self.run.now() + CLOSE_TIMEOUT;
         while !self.connections.is_empty() && self.run.now() < until {
-            if let Ok(Input::Closed(connection, _)) = self.inputs.recv_timeout(self.run.patience(Some(until))) {
-                self.connections.remove(&connection);
+            let Ok(input) = self.inputs.recv_timeout(self.run.patience(Some(until))) else { continue };
+            for input in input.each() {
+                if let Input::Closed(connection, _) = input {
+                    self.connections.remove(&connection);
+                }
             }
         }
         self.connections.values().for_each(|connection| connection.link.cut());

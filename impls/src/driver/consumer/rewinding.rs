@@ -28,16 +28,17 @@ pub fn rewind<S>(run: &Run<S>, broker: SocketAddr, to: Position) -> Result<bool,
         let answer = loop {
             match said.recv_timeout(run.patience(None)) {
                 Err(RecvTimeoutError::Timeout) if !run.is_leaving() => {}
-                answer => break answer,
+                // The broker says nothing else over this connection.
+                answer => break answer.ok().and_then(|said| said.into_iter().next()),
             }
         };
         match answer {
-            Ok(FromBroker::Rewound) => return wind_back(run, to).map(|()| true),
-            Ok(FromBroker::NotInLog { start, end }) => return Err(DriverError::NotInLog { to, start, end }),
-            Ok(FromBroker::Denied) => return Err(DriverError::Denied { role: NAME.into() }),
-            Ok(FromBroker::Unfit(reason)) => return Err(DriverError::Unfit { role: NAME.into(), reason }),
+            Some(FromBroker::Rewound) => return wind_back(run, to).map(|()| true),
+            Some(FromBroker::NotInLog { start, end }) => return Err(DriverError::NotInLog { to, start, end }),
+            Some(FromBroker::Denied) => return Err(DriverError::Denied { role: NAME.into() }),
+            Some(FromBroker::Unfit(reason)) => return Err(DriverError::Unfit { role: NAME.into(), reason }),
             // The connection is gone, or the broker is confused: once more, unless it is time to leave.
-            Ok(_) | Err(_) => link.cut(),
+            Some(_) | None => link.cut(),
         }
     }
     Ok(false)

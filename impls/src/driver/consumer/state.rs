@@ -155,14 +155,13 @@ impl<S: Steps> State<S> {
     pub fn take_in(
         &mut self,
         run: &Run<S>,
-        first: Result<FromBroker, RecvTimeoutError>,
-        incoming: &Receiver<FromBroker>,
+        first: Result<Vec<FromBroker>, RecvTimeoutError>,
+        incoming: &Receiver<Vec<FromBroker>>,
     ) -> Result<(), Interrupt> {
         let now = run.now();
         match first {
-            Ok(said) => {
-                self.hear(run, said)?;
-                for said in incoming.try_iter().take(INCOMING) {
+            Ok(first) => {
+                for said in first.into_iter().chain(incoming.try_iter().take(INCOMING).flatten()) {
                     self.hear(run, said)?;
                 }
             }
