@@ -69,7 +69,7 @@ fn a_rotten_byte_of_the_database_is_noticed_or_does_no_harm() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store");
     let mut inventory = EmbeddedInventory::open(&path).expect("a new store");
-    inventory.together(|open| (0..9_000).try_for_each(|sku| open.apply(&order(sku)))).expect("room");
+    inventory.together(|open| (0..12_000).try_for_each(|sku| open.apply(&order(sku)))).expect("room");
     let stocks = inventory.stocks().expect("readable");
     drop(inventory);
     let journal = std::fs::metadata(EmbeddedInventory::journal(&path)).expect("a file");

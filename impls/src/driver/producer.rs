@@ -14,9 +14,9 @@ use delivery_model::vocab::{EventKind, MessageId, Outcome};
 
 use self::rows::GatheredRows;
 use super::faults::Role;
+use super::hear_broker;
 use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
-use super::hear_broker;
 use super::wire::{FromBroker, ToBroker};
 use crate::core::producer::{Producer, SubmitError};
 use crate::core::steps::Steps;

@@ -53,6 +53,7 @@ impl Place for Machine {
 
 impl Disk for Machine {
     fn sync_slowly(&mut self, store: &mut FileJournal, records: usize) -> bool {
+        store.write_out().expect("a sound disk");
         store.syncs().and_then(|file| file.sync_data().map_err(|_| StoreError::Refused)).expect("a sound disk");
         store.synced_more(records);
         true

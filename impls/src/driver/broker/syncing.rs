@@ -53,6 +53,7 @@ impl Shared {
         let failed = |why: io::Error| StoreError::Failed { what: "sync", why: why.to_string() };
         // Held to the end, so that no rewrite comes in between: what follows it is not what was synced.
         let syncs = self.syncs();
+        self.disk().write_out()?;
         syncs.sync_data().map_err(failed)?;
         let mut disk = self.disk();
         let count = records.saturating_sub(disk.synced_records());
