@@ -15,9 +15,9 @@ use std::thread;
 
 pub use self::rewinding::rewind;
 use self::state::Shared;
+use super::dialled::{Dialled, hear_broker};
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::FromBroker;
-use super::{Dialled, hear_broker};
 use crate::core::delivery::ConsumerId;
 use crate::core::steps::Steps;
 use crate::store::StoreError;

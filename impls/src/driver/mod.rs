@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`frame`], [`wire`] | the bytes between the parties, sans-IO |
-//! | [`link`], `outgoing` | one end of a connection: bounded queues, two threads |
+//! | [`link`], `outgoing`, `dialled` | one end of a connection: bounded queues, two threads |
 //! | [`secret`] | by what parties on several machines know each other |
 //! | [`settings`] | what a broker and its peers must agree on |
 //! | [`producer`], [`broker`], [`consumer`] | the roles' loops |
@@ -14,6 +14,7 @@
 
 pub mod broker;
 pub mod consumer;
+mod dialled;
 pub mod faults;
 pub mod frame;
 pub mod link;
@@ -26,34 +27,14 @@ pub mod wire;
 
 use std::fmt::Display;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 
-use self::link::{Limits, Link};
 use self::producer::Orders;
 use self::run::{DriverError, Ended, Run};
-use self::wire::FromBroker;
 use crate::core::report::Report;
 use crate::core::steps::Steps;
 use crate::data::record::ProducerId;
-
-/// A connection to the broker, and what it says: all that one read brought together.
-type Dialled = (Link, Receiver<Vec<FromBroker>>);
-
-/// Starts the link of a party to the broker. At most `waiting` reads wait for the party's loop, each of at most 64 KiB.
-fn hear_broker(name: &str, stream: TcpStream, limits: Limits, waiting: usize) -> io::Result<Dialled> {
-    let (to_loop, said) = sync_channel(waiting);
-    let link = Link::start(name, stream, limits, move |bodies| {
-        // Whatever ends the connection, the loop sees the queue's other end gone.
-        let Ok(bodies) = bodies else { return false };
-        let count = bodies.len();
-        let said: Vec<FromBroker> = bodies.iter().map_while(|body| FromBroker::decode(body).ok()).collect();
-        let goes_on = said.len() == count;
-        (said.is_empty() || to_loop.send(said).is_ok()) && goes_on
-    })?;
-    Ok((link, said))
-}
 
 /// Who is told what a run's processes do, at the moment it takes effect.
 pub trait Observer: Send + Sync {

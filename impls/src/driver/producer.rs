@@ -13,8 +13,8 @@ use delivery_model::schedule::StepWord;
 use delivery_model::vocab::{EventKind, MessageId, Outcome};
 
 use self::rows::GatheredRows;
+use super::dialled::hear_broker;
 use super::faults::Role;
-use super::hear_broker;
 use super::link::Link;
 use super::run::{Calls, DriverError, Ended, Interrupt, Run};
 use super::wire::{FromBroker, ToBroker};

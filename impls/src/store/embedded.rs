@@ -35,6 +35,7 @@
 
 mod entry;
 mod inventory;
+mod latest;
 mod tables;
 
 use std::fmt::Display;

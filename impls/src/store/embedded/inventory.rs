@@ -1,6 +1,5 @@
 //! The inventory: stock, inbox, finished positions and the current generation, which change in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use delivery_model::vocab::Position;
@@ -10,6 +9,7 @@ use super::super::frame::RECORD_MAX_BYTES;
 use super::super::{Change, Covers, EffectStore, Generation, InventoryStore, Journal, StoreError};
 use super::entry::{Entries, Entry};
 use super::failed;
+use super::latest::{Latest, Rows};
 use super::tables::Tables;
 use crate::data::positions::Positions;
 use crate::data::record::{DecodeError, Key};
@@ -27,21 +27,6 @@ pub struct EmbeddedInventory {
     /// The bytes of the journal's records.
     bytes: usize,
     latest: Latest,
-}
-
-/// What memory holds: all of the database's short tables, and the rows that the database does not have yet.
-#[derive(Debug, Default)]
-pub(super) struct Latest {
-    pub rows: Rows,
-    pub finished: Positions,
-    pub generation: Generation,
-}
-
-/// Rows over those of the database.
-#[derive(Debug, Default)]
-pub(super) struct Rows {
-    pub stock: BTreeMap<Sku, i64>,
-    pub inbox: BTreeSet<Key>,
 }
 
 impl EmbeddedInventory {
@@ -113,19 +98,6 @@ impl EmbeddedInventory {
         let mut stocks = self.tables.stocks()?;
         stocks.extend(&self.latest.rows.stock);
         Ok(stocks.into_iter().collect())
-    }
-}
-
-impl Latest {
-    fn take(&mut self, entry: &Entry) {
-        match *entry {
-            Entry::Stock { sku, left } => drop(self.rows.stock.insert(sku, left)),
-            Entry::Inbox(key) => drop(self.rows.inbox.insert(key)),
-            Entry::Finished { start, end } if start < end => self.finished.insert_run(start, end),
-            Entry::Finished { .. } => {}
-            Entry::Rewound(to) => self.finished.truncate(to),
-            Entry::Generation(generation) => self.generation = generation,
-        }
     }
 }
 
@@ -259,6 +231,8 @@ impl EffectStore for OpenInventory<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const ARTICLE: Sku = Sku(7);

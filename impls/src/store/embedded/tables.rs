@@ -6,7 +6,7 @@ use std::path::Path;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
 use super::super::{Generation, StoreError};
-use super::inventory::{Latest, Rows};
+use super::latest::{Latest, Rows};
 use super::{failed, open, transact};
 use crate::data::positions::Positions;
 use crate::data::record::Key;
