@@ -75,7 +75,7 @@ pub fn explore_whole(
 ) -> Result<(Explored, Vec<LivenessFinding>), TooManyMessages> {
     let protocol = Protocol::new(pipeline, limits.messages)?;
     let limits = Limits { reduced: limits.reduced && conditions_hold(&protocol).is_ok(), ..limits };
-    let survey = survey(&protocol, limits, keep_going);
+    let survey = survey(&protocol, limits, claims.is_empty(), keep_going);
     let mut bounds_exceeded = bounds::exceeded(pipeline);
     bounds_exceeded.extend(survey.met.iter().cloned());
     let complete = survey.completeness == Completeness::Complete && bounds_exceeded.is_empty();
@@ -142,7 +142,7 @@ fn dead_letter(
     keep_going: &dyn Fn(&Progress) -> bool,
 ) -> Result<Option<Violation>, TooManyMessages> {
     let strict = Pipeline { dead_letters: DeadLetters::AreLost, ..pipeline.clone() };
-    let broken = survey(&Protocol::watching(&strict, limits.messages, not_lost)?, limits, keep_going).broken;
+    let broken = survey(&Protocol::watching(&strict, limits.messages, not_lost)?, limits, false, keep_going).broken;
     Ok(stories(&strict, limits, broken, keep_going)?.pop())
 }
 
@@ -159,7 +159,8 @@ struct Survey {
     depth: usize,
 }
 
-fn survey(protocol: &Protocol, limits: Limits, keep_going: &dyn Fn(&Progress) -> bool) -> Survey {
+/// `ends`: whether every run ends is found out where all steps are looked at, too.
+fn survey(protocol: &Protocol, limits: Limits, ends: bool, keep_going: &dyn Fn(&Progress) -> bool) -> Survey {
     if limits.reduced {
         let model = Reduced(protocol.clone());
         let walk = limited(&model, protocol.checks(), limits, keep_going).edges(|_| 0);
@@ -169,8 +170,10 @@ fn survey(protocol: &Protocol, limits: Limits, keep_going: &dyn Fn(&Progress) ->
         let may_go_on_for_ever = exploration.graph.has_cycle();
         Survey { met: met(&model, &exploration, limits), may_go_on_for_ever, ..Survey::of(protocol, &exploration) }
     } else {
-        let exploration = protocol.run(limited(protocol, protocol.checks(), limits, keep_going));
-        Survey { met: met(protocol, &exploration, limits), ..Survey::of(protocol, &exploration) }
+        let walk = limited(protocol, protocol.checks(), limits, keep_going);
+        let exploration = protocol.run(if ends { walk.cycles() } else { walk });
+        let may_go_on_for_ever = exploration.has_cycle != Some(false);
+        Survey { met: met(protocol, &exploration, limits), may_go_on_for_ever, ..Survey::of(protocol, &exploration) }
     }
 }
 
@@ -249,7 +252,7 @@ fn stories(
             let smaller = Pipeline { faults, ..pipeline.clone() };
             let mut protocol = Protocol::watching(&smaller, messages, open)?;
             if limits.reduced {
-                let found = survey(&protocol, limits, keep_going).broken;
+                let found = survey(&protocol, limits, false, keep_going).broken;
                 if found.is_empty() {
                     continue;
                 }

@@ -196,3 +196,23 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn a_circle_is_found_with_and_without_edges(graph in digraphs(12, 1)) {
+        let reaches = |from: u8| {
+            let mut seen = HashSet::new();
+            let mut open = vec![from];
+            while let Some(state) = open.pop() {
+                let targets = graph.arrows[state as usize].iter().filter_map(|arrow| arrow.target);
+                open.extend(targets.filter(|target| graph.within_boundary(target) && seen.insert(*target)));
+            }
+            seen.contains(&from)
+        };
+        let walk = || Walk::new(&graph).cycles();
+        let (with, without) = (walk().edges(|_| 0).run(), walk().run());
+        let expected = with.graph.ids().any(|id| reaches(with.graph.state(id)));
+        prop_assert_eq!((with.graph.has_cycle(), with.has_cycle, without.has_cycle), (expected, Some(expected), Some(expected)));
+        prop_assert_eq!(Walk::new(&graph).run().has_cycle, None);
+    }
+}

@@ -1,12 +1,14 @@
 //! The conditions of the argument hold at every moment.
 
+use std::ops::ControlFlow;
+
 use delivery_model::check::audit;
 use delivery_model::check::graph::{Checks, Walk};
 use delivery_model::pipeline::{
     Commits, FaultBudget, Identity, OnDuplicate, OnFailure, OnRefusal, OnRestart, OutboxRead, Pipeline, RelayCommits,
     Remembers, Settles,
 };
-use delivery_model::vocab::Fault;
+use delivery_model::vocab::{Fault, Move};
 
 use crate::{preset, presets, protocol};
 
@@ -40,6 +42,39 @@ fn the_conditions_hold_where_two_messages_meet() {
         let faults = [Fault::PublishReordered, Fault::PublishDuplicated, Fault::BrokerCrash, Fault::ConsumerCrash];
         check(&Pipeline { faults: FaultBudget::once_each(faults).capped(2), ordered: true, ..pipeline }, 2, 10_000);
     }
+}
+
+/// Whatever faults may still strike: none, all, or one kind alone.
+#[test]
+fn a_move_commutes_unless_a_fault_may_strike_that_its_rule_asks_about() {
+    let all = Fault::ALL.iter().fold(0, |bits, &fault| bits | bit(fault));
+    let outlooks: Vec<u32> = [0, all].into_iter().chain(Fault::ALL.map(bit)).collect();
+    let mut both = [false; 2];
+    for preset in presets() {
+        let name = preset.name.clone();
+        let protocol = protocol(&Pipeline { faults: FaultBudget::once_each(Fault::ALL).capped(1), ..preset }, 2);
+        let graph = protocol.run(Walk::new(&protocol).checks(Checks::none()).states_max(500)).graph;
+        for moment in graph.ids().map(|id| graph.state(id)) {
+            let mut rules: Vec<(Move, u32)> = Vec::new();
+            protocol.spec.commuting_unless(&moment.state, &mut |it, unless| rules.push((it, unless)));
+            for &outlook in &outlooks {
+                let mut found = Vec::new();
+                let _ = protocol.spec.commuting(&moment.state, |fault| outlook & bit(fault) != 0, &mut |it| {
+                    found.push(it);
+                    ControlFlow::Continue(())
+                });
+                let expected = rules.iter().filter(|(_, unless)| unless & outlook == 0);
+                let expected: Vec<Move> = expected.map(|&(it, _)| it).collect();
+                assert_eq!(found, expected, "{name}, {outlook:b}: {moment:?}");
+                both[usize::from(found.len() < rules.len())] |= !rules.is_empty();
+            }
+        }
+    }
+    assert_eq!(both, [true; 2], "some rule has to notice a fault");
+}
+
+fn bit(fault: Fault) -> u32 {
+    1 << fault as u32
 }
 
 /// Nine acks are lost, and what is sent again is stored again.

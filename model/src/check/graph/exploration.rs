@@ -1,9 +1,10 @@
 //! What a walk brings home: the graph, how much of it was seen, and what the checks came to.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::checks::{Check, Expects};
+use super::cycles::has_cycle;
 use super::packing::States;
 
 /// A state, numbered in the order of a breadth-first search: states of a lower depth have lower ids.
@@ -113,6 +114,9 @@ pub struct Exploration<S> {
     pub beyond_boundary: u64,
     /// Expanded states without any successor.
     pub terminal: u64,
+    /// Whether some run goes on for ever; none if [`Walk::cycles`](super::Walk::cycles) did not ask, or the walk or the
+    /// search for circles was cut short.
+    pub has_cycle: Option<bool>,
     /// What the walk held at its end.
     pub memory: Memory,
 }
@@ -283,36 +287,11 @@ impl<S> Graph<S> {
     /// If the walk kept no edges.
     pub fn has_cycle(&self) -> bool {
         assert!(self.has_edges(), "circles are read off the edges, and this walk kept none");
-        // Depth first: an edge to a state that is still open closes a circle.
-        const NEW: u8 = 0;
-        const OPEN: u8 = 1;
-        const DONE: u8 = 2;
-        let mut marks = vec![NEW; self.len()];
-        let mut path: Vec<(u32, usize)> = Vec::new();
-        for root in 0..self.len() as u32 {
-            if marks[root as usize] != NEW {
-                continue;
-            }
-            marks[root as usize] = OPEN;
-            path.push((root, 0));
-            while let Some((state, next)) = path.last_mut() {
-                let Some(&target) = self.targets(*state).get(*next) else {
-                    marks[*state as usize] = DONE;
-                    path.pop();
-                    continue;
-                };
-                *next += 1;
-                match marks[target as usize] {
-                    OPEN => return true,
-                    NEW => {
-                        marks[target as usize] = OPEN;
-                        path.push((target, 0));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        false
+        let targets_of = |state, targets: &mut Vec<u32>| {
+            targets.extend_from_slice(self.targets(state));
+            ControlFlow::Continue(())
+        };
+        has_cycle(self.len(), targets_of).expect("it is never broken off")
     }
 
     /// How many transitions are kept; none, if the walk was not told to keep edges.

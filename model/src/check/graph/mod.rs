@@ -13,6 +13,7 @@
 //! caller who wants a deadline, a progress bar or an orderly Ctrl-C looks at [`Progress`] and says when to stop.
 
 mod checks;
+mod cycles;
 mod expand;
 mod exploration;
 mod export;

@@ -106,6 +106,20 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Adds the ids of these states, which are known.
+    pub(super) fn ids_of<S: Eq + Hash>(&self, states: &[S], known: &[S], ids: &mut Vec<u32>) {
+        for states in states.chunks(BLOCK) {
+            let routes = states.iter().map(Route::of);
+            let found = self.find(states, routes, known);
+            ids.extend(found.iter().zip(states).map(|(id, state)| {
+                let exact = || self.shards[Route::of(state).shard as usize].find(Route::of(state).key, state, known);
+                id.unwrap_or_else(|| exact().expect("a state that is known"))
+            }));
+        }
+    }
+}
+
 /// A state that was not known: the slot it was given, and where it stands.
 pub(super) struct Fresh {
     slot: u32,
@@ -247,6 +261,20 @@ impl Shard {
         while self.slots[at] != EMPTY {
             if key_of(self.slots[at]) == key {
                 return Some(id_of(self.slots[at]));
+            }
+            at = self.after(at);
+        }
+        None
+    }
+
+    /// The id of this state.
+    #[inline(never)]
+    fn find<S: Eq>(&self, key: u32, state: &S, known: &[S]) -> Option<u32> {
+        let mut at = self.home(key);
+        while self.slots[at] != EMPTY {
+            let id = id_of(self.slots[at]);
+            if key_of(self.slots[at]) == key && known[id as usize] == *state {
+                return Some(id);
             }
             at = self.after(at);
         }

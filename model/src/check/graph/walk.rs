@@ -7,12 +7,13 @@
 //! asked for by one thread, and that a state which comes up again soon is recognised before it is sent around.
 
 use std::hash::Hash;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, PoisonError};
 
 use stateright::Model;
 
 use super::checks::Checks;
+use super::cycles::has_cycle;
 use super::expand::{Batch, Task};
 use super::exploration::{Completeness, Cut, Exploration, Finding, Graph, Memory, Shape, StateId};
 use super::number::number;
@@ -40,6 +41,7 @@ pub struct Walk<'a, M: Model> {
     states_max: u32,
     bytes_max: usize,
     stops_when_decided: bool,
+    cycles: bool,
     keep_going: Box<dyn Fn(&Progress) -> bool + 'a>,
 }
 
@@ -74,6 +76,7 @@ where
             states_max: u32::MAX,
             bytes_max: usize::MAX,
             stops_when_decided: false,
+            cycles: false,
             keep_going: Box::new(|_| true),
         }
     }
@@ -114,6 +117,13 @@ where
         self
     }
 
+    /// Also finds out whether some run goes on for ever, once every state was seen: [`Exploration::has_cycle`]. Needs no
+    /// edges: each state is expanded a second time, on one thread.
+    pub fn cycles(mut self) -> Self {
+        self.cycles = true;
+        self
+    }
+
     /// Asks now and then whether to go on, and stops if not.
     pub fn keep_going(mut self, keep_going: impl Fn(&Progress) -> bool + 'a) -> Self {
         self.keep_going = Box::new(keep_going);
@@ -146,7 +156,8 @@ where
         let mut front = Front::new(&self, successors);
         front.roots();
         let cut = front.levels().err();
-        front.into_exploration(cut)
+        let has_cycle = if self.cycles && cut.is_none() { front.has_cycle() } else { None };
+        Exploration { has_cycle, ..front.into_exploration(cut) }
     }
 }
 
@@ -344,6 +355,25 @@ where
         number(crew, &mut self.shape, &mut self.states, parts, &mut self.table.shards);
     }
 
+    /// Whether the edges close a circle; none if the caller said stop.
+    fn has_cycle(&self) -> Option<bool> {
+        let Front { walk, successors, table, states, .. } = self;
+        let asked = Asked { model: walk.model, class: None, checks: &walk.checks };
+        let (mut memory, mut scratch) = (successors.memory(), S::Scratch::default());
+        let (mut next, mut expanded) = (Vec::new(), 0_u64);
+        has_cycle(states.len(), |state, targets| {
+            if expanded.is_multiple_of(BATCH) && !(walk.keep_going)(&self.progress()) {
+                return ControlFlow::Break(());
+            }
+            expanded += 1;
+            next.clear();
+            let found = &mut |state, _| next.push(state);
+            successors.expand(&asked, &mut memory, &mut scratch, &states[state as usize], 0, found);
+            table.ids_of(&next, states, targets);
+            ControlFlow::Continue(())
+        })
+    }
+
     fn into_exploration(self, cut: Option<Cut>) -> Exploration<M::State> {
         let boundary = (self.beyond > 0).then_some(Cut::Boundary { left_out: self.beyond });
         let completeness = cut.or(boundary).map_or(Completeness::Complete, Completeness::Incomplete);
@@ -354,6 +384,7 @@ where
             generated: self.generated,
             beyond_boundary: self.beyond,
             terminal: self.terminal,
+            has_cycle: None,
             memory: self.memory(),
             graph: Graph {
                 states: Box::new(Packed { packing: self.successors.into_packing(), states: self.states }),

@@ -1,7 +1,5 @@
 //! The steps of one side, by what they read.
 
-use std::ops::ControlFlow;
-
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -10,7 +8,7 @@ use super::{Sides, StepClass};
 use crate::check::packed::{Row, Watched};
 use crate::check::reduced::IN_A_ROW_MAX;
 use crate::semantics::PropertySet;
-use crate::spec::{Side, State, run_of};
+use crate::spec::{FAULT_RUNS, Side, State, run_of};
 use crate::vocab::{Fault, Step};
 
 /// About so many steps of a side are remembered. Then all are forgotten: what comes next needs few of them.
@@ -29,7 +27,14 @@ pub(super) struct Local<const WORDS: usize> {
     pub(super) class: u8,
     /// What it breaks of the inside.
     pub(super) breaks: PropertySet,
+    /// It commutes with all others unless one of these faults may still strike, as bits; [`NEVER`]: it does not.
+    unless: u32,
 }
+
+/// No fault's bit: it is set in every outlook.
+const NEVER: u32 = 1 << 31;
+
+const _: () = assert!(Fault::ALL.len() < u32::BITS as usize);
 
 /// Where a step leads.
 #[derive(Clone, Copy)]
@@ -47,13 +52,13 @@ pub(super) enum Leads<const WORDS: usize> {
 #[derive(Clone, Copy)]
 pub(super) struct OfSide<'a, const WORDS: usize> {
     pub(super) steps: &'a [Local<WORDS>],
-    commuting: u32,
 }
 
 impl<'a, const WORDS: usize> OfSide<'a, WORDS> {
-    /// The first one that commutes with all others, under the outlook that was asked for.
-    pub(super) fn commuting(self) -> Option<&'a Local<WORDS>> {
-        self.steps.get(self.commuting as usize)
+    /// The first one that commutes with all others. `outlook`: the faults that may still strike, as bits.
+    pub(super) fn commuting(self, outlook: u32) -> Option<&'a Local<WORDS>> {
+        let mut moves = self.steps.iter().take_while(|local| local.run < FAULT_RUNS);
+        moves.find(|local| local.unless & (outlook | NEVER) == 0)
     }
 }
 
@@ -62,8 +67,6 @@ impl<'a, const WORDS: usize> OfSide<'a, WORDS> {
 struct Place {
     first: u32,
     end: u32,
-    /// Counted from the first; [`u32::MAX`] for none.
-    commuting: u32,
 }
 
 /// The commuting steps of one side that follow each other, as one.
@@ -89,10 +92,10 @@ pub(super) enum ChainEnds {
 
 /// What is known of one side.
 pub(super) struct Known<const WORDS: usize> {
-    /// By what the steps read, and which faults may strike, where that matters.
-    places: HashMap<(Row<WORDS>, u32), Place, FixedState>,
+    /// By what the steps read.
+    places: HashMap<Row<WORDS>, Place, FixedState>,
     steps: Vec<Local<WORDS>>,
-    /// By the same.
+    /// By the same, and by which faults may still strike.
     chains: HashMap<(Row<WORDS>, u32), Chain<WORDS>, FixedState>,
 }
 
@@ -102,7 +105,7 @@ impl<const WORDS: usize> Known<WORDS> {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let places = self.places.capacity() * size_of::<((Row<WORDS>, u32), Place)>();
+        let places = self.places.capacity() * size_of::<(Row<WORDS>, Place)>();
         let chains = self.chains.capacity() * size_of::<((Row<WORDS>, u32), Chain<WORDS>)>();
         places + self.steps.capacity() * size_of::<Local<WORDS>>() + chains
     }
@@ -117,7 +120,7 @@ impl<const WORDS: usize> Known<WORDS> {
         }
     }
 
-    /// The commuting steps of this side that follow at a moment; `outlook` as in [`Known::of`].
+    /// The commuting steps of this side that follow at a moment; `outlook` as in [`OfSide::commuting`].
     #[inline(always)]
     pub(super) fn chain<const IMAGE: usize>(
         &mut self,
@@ -125,12 +128,13 @@ impl<const WORDS: usize> Known<WORDS> {
         side: Side,
         row: &Row<WORDS>,
         outlook: u32,
+        class: Option<&StepClass<'_>>,
         observing: &mut Observing<WORDS>,
     ) -> Chain<WORDS> {
         let key = (*row & sides.reads[side as usize], outlook);
         match self.chains.get(&key) {
             Some(chain) => *chain,
-            None => self.learn_chain(sides, side, key, observing),
+            None => self.learn_chain(sides, side, key, class, observing),
         }
     }
 
@@ -140,49 +144,46 @@ impl<const WORDS: usize> Known<WORDS> {
         sides: &Sides<WORDS, IMAGE>,
         side: Side,
         key: (Row<WORDS>, u32),
+        class: Option<&StepClass<'_>>,
         observing: &mut Observing<WORDS>,
     ) -> Chain<WORDS> {
-        let (mut changes, mut events, mut taken) = (Row::NONE, Vec::new(), 0);
-        let ends = loop {
-            let Watched { state, .. } = sides.unpack(&(key.0 ^ changes));
-            let Some(step) = commuting(sides, side, &state, key.1) else { break ChainEnds::NothingCommutes };
-            let mut breaks = false;
-            sides.protocol.breaks(&state, step, |_, _| breaks = true);
-            if breaks {
-                break ChainEnds::Breaks;
-            }
-            let mut next = state;
-            sides.protocol.spec.take_telling(&mut next, step, |event| events.push(*event));
-            if next.is_cut() {
-                break ChainEnds::Beyond;
-            }
-            changes = changes ^ sides.changes(state, next).expect("moves need no more bits than there are");
-            taken += 1;
-            assert!(taken < IN_A_ROW_MAX, "{step:?} is one of a circle of commuting steps:\n{state}");
-        };
-        let chain = Chain { changes, told: observing.number(sides, events), ends };
-        self.chains.insert(key, chain);
-        chain
+        let (mut changes, mut told) = (Row::NONE, 0);
+        for _ in 0..IN_A_ROW_MAX {
+            let row = key.0 ^ changes;
+            let ends = match self.of(sides, side, &row, class, observing).commuting(key.1) {
+                None => ChainEnds::NothingCommutes,
+                Some(local) if !local.breaks.is_empty() => ChainEnds::Breaks,
+                Some(Local { leads: Leads::To(step), told: more, .. }) => {
+                    changes = changes ^ *step;
+                    told = observing.joined(sides, told, *more);
+                    continue;
+                }
+                Some(Local { leads: Leads::Beyond, .. }) => ChainEnds::Beyond,
+                Some(Local { leads: Leads::Nowhere, .. }) => panic!("moves need no more bits than there are"),
+            };
+            let chain = Chain { changes, told, ends };
+            self.chains.insert(key, chain);
+            return chain;
+        }
+        panic!("commuting steps make a circle:\n{:?}", sides.unpack(&key.0));
     }
 
-    /// The steps of this side at a moment. `outlook`: the faults that may still strike, as bits, where commuting steps are
-    /// asked for; else 0.
+    /// The steps of this side at a moment.
     #[inline(always)]
     pub(super) fn of<const IMAGE: usize>(
         &mut self,
         sides: &Sides<WORDS, IMAGE>,
         side: Side,
         row: &Row<WORDS>,
-        outlook: u32,
         class: Option<&StepClass<'_>>,
         observing: &mut Observing<WORDS>,
     ) -> OfSide<'_, WORDS> {
-        let key = (*row & sides.reads[side as usize], outlook);
+        let key = *row & sides.reads[side as usize];
         let place = match self.places.get(&key) {
             Some(place) => *place,
             None => self.learn(sides, side, key, class, observing),
         };
-        OfSide { steps: &self.steps[place.first as usize..place.end as usize], commuting: place.commuting }
+        OfSide { steps: &self.steps[place.first as usize..place.end as usize] }
     }
 
     #[inline(never)]
@@ -190,45 +191,32 @@ impl<const WORDS: usize> Known<WORDS> {
         &mut self,
         sides: &Sides<WORDS, IMAGE>,
         side: Side,
-        key: (Row<WORDS>, u32),
+        row: Row<WORDS>,
         class: Option<&StepClass<'_>>,
         observing: &mut Observing<WORDS>,
     ) -> Place {
-        let (row, outlook) = key;
         let spec = &sides.protocol.spec;
         let Watched { state, .. } = sides.unpack(&row);
-        let mut steps: Vec<Step> = Vec::new();
-        spec.steps(&state, &mut |step| steps.extend((Side::of(step) == Some(side)).then_some(step)));
-        let commuting = if sides.is_reduced { commuting(sides, side, &state, outlook) } else { None };
-        let commuting = commuting.and_then(|first| steps.iter().position(|&step| step == first));
-        let first = self.steps.len() as u32;
-        for step in steps {
-            self.steps.push(local(sides, state, step, class, observing));
+        let is_own = |step: Step| Side::of(step) == Some(side);
+        let mut commuting: Vec<(Step, u32)> = Vec::new();
+        if sides.is_reduced {
+            spec.commuting_unless(&state, &mut |it, unless| {
+                commuting.extend(is_own(it.into()).then_some((it.into(), unless)));
+            });
         }
-        let commuting = commuting.map_or(u32::MAX, |place| place as u32);
-        let place = Place { first, end: self.steps.len() as u32, commuting };
-        self.places.insert(key, place);
+        // They are some of the steps, in their order.
+        let mut commuting = commuting.into_iter().peekable();
+        let first = self.steps.len();
+        spec.steps(&state, &mut |step| {
+            if is_own(step) {
+                let unless = commuting.next_if(|(it, _)| *it == step).map_or(NEVER, |(_, unless)| unless);
+                self.steps.push(local(sides, state, step, unless, class, observing));
+            }
+        });
+        let place = Place { first: first as u32, end: self.steps.len() as u32 };
+        self.places.insert(row, place);
         place
     }
-}
-
-/// The first step of a side that commutes with all others, given the faults that may still strike.
-fn commuting<const WORDS: usize, const IMAGE: usize>(
-    sides: &Sides<WORDS, IMAGE>,
-    side: Side,
-    state: &State,
-    outlook: u32,
-) -> Option<Step> {
-    let may_strike = |fault: Fault| outlook >> fault as u32 & 1 != 0;
-    let mut first = None;
-    let _ = sides.protocol.spec.commuting(state, may_strike, &mut |it| {
-        if Side::of(it.into()) != Some(side) {
-            return ControlFlow::Continue(());
-        }
-        first = Some(Step::Move(it));
-        ControlFlow::Break(())
-    });
-    first
 }
 
 /// What a step does, in a state of which only one side is known.
@@ -236,6 +224,7 @@ fn local<const WORDS: usize, const IMAGE: usize>(
     sides: &Sides<WORDS, IMAGE>,
     state: State,
     step: Step,
+    unless: u32,
     class: Option<&StepClass<'_>>,
     observing: &mut Observing<WORDS>,
 ) -> Local<WORDS> {
@@ -254,5 +243,6 @@ fn local<const WORDS: usize, const IMAGE: usize>(
         run: run_of(step),
         class: class.map_or(0, |class| class(&step)),
         breaks,
+        unless,
     }
 }

@@ -135,14 +135,14 @@ impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
         taken: &mut impl FnMut(Taken<WORDS>),
     ) -> u64 {
         let struck = memory.strikes.of(self, row);
-        let outlook = if self.is_reduced { struck.may_strike } else { 0 };
         let Memory { sides: [publishing, delivering], strikes, observing, .. } = memory;
-        let publishing = publishing.of(self, Side::Publishing, row, outlook, class, observing);
-        let delivering = delivering.of(self, Side::Delivering, row, outlook, class, observing);
+        let publishing = publishing.of(self, Side::Publishing, row, class, observing);
+        let delivering = delivering.of(self, Side::Delivering, row, class, observing);
         let struck = strikes.at(struck);
         let mut signs = struck.signs;
         if self.is_reduced
-            && let Some(local) = publishing.commuting().or(delivering.commuting())
+            && let Some(local) =
+                publishing.commuting(struck.may_strike).or_else(|| delivering.commuting(struck.may_strike))
         {
             taken((self.take(*row, local, struck, observing), class.map(|_| local.class)));
             return signs | signs::of_properties(local.breaks);
@@ -208,7 +208,7 @@ impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
         let mut row = row;
         // The steps of the publishing side come first, and the others make no more of them commute.
         for (known, side) in [(publishing, Side::Publishing), (delivering, Side::Delivering)] {
-            let chain = known.chain(self, side, &row, outlook, observing);
+            let chain = known.chain(self, side, &row, outlook, class, observing);
             row = row ^ chain.changes;
             if chain.told != 0 {
                 row = row ^ observing.changes(self, &row, chain.told);
@@ -234,9 +234,10 @@ impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
         let struck = memory.strikes.of(self, &row);
         for _ in 0..IN_A_ROW_MAX {
             let Memory { sides: [publishing, delivering], strikes, observing, .. } = memory;
-            let publishing = publishing.of(self, Side::Publishing, &row, struck.may_strike, class, observing);
-            let delivering = delivering.of(self, Side::Delivering, &row, struck.may_strike, class, observing);
-            match publishing.commuting().or(delivering.commuting()) {
+            let publishing = publishing.of(self, Side::Publishing, &row, class, observing);
+            let delivering = delivering.of(self, Side::Delivering, &row, class, observing);
+            let outlook = struck.may_strike;
+            match publishing.commuting(outlook).or_else(|| delivering.commuting(outlook)) {
                 Some(local) if local.breaks.is_empty() => row = self.take(row, local, strikes.at(struck), observing)?,
                 _ => return Some(row),
             }
@@ -338,6 +339,10 @@ where
         if *row & memory.violated.1 != Row::NONE {
             signs |= signs::of_properties(self.unpack(row).observed[0].violated());
         }
+        if signs & wanted & signs::REST != 0 {
+            // The steps that are left are faults, and what they break has its signs.
+            signs = signs & !signs::REST | signs::of_properties(self.broken_at_rest(row));
+        }
         let decided = if signs & wanted != 0 { open & self.decided(asked, row) } else { 0 };
         debug_assert_eq!(decided, open & self.decided(asked, row), "signs are missing in {:?}", self.unpack(row));
         Seen { decided, beyond }
@@ -345,6 +350,15 @@ where
 }
 
 impl<const WORDS: usize, const IMAGE: usize> Sides<WORDS, IMAGE> {
+    /// What is broken where nothing more happens.
+    #[inline(never)]
+    fn broken_at_rest(&self, row: &Row<WORDS>) -> PropertySet {
+        let Watched { state, observed: [observed] } = self.unpack(row);
+        let mut broken = self.protocol.monitor.at_quiescence(&observed);
+        self.protocol.breaks_at_rest(&state, |property, _| broken.insert(property));
+        broken
+    }
+
     /// What a moment decides.
     #[inline(never)]
     fn decided<M>(&self, asked: &Asked<'_, M>, row: &Row<WORDS>) -> u64

@@ -64,6 +64,15 @@ impl<const WORDS: usize> Observing<WORDS> {
         number
     }
 
+    /// The number of the events of one number, and then those of another.
+    pub(super) fn joined<const IMAGE: usize>(&mut self, sides: &Sides<WORDS, IMAGE>, first: u32, then: u32) -> u32 {
+        if first == 0 || then == 0 {
+            return first | then;
+        }
+        let events = |number: u32| self.lists[number as usize - 1].events.iter().copied();
+        self.number(sides, events(first).chain(events(then)).collect())
+    }
+
     /// The bits of this row that the events of this number change.
     #[inline(always)]
     pub(super) fn changes<const IMAGE: usize>(

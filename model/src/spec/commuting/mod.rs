@@ -18,6 +18,7 @@
 mod delivering;
 mod publishing;
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use super::settings::Settings;
@@ -39,6 +40,27 @@ impl Spec {
     ) -> ControlFlow<()> {
         let outlook = Outlook { settings: &self.settings, state, may_strike };
         self.moves(state, &mut |it| if outlook.commutes(it) { found(it) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Calls `found` with every enabled move that may as well be taken first once certain faults cannot strike any more,
+    /// and with these faults, as bits.
+    ///
+    /// They are the faults that the move's rule asks about. So [`commuting`](Spec::commuting) finds the move where none of
+    /// them may strike; and nowhere else, as long as no rule needs but one of several.
+    pub fn commuting_unless(&self, state: &State, found: &mut impl FnMut(Move, u32)) {
+        let asked = Cell::new(0);
+        let may_strike = |fault: Fault| {
+            asked.set(asked.get() | 1 << fault as u32);
+            false
+        };
+        let outlook = Outlook { settings: &self.settings, state, may_strike };
+        let _ = self.moves(state, &mut |it| {
+            asked.set(0);
+            if outlook.commutes(it) {
+                found(it, asked.get());
+            }
+            ControlFlow::Continue(())
+        });
     }
 
     /// The budget has a fault of this kind left, whether or not it can strike now.
