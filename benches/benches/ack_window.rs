@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_skiplist::SkipSet;
-use delivery_benches::{is_test, report_speed_beside_another, tell, time, time_at_once};
-use delivery_impls::shared::ack_window::AckWindow;
+use delivery_benches::{PrivateLine, is_test, report_speed_beside_another, tell, time, time_at_once};
+use delivery_impls::shared::ack_window::{AckWindow, Worker};
 use delivery_model::vocab::Position;
 use delivery_proofs::figures::{Bound, Sheet};
 
@@ -31,24 +31,37 @@ const SPINS_MAX: u32 = 100;
 
 /// The contiguous settled prefix, in one of the compared ways.
 trait Prefix: Sync {
+    /// Who settles positions.
+    type Worker<'a>
+    where
+        Self: 'a;
     fn from_zero() -> Self;
-    fn has_room_for(&self, position: u64) -> bool;
+    fn worker(&self) -> Self::Worker<'_>;
+    fn has_room_for(worker: &mut Self::Worker<'_>, position: u64) -> bool;
     /// Settles a position. Returns by how many positions the prefix moved.
-    fn settle(&self, position: u64) -> u64;
+    fn settle(worker: &mut Self::Worker<'_>, position: u64) -> u64;
     fn end(&self) -> u64;
 }
 
 impl Prefix for AckWindow {
+    type Worker<'a> = Worker<'a>;
+
     fn from_zero() -> Self {
         AckWindow::new(Position(0), CAPACITY)
     }
 
-    fn has_room_for(&self, position: u64) -> bool {
-        self.try_reserve(Position(position)).is_ok()
+    fn worker(&self) -> Worker<'_> {
+        self.worker()
     }
 
-    fn settle(&self, position: u64) -> u64 {
-        let advance = AckWindow::settle(self, Position(position)).expect("a position is settled once");
+    #[inline]
+    fn has_room_for(worker: &mut Worker<'_>, position: u64) -> bool {
+        worker.try_reserve(Position(position)).is_ok()
+    }
+
+    #[inline]
+    fn settle(worker: &mut Worker<'_>, position: u64) -> u64 {
+        let advance = worker.settle(Position(position)).expect("a position is settled once");
         advance.map_or(0, |advance| advance.to.0 - advance.from.0)
     }
 
@@ -67,16 +80,22 @@ struct Settled {
 }
 
 impl Prefix for LockedTree {
+    type Worker<'a> = &'a Self;
+
     fn from_zero() -> Self {
         LockedTree(Mutex::new(Settled { end: 0, ahead: BTreeSet::new() }))
     }
 
-    fn has_room_for(&self, position: u64) -> bool {
-        position < self.0.lock().expect("no panic in between").end + u64::from(CAPACITY)
+    fn worker(&self) -> &Self {
+        self
     }
 
-    fn settle(&self, position: u64) -> u64 {
-        let mut settled = self.0.lock().expect("no panic in between");
+    fn has_room_for(tree: &mut &Self, position: u64) -> bool {
+        position < tree.0.lock().expect("no panic in between").end + u64::from(CAPACITY)
+    }
+
+    fn settle(tree: &mut &Self, position: u64) -> u64 {
+        let mut settled = tree.0.lock().expect("no panic in between");
         let before = settled.end;
         assert!(position >= before && settled.ahead.insert(position), "a position is settled once");
         while settled.ahead.first() == Some(&settled.end) {
@@ -98,22 +117,28 @@ struct SkipList {
 }
 
 impl Prefix for SkipList {
+    type Worker<'a> = &'a Self;
+
     fn from_zero() -> Self {
         SkipList { end: AtomicU64::new(0), ahead: SkipSet::new() }
     }
 
-    fn has_room_for(&self, position: u64) -> bool {
-        position < self.end.load(Ordering::Acquire) + u64::from(CAPACITY)
+    fn worker(&self) -> &Self {
+        self
     }
 
-    fn settle(&self, position: u64) -> u64 {
-        self.ahead.insert(position);
+    fn has_room_for(list: &mut &Self, position: u64) -> bool {
+        position < list.end.load(Ordering::Acquire) + u64::from(CAPACITY)
+    }
+
+    fn settle(list: &mut &Self, position: u64) -> u64 {
+        list.ahead.insert(position);
         // Of two threads, the one that comes last sees the other's position.
         fence(Ordering::SeqCst);
         let mut moved = 0;
-        let mut end = self.end.load(Ordering::Acquire);
-        while let Some(next) = self.ahead.get(&end) {
-            match self.end.compare_exchange(end, end + 1, Ordering::AcqRel, Ordering::Acquire) {
+        let mut end = list.end.load(Ordering::Acquire);
+        while let Some(next) = list.ahead.get(&end) {
+            match list.end.compare_exchange(end, end + 1, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     next.remove();
                     moved += 1;
@@ -131,9 +156,10 @@ impl Prefix for SkipList {
 }
 
 /// Waits for room and settles the position. Returns by how many positions the prefix moved.
-fn handle(prefix: &impl Prefix, position: u64) -> u64 {
+#[inline]
+fn handle<P: Prefix>(worker: &mut P::Worker<'_>, position: u64) -> u64 {
     let mut spins = 0;
-    while !prefix.has_room_for(position) {
+    while !P::has_room_for(worker, position) {
         if spins < SPINS_MAX {
             spin_loop()
         } else {
@@ -141,15 +167,7 @@ fn handle(prefix: &impl Prefix, position: u64) -> u64 {
         }
         spins += 1;
     }
-    prefix.settle(black_box(position))
-}
-
-fn in_order(positions: u64) -> impl Iterator<Item = u64> {
-    0..positions
-}
-
-fn out_of_order(positions: u64) -> impl Iterator<Item = u64> {
-    (0..positions / BLOCK).flat_map(|block| (block * BLOCK..(block + 1) * BLOCK).rev())
+    P::settle(worker, position)
 }
 
 /// Checks that every position was settled and moved the prefix once.
@@ -158,15 +176,24 @@ fn check(prefix: &impl Prefix, moved: u64, positions: u64) {
     assert_eq!(moved, positions, "every position moved the prefix once");
 }
 
-/// The load of one worker: an order of positions.
-type Order = fn(u64) -> Box<dyn Iterator<Item = u64>>;
+/// Settles the positions of a block. Returns by how many positions the prefix moved.
+#[inline]
+fn handle_block<P: Prefix>(worker: &mut P::Worker<'_>, first: u64, order: Order) -> u64 {
+    let block = first..first + BLOCK;
+    match order {
+        Order::Forwards => block.map(|position| handle::<P>(worker, position)).sum(),
+        Order::Backwards => block.rev().map(|position| handle::<P>(worker, position)).sum(),
+    }
+}
 
-/// The time for one worker to settle so many positions in this order.
+/// The time for one worker to settle so many positions, each block in this order.
 fn one_worker<P: Prefix>(positions: u64, order: Order) -> Duration {
     let (prefix, mut moved) = (P::from_zero(), 0);
-    // Made before the clock starts.
-    let order: Vec<u64> = order(positions).collect();
-    let took = time(|| moved = order.iter().map(|position| handle(&prefix, *position)).sum());
+    let firsts = (0..black_box(positions)).step_by(BLOCK as usize);
+    let took = time(|| {
+        let mut worker = prefix.worker();
+        moved = firsts.map(|first| handle_block::<P>(&mut worker, first, order)).sum();
+    });
     check(&prefix, moved, positions);
     took
 }
@@ -176,13 +203,13 @@ fn two_workers<P: Prefix>(positions: u64) -> Duration {
     let prefix = P::from_zero();
     let (next, moved) = (AtomicU64::new(0), AtomicU64::new(0));
     let work = || {
-        let mut own = 0;
+        let (mut own, mut worker) = (0, prefix.worker());
         loop {
             let first = next.fetch_add(BLOCK, Ordering::Relaxed);
             if first >= positions {
                 break;
             }
-            own += (first..first + BLOCK).rev().map(|position| handle(&prefix, position)).sum::<u64>();
+            own += handle_block::<P>(&mut worker, first, Order::Backwards);
         }
         moved.fetch_add(own, Ordering::Relaxed);
     };
@@ -191,18 +218,54 @@ fn two_workers<P: Prefix>(positions: u64) -> Duration {
     took
 }
 
+/// The time for each of these workers to make `N` read-modify-writes for every position of its share, on lines that it
+/// shares with nobody: no prefix, but what one costs at least that decides between two settles of a position.
+fn atomics<const N: usize>(workers: u64, positions: u64) -> Duration {
+    let lines: Vec<[PrivateLine; N]> = (0..workers).map(|_| std::array::from_fn(|_| PrivateLine::default())).collect();
+    let count = |own: &[PrivateLine; N]| {
+        for position in 0..positions / workers {
+            black_box(position);
+            own.iter().for_each(|line| drop(black_box(line.0.fetch_add(1, Ordering::AcqRel))));
+        }
+    };
+    let took = time_at_once(lines.iter().map(|own| move || count(own)));
+    let sum: u64 = lines.iter().flatten().map(|line| line.0.load(Ordering::Relaxed)).sum();
+    assert_eq!(sum, positions * N as u64, "each was made");
+    took
+}
+
 /// How a prefix is measured: the time for so many positions.
 type Measure = Box<dyn Fn(u64) -> Duration>;
 
-/// The ways of keeping a prefix, under one load.
-fn ways(load: Load) -> [(&'static str, Measure); 3] {
+/// The ways of keeping a prefix, under one load, and what they may be compared with.
+fn ways(load: Load) -> [(&'static str, Measure); WAYS] {
     fn of<P: Prefix>(load: Load) -> Measure {
         Box::new(move |positions| match load {
             Load::One(order) => one_worker::<P>(positions, order),
             Load::Two => two_workers::<P>(positions),
         })
     }
-    [("window", of::<AckWindow>(load)), ("locked-tree", of::<LockedTree>(load)), ("skip-list", of::<SkipList>(load))]
+    fn floor<const N: usize>(load: Load) -> Measure {
+        let workers = if matches!(load, Load::Two) { 2 } else { 1 };
+        Box::new(move |positions| atomics::<N>(workers, positions))
+    }
+    [
+        ("window", of::<AckWindow>(load)),
+        ("locked-tree", of::<LockedTree>(load)),
+        ("skip-list", of::<SkipList>(load)),
+        ("one-atomic", floor::<1>(load)),
+        ("two-atomics", floor::<2>(load)),
+    ]
+}
+
+/// The number of ways.
+const WAYS: usize = 5;
+
+/// The order in which the positions of a block are settled.
+#[derive(Clone, Copy)]
+enum Order {
+    Forwards,
+    Backwards,
 }
 
 #[derive(Clone, Copy)]
@@ -212,8 +275,8 @@ enum Load {
 }
 
 const LOADS: [(&str, Load); 3] = [
-    ("in-order", Load::One(|positions| Box::new(in_order(positions)))),
-    ("out-of-order", Load::One(|positions| Box::new(out_of_order(positions)))),
+    ("in-order", Load::One(Order::Forwards)),
+    ("out-of-order", Load::One(Order::Backwards)),
     ("two-workers", Load::Two),
 ];
 
@@ -222,7 +285,9 @@ fn report() {
     let (positions, tries) = if is_test() { (BATCH, 1) } else { (16 * BATCH, 40) };
     let about = "Workers settle positions; the contiguous settled prefix is kept by the lock-free window, by a tree behind a \
         lock, and by a skip list. ns a position, the best of interleaved runs. Out of order: blocks of 16, each from its \
-        last position to its first. Two workers take the next block in turn.";
+        last position to its first. Two workers take the next block in turn. One atomic, two: as many read-modify-writes \
+        for a position, by workers that share nothing. Without one no two threads can agree which of them settled a \
+        position first (Herlihy 1991). The tree makes four, to lock and to unlock, for room and to settle.";
     let mut sheet = Sheet::new("ack_window", about);
     let mut figures = Vec::new();
     for (_, load) in LOADS {
@@ -235,9 +300,10 @@ fn report() {
         }
         figures.push(best.map(|took| took.as_secs_f64() * 1e9 / positions as f64));
     }
-    let table = sheet.table("ns a position", &["load", "window", "locked tree", "skip list", "tree by window"]);
-    for ((load, _), [window, tree, list]) in LOADS.iter().zip(&figures) {
-        table.row(*load, [*window, *tree, *list, tree / window]);
+    let columns = ["load", "window", "one atomic", "two atomics", "locked tree", "skip list", "tree by window"];
+    let table = sheet.table("ns a position", &columns);
+    for ((load, _), [window, tree, list, one, two]) in LOADS.iter().zip(&figures) {
+        table.row(*load, [*window, *one, *two, *tree, *list, tree / window]);
     }
     let times = |place: usize| figures[place][1] / figures[place][0];
     let unit = "times as fast as the locked tree";

@@ -111,7 +111,7 @@ pub fn time_at_once<W: FnOnce() + Send>(work: impl IntoIterator<Item = W>) -> Du
 /// A counter that shares no cache line with another one, nor the neighbouring line that is fetched with it.
 #[repr(align(128))]
 #[derive(Default)]
-struct PrivateLine(AtomicU64);
+pub struct PrivateLine(pub AtomicU64);
 
 /// The speed of a thread beside another one with which it shares no data, as a fraction of its speed alone: about 1
 /// on two cores, about 0.5 if the two share one. It is the best of a few tries, because other load only makes it

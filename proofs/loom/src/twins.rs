@@ -1,6 +1,6 @@
 //! Broken steps that more than one test puts in the place of the sound ones.
 
-use crate::shared::ack_window::{Marked, Slot, Steps, Word, settled_on};
+use crate::shared::ack_window::{Marked, Slot, Steps, Word};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Reads the word, then writes it: a mark in between is lost, or made twice.
@@ -8,16 +8,14 @@ use crate::sync::{AtomicU64, Ordering};
 pub enum MarksInTwoSteps {}
 
 impl Steps for MarksInTwoSteps {
-    fn mark(word: &AtomicU64, slot: Slot) -> Marked {
-        let Some(settled) = settled_on(slot.lap, Word::unpack(word.load(Ordering::Acquire))) else {
+    fn mark(word: &AtomicU64, slot: Slot, _: Word) -> Marked {
+        let Some(found) = Word(word.load(Ordering::Acquire)).on(slot.lap) else {
             return Marked::LapGone;
         };
-        let bit = 1 << slot.bit;
-        if settled & bit != 0 {
+        if found.settled() >> slot.bit & 1 == 1 {
             return Marked::Again;
         }
-        let settled = settled | bit;
-        word.store(Word { lap: slot.lap, settled }.pack(), Ordering::Release);
-        Marked::First { settled }
+        word.store(found.and(slot.bit).0, Ordering::Release);
+        Marked::First { found }
     }
 }

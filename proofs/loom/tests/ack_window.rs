@@ -6,7 +6,7 @@
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
 use delivery_loom::shared::ack_window::{
-    AckWindow, Advance, Marked, SettleError, Slot, Sound, Steps, Word, settled_on,
+    AckWindow, Advance, BITS, Marked, Ring, SettleError, Slot, Sound, Steps, Word,
 };
 use delivery_loom::sync::{AtomicU64, Ordering};
 use delivery_loom::twins::MarksInTwoSteps;
@@ -14,14 +14,18 @@ use delivery_model::vocab::Position;
 use loom::sync::Arc;
 use loom::thread;
 
+/// What is said of a run of settled positions that nobody reports.
+const STICKS: &str = "all is settled, but the watermark sticks";
+
 type Settled = Result<Option<Advance>, SettleError>;
 
 /// Settles each list of positions on a thread of its own, the first on this one. What came of it, in the lists' order.
 fn settle_concurrently<S: Steps + 'static>(window: &Arc<AckWindow<S>>, lists: &[&'static [u64]]) -> Vec<Vec<Settled>> {
     fn settle_all<S: Steps>(window: &AckWindow<S>, turnstile: &Turnstile, list: &[u64]) -> Vec<Settled> {
+        let mut worker = window.worker();
         let settle = |&position: &u64| {
             turnstile.pass();
-            window.settle(Position(position))
+            worker.settle(Position(position))
         };
         list.iter().map(settle).collect()
     }
@@ -45,7 +49,7 @@ fn assert_prefix_complete<S: Steps>(window: &AckWindow<S>, results: &[Vec<Settle
         assert_eq!(advance.from, reached, "an advance starts where the one before ended: {advances:?}");
         reached = advance.to;
     }
-    assert_eq!(reached, Position(end), "all is settled, but the watermark sticks: {advances:?}");
+    assert_eq!(reached, Position(end), "{STICKS}: {advances:?}");
     assert_eq!(window.watermark(), reached, "the watermark stands where the last advance ended");
     advances.len()
 }
@@ -95,36 +99,126 @@ fn a_worker_that_looks_from_a_word_already_reused_still_moves_the_watermark() {
     });
 }
 
-/// Looks at the other words with acquire loads and nothing in between: each settle can miss the other's mark.
-enum LooksWithoutFence {}
-
-impl Steps for LooksWithoutFence {
-    fn between_mark_and_look() {}
+/// Two workers that settle two positions each: the second time, each goes by the word as it left it.
+fn workers_with_old_knowledge<S: Steps + 'static>(seen: &Seen) {
+    settle_all_of::<S>(seen, 0, 4, &[&[1, 0], &[2, 3]]);
 }
 
 #[test]
-fn a_look_without_a_fence_lets_the_watermark_stick() {
-    is_caught("no fence", "the watermark sticks", neighbours_in_two_words::<LooksWithoutFence>);
+fn a_worker_that_goes_by_what_it_left_keeps_the_marks_that_were_made_since() {
+    let ways = ["one advance over all", "two advances", "three advances"];
+    holds("old knowledge", &ways, workers_with_old_knowledge::<Sound>);
 }
 
-/// Writes the watermark without asking whether it moved meanwhile.
-enum StoresWatermark {}
+/// Writes what the word would be if it still were as the worker left it.
+enum TrustsWhatItLeft {}
 
-impl Steps for StoresWatermark {
-    fn advance(watermark: &AtomicU64, _from: u64, to: u64) -> Result<(), u64> {
-        watermark.store(to, Ordering::Release);
-        Ok(())
+impl Steps for TrustsWhatItLeft {
+    fn mark(word: &AtomicU64, slot: Slot, seen: Word) -> Marked {
+        let found = seen.on(slot.lap).expect("it is not used anew");
+        word.store(found.and(slot.bit).0, Ordering::Release);
+        Marked::First { found }
     }
 }
 
 #[test]
-fn a_watermark_that_is_stored_reports_the_same_advance_twice() {
-    is_caught("stored watermark", "starts where the one before ended", neighbours_in_one_word::<StoresWatermark>);
+fn a_worker_that_trusts_what_it_left_wipes_out_the_marks_that_were_made_since() {
+    is_caught("old knowledge, trusted", STICKS, workers_with_old_knowledge::<TrustsWhatItLeft>);
+}
+
+/// Looks what is settled in the word that it enters, then says that it is reached: a mark in between is not found, and does
+/// not find that either.
+enum LooksBeforeItEnters {}
+
+impl Steps for LooksBeforeItEnters {
+    fn reach(word: &AtomicU64, lap: u32) -> u32 {
+        let seen = Word(word.load(Ordering::Acquire)).on(lap).map_or(0, Word::settled);
+        Sound::reach(word, lap);
+        seen
+    }
+}
+
+#[test]
+fn a_look_before_a_word_is_entered_lets_the_watermark_stick() {
+    is_caught("looks before it enters", STICKS, neighbours_in_two_words::<LooksBeforeItEnters>);
+}
+
+/// Reads the word that it enters, then writes it: a mark in between is lost.
+enum EntersInTwoSteps {}
+
+impl Steps for EntersInTwoSteps {
+    fn reach(word: &AtomicU64, lap: u32) -> u32 {
+        let found = Word(word.load(Ordering::Acquire)).on(lap).expect("it is not used anew yet");
+        word.store(found.reached().0, Ordering::Release);
+        found.settled()
+    }
+}
+
+#[test]
+fn a_word_that_is_entered_in_two_steps_loses_a_mark() {
+    is_caught("enters in two steps", STICKS, neighbours_in_two_words::<EntersInTwoSteps>);
+}
+
+/// Goes by what the word holds after the mark, others' later marks included.
+enum LooksAfterTheMark {}
+
+impl Steps for LooksAfterTheMark {
+    fn mark(word: &AtomicU64, slot: Slot, seen: Word) -> Marked {
+        match Sound::mark(word, slot, seen) {
+            Marked::First { .. } => {
+                let now = Word(word.load(Ordering::Acquire));
+                Marked::First { found: Word(now.0 & !(1 << slot.bit)) }
+            }
+            not_first => not_first,
+        }
+    }
+}
+
+#[test]
+fn a_look_after_the_mark_reports_the_same_advance_twice() {
+    is_caught("looks after the mark", "starts where the one before ended", neighbours_in_one_word::<LooksAfterTheMark>);
+}
+
+/// A word of which one position is missing is entered while that one is settled: whoever comes second completes it, and
+/// enters the next one.
+fn a_word_is_completed_while_it_is_entered<S: Steps + 'static>(seen: &Seen) {
+    let window = Arc::new(AckWindow::<S>::with_steps(Position(31), 2));
+    for position in 33..2 * u64::from(BITS) {
+        assert_eq!(window.settle(Position(position)), Ok(None), "it is ahead");
+    }
+    let results = settle_concurrently(&window, &[&[31], &[32]]);
+    let end = 2 * u64::from(BITS);
+    let advances = assert_prefix_complete(&window, &results, 31, end);
+    assert_eq!(window.try_reserve(Position(2 * end - 1)), Ok(()), "two words are settled, so two have room");
+    seen.note(if advances == 1 { "one advance over all" } else { "two advances" });
+}
+
+#[test]
+fn a_word_that_is_completed_while_it_is_entered_leads_to_the_next() {
+    let ways = ["one advance over all", "two advances"];
+    holds("completed while entered", &ways, a_word_is_completed_while_it_is_entered::<Sound>);
+}
+
+/// Says that the word is reached, then notes its number: another thread may have noted the next one meanwhile.
+enum NotesAfterwards {}
+
+impl Steps for NotesAfterwards {
+    fn enter(ring: &Ring, reached: &AtomicU64, number: u64) -> u32 {
+        let slot = ring.slot(number * u64::from(BITS));
+        let settled = Sound::reach(ring.word(slot), slot.lap);
+        reached.store(number, Ordering::Release);
+        settled
+    }
+}
+
+#[test]
+fn a_word_that_is_noted_after_it_is_entered_takes_room_back() {
+    is_caught("notes afterwards", "so two have room", a_word_is_completed_while_it_is_entered::<NotesAfterwards>);
 }
 
 #[test]
 fn a_mark_in_two_steps_loses_the_neighbours_mark() {
-    is_caught("mark in two steps", "the watermark sticks", neighbours_in_one_word::<MarksInTwoSteps>);
+    is_caught("mark in two steps", STICKS, neighbours_in_one_word::<MarksInTwoSteps>);
 }
 
 /// Two workers first to need a word on its next lap: both find it still on the old one.
@@ -132,20 +226,20 @@ fn takeover<S: Steps + 'static>(seen: &Seen) {
     let window = Arc::new(AckWindow::<S>::with_steps(Position(31), 1));
     window.settle(Position(31)).expect("it is the first");
     let results = settle_concurrently(&window, &[&[32], &[33]]);
-    assert_prefix_complete(&window, &results, 32, 34);
-    seen.note(if results[0][0] == Ok(None) { "second moved it" } else { "first moved it" });
+    let advances = assert_prefix_complete(&window, &results, 32, 34);
+    seen.note(if advances == 1 { "one advance over all" } else { "two advances" });
 }
 
 #[test]
 fn two_workers_that_take_a_word_over_keep_each_others_marks() {
-    holds("takeover", &["first moved it", "second moved it"], takeover::<Sound>);
-    is_caught("takeover in two steps", "the watermark sticks", takeover::<MarksInTwoSteps>);
+    holds("takeover", &["one advance over all", "two advances"], takeover::<Sound>);
+    is_caught("takeover in two steps", STICKS, takeover::<MarksInTwoSteps>);
 }
 
-/// One position, settled by two workers: an old delivery of it and a new one.
+/// One position, settled by two workers: an old delivery of it and a new one. The position before it is settled between.
 fn one_position_twice<S: Steps + 'static>(seen: &Seen) {
     let window = Arc::new(AckWindow::<S>::with_steps(Position(0), 1));
-    let results = settle_concurrently(&window, &[&[0], &[0]]);
+    let results = settle_concurrently(&window, &[&[1, 0], &[1]]);
     let accepted = results.iter().filter(|result| result[0].is_ok()).count();
     assert_eq!(accepted, 1, "exactly one settle of a position is accepted: {results:?}");
     let refused = results.iter().find_map(|result| result[0].err()).expect("the other one");
@@ -181,10 +275,10 @@ fn late_settle_over_a_reused_word<S: Steps + 'static>(seen: &Seen) {
 enum IgnoresLap {}
 
 impl Steps for IgnoresLap {
-    fn mark(word: &AtomicU64, slot: Slot) -> Marked {
-        let seen = Word::unpack(word.load(Ordering::Acquire));
-        let lap = if settled_on(slot.lap, seen).is_none() { seen.lap } else { slot.lap };
-        Sound::mark(word, Slot { lap, ..slot })
+    fn mark(word: &AtomicU64, slot: Slot, _: Word) -> Marked {
+        let seen = Word(word.load(Ordering::Acquire));
+        let lap = if seen.on(slot.lap).is_none() { seen.lap() } else { slot.lap };
+        Sound::mark(word, Slot { lap, ..slot }, seen)
     }
 }
 

@@ -8,7 +8,7 @@
 use std::sync::Mutex as Witness;
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
-use delivery_loom::shared::ack_window::{AckWindow, BITS, Ring, Snapshot, Sound, Steps, Word};
+use delivery_loom::shared::ack_window::{AckWindow, BITS, Marked, Ring, Slot, Snapshot, Sound, Steps, Word};
 use delivery_loom::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use delivery_loom::twins::MarksInTwoSteps;
 use delivery_model::pipeline::{Level, Obligation, Semantics};
@@ -212,16 +212,16 @@ fn a_consumer_that_commits_its_prefix_loses_nothing_in_a_crash() {
 enum HighestSeen {}
 
 impl Steps for HighestSeen {
-    fn settled_run_end(ring: &Ring, watermark: u64) -> u64 {
+    fn snapshot(ring: &Ring, reached: &AtomicU64) -> Snapshot {
+        let number = reached.load(Ordering::Acquire);
         let bits = u64::from(BITS);
-        let first_positions = (watermark / bits..ring.end(watermark) / bits).map(|number| number * bits);
-        let highest = first_positions.filter_map(|first| {
-            let slot = ring.slot(first);
-            let word = Word::unpack(ring.word(slot).load(Ordering::Acquire));
-            let end = first + u64::from(BITS - word.settled.leading_zeros());
-            (word.lap == slot.lap).then_some(end)
+        let highest = (number..ring.end(number) / bits).filter_map(|number| {
+            let slot = ring.slot(number * bits);
+            let word = Word(ring.word(slot).load(Ordering::Acquire));
+            let end = number * bits + u64::from(BITS - word.settled().leading_zeros());
+            (word.lap() == slot.lap).then_some(end)
         });
-        highest.max().map_or(watermark, |end| end.max(watermark))
+        Snapshot::new(highest.max().unwrap_or(number * bits), Vec::new())
     }
 }
 
@@ -230,26 +230,33 @@ fn a_consumer_that_commits_the_highest_seen_loses_what_was_acked() {
     is_caught("crash, highest committed", "acked-not-lost", crash_and_start_again::<HighestSeen>);
 }
 
-/// Looks at the others' marks with relaxed loads: sees them, but not what was done before them.
-enum LooksRelaxed {}
+/// Marks with a relaxed exchange: finds the others' marks, but not what was done before them.
+enum FindsRelaxed {}
 
-impl Steps for LooksRelaxed {
-    fn settled_run_end(ring: &Ring, watermark: u64) -> u64 {
-        let is_settled = |position: &u64| {
-            let slot = ring.slot(*position);
-            let word = Word::unpack(ring.word(slot).load(Ordering::Relaxed));
-            word.lap == slot.lap && word.settled >> slot.bit & 1 == 1
-        };
-        watermark + (watermark..ring.end(watermark)).take_while(is_settled).count() as u64
+impl Steps for FindsRelaxed {
+    fn mark(word: &AtomicU64, slot: Slot, _: Word) -> Marked {
+        let mark = |seen| Word(seen).on(slot.lap).map(|found| found.and(slot.bit).0);
+        match word.fetch_update(Ordering::Release, Ordering::Relaxed, mark) {
+            Ok(seen) => Marked::First { found: Word(seen).on(slot.lap).expect("it was marked on that lap") },
+            Err(_) => Marked::LapGone,
+        }
     }
 }
 
-/// Moves the watermark with a relaxed exchange: who reads it learns how far, but not what was done.
-enum AdvancesRelaxed {}
+/// Enters words with relaxed steps: who reads the number learns how far, but not what was done.
+enum EntersRelaxed {}
 
-impl Steps for AdvancesRelaxed {
-    fn advance(watermark: &AtomicU64, from: u64, to: u64) -> Result<(), u64> {
-        watermark.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).map(drop)
+impl Steps for EntersRelaxed {
+    fn enter(ring: &Ring, reached: &AtomicU64, number: u64) -> u32 {
+        reached.store(number, Ordering::Relaxed);
+        let slot = ring.slot(number * u64::from(BITS));
+        Self::reach(ring.word(slot), slot.lap)
+    }
+
+    fn reach(word: &AtomicU64, lap: u32) -> u32 {
+        let reach = |seen| Word(seen).on(lap).map(|found| found.reached().0);
+        let seen = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reach).expect("it is not used anew yet");
+        Word(seen).on(lap).map_or(0, Word::settled)
     }
 }
 
@@ -284,9 +291,9 @@ fn whoever_looks_at_the_window_sees_the_effects_of_what_is_settled() {
 }
 
 #[test]
-fn relaxed_looks_and_advances_cover_effects_that_are_not_seen() {
-    is_caught("relaxed look", "its effect is not seen", see_what_a_look_covers::<LooksRelaxed>);
-    is_caught("relaxed advance", "its effect is not seen", see_what_a_look_covers::<AdvancesRelaxed>);
+fn relaxed_marks_and_entries_cover_effects_that_are_not_seen() {
+    is_caught("relaxed mark", "its effect is not seen", see_what_a_look_covers::<FindsRelaxed>);
+    is_caught("relaxed entry", "its effect is not seen", see_what_a_look_covers::<EntersRelaxed>);
 }
 
 /// The core has what another consumer settled before, and marks it; a worker that was handed it again finishes it too. A

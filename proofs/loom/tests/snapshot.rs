@@ -1,7 +1,7 @@
 //! A snapshot of the ack window under loom, taken while positions settle.
 
 use delivery_loom::explore::{Seen, Turnstile, holds, is_caught};
-use delivery_loom::shared::ack_window::{AckWindow, Ring, Snapshot, Sound, Steps};
+use delivery_loom::shared::ack_window::{AckWindow, BITS, Ring, Snapshot, Sound, Steps};
 use delivery_loom::sync::{AtomicU64, Ordering};
 use delivery_model::vocab::Position;
 use loom::sync::Arc;
@@ -63,9 +63,10 @@ fn a_snapshot_while_settles_go_on_has_what_was_handled_and_nothing_else() {
 enum OffsetReadAgain {}
 
 impl Steps for OffsetReadAgain {
-    fn snapshot(ring: &Ring, watermark: &AtomicU64) -> Snapshot {
-        let bitmap = ring.settled_from(watermark.load(Ordering::Acquire));
-        Snapshot::new(watermark.load(Ordering::Acquire), bitmap)
+    fn snapshot(ring: &Ring, reached: &AtomicU64) -> Snapshot {
+        let offset = || reached.load(Ordering::Acquire) * u64::from(BITS);
+        let bitmap = ring.settled_from(offset());
+        Snapshot::new(offset(), bitmap)
     }
 }
 
@@ -79,12 +80,10 @@ fn an_offset_and_a_bitmap_of_two_states_claim_what_was_never_handled() {
 enum OffsetReadRelaxed {}
 
 impl Steps for OffsetReadRelaxed {
-    fn snapshot(ring: &Ring, watermark: &AtomicU64) -> Snapshot {
-        let offset = watermark.load(Ordering::Relaxed);
+    fn snapshot(ring: &Ring, reached: &AtomicU64) -> Snapshot {
+        let offset = reached.load(Ordering::Relaxed) * u64::from(BITS);
         Snapshot::new(offset, ring.settled_from(offset))
     }
-
-    fn between_mark_and_look() {}
 }
 
 #[test]

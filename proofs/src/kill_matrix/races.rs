@@ -101,11 +101,20 @@ bugs! {
         "commits: core and worker, mark in two steps"],
         "a worker reads a word of the window, then writes it: a mark in between is lost, or made twice",
         "confluentinc/parallel-consumer #664: work that completed in between was marked as committed";
-    LooksWithoutFence: ["ack_window: no fence"],
-        "a settle looks at the other words without a fence, so that each of two misses the other's mark",
+    LooksBeforeItEnters: ["ack_window: looks before it enters"],
+        "the next word is looked at, then told that the prefix has reached it, so that each of two settles misses the other's mark",
         "cppreference, std::memory_order: only sequentially consistent operations have one order for all threads";
-    StoresWatermark: ["ack_window: stored watermark"],
-        "the watermark is written without asking whether it moved meanwhile",
+    EntersInTwoSteps: ["ack_window: enters in two steps"],
+        "the next word is read, then written with the news that the prefix has reached it: a mark in between is lost",
+        "confluentinc/parallel-consumer #664: a state that changed in between was overwritten";
+    LooksAfterTheMark: ["ack_window: looks after the mark"],
+        "a settle goes by what the word holds after its mark, so that two report the same advance",
+        "Herlihy, Wait-free synchronization (1991): reads and writes alone do not decide between two threads";
+    TrustsWhatItLeft: ["ack_window: old knowledge, trusted"],
+        "a worker writes a word as it left it, with one more mark: those that others made since are lost",
+        "confluentinc/parallel-consumer #664: a state that changed in between was overwritten";
+    NotesAfterwards: ["ack_window: notes afterwards"],
+        "a word is told that it is reached, and its number noted then, when the next number may have been",
         "confluentinc/parallel-consumer #664: a state that changed in between was overwritten";
     IgnoresLap: ["ack_window: late settle, no laps"],
         "a late settle marks the word of its position, whatever positions the word is used for by now",
@@ -140,11 +149,11 @@ bugs! {
     HighestSeen: ["commits: crash, highest committed"],
         "the highest position settled is taken for the end of the prefix",
         "confluentinc/parallel-consumer #826";
-    LooksRelaxed: ["commits: relaxed look"],
-        "marks are looked at with relaxed loads: they are seen, but not what was done before them",
+    FindsRelaxed: ["commits: relaxed mark"],
+        "a settle finds the marks of others with a relaxed exchange, but not what was done before them",
         MEMORY_ORDER;
-    AdvancesRelaxed: ["commits: relaxed advance"],
-        "the watermark is moved with a relaxed exchange: it is seen, but not what was done before it",
+    EntersRelaxed: ["commits: relaxed entry"],
+        "the number of the word that is reached is written relaxed: it is seen, but not what was done before it",
         MEMORY_ORDER;
     SleepsInTwoSteps: ["group_sync: group sync, sleeps in two steps"],
         "the syncer finds nothing to do, then says that it sleeps: a request in between is wiped out",

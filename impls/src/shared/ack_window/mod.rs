@@ -3,19 +3,23 @@
 //! A cumulative commit may cover a position only when that one and all below it are settled (`commits = "prefix"`;
 //! committing the highest position *seen* is the mistake that loses messages). Formula: `cumulative-commit`.
 //!
-//! How it works. A settle marks its position's bit with one read-modify-write, which also decides who was first. It
-//! then looks how far the settled run reaches from the watermark and moves the watermark there with one exchange; who
-//! wins the exchange reports the advance. Nobody waits for anybody.
+//! How it works. A settle marks its position's bit in a word of 32 with one read-modify-write, and what it finds there
+//! decides everything: whether it was the first, whether the prefix ends at this very position, and how far the run goes on
+//! behind it. For the word in which the prefix ends says so (it is *reached*), and its lowest clear bit is where. The marks of
+//! a word come one after the other, so of all of them exactly the one that sets that bit reports the advance, up to where
+//! the next one is going to begin.
 //!
-//! Why the watermark never sticks. A settle whose look goes beyond the word that it marked passes a sequentially
-//! consistent fence between mark and look. Of all such settles so far, the one whose fence comes last sees the marks of all
-//! the others and a watermark no older than what they saw, so it moves the watermark to the end of the run, unless another
-//! already has. With plain acquire loads two settles can each miss the other's mark; neither moves the watermark, and
-//! nothing ever will. x86 hides that, other machines do not; loom shows it at once.
+//! Only the mark that completes a reached word has more to do: it enters the next word, with a second read-modify-write,
+//! which says there that it is reached and finds what is settled in it already. Either a mark of that word comes later and
+//! finds that it is reached, or it came before and is found. So the watermark never sticks, and no fence is needed: two
+//! threads that could miss each other meet in one word.
 //!
-//! Where the watermark stands in the marked word and the run ends in it, the mark itself is the look: it is a
-//! read-modify-write, so the last one of a word sees all marks of that word, and no other word says anything about the run.
-//! That spares most settles the fence, which costs more than all the rest.
+//! One thread at a time enters words, in their order, because it is reaching a word that allows to complete it as a reached
+//! one. It notes the word's number before it says that it is reached; so the number never goes back, though it is
+//! written by a plain store.
+//!
+//! Nobody waits for anybody to settle. If the thread that enters a word is held up in between, others settle what there is
+//! room for, and [`watermark`](AckWindow::watermark) counts it; the room moves on once that thread does.
 //!
 //! Leaves out: waiting for room (the caller knows what else it could do), which worker holds what (the lease's
 //! business), and the commit itself.
@@ -28,9 +32,9 @@ use std::marker::PhantomData;
 use delivery_model::vocab::Position;
 use thiserror::Error;
 
-pub use self::ring::{BITS, Ring, Slot, Word};
+pub use self::ring::{BITS, Ring, Slot, Word, word_number};
 pub use self::snapshot::Snapshot;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering};
 
 /// A window of positions that several threads settle and whose contiguous settled prefix is known at all times.
 ///
@@ -40,7 +44,8 @@ use crate::sync::{AtomicU64, Ordering, fence};
 ///   far ahead of the watermark: that is the back-pressure. What it granted stays granted. Giving the position to the worker
 ///   must synchronise (a channel, a lock, a spawn), as any hand-over between threads does.
 /// - [`settle`](Self::settle) from any thread, once the position's effect is durable. Exactly one settle of a position
-///   is accepted, however many race; every other is an error that says why.
+///   is accepted, however many race; every other is an error that says why. Who settles several has a
+///   [`worker`](Self::worker) do it.
 /// - An [`Advance`] goes to exactly one caller, and the advances of a window follow each other without gap or overlap.
 ///   Everything that its positions' workers did before they settled happens before its return. Two callers may still
 ///   *commit* two advances in the wrong order: commit the larger `to`, or [`watermark`](Self::watermark) as read last.
@@ -49,8 +54,9 @@ use crate::sync::{AtomicU64, Ordering, fence};
 #[derive(Debug)]
 pub struct AckWindow<S = Sound> {
     ring: Ring,
-    /// The lowest position that is not known settled. Moves by [`Steps::advance`] alone.
-    watermark: AtomicU64,
+    /// The number of the word in which the prefix ends: all words before it are settled throughout. Moves by
+    /// [`Steps::enter`] alone.
+    reached: AtomicU64,
     steps: PhantomData<fn() -> S>,
 }
 
@@ -139,7 +145,8 @@ impl<S: Steps> AckWindow<S> {
     pub fn with_steps(start: Position, capacity: u32) -> Self {
         // The watermark can stand at the last bit of a word, whose other bits are then of no use.
         let words = (u64::from(capacity) + u64::from(BITS) - 1).div_ceil(u64::from(BITS)).next_power_of_two();
-        AckWindow { ring: Ring::new(start.0, words as usize), watermark: AtomicU64::new(start.0), steps: PhantomData }
+        let reached = AtomicU64::new(word_number(start.0));
+        AckWindow { ring: Ring::new(start.0, words as usize), reached, steps: PhantomData }
     }
 
     /// How many words of [`BITS`] positions the window has.
@@ -151,93 +158,185 @@ impl<S: Steps> AckWindow<S> {
     ///
     /// It may have moved on by the time the caller looks at it; it never moves back.
     pub fn watermark(&self) -> Position {
-        Position(self.watermark.load(Ordering::Acquire))
+        // Each turn but the last means that others settled a whole window meanwhile.
+        loop {
+            if let Some(end) = self.ring.settled_run_end(self.reached.load(Ordering::Acquire)) {
+                return Position(end);
+            }
+        }
     }
 
     /// Asks for room for a position that is about to be given to a worker.
+    #[inline(never)] // so that the loop of a worker, which seldom comes here, stays in registers
     pub fn try_reserve(&self, position: Position) -> Result<(), ReserveError> {
-        let watermark = self.watermark();
-        let end = Position(self.ring.end(watermark.0));
-        if position < watermark {
-            Err(ReserveError::Stale { position, watermark })
-        } else if position >= end {
-            Err(ReserveError::Full { position, end })
-        } else {
-            Ok(())
+        match self.room(position) {
+            Room::Ahead => Ok(()),
+            Room::Reached if position >= self.watermark() => Ok(()),
+            Room::Reached | Room::Behind => Err(ReserveError::Stale { position, watermark: self.watermark() }),
+            Room::None { end } => Err(ReserveError::Full { position, end }),
         }
     }
 
     /// Whether a settle of this position was accepted. What its worker did before it is seen, if so.
     pub fn is_settled(&self, position: Position) -> bool {
-        position < self.watermark() || self.ring.is_settled(position.0)
+        word_number(position.0) < self.reached.load(Ordering::Acquire) || self.ring.is_settled(position.0)
     }
 
     /// What is settled now, for whoever stores it to [`resume`](AckWindow::resume) from. Settles go on meanwhile; each
     /// that was accepted before the call is in it, and each that is in it was accepted before the return.
     pub fn snapshot(&self) -> Snapshot {
-        S::snapshot(&self.ring, &self.watermark)
+        S::snapshot(&self.ring, &self.reached)
     }
 
     /// Settles a position, once. Says how far the contiguous prefix grew, if this call is the one that moved it.
     ///
     /// `None` does not mean that the prefix still ends before this position: another thread may have moved it past.
     pub fn settle(&self, position: Position) -> Result<Option<Advance>, SettleError> {
-        self.try_reserve(position).map_err(|error| match error {
-            ReserveError::Full { position, end } => SettleError::NotReserved { position, end },
-            ReserveError::Stale { position, watermark } => SettleError::Stale { position, watermark },
-        })?;
-        let slot = self.ring.slot(position.0);
-        match S::mark(self.ring.word(slot), slot) {
-            Marked::First { settled } => {
-                if let Some(moved) = self.move_within_word(position.0, settled) {
-                    return Ok(moved);
-                }
-            }
-            Marked::Again => return Err(SettleError::AlreadySettled { position }),
-            Marked::LapGone => return Err(SettleError::Stale { position, watermark: self.watermark() }),
-        }
-        S::between_mark_and_look();
-        Ok(self.move_watermark())
+        self.worker().settle(position)
     }
 
-    /// Moves the watermark by the bits that the mark of this position saw in its word; none if the run may reach beyond that
-    /// word, or begins before it.
-    fn move_within_word(&self, position: u64, settled: u32) -> Option<Option<Advance>> {
-        let word = position / u64::from(BITS);
-        let mut from = self.watermark.load(Ordering::Acquire);
-        // Each turn but the last means that another thread moved the watermark meanwhile.
-        while from / u64::from(BITS) == word {
-            let bit = (from % u64::from(BITS)) as u32;
-            let run = (settled >> bit).trailing_ones();
-            if run == 0 {
-                return Some(None);
-            }
-            if bit + run == BITS {
-                return None;
-            }
-            let to = from + u64::from(run);
-            match S::advance(&self.watermark, from, to) {
-                Ok(()) => return Some(Some(Advance { from: Position(from), to: Position(to) })),
-                Err(now) => from = now,
-            }
-        }
-        None
+    /// A worker that settles several positions of this window.
+    pub fn worker(&self) -> Worker<'_, S> {
+        Worker { window: self, known: None }
     }
 
-    fn move_watermark(&self) -> Option<Advance> {
-        let mut from = self.watermark.load(Ordering::Acquire);
-        // Each turn but the last means that another thread moved the watermark meanwhile.
+    /// Enters the words after the one of this number, which is complete, up to the first that is not. Returns where the
+    /// prefix ends.
+    #[inline(never)] // one settle of a word comes here
+    fn enter_after(&self, number: u64) -> u64 {
+        let mut number = number + 1;
+        // Each turn but the last passes a word that others completed before it was reached: at most those of a window.
         loop {
-            let to = S::settled_run_end(&self.ring, from);
-            if to == from {
-                // Also when the word of `from` serves a later lap by now: whoever took it over has yet to look.
-                return None;
+            let run = S::enter(&self.ring, &self.reached, number).trailing_ones();
+            if run < BITS {
+                return number * u64::from(BITS) + u64::from(run);
             }
-            match S::advance(&self.watermark, from, to) {
-                Ok(()) => return Some(Advance { from: Position(from), to: Position(to) }),
-                Err(now) => from = now,
-            }
+            number += 1;
         }
+    }
+
+    /// Settles a position whose word the worker does not know, or in which there is nothing for it to mark. Returns what it
+    /// knows of the word then.
+    #[inline(never)] // and without the worker, so that what that knows stays in registers
+    fn settle_in_another(&self, position: Position) -> Result<(Known<'_>, Option<Advance>), SettleError> {
+        match self.room(position) {
+            Room::Ahead | Room::Reached => {}
+            Room::None { end } => return Err(SettleError::NotReserved { position, end }),
+            Room::Behind => return Err(self.stale(position)),
+        }
+        let slot = self.ring.slot(position.0);
+        let word = self.ring.word(slot);
+        match S::mark(word, slot, Word(word.load(Ordering::Acquire))) {
+            Marked::First { found } => {
+                let first = position.0 - u64::from(slot.bit);
+                let known = Known { word, first, slot, seen: found.and(slot.bit) };
+                Ok((known, self.advance(position, slot.bit, found)))
+            }
+            Marked::Again if position >= self.watermark() => Err(SettleError::AlreadySettled { position }),
+            Marked::Again | Marked::LapGone => Err(self.stale(position)),
+        }
+    }
+
+    /// The advance that a mark of this position is, which found its word like this.
+    #[inline]
+    fn advance(&self, position: Position, bit: u32, found: Word) -> Option<Advance> {
+        if !found.is_reached() || found.settled().trailing_ones() != bit {
+            return None;
+        }
+        let run = found.and(bit).settled().trailing_ones();
+        let end = position.0 - u64::from(bit) + u64::from(run);
+        let to = if run < BITS { end } else { self.enter_after(word_number(position.0)) };
+        Some(Advance { from: position, to: Position(to) })
+    }
+
+    /// Whether the window has this position.
+    fn room(&self, position: Position) -> Room {
+        let reached = self.reached.load(Ordering::Acquire);
+        match word_number(position.0).checked_sub(reached) {
+            None => Room::Behind,
+            Some(0) => Room::Reached,
+            Some(ahead) if ahead < self.ring.words() as u64 => Room::Ahead,
+            Some(_) => Room::None { end: Position(self.ring.end(reached)) },
+        }
+    }
+
+    fn stale(&self, position: Position) -> SettleError {
+        SettleError::Stale { position, watermark: self.watermark() }
+    }
+}
+
+/// Where a position is in the window.
+enum Room {
+    /// Before the word in which the prefix ends: it is settled.
+    Behind,
+    /// In that word.
+    Reached,
+    /// In a word after it.
+    Ahead,
+    /// Beyond all words.
+    None {
+        /// The first position that has no room.
+        end: Position,
+    },
+}
+
+/// One of those that settle positions of a window, with what it knows of the window.
+///
+/// It answers as the window does. A settle that goes by the word as this worker left it need not read the word first, and
+/// to read a word right after a read-modify-write of it takes nearly as long as that. Where another worker has changed the
+/// word, the exchange says so, and what the word is now.
+#[derive(Debug)]
+pub struct Worker<'a, S = Sound> {
+    window: &'a AckWindow<S>,
+    /// The word that it marked last.
+    known: Option<Known<'a>>,
+}
+
+/// A word, and what a worker knows of it.
+#[derive(Debug)]
+struct Known<'a> {
+    word: &'a AtomicU64,
+    /// Its first position.
+    first: u64,
+    /// Its slot, with any bit.
+    slot: Slot,
+    /// What it held once.
+    seen: Word,
+}
+
+impl Known<'_> {
+    /// The slot of a position that is in this word.
+    #[inline]
+    fn slot(&self, position: Position) -> Option<Slot> {
+        let bit = position.0.wrapping_sub(self.first);
+        (bit < u64::from(BITS)).then_some(Slot { bit: bit as u32, ..self.slot })
+    }
+}
+
+impl<'a, S: Steps> Worker<'a, S> {
+    /// [`AckWindow::try_reserve`], for a position that this worker is going to settle. A settle of the position by another
+    /// worker may not be known to this one yet.
+    #[inline]
+    pub fn try_reserve(&self, position: Position) -> Result<(), ReserveError> {
+        // There is room in the word that this worker marked, and nothing takes room back.
+        let is_open =
+            |known: &Known<'_>| known.slot(position).is_some_and(|slot| known.seen.settled() >> slot.bit & 1 == 0);
+        if self.known.as_ref().is_some_and(is_open) { Ok(()) } else { self.window.try_reserve(position) }
+    }
+
+    /// [`AckWindow::settle`].
+    #[inline]
+    pub fn settle(&mut self, position: Position) -> Result<Option<Advance>, SettleError> {
+        if let Some(known) = &mut self.known
+            && let Some(slot) = known.slot(position)
+            && let Marked::First { found } = S::mark(known.word, slot, known.seen)
+        {
+            known.seen = found.and(slot.bit);
+            return Ok(self.window.advance(position, slot.bit, found));
+        }
+        let (known, advance) = self.window.settle_in_another(position)?;
+        self.known = Some(known);
+        Ok(advance)
     }
 }
 
@@ -246,8 +345,8 @@ impl<S: Steps> AckWindow<S> {
 pub enum Marked {
     /// The bit was clear and is set now.
     First {
-        /// The bits of the word from then on, as the mark saw them.
-        settled: u32,
+        /// The word as the mark found it.
+        found: Word,
     },
     /// The bit was set already.
     Again,
@@ -257,56 +356,51 @@ pub enum Marked {
 
 /// The steps of a settle in which threads race. The defaults are what ships.
 pub trait Steps {
-    /// Sets the position's bit, in one read-modify-write; takes the word over from the lap before if need be.
-    fn mark(word: &AtomicU64, slot: Slot) -> Marked {
-        let attempt = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seen| {
-            let settled = settled_on(slot.lap, Word::unpack(seen))?;
-            let bit = 1 << slot.bit;
-            (settled & bit == 0).then(|| Word { lap: slot.lap, settled: settled | bit }.pack())
-        });
-        match attempt {
-            // What was there goes with this lap, or the mark would not have been made.
-            Ok(seen) => {
-                Marked::First { settled: settled_on(slot.lap, Word::unpack(seen)).unwrap_or(0) | 1 << slot.bit }
+    /// Sets the position's bit, in one read-modify-write; takes the word over from the lap before if need be. The word was
+    /// once as it is `seen`.
+    #[inline]
+    fn mark(word: &AtomicU64, slot: Slot, seen: Word) -> Marked {
+        let mut seen = seen;
+        // Each turn but the last means that another thread changed the word meanwhile.
+        loop {
+            let Some(found) = seen.on(slot.lap) else {
+                return Marked::LapGone;
+            };
+            if found.settled() >> slot.bit & 1 == 1 {
+                return Marked::Again;
             }
-            Err(seen) if Word::unpack(seen).lap == slot.lap => Marked::Again,
-            Err(_) => Marked::LapGone,
+            match word.compare_exchange_weak(seen.0, found.and(slot.bit).0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Marked::First { found },
+                Err(now) => seen = Word(now),
+            }
         }
     }
 
-    /// Orders a thread's own mark before its look at the others' marks.
-    fn between_mark_and_look() {
-        fence(Ordering::SeqCst);
+    /// Notes that the prefix has reached the word of this number, and says so in the word. Returns which of its positions
+    /// are settled by then.
+    ///
+    /// In this order: who finds that the word is reached may complete it, and note the next one.
+    fn enter(ring: &Ring, reached: &AtomicU64, number: u64) -> u32 {
+        reached.store(number, Ordering::Release);
+        let slot = ring.slot(number * u64::from(BITS));
+        Self::reach(ring.word(slot), slot.lap)
     }
 
-    /// How far the settled run reaches from the watermark.
-    fn settled_run_end(ring: &Ring, watermark: u64) -> u64 {
-        ring.settled_run_end(watermark)
+    /// Says in the word that it is reached, in one read-modify-write; takes the word over from the lap before if need be.
+    /// Returns which of its positions are settled.
+    fn reach(word: &AtomicU64, lap: u32) -> u32 {
+        let reach = |seen| Word(seen).on(lap).map(|found| found.reached().0);
+        match word.fetch_update(Ordering::AcqRel, Ordering::Acquire, reach) {
+            Ok(seen) => Word(seen).on(lap).map_or(0, Word::settled),
+            Err(_) => unreachable!("a word is not used anew before it was reached"),
+        }
     }
 
-    /// What is settled. Offset and bitmap go by the same look at the watermark: a bitmap that was taken from another
-    /// offset than the one it is stored with claims other positions than those that were settled.
-    fn snapshot(ring: &Ring, watermark: &AtomicU64) -> Snapshot {
-        let offset = watermark.load(Ordering::Acquire);
+    /// What is settled. Offset and bitmap go by the same look at the word that is reached: a bitmap that was taken from
+    /// another offset than the one it is stored with claims other positions than those that were settled.
+    fn snapshot(ring: &Ring, reached: &AtomicU64) -> Snapshot {
+        let offset = reached.load(Ordering::Acquire) * u64::from(BITS);
         Snapshot::new(offset, ring.settled_from(offset))
-    }
-
-    /// Moves the watermark, if it still is where the run was measured from; else says where it is.
-    fn advance(watermark: &AtomicU64, from: u64, to: u64) -> Result<(), u64> {
-        watermark.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).map(drop)
-    }
-}
-
-/// The settled bits that a word holds for a lap: none yet if it still serves the lap before, which the caller knows to
-/// be settled throughout. `None` if the lap is gone.
-pub fn settled_on(lap: u32, word: Word) -> Option<u32> {
-    if word.lap == lap {
-        Some(word.settled)
-    } else if word.lap.wrapping_add(1) == lap {
-        debug_assert_eq!(word.settled, u32::MAX, "lap {} of a word is taken over before all of it settled", word.lap);
-        Some(0)
-    } else {
-        None
     }
 }
 

@@ -1,8 +1,9 @@
 //! The ring of words under an [`AckWindow`](super::AckWindow), and how a position maps to a bit of it.
 //!
-//! A word holds 32 settled bits and, above them, its *lap*: how often the ring has wrapped when the word is in use.
-//! The lap is what makes reuse safe without a barrier between laps: a word is reused by the settle that first needs it,
-//! and a settle that comes a lap late finds another lap than its own and changes nothing.
+//! A word holds 32 settled bits, above them whether the prefix has *reached* it, and above that its *lap*: how often the
+//! ring has wrapped when the word is in use. The lap is what makes reuse safe without a barrier between laps: a word is
+//! reused by the settle that first needs it, and a settle that comes a lap late finds another lap than its own and changes
+//! nothing.
 //!
 //! Leaves out any rule about *when* a word may be reused: that is the window's.
 
@@ -12,37 +13,85 @@ use crate::sync::{AtomicU64, Ordering};
 pub const BITS: u32 = 32;
 /// A word all of whose positions are settled.
 const FULL: u32 = u32::MAX;
+/// The bit of a word that says that the prefix has reached it.
+const REACHED: u64 = 1 << BITS;
+/// The last lap before they count from 0 again.
+const LAP_MAX: u32 = u32::MAX >> 1;
 
 /// Where a position's bit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// Which word of the ring.
     pub index: usize,
-    /// On which lap, modulo 2^32.
+    /// On which lap, modulo 2^31.
     pub lap: u32,
     /// Which bit of the word, below [`BITS`].
     pub bit: u32,
 }
 
-/// What a word holds.
+/// What a word holds: the bits of 32 positions, whether the prefix has reached it, and its lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// The lap whose positions the bits stand for, modulo 2^32.
-    pub lap: u32,
-    /// One bit a position, the lowest position in the lowest bit.
-    pub settled: u32,
-}
+pub struct Word(pub u64);
 
 impl Word {
-    /// The word as an atomic stores it.
-    pub fn pack(self) -> u64 {
-        u64::from(self.lap) << BITS | u64::from(self.settled)
+    /// The word of a lap, modulo 2^31, with one bit a position, the lowest position in the lowest bit.
+    pub fn new(lap: u32, is_reached: bool, settled: u32) -> Word {
+        let reached = if is_reached { REACHED } else { 0 };
+        Word(u64::from(lap) << (BITS + 1) | reached | u64::from(settled))
     }
 
-    /// The reverse of [`Word::pack`].
-    pub fn unpack(packed: u64) -> Word {
-        Word { lap: (packed >> BITS) as u32, settled: packed as u32 }
+    /// The lap whose positions the bits stand for, modulo 2^31.
+    #[inline]
+    pub fn lap(self) -> u32 {
+        (self.0 >> (BITS + 1)) as u32
     }
+
+    /// Whether every position before this word is settled, and who settled the last of them has said so here.
+    #[inline]
+    pub fn is_reached(self) -> bool {
+        self.0 & REACHED != 0
+    }
+
+    /// The settled positions.
+    #[inline]
+    pub fn settled(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The word with this position settled, too.
+    #[inline]
+    pub fn and(self, bit: u32) -> Word {
+        Word(self.0 | 1 << bit)
+    }
+
+    /// The word once the prefix has reached it.
+    #[inline]
+    pub fn reached(self) -> Word {
+        Word(self.0 | REACHED)
+    }
+
+    /// The word as it is for this lap: without a mark yet if it still serves the lap before, which the caller knows to be
+    /// settled throughout. `None` if the lap is gone.
+    #[inline]
+    pub fn on(self, lap: u32) -> Option<Word> {
+        if self.lap() == lap {
+            Some(self)
+        } else if lap_after(self.lap()) == lap {
+            debug_assert_eq!(
+                self.settled(),
+                FULL,
+                "lap {} of a word is taken over before all of it settled",
+                self.lap()
+            );
+            Some(Word::new(lap, false, 0))
+        } else {
+            None
+        }
+    }
+}
+
+fn lap_after(lap: u32) -> u32 {
+    lap.wrapping_add(1) & LAP_MAX
 }
 
 /// A power of two of words.
@@ -52,16 +101,17 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// A ring in which every position below `start` is settled and no other is.
+    /// A ring in which every position below `start` is settled and no other is, and whose prefix ends there.
     pub(super) fn new(start: u64, words: usize) -> Ring {
         assert!(words.is_power_of_two(), "a ring has a power of two of words, found {words}");
         let mut ring = Ring { words: Box::default() };
         let first = word_number(start);
         let mut values = vec![0; words];
         for number in first..first + words as u64 {
-            let settled = if number == first { !(FULL << (start % u64::from(BITS))) } else { 0 };
+            let is_reached = number == first;
+            let settled = if is_reached { !(FULL << (start % u64::from(BITS))) } else { 0 };
             let slot = slot(number * u64::from(BITS), words);
-            values[slot.index] = Word { lap: slot.lap, settled }.pack();
+            values[slot.index] = Word::new(slot.lap, is_reached, settled).0;
         }
         ring.words = values.into_iter().map(AtomicU64::new).collect();
         ring
@@ -82,12 +132,12 @@ impl Ring {
         &self.words[slot.index]
     }
 
-    /// The first position past those that have a word while `watermark` is the lowest unsettled one.
+    /// The first position past those that have a word while the prefix has reached the word of this number.
     ///
-    /// The window moves by whole words: a word may still hold unsettled positions of its old lap until the watermark
-    /// has left it.
-    pub fn end(&self, watermark: u64) -> u64 {
-        (word_number(watermark) + self.words.len() as u64).saturating_mul(u64::from(BITS))
+    /// The window moves by whole words: a word may still hold unsettled positions of its old lap until the prefix has left
+    /// it.
+    pub fn end(&self, reached: u64) -> u64 {
+        (reached + self.words.len() as u64).saturating_mul(u64::from(BITS))
     }
 
     /// Whether the position's bit is set, or its lap is gone.
@@ -111,37 +161,40 @@ impl Ring {
 
     /// The bits of the slot's word, as they are for the slot's lap.
     fn settled_bits(&self, slot: Slot) -> u32 {
-        let word = Word::unpack(self.word(slot).load(Ordering::Acquire));
+        let word = Word(self.word(slot).load(Ordering::Acquire));
         // Less than half the laps there are apart, so the difference says which came first.
-        match slot.lap.wrapping_sub(word.lap) {
-            0 => word.settled,
-            ahead if ahead < 1 << 31 => 0,
+        match slot.lap.wrapping_sub(word.lap()) & LAP_MAX {
+            0 => word.settled(),
+            ahead if ahead <= LAP_MAX / 2 => 0,
             _ => FULL,
         }
     }
 
-    /// The first position at or after `from` that is not seen settled.
+    /// The first position that is not seen settled, from the first one of the word of this number on. None if a word of them
+    /// serves a later lap by now, so that the prefix has reached another one.
     ///
     /// Reads with acquire: everything that happened before those settles happens before the return.
-    pub fn settled_run_end(&self, from: u64) -> u64 {
-        let mut end = from;
+    pub fn settled_run_end(&self, from: u64) -> Option<u64> {
+        let mut number = from;
         // At most one turn a word: after a whole lap of full words the next one carries an older lap than asked for.
         loop {
-            let slot = self.slot(end);
-            let word = Word::unpack(self.word(slot).load(Ordering::Acquire));
-            if word.lap != slot.lap {
-                return end;
+            let slot = self.slot(number * u64::from(BITS));
+            let word = Word(self.word(slot).load(Ordering::Acquire));
+            if word.lap() != slot.lap {
+                let is_before = lap_after(word.lap()) == slot.lap;
+                return is_before.then_some(number * u64::from(BITS));
             }
-            let run = (word.settled >> slot.bit).trailing_ones();
-            end += u64::from(run);
-            if slot.bit + run < BITS {
-                return end;
+            if word.settled() != FULL {
+                return Some(number * u64::from(BITS) + u64::from(word.settled().trailing_ones()));
             }
+            number += 1;
         }
     }
 }
 
-fn word_number(position: u64) -> u64 {
+/// The number of the word that has this position, counted from position 0 on and over all laps.
+#[inline]
+pub fn word_number(position: u64) -> u64 {
     position / u64::from(BITS)
 }
 
@@ -150,7 +203,7 @@ fn slot(position: u64, words: usize) -> Slot {
     let words = words as u64;
     Slot {
         index: (number & (words - 1)) as usize,
-        lap: (number >> words.trailing_zeros()) as u32,
+        lap: (number >> words.trailing_zeros()) as u32 & LAP_MAX,
         bit: (position % u64::from(BITS)) as u32,
     }
 }
