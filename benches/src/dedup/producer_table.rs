@@ -57,6 +57,29 @@ struct Row {
     heard: u64,
 }
 
+impl Row {
+    /// Writes what a snapshot has of it.
+    fn write(&self, writer: Writer) -> Writer {
+        let Row { id, producer: ProducerState { epoch, next, window }, .. } = *self;
+        let session = Session { producer: id, session: epoch };
+        writer.session(session).u64(next).u64(window as u64).u64((window >> 64) as u64)
+    }
+
+    /// The id in what [`Row::write`] wrote.
+    #[inline]
+    fn id(bytes: &[u8; ROW_BYTES]) -> ProducerId {
+        ProducerId(u32::from_le_bytes(part(bytes, 0)))
+    }
+
+    /// Reads what [`Row::write`] wrote.
+    #[inline]
+    fn read(bytes: &[u8; ROW_BYTES], heard: u64) -> Row {
+        let epoch = Epoch(u32::from_le_bytes(part(bytes, 4)));
+        let (next, window) = (u64::from_le_bytes(part(bytes, 8)), u128::from_le_bytes(part(bytes, 16)));
+        Row { id: Row::id(bytes), producer: ProducerState { epoch, next, window }, heard }
+    }
+}
+
 /// What the table knows of a producer, by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ProducerState {
@@ -204,6 +227,12 @@ impl ProducerTable {
     }
 }
 
+/// The bytes of a field that begins here.
+#[inline]
+fn part<const N: usize>(bytes: &[u8; ROW_BYTES], at: usize) -> [u8; N] {
+    std::array::from_fn(|nth| bytes[at + nth])
+}
+
 #[inline]
 fn hash_of(id: ProducerId) -> u64 {
     slots::hash(id.0.into(), 0)
@@ -262,11 +291,7 @@ impl Dedup for ProducerTable {
     fn into_snapshot(self) -> Vec<u8> {
         let mut order: Vec<(u64, usize)> = self.rows.iter().map(|(at, row)| (row.heard, at)).collect();
         order.sort_unstable();
-        let each = |writer: Writer, (_, at): (u64, usize)| {
-            let Row { id, producer: ProducerState { epoch, next, window }, .. } = *self.rows.row(at);
-            let session = Session { producer: id, session: epoch };
-            writer.session(session).u64(next).u64(window as u64).u64((window >> 64) as u64)
-        };
+        let each = |writer: Writer, (_, at): (u64, usize)| self.rows.row(at).write(writer);
         let head = Writer::new(TAG).u64(self.capacity as u64).u64(self.forgotten_below);
         sealed::seal(head.list(order.into_iter(), each))
     }
@@ -277,18 +302,27 @@ impl Dedup for ProducerTable {
             let is_plausible = (1..u64::from(u32::MAX)).contains(&capacity) && count <= capacity;
             snapshot::expect(reader, is_plausible, "no more producers than there is room for")?;
             let mut table = ProducerTable { forgotten_below, ..ProducerTable::new(capacity as usize) };
-            // A count that lies reserves no more than the bytes have room for.
-            let room = count.min((reader.left() / ROW_BYTES) as u64) as usize;
-            table.rows = Table::with_capacity(room);
-            for heard in 0..count {
-                let Session { producer: id, session: epoch } = snapshot::session(reader)?;
-                let (next, low, high) = (reader.u64()?, reader.u64()?, reader.u64()?);
-                let window = u128::from(low) | u128::from(high) << 64;
-                let is_plausible = window & 1 == 0 && next <= u64::MAX - WIDTH;
-                snapshot::expect(reader, is_plausible, "a window that starts with what is missing")?;
-                let hash = hash_of(id);
-                snapshot::expect(reader, table.place(hash, id).is_none(), "every producer once")?;
-                table.add(hash, Row { id, producer: ProducerState { epoch, next, window }, heard });
+            // A count that lies ends here, before anything is reserved for it.
+            let rows = reader.bytes(count as usize * ROW_BYTES)?.as_chunks::<ROW_BYTES>().0;
+            table.rows = Table::with_capacity(rows.len());
+            let mut hashes = [0; 2 * AHEAD];
+            for step in 0..rows.len() + 2 * AHEAD {
+                if let Some(nth) = step.checked_sub(2 * AHEAD) {
+                    let row = Row::read(&rows[nth], nth as u64);
+                    let hash = hashes[nth % (2 * AHEAD)];
+                    let is_plausible = row.producer.window & 1 == 0 && row.producer.next <= u64::MAX - WIDTH;
+                    snapshot::expect(reader, is_plausible, "a window that starts with what is missing")?;
+                    snapshot::expect(reader, table.place(hash, row.id).is_none(), "every producer once")?;
+                    table.add(hash, row);
+                }
+                if let Some(nth) = step.checked_sub(AHEAD).filter(|nth| *nth < rows.len()) {
+                    table.rows.prefetch_room(hashes[nth % (2 * AHEAD)]);
+                }
+                if let Some(row) = rows.get(step) {
+                    let hash = hash_of(Row::id(row));
+                    hashes[step % (2 * AHEAD)] = hash;
+                    table.rows.prefetch(hash);
+                }
             }
             Ok(ProducerTable { time: count, ..table })
         })

@@ -79,6 +79,15 @@ impl<R: Copy + Default> Table<R> {
         }
     }
 
+    /// Has the place fetched that a new row with this hash would take.
+    #[inline]
+    pub(super) fn prefetch_room(&self, hash: u64) {
+        let home = self.home(hash);
+        if let Some(place) = self.buckets[home].empty() {
+            prefetch_index(&self.rows, home * PLACES + place);
+        }
+    }
+
     /// Puts a row in. Returns its place. A table that is full grows to twice its size, but to no more than `rows_max` rows
     /// need; rows have other places then.
     pub(super) fn insert(&mut self, hash: u64, row: R, rows_max: usize, hash_of: impl Fn(&R) -> u64) -> usize {
