@@ -7,12 +7,15 @@
 //! Transactions run under the inventory's lock alone. A finished position is marked in the window without a lock. Effects are
 //! recorded before the inventory's lock is released, so that a crash is recorded after them.
 
+use std::sync::Arc;
+
 use delivery_model::schedule::StepWord;
 use delivery_model::vocab::MessageId;
 
 use super::super::faults::Role;
 use super::super::run::{DriverError, Interrupt, Run};
 use super::state::{Batch, Shared, State, Taken};
+use super::window::{Marks, Window};
 use super::{NAME, failed};
 use crate::core::consumer::{Handled, HandlerFailed, Job, Task};
 use crate::core::steps::Steps;
@@ -114,11 +117,8 @@ fn handle<S: Steps>(
     };
     let handled = handled?;
     to_handle.iter().try_for_each(|one| run.passed(Role::Consumer, StepWord::Handle, one.message))?;
-    for (one, handled) in to_handle.iter().zip(&handled) {
-        if handled.has_stored_position() {
-            one.taken.finish();
-        }
-    }
+    let has_stored = to_handle.iter().zip(&handled).filter(|(_, handled)| handled.has_stored_position());
+    finish(has_stored.map(|(one, _)| &one.taken));
     let mut state = shared.queue.lock();
     if state.life != batch.life {
         return Ok(());
@@ -163,7 +163,7 @@ fn settle<S: Steps>(run: &Run<S>, shared: &Shared<S>, life: u64, to_settle: &[Ta
     if to_settle.is_empty() {
         return Ok(());
     }
-    to_settle.iter().for_each(Taken::finish);
+    finish(to_settle.iter());
     let mut state = shared.queue.lock();
     if state.life != life {
         return Ok(());
@@ -178,12 +178,16 @@ fn settle<S: Steps>(run: &Run<S>, shared: &Shared<S>, life: u64, to_settle: &[Ta
     settled
 }
 
-impl Taken {
-    /// Marks its position as finished in the window.
-    fn finish(&self) {
-        if let Some(window) = &self.window {
-            window.finish(self.hand.position);
+/// Marks their positions as finished, each in the window of its own.
+fn finish<'a>(all: impl Iterator<Item = &'a Taken>) {
+    let mut current: Option<(&Arc<Window>, Marks<'_>)> = None;
+    for taken in all {
+        let Some(window) = &taken.window else { continue };
+        if current.as_ref().is_some_and(|(its, _)| !Arc::ptr_eq(its, window)) {
+            current = None;
         }
+        let (_, marks) = current.get_or_insert_with(|| (window, window.marks()));
+        marks.finish(taken.hand.position);
     }
 }
 
