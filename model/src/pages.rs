@@ -71,6 +71,17 @@ impl<T: Cell> Page<T> {
         Page::Each(Box::new(Each { present: 1_u128 << place, values, common: value, others: 0 }))
     }
 
+    /// Removes all values. Says whether its room is left.
+    fn clear(&mut self) -> bool {
+        match self {
+            Page::Same(_) => false,
+            Page::Each(each) => {
+                (each.present, each.others) = (0, 0);
+                true
+            }
+        }
+    }
+
     fn get(&self, place: u64) -> Option<T> {
         match self {
             Page::Same(value) => Some(*value),
@@ -118,6 +129,9 @@ impl<T: Cell> Page<T> {
 
 impl<T: Cell> Each<T> {
     fn set(&mut self, place: usize, value: T) {
+        if self.present == 0 {
+            self.common = value;
+        }
         if self.present >> place & 1 == 1 {
             let before = std::mem::replace(&mut self.values[place], value);
             self.others -= u8::from(before != self.common);
@@ -190,6 +204,14 @@ impl<T: Cell, const FOLLOWS: bool> Column<T, FOLLOWS> {
         }
     }
 
+    /// Removes all values, and keeps the room for them.
+    pub fn clear(&mut self) {
+        self.forgotten = 0;
+        for page in &mut self.pages {
+            page.take_if(|page| !page.clear());
+        }
+    }
+
     /// Forgets the values of all messages below this one, a page at a time.
     pub fn forget_below(&mut self, nth: u32) {
         while self.forgotten < nth as usize / PAGE as usize {
@@ -202,19 +224,25 @@ impl<T: Cell, const FOLLOWS: bool> Column<T, FOLLOWS> {
 /// Values by any number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sparse<T> {
+    /// The page of the lowest keys, which most tables have.
+    lowest: Option<Page<T>>,
+    /// The other pages.
     pages: Map<u64, Page<T>>,
     lone: Map<u64, T>,
 }
 
 impl<T> Default for Sparse<T> {
     fn default() -> Self {
-        Sparse { pages: Map::default(), lone: Map::default() }
+        Sparse { lowest: None, pages: Map::default(), lone: Map::default() }
     }
 }
 
 impl<T: Cell> Sparse<T> {
     #[inline]
     pub fn get(&self, key: u64) -> Option<T> {
+        if key < PAGE {
+            return self.lowest.as_ref()?.get(key).map(|value| value.plus(key));
+        }
         match self.pages.get(&(key / PAGE)).and_then(|page| page.get(key % PAGE)) {
             Some(value) => Some(value.plus(key)),
             None if self.lone.is_empty() => None,
@@ -222,9 +250,16 @@ impl<T: Cell> Sparse<T> {
         }
     }
 
-    /// Adds or changes a value. A key next to one that is present begins a page.
+    /// Adds or changes a value. A key next to one that is present begins a page, and so does each of the lowest.
     pub fn set(&mut self, key: u64, value: T) {
         let (number, place) = (key / PAGE, key % PAGE);
+        if number == 0 {
+            match &mut self.lowest {
+                Some(page) => page.set(place, value.minus(key)),
+                empty => *empty = Some(Page::new(place, value.minus(key))),
+            }
+            return;
+        }
         if let Some(lone) = self.lone.get_mut(&key) {
             *lone = value;
         } else if let Some(page) = self.pages.get_mut(&number) {
@@ -242,9 +277,18 @@ impl<T: Cell> Sparse<T> {
         }
     }
 
+    /// Removes all values, and keeps room for those of the lowest keys.
+    pub fn clear(&mut self) {
+        self.lowest.take_if(|page| !page.clear());
+        self.pages.clear();
+        self.lone.clear();
+    }
+
     /// Every key with its value, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, T)> {
-        let paged = self.pages.iter().flat_map(|(&number, page)| {
+        let pages =
+            self.lowest.iter().map(|page| (0, page)).chain(self.pages.iter().map(|(&number, page)| (number, page)));
+        let paged = pages.flat_map(|(number, page)| {
             page.iter().map(move |(place, value)| (number * PAGE + place, value.plus(number * PAGE + place)))
         });
         paged.chain(self.lone.iter().map(|(&key, &value)| (key, value)))
@@ -252,6 +296,7 @@ impl<T: Cell> Sparse<T> {
 
     /// Keeps the values for which this is true.
     pub fn retain(&mut self, mut keep: impl FnMut(u64, T) -> bool) {
+        self.lowest.take_if(|page| !page.retain(|place, value| keep(place, value.plus(place))));
         self.pages.retain(|&number, page| {
             page.retain(|place, value| keep(number * PAGE + place, value.plus(number * PAGE + place)))
         });
@@ -303,6 +348,27 @@ mod tests {
                 sparse.set(key, value + 1);
                 table.insert(key, value + 1);
             }
+        }
+    }
+
+    #[test]
+    fn what_was_cleared_is_empty_and_takes_values_again() {
+        let (mut column, mut sparse) = (Column::<u32>::default(), Sparse::<u32>::default());
+        // Of the first page all values are the same, of the others they are not.
+        for last in [300, 40, 128, 300] {
+            for nth in 0..=last {
+                let value = if nth < 128 { 7 } else { nth * nth };
+                column.set(nth, value);
+                sparse.set(nth.into(), value);
+            }
+            for nth in 0..400 {
+                let expected = (nth <= last).then_some(if nth < 128 { 7 } else { nth * nth });
+                assert_eq!((column.get(nth), sparse.get(nth.into())), (expected, expected), "{nth} of {last}");
+            }
+            column.clear();
+            sparse.clear();
+            assert!((0..400).all(|nth| column.get(nth).is_none() && sparse.get(nth.into()).is_none()));
+            assert_eq!(sparse.iter().count(), 0);
         }
     }
 

@@ -145,7 +145,7 @@ fn frame_of_record() -> Vec<u8> {
     let payload = Order { sku: Sku(7), quantity: 1 }.encode();
     let record = Record { message: MessageId(1), identity, producer, epoch, payload };
     let mut bytes = Vec::new();
-    frame::write(&mut bytes, &record.encode());
+    frame::write(&mut bytes, record.encode());
     bytes
 }
 

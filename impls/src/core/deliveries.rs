@@ -7,7 +7,6 @@
 //! tells this state afterwards, and a restart replays the ledger into it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use delivery_model::pipeline::{Delivers, Pipeline};
@@ -18,6 +17,7 @@ use super::leases::Leases;
 use super::ledger::Entry;
 use super::time::Millis;
 use crate::data::positions::Positions;
+use crate::data::small_map::SmallMap;
 use crate::store::{Covers, Generation};
 
 /// How a group follows the log.
@@ -84,7 +84,7 @@ pub struct Deliveries {
     /// The group was set to a position.
     was_rewound: bool,
     /// How often each position was handed off that is not settled yet.
-    counts: BTreeMap<Position, u32>,
+    counts: SmallMap<Position, u32>,
     leases: Leases,
     owner: ConsumerId,
     generation: Generation,
@@ -109,7 +109,7 @@ impl Deliveries {
             rejects: pipeline.consumer.rejects_failures(),
             handed: Positions::default(),
             was_rewound: false,
-            counts: BTreeMap::new(),
+            counts: SmallMap::default(),
             leases: Leases::new(incarnation),
             owner: ConsumerId::default(),
             generation: Generation::default(),
@@ -132,7 +132,7 @@ impl Deliveries {
             *marks = Positions::default();
         }
         self.was_rewound = false;
-        self.counts.retain(|_, _| false);
+        self.counts.clear();
         self.leases.start_over(incarnation);
         (self.owner, self.generation) = Default::default();
     }
@@ -175,9 +175,8 @@ impl Deliveries {
         }
     }
 
-    /// What a ledger must have to amount to this, as far as it was recorded there.
-    pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
+    /// Adds what a ledger must have to amount to this, as far as it was recorded there.
+    pub fn add_entries(&self, entries: &mut Vec<Entry>) {
         if self.was_rewound {
             entries.push(Entry::Rewound(Position(0)));
         }
@@ -188,12 +187,11 @@ impl Deliveries {
         }));
         if self.must_record_hand_off() {
             entries.extend(self.handed.runs().map(|(start, end)| Entry::HandedOffOnce(start, end)));
-            entries.extend(self.counts.iter().map(|(&position, &times)| Entry::Counted(position, times)));
+            entries.extend(self.counts.iter().map(|(position, &times)| Entry::Counted(position, times)));
         }
         if self.owner() != Default::default() {
             entries.push(Entry::Owned(self.owner, self.generation));
         }
-        entries
     }
 
     /// The first position, from this one on, that may have to be handed off (again) after a restart. `elsewhere`: what
@@ -259,8 +257,8 @@ impl Deliveries {
 
     /// Forgets how often positions before this one were handed off.
     pub fn forget_counts_below(&mut self, start: Position) {
-        while let Some(first) = self.counts.first_entry().filter(|first| *first.key() < start) {
-            first.remove();
+        if self.counts.first().is_some_and(|(first, _)| first < start) {
+            self.counts.retain(|position, _| *position >= start);
         }
     }
 
@@ -268,7 +266,7 @@ impl Deliveries {
         self.durable.insert_run(start.0, end.0);
         self.settled.insert_run(start.0, end.0);
         self.forget_rejected(start, end);
-        while let Some((&position, _)) = self.counts.range(start..end).next() {
+        while let Some(position) = self.counts.first_from(start).filter(|position| *position < end) {
             self.counts.remove(&position);
             self.leases.forget(position);
         }
@@ -278,14 +276,14 @@ impl Deliveries {
         for marks in [&mut self.settled, &mut self.durable, &mut self.handed, &mut self.rejected] {
             marks.truncate(to);
         }
-        drop(self.counts.split_off(&to));
+        self.counts.truncate(&to);
     }
 
     fn count(&mut self, position: Position) {
         if self.delivers == Delivers::Once {
             self.handed.insert(position);
         }
-        let count = self.counts.entry(position).or_default();
+        let count = self.counts.or_default(position);
         *count = count.saturating_add(1).min(self.counts_max);
     }
 
@@ -298,11 +296,23 @@ impl Deliveries {
     pub fn newly_settled(&self, covers: Covers) -> Vec<Entry> {
         let mut covered = Positions::default();
         covers.mark(&mut covered);
-        runs(&covered.minus(&self.dead).minus(&self.durable))
+        runs(&covered.minus(&self.dead).minus(&self.durable)).collect()
+    }
+
+    /// The same for a settle of one position.
+    pub fn newly_settled_at(&self, position: Position) -> Option<Entry> {
+        let is_new = !self.dead.contains(position) && !self.durable.contains(position);
+        is_new.then_some(Entry::Settled(position, Position(position.0 + 1)))
     }
 
     /// The positions are settled, for as long as the broker does not crash.
     pub fn settle_in_memory(&mut self, covers: Covers) {
+        if let Covers::One(position) = covers {
+            if !self.dead.contains(position) {
+                self.settled.insert(position);
+            }
+            return self.forget_rejected(position, Position(position.0 + 1));
+        }
         let mut covered = Positions::default();
         covers.mark(&mut covered);
         self.settled.extend(&covered.minus(&self.dead));
@@ -311,7 +321,7 @@ impl Deliveries {
 
     /// What is settled or set aside in memory only.
     pub fn unsynced(&self) -> Vec<Entry> {
-        let mut entries = runs(&self.settled.minus(&self.durable));
+        let mut entries: Vec<Entry> = runs(&self.settled.minus(&self.durable)).collect();
         for position in each(&self.dead.minus(&self.dead_durable)) {
             let was_put_back = self.vanished.contains(position).then_some(Entry::PutBack(position));
             entries.extend([Entry::DeadLettered(position)].into_iter().chain(was_put_back));
@@ -372,7 +382,7 @@ impl Deliveries {
     /// What was handed off and is neither settled nor set aside.
     pub fn in_hand(&self) -> Positions {
         let mut in_hand = Positions::default();
-        for &position in self.counts.keys() {
+        for position in self.counts.keys() {
             in_hand.insert(position);
         }
         in_hand
@@ -455,6 +465,6 @@ fn each(positions: &Positions) -> impl Iterator<Item = Position> + '_ {
     positions.runs().flat_map(|(start, end)| start.0..end.0).map(Position)
 }
 
-fn runs(positions: &Positions) -> Vec<Entry> {
-    positions.runs().map(|(start, end)| Entry::Settled(start, end)).collect()
+fn runs(positions: &Positions) -> impl Iterator<Item = Entry> + '_ {
+    positions.runs().map(|(start, end)| Entry::Settled(start, end))
 }

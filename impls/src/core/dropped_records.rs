@@ -6,7 +6,7 @@
 //! (A broker that rebuilds its memory from the remaining records takes such a retry for new, as NATS JetStream does.)
 //! Dead letters are kept for operators who look at messages that no consumer could handle.
 //!
-//! The encoding is the first part of the log's journal, in as many records as it needs, and is rewritten whenever
+//! The snapshot is the first part of the log's journal, in as many records as it needs, and is rewritten whenever
 //! records are dropped. An unbounded memory of message ids grows with every message, and so does this snapshot: such
 //! a broker should have a window.
 
@@ -19,8 +19,8 @@ use super::dedup::Memory;
 use crate::data::range_set::RangeSet;
 use crate::data::record::{DecodeError, Identity, Reader, Record, Session};
 use crate::data::snapshot::{self, SnapshotError, Writer};
-use crate::store::RecoverError;
 use crate::store::frame::RECORD_MAX_BYTES;
+use crate::store::{Encode, RecoverError};
 
 /// The tag of a part of the snapshot, in the place of a [`Record`]'s version.
 const PART: u8 = 2;
@@ -91,13 +91,14 @@ impl DroppedRecords {
         self.start.0 += 1;
     }
 
-    /// The encoding, as records of a journal; none if nothing was dropped.
-    pub fn encode(&self) -> Vec<Vec<u8>> {
+    /// Writes a snapshot in the place of these bytes: no bytes if nothing was dropped. A journal has it as its
+    /// [`parts`].
+    pub fn write(&self, bytes: &mut Vec<u8>) {
         if self.start == Position(0) {
-            return Vec::new();
+            return bytes.clear();
         }
-        // Most often one part is all there is, and is written in its place.
-        let writer = self.memory.write(Writer::new_behind(&[PART, 1], TAG).u64(self.start.0));
+        let room = std::mem::take(bytes);
+        let writer = self.memory.write(Writer::in_room_of(room, TAG).u64(self.start.0));
         let numbers = self.numbers.iter().map(|(&session, numbers)| (session, numbers));
         let writer = writer.by_session(numbers, |writer, numbers: &RangeSet| {
             let runs = writer.u64(numbers.iter().count() as u64);
@@ -106,11 +107,18 @@ impl DroppedRecords {
         let writer = writer.list(self.dead_letters.iter(), |writer, (position, record)| {
             writer.u64(position.0).bytes(&record.encode())
         });
-        let bytes = writer.finish();
-        if bytes.len() <= RECORD_MAX_BYTES { vec![bytes] } else { parts(&bytes[PART_HEADER_BYTES..]) }
+        *bytes = writer.finish();
     }
 
-    /// Decodes what [`DroppedRecords::encode`] wrote, and removes it from a journal's records.
+    /// Reads what [`DroppedRecords::write`] wrote.
+    pub fn read(settings: &pipeline::Broker, bytes: &[u8]) -> Result<DroppedRecords, SnapshotError> {
+        match bytes {
+            [] => Ok(DroppedRecords::new(settings)),
+            _ => snapshot::read(TAG, bytes, |reader| read(settings, reader)),
+        }
+    }
+
+    /// Reads the [`parts`] that a journal's records begin with, and removes them.
     pub fn decode(settings: &pipeline::Broker, records: &mut Vec<Vec<u8>>) -> Result<DroppedRecords, RecoverError> {
         let count = records.iter().take_while(|record| record.first() == Some(&PART)).count();
         if count == 0 {
@@ -124,16 +132,29 @@ impl DroppedRecords {
             read.map_err(|why| RecoverError::Undecodable { record: place as u64, why })?;
             bytes.extend_from_slice(reader.rest());
         }
-        Ok(snapshot::read(TAG, &bytes, |reader| read(settings, reader))?)
+        Ok(DroppedRecords::read(settings, &bytes)?)
     }
 }
 
-/// Splits bytes into records that a journal takes.
-fn parts(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let chunks = bytes.chunks(RECORD_MAX_BYTES - PART_HEADER_BYTES);
+/// A part of a snapshot, as a record of a journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    is_last: bool,
+    bytes: &'a [u8],
+}
+
+impl Encode for Part<'_> {
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&[PART, u8::from(self.is_last)]);
+        bytes.extend_from_slice(self.bytes);
+    }
+}
+
+/// Splits a snapshot into parts that a journal takes as records.
+pub fn parts(snapshot: &[u8]) -> impl Iterator<Item = Part<'_>> {
+    let chunks = snapshot.chunks(RECORD_MAX_BYTES - PART_HEADER_BYTES);
     let count = chunks.len();
-    let part = |(place, chunk): (usize, &[u8])| [&[PART, u8::from(place + 1 == count)], chunk].concat();
-    chunks.enumerate().map(part).collect()
+    chunks.enumerate().map(move |(place, bytes)| Part { is_last: place + 1 == count, bytes })
 }
 
 fn read(settings: &pipeline::Broker, reader: &mut Reader<'_>) -> Result<DroppedRecords, SnapshotError> {
@@ -192,6 +213,17 @@ mod tests {
         })
     }
 
+    fn records_of(past: &DroppedRecords) -> Vec<Vec<u8>> {
+        let mut snapshot = Vec::new();
+        past.write(&mut snapshot);
+        let record = |part: Part<'_>| {
+            let mut record = Vec::new();
+            part.encode_into(&mut record);
+            record
+        };
+        parts(&snapshot).map(record).collect()
+    }
+
     fn dropped(settings: &pipeline::Broker, identities: &[Identity]) -> DroppedRecords {
         let mut past = DroppedRecords::new(settings);
         for (place, identity) in identities.iter().enumerate() {
@@ -210,7 +242,7 @@ mod tests {
             let settings = settings(dedup, window);
             let past = dropped(&settings, &identities);
             let follows = record(Identity::None, 3).encode();
-            let mut records = past.encode();
+            let mut records = records_of(&past);
             records.push(follows.clone());
             prop_assert_eq!(DroppedRecords::decode(&settings, &mut records), Ok(past));
             prop_assert_eq!(records, [follows]);
@@ -224,7 +256,7 @@ mod tests {
             at: prop::sample::Index, byte: u8, asked in identity(),
         ) {
             let settings = settings(dedup, 2);
-            let mut records = dropped(&settings, &identities).encode();
+            let mut records = records_of(&dropped(&settings, &identities));
             let at = at.index(records[0].len());
             records[0][at] = byte;
             if let Ok(mut past) = DroppedRecords::decode(&settings, &mut records) {
@@ -258,7 +290,7 @@ mod tests {
         for _ in 0..3 {
             past.take_in(&record(Identity::None, RECORD_MAX_BYTES / 2), true);
         }
-        let mut records = past.encode();
+        let mut records = records_of(&past);
         assert_eq!(records.len(), 2);
         let without_its_end = &mut records[..1].to_vec();
         let why = DecodeError::Tag { of: "a snapshot's part", offset: 0, found: 0 };
@@ -272,7 +304,7 @@ mod tests {
     #[test]
     fn what_was_kept_for_another_way_to_recognise_retries_is_refused() {
         let past = dropped(&settings(Dedup::Sequence, 0), &[Identity::None]);
-        let found = DroppedRecords::decode(&settings(Dedup::MessageId, 0), &mut past.encode()).unwrap_err();
+        let found = DroppedRecords::decode(&settings(Dedup::MessageId, 0), &mut records_of(&past)).unwrap_err();
         let expected = "the snapshot before the records cannot be read: \
             expected retries recognised in the way that the pipeline says before offset 14";
         assert_eq!(found.to_string(), expected);

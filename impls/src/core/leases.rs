@@ -9,12 +9,11 @@
 //! `every_fault_walks_in_lockstep`, `every_changed_setting_walks_in_lockstep` in `proofs/tests`). What threads add is when
 //! the clock is looked at: [`arrivals`](crate::shared::arrivals).
 
-use std::collections::BTreeMap;
-
 use delivery_model::vocab::Position;
 
 use super::delivery::{ConsumerId, DeliveryId, Lease};
 use super::time::Millis;
+use crate::data::small_map::SmallMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Grant {
@@ -27,9 +26,9 @@ struct Grant {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Leases {
     incarnation: u32,
-    live: BTreeMap<Position, Grant>,
+    live: SmallMap<Position, Grant>,
     /// The highest number that ended under its holder, by position.
-    burnt: BTreeMap<Position, u32>,
+    burnt: SmallMap<Position, u32>,
 }
 
 impl Leases {
@@ -41,8 +40,8 @@ impl Leases {
     /// No leases, in this incarnation of the broker, in the room that these took.
     pub fn start_over(&mut self, incarnation: u32) {
         self.incarnation = incarnation;
-        self.live.retain(|_, _| false);
-        self.burnt.retain(|_, _| false);
+        self.live.clear();
+        self.burnt.clear();
     }
 
     /// Which incarnation grants: one more with every start of the broker and every rewind.
@@ -74,7 +73,7 @@ impl Leases {
     #[inline]
     pub fn first_free(&self, from: Position) -> Position {
         let mut free = from;
-        for &leased in self.live.range(from..).map(|(position, _)| position) {
+        for (leased, _) in self.live.from(from) {
             if leased > free {
                 break;
             }
@@ -85,7 +84,7 @@ impl Leases {
 
     /// The leases that are live, by position.
     pub fn live(&self) -> impl Iterator<Item = DeliveryId> + '_ {
-        self.live.iter().map(|(&position, grant)| DeliveryId { position, lease: grant.lease })
+        self.live.iter().map(|(position, grant)| DeliveryId { position, lease: grant.lease })
     }
 
     /// The hand-off of this position whose lease is live.
@@ -151,7 +150,7 @@ impl Leases {
     fn end_where(&mut self, ends: impl Fn(&Grant) -> bool) -> Vec<DeliveryId> {
         let ended = self.live.iter().filter(|(_, grant)| ends(grant));
         let ended: Vec<DeliveryId> =
-            ended.map(|(&position, grant)| DeliveryId { position, lease: grant.lease }).collect();
+            ended.map(|(position, grant)| DeliveryId { position, lease: grant.lease }).collect();
         ended.iter().for_each(|delivery| self.end(delivery.position));
         ended
     }

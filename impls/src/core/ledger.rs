@@ -12,7 +12,7 @@ use delivery_model::vocab::{Epoch, Position};
 use super::delivery::ConsumerId;
 use crate::data::record::{DecodeError, ProducerId, Reader};
 use crate::store::frame::RECORD_MAX_BYTES;
-use crate::store::{Generation, Journal, RecoverError, StoreError};
+use crate::store::{Encode, Generation, Journal, RecoverError, StoreError};
 
 /// An entry of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,6 +110,12 @@ impl Entry {
     }
 }
 
+impl Encode for [Entry] {
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        Entry::encode_all(self, bytes);
+    }
+}
+
 /// The journal of the ledger. The state to which its entries add up is kept by its users.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger<J> {
@@ -164,12 +170,7 @@ impl<J: Journal> Ledger<J> {
 
     /// Replaces all entries by these, durably and atomically. After a definite error the ledger is unchanged.
     pub fn rewrite(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
-        let record = |entries: &[Entry]| {
-            let mut record = Vec::new();
-            Entry::encode_all(entries, &mut record);
-            record
-        };
-        self.journal.rewrite(entries.chunks(TOGETHER_MAX).map(record))?;
+        self.journal.rewrite(entries.chunks(TOGETHER_MAX))?;
         self.entries = entries.len() as u64;
         Ok(())
     }

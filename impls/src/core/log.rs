@@ -11,9 +11,9 @@ use delivery_model::pipeline;
 use delivery_model::vocab::{MessageId, Position};
 
 use super::dedup::Memory;
-use super::dropped_records::DroppedRecords;
+use super::dropped_records::{DroppedRecords, Part, parts};
 use crate::data::record::{Identity, Record};
-use crate::store::{Journal, RecoverError, StoreError};
+use crate::store::{Encode, Journal, RecoverError, StoreError};
 
 /// The log of one topic.
 ///
@@ -26,8 +26,10 @@ pub struct Log<J> {
     /// The records from the end of the dropped ones on.
     records: VecDeque<Record>,
     synced: u64,
-    /// The encoding of the record that is appended, empty in between: the room for it stays.
+    /// The encoding of what is written, empty in between: the room for it stays.
     encoded: Vec<u8>,
+    /// The snapshot of the dropped records before others are dropped, empty in between.
+    before: Vec<u8>,
     journal: J,
 }
 
@@ -42,7 +44,8 @@ impl<J: Journal> Log<J> {
             Record::decode(&bytes).map_err(|why| RecoverError::Undecodable { record: (parts + place) as u64, why })
         };
         let records = found.into_iter().enumerate().map(decode).collect::<Result<VecDeque<_>, _>>()?;
-        Ok(Log { synced: dropped.start().0 + records.len() as u64, dropped, records, encoded: Vec::new(), journal })
+        let (encoded, before) = Default::default();
+        Ok(Log { synced: dropped.start().0 + records.len() as u64, dropped, records, encoded, before, journal })
     }
 
     /// Starts over on the journal that `empty` makes an empty one.
@@ -79,16 +82,27 @@ impl<J: Journal> Log<J> {
     ///
     /// # Panics
     /// If the log ends before the position.
-    pub fn drop_below(&mut self, start: Position, is_dead: impl Fn(Position) -> bool) -> Result<(), StoreError> {
+    pub fn drop_below(
+        &mut self,
+        settings: &pipeline::Broker,
+        start: Position,
+        is_dead: impl Fn(Position) -> bool,
+    ) -> Result<(), StoreError> {
         debug_assert_eq!(self.synced(), self.end(), "a rewrite would make unsynced records durable");
         let count = start.0.saturating_sub(self.start().0) as usize;
-        let mut dropped = self.dropped.clone();
-        self.records.iter().take(count).for_each(|record| dropped.take_in(record, is_dead(dropped.start())));
-        let left = self.records.range(count..).map(Record::encode);
-        self.journal.rewrite(dropped.encode().into_iter().chain(left))?;
-        self.dropped = dropped;
-        drop(self.records.drain(..count));
-        Ok(())
+        let Log { dropped, records, encoded, before, journal, .. } = self;
+        dropped.write(before);
+        records.iter().take(count).for_each(|record| dropped.take_in(record, is_dead(dropped.start())));
+        dropped.write(encoded);
+        let left = records.range(count..).map(Rewritten::Record);
+        let rewritten = journal.rewrite(parts(encoded).map(Rewritten::Part).chain(left));
+        match rewritten {
+            Ok(()) => drop(records.drain(..count)),
+            Err(_) => *dropped = DroppedRecords::read(settings, before).expect("it was written just now"),
+        }
+        encoded.clear();
+        before.clear();
+        rewritten
     }
 
     /// Notes that all records below this position are durable, after a sync of the journal by another thread.
@@ -151,12 +165,28 @@ impl<J: Journal> Log<J> {
     }
 }
 
+/// A record of a journal that is rewritten.
+enum Rewritten<'a> {
+    Part(Part<'a>),
+    Record(&'a Record),
+}
+
+impl Encode for Rewritten<'_> {
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Rewritten::Part(part) => part.encode_into(bytes),
+            Rewritten::Record(record) => record.encode_into(bytes),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use delivery_model::pipeline::Dedup;
     use delivery_model::vocab::Epoch;
 
     use super::*;
-    use crate::data::record::ProducerId;
+    use crate::data::record::{ProducerId, Session};
     use crate::inventory::{Order, Sku};
     use crate::store::simulated::{SimulatedJournal, Tear};
 
@@ -210,6 +240,33 @@ mod tests {
         assert_eq!(log.append(record(9)), Err(StoreError::Refused));
         assert_eq!(log.end(), Position(1));
         assert_eq!(log.append(record(9)), Ok(Position(1)));
+    }
+
+    #[test]
+    fn a_drop_that_finds_no_room_leaves_the_log_as_it_was() {
+        for dedup in [Dedup::None, Dedup::MessageId, Dedup::Sequence] {
+            let settings = pipeline::Broker { dedup, dedup_window: 2, ..Default::default() };
+            let mut log = Log::open(&settings, SimulatedJournal::default()).unwrap();
+            let session = Session::default();
+            for (message, identity) in [
+                (1, Identity::Sequence { session, number: 0 }),
+                (2, Identity::Message { session, message: MessageId(2) }),
+                (3, Identity::Sequence { session, number: 1 }),
+                (4, Identity::None),
+            ] {
+                log.append(Record { identity, ..record(message) }).unwrap();
+            }
+            log.sync().unwrap();
+            for start in [0, 1, 3] {
+                log.drop_below(&settings, Position(start), |position| position.0 == 0).unwrap();
+                let before = log.clone();
+                log.journal.capacity_bytes = Some(1);
+                let dropped = log.drop_below(&settings, Position(4), |_| true);
+                assert!(matches!(dropped, Err(StoreError::Full { .. })), "{dedup:?} {start}");
+                log.journal.capacity_bytes = None;
+                assert_eq!(log, before, "{dedup:?} {start}");
+            }
+        }
     }
 
     #[test]

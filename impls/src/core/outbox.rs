@@ -3,12 +3,11 @@
 //! Messages with sequence numbers are attempted in the order of their numbers. The others come after them, the lowest message
 //! first. So first attempts go out in the order of submission; where an outbox is read by position, in the order of positions.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use delivery_model::vocab::MessageId;
 
 use super::time::Millis;
 use crate::data::record::{Identity, Payload};
+use crate::data::small_map::SmallMap;
 
 /// The state of an unfinished message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,9 +34,9 @@ pub struct Unfinished {
 /// The unfinished messages of one producer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Outbox {
-    messages: BTreeMap<MessageId, Unfinished>,
+    messages: SmallMap<MessageId, Unfinished>,
     /// The messages that wait for an attempt, in the order of their attempts.
-    queued: BTreeSet<(u64, MessageId)>,
+    queued: SmallMap<(u64, MessageId), ()>,
 }
 
 /// The place of a message in the order of attempts: its number, or the end.
@@ -48,15 +47,15 @@ fn turn(unfinished: &Unfinished) -> u64 {
 impl Outbox {
     /// Removes all messages.
     pub fn clear(&mut self) {
-        self.messages.retain(|_, _| false);
-        self.queued.retain(|_| false);
+        self.messages.clear();
+        self.queued.clear();
     }
 
     /// Inserts or replaces a message.
     pub fn put(&mut self, message: MessageId, unfinished: Unfinished) {
         self.take(message);
         if let Waits::ForAttempt(_) = unfinished.waits {
-            self.queued.insert((turn(&unfinished), message));
+            self.queued.insert((turn(&unfinished), message), ());
         }
         self.messages.insert(message, unfinished);
     }
@@ -75,8 +74,8 @@ impl Outbox {
 
     /// The message that is attempted next, of those that wait for an attempt.
     pub fn first_queued(&self) -> Option<(MessageId, &Unfinished)> {
-        let (_, message) = *self.queued.first()?;
-        Some((message, &self.messages[&message]))
+        let ((_, message), ()) = self.queued.first()?;
+        Some((message, self.of(message)?))
     }
 
     /// The number of messages that wait for a reply.
@@ -96,7 +95,7 @@ impl Outbox {
 
     /// All unfinished messages, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = (MessageId, &Unfinished)> {
-        self.messages.iter().map(|(&message, unfinished)| (message, unfinished))
+        self.messages.iter()
     }
 
     /// The messages that wait for a reply, with their deadlines.
@@ -104,7 +103,7 @@ impl Outbox {
     /// First attempts go out in order and a window bounds them, so these messages are near the front: the walk stops
     /// when it has seen all of them.
     pub fn waiting_for_reply(&self) -> impl Iterator<Item = (MessageId, Millis)> + '_ {
-        let waiting = self.messages.iter().filter_map(|(&message, unfinished)| match unfinished.waits {
+        let waiting = self.messages.iter().filter_map(|(message, unfinished)| match unfinished.waits {
             Waits::ForReply(deadline) => Some((message, deadline)),
             Waits::ForAttempt(_) => None,
         });

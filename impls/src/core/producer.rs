@@ -200,7 +200,7 @@ impl<O: OutboxStore, S: ProducerSteps> Producer<O, S> {
     }
 
     /// Writes the row that a restart will find, where it is to find one.
-    fn keep(&mut self, message: MessageId, payload: &[u8], identity: Identity) -> Result<(), StoreError> {
+    fn keep(&mut self, message: MessageId, payload: &Payload, identity: Identity) -> Result<(), StoreError> {
         let number = match self.settings.on_restart {
             OnRestart::Forgets => return Ok(()),
             OnRestart::Outbox => identity.number(),

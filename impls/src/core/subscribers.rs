@@ -3,12 +3,11 @@
 //! A worker is busy from the hand-off until its consumer says that it is free ([`Subscribers::free`]). The worker of a lease
 //! that expired counts as free too, since its consumer may never answer. A consumer that disconnects has no workers.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use delivery_model::vocab::Position;
 
 use super::delivery::{ConsumerId, DeliveryId};
 use crate::data::positions::Positions;
+use crate::data::small_map::SmallMap;
 
 /// One consumer that is connected.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -16,7 +15,7 @@ pub struct Subscriber {
     /// How many deliveries it works on at once. 0: it is about to leave.
     pub workers: u32,
     /// What it was handed and is at work on, as far as the broker knows.
-    pub at_work: BTreeSet<DeliveryId>,
+    pub at_work: SmallMap<DeliveryId, ()>,
     /// The positions that it is not to be handed: it follows a cursor, and has them behind it.
     pub has: Positions,
     /// The positions that it has durably finished in its own store.
@@ -28,13 +27,13 @@ pub struct Subscriber {
 /// The connected consumers of one group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subscribers {
-    by_id: BTreeMap<ConsumerId, Subscriber>,
+    by_id: SmallMap<ConsumerId, Subscriber>,
 }
 
 impl Subscribers {
     /// Nobody is connected.
     pub fn clear(&mut self) {
-        self.by_id.retain(|_, _| false);
+        self.by_id.clear();
     }
 
     /// Forgets what consumers have finished in their own stores from this position on.
@@ -54,7 +53,7 @@ impl Subscribers {
 
     /// Every consumer that is connected.
     pub fn iter(&self) -> impl Iterator<Item = (ConsumerId, &Subscriber)> {
-        self.by_id.iter().map(|(&consumer, subscriber)| (consumer, subscriber))
+        self.by_id.iter()
     }
 
     /// The consumer, if it is connected.
@@ -70,7 +69,7 @@ impl Subscribers {
     /// A worker of the consumer gets a delivery.
     pub fn occupy(&mut self, consumer: ConsumerId, delivery: DeliveryId) {
         if let Some(subscriber) = self.of_mut(consumer) {
-            subscriber.at_work.insert(delivery);
+            subscriber.at_work.insert(delivery, ());
         }
     }
 

@@ -4,10 +4,9 @@
 //! session that was handled without gaps takes two numbers, however long it is. Message ids that an application draws
 //! at random form no ranges, and take an entry each.
 
-use std::collections::BTreeMap;
-
 use super::range_set::RangeSet;
 use super::record::{Identity, Key, Session};
+use super::small_map::SmallMap;
 
 /// The series in which the number of a key counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +24,7 @@ enum Counts {
 /// A set of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Keys {
-    seen: BTreeMap<Counts, RangeSet>,
+    seen: SmallMap<Counts, RangeSet>,
 }
 
 impl Keys {
@@ -36,7 +35,7 @@ impl Keys {
 
     /// Removes all members.
     pub fn clear(&mut self) {
-        self.seen.retain(|_, _| false);
+        self.seen.clear();
     }
 
     /// Whether this key is a member.
@@ -48,7 +47,7 @@ impl Keys {
     /// Adds a key.
     pub fn insert(&mut self, key: &Key) {
         let (counts, number) = split(key);
-        self.seen.entry(counts).or_default().insert_run(number..=number);
+        self.seen.or_default(counts).insert_run(number..=number);
     }
 }
 

@@ -4,7 +4,9 @@
 //! them see it.
 
 pub mod keys;
+mod payload;
 pub mod positions;
 pub mod range_set;
 pub mod record;
+pub mod small_map;
 pub mod snapshot;

@@ -4,12 +4,9 @@
 //! (`store/frame.rs`). Decoding is validation: bytes that are too short, too long or have an unknown tag are an error
 //! that says where.
 
-use std::sync::Arc;
-
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 
-/// The payload of a message. It is shared, because queue, wire, log and handler hold it at the same time.
-pub type Payload = Arc<[u8]>;
+pub use super::payload::Payload;
 
 /// The id of a producer, the same after a restart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -36,13 +36,12 @@ pub struct Writer(Vec<u8>);
 impl Writer {
     /// An empty snapshot of the kind that the tag names.
     pub fn new(tag: u8) -> Writer {
-        Writer::new_behind(&[], tag)
+        Writer::in_room_of(Vec::with_capacity(SMALL_BYTES), tag)
     }
 
-    /// An empty snapshot of the kind that the tag names, behind these bytes.
-    pub fn new_behind(header: &[u8], tag: u8) -> Writer {
-        let mut bytes = Vec::with_capacity(SMALL_BYTES);
-        bytes.extend_from_slice(header);
+    /// An empty snapshot of the kind that the tag names, in the room that these bytes took.
+    pub fn in_room_of(mut bytes: Vec<u8>, tag: u8) -> Writer {
+        bytes.clear();
         bytes.extend_from_slice(&[tag, VERSION]);
         Writer(bytes)
     }

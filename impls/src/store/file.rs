@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::{self, HEADER_BYTES};
-use super::{Journal, RecoverError, StoreError};
+use super::{Encode, Journal, RecoverError, StoreError};
 use crate::sync::{AtomicU64, Ordering};
 
 /// The fewest zeros that are written ahead, in bytes. More of them follow a longer file.
@@ -187,19 +187,19 @@ impl FileJournal {
     }
 
     /// Writes records into a new file beside the journal, durably. Returns the file and its length.
-    fn write_beside(&self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(File, u64), StoreError> {
+    fn write_beside(&self, records: impl IntoIterator<Item = impl Encode>) -> Result<(File, u64), StoreError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(beside(&self.path));
         let file = file.map_err(failed("begin to rewrite its file"))?;
         lock(&file)?;
         let capacity = self.room.bytes();
         let (mut end, mut bytes, mut writer) = (0_u64, Vec::new(), BufWriter::new(&file));
         for record in records {
-            end += (HEADER_BYTES + record.len()) as u64;
+            bytes.clear();
+            frame::write(&mut bytes, record);
+            end += bytes.len() as u64;
             if end > capacity {
                 return Err(StoreError::Full { needed: end, free: capacity, capacity });
             }
-            bytes.clear();
-            frame::write(&mut bytes, &record);
             writer.write_all(&bytes).map_err(|why| full_or_failed(why, end, self.end, "rewrite its file"))?;
         }
         let written = writer.flush().and_then(|()| file.sync_data());
@@ -315,7 +315,7 @@ impl Journal for FileJournal {
         Ok(())
     }
 
-    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+    fn rewrite(&mut self, records: impl IntoIterator<Item = impl Encode>) -> Result<(), StoreError> {
         let (file, end) = match self.write_beside(records) {
             Ok(written) => written,
             Err(why) => {

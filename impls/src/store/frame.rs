@@ -8,7 +8,7 @@
 //! Left out: telling a torn last record from one that was synced and then corrupted. Both look the same unless a
 //! second place records what was synced.
 
-use super::RecoverError;
+use super::{Encode, RecoverError};
 
 /// The longest record, in bytes. A greater length is taken for corruption, so that a corrupt length reserves no
 /// memory.
@@ -21,12 +21,16 @@ pub const HEADER_BYTES: usize = 8;
 ///
 /// # Panics
 /// If the record is longer than [`RECORD_MAX_BYTES`]: the caller must refuse it.
-pub fn write(bytes: &mut Vec<u8>, record: &[u8]) {
+pub fn write(bytes: &mut Vec<u8>, record: impl Encode) {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; HEADER_BYTES]);
+    record.encode_into(bytes);
+    let (header, record) = bytes[start..].split_at_mut(HEADER_BYTES);
     assert!(record.len() <= RECORD_MAX_BYTES, "a record of {} bytes", record.len());
     let length = (record.len() as u32).to_le_bytes();
-    bytes.extend_from_slice(&length);
-    bytes.extend_from_slice(&checksum(length, record).to_le_bytes());
-    bytes.extend_from_slice(record);
+    let sum = checksum(length, record).to_le_bytes();
+    header[..4].copy_from_slice(&length);
+    header[4..].copy_from_slice(&sum);
 }
 
 /// The contents of a file.

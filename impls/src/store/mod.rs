@@ -86,6 +86,30 @@ pub enum RecoverError {
     Store(#[from] StoreError),
 }
 
+/// What a journal writes as a record.
+pub trait Encode {
+    /// Adds its bytes.
+    fn encode_into(&self, bytes: &mut Vec<u8>);
+}
+
+impl Encode for [u8] {
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(self);
+    }
+}
+
+impl Encode for Vec<u8> {
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(self);
+    }
+}
+
+impl<T: Encode + ?Sized> Encode for &T {
+    fn encode_into(&self, bytes: &mut Vec<u8>) {
+        (*self).encode_into(bytes);
+    }
+}
+
 /// A file of records that grows at its end. The broker has two: the log of messages, and the ledger of their
 /// deliveries.
 pub trait Journal {
@@ -98,7 +122,7 @@ pub trait Journal {
 
     /// Replaces all records by these, durably and atomically: after a crash the journal has all of the old records or
     /// all of the new ones. After a definite error it has the old ones.
-    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError>;
+    fn rewrite(&mut self, records: impl IntoIterator<Item = impl Encode>) -> Result<(), StoreError>;
 
     /// Reads all records in order. The records that it returns are durable; a torn tail is removed.
     fn recover(&mut self) -> Result<Vec<Vec<u8>>, RecoverError>;
@@ -145,8 +169,8 @@ pub trait OutboxStore {
     /// Stores the position at which a producer goes on that reads by position.
     fn advance(&mut self, position: MessageId) -> Result<(), StoreError>;
 
-    /// Inserts a row, or replaces it. If it has a number, the next number is the one after it.
-    fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError>;
+    /// Inserts a row, or replaces it; its payload may be shared. If it has a number, the next number is the one after it.
+    fn insert(&mut self, message: MessageId, payload: &Payload, number: Option<u64>) -> Result<(), StoreError>;
 
     /// Deletes a row; without such a row nothing happens.
     fn delete(&mut self, message: MessageId) -> Result<(), StoreError>;

@@ -8,6 +8,7 @@
 //! A record is `O`, a version, and entries: a tag and fixed-width fields, little-endian, a payload with its length in front.
 //!
 //! ```
+//! use delivery_impls::data::record::Payload;
 //! use delivery_impls::store::OutboxStore;
 //! use delivery_impls::store::outbox::FileOutbox;
 //! use delivery_model::vocab::{Epoch, MessageId};
@@ -17,14 +18,13 @@
 //! let mut outbox = FileOutbox::open(&path).unwrap();
 //! outbox.recover().unwrap();
 //! outbox.begin(Epoch(0)).unwrap();
-//! outbox.insert(MessageId(7), b"an order", Some(0)).unwrap();
+//! outbox.insert(MessageId(7), &Payload::from(*b"an order"), Some(0)).unwrap();
 //! drop(outbox); // the process ends, in whatever way
 //!
 //! let left = FileOutbox::open(&path).unwrap().recover().unwrap();
 //! assert_eq!((left.rows[0].message, left.next_number), (MessageId(7), 1));
 //! ```
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use delivery_model::vocab::{Epoch, MessageId};
@@ -32,6 +32,7 @@ use delivery_model::vocab::{Epoch, MessageId};
 use super::file::{FileJournal, Room};
 use super::{Journal, OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
 use crate::data::record::{DecodeError, Payload, Reader};
+use crate::data::small_map::SmallMap;
 
 const KIND: u8 = b'O';
 const VERSION: u8 = 1;
@@ -71,7 +72,7 @@ pub(super) struct Kept {
     pub session: Epoch,
     pub next_number: u64,
     pub position: MessageId,
-    pub rows: BTreeMap<MessageId, (Payload, Option<u64>)>,
+    pub rows: SmallMap<MessageId, (Payload, Option<u64>)>,
 }
 
 /// An entry of a record.
@@ -179,7 +180,7 @@ impl<J: Journal> OutboxStore for JournaledOutbox<J> {
         self.change([Entry::Advance(position)].into_iter())
     }
 
-    fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
+    fn insert(&mut self, message: MessageId, payload: &Payload, number: Option<u64>) -> Result<(), StoreError> {
         self.change([Entry::Insert { message, payload, number }].into_iter())
     }
 
@@ -221,7 +222,7 @@ impl Kept {
 
     /// As [`OutboxStore::recover`] gives it.
     pub fn contents(&self) -> OutboxContents {
-        let row = |(&message, (payload, number)): (&MessageId, &(Payload, Option<u64>))| OutboxRow {
+        let row = |(message, (payload, number)): (MessageId, &(Payload, Option<u64>))| OutboxRow {
             message,
             payload: payload.clone(),
             number: *number,
@@ -233,7 +234,7 @@ impl Kept {
     /// The records of a journal that says this and no more. The counters come last, as rows change them.
     fn records(&self) -> Vec<Vec<u8>> {
         let mut records = Records::default();
-        for (&message, (payload, number)) in &self.rows {
+        for (message, (payload, number)) in self.rows.iter() {
             records.add(&Entry::Insert { message, payload, number: *number });
         }
         let Kept { epoch, session, next_number, position, .. } = *self;
@@ -371,7 +372,7 @@ mod tests {
     #[test]
     fn changes_that_find_no_room_leave_everything_as_it_was() {
         let mut outbox = outbox();
-        outbox.insert(MessageId(1), b"one", Some(0)).unwrap();
+        outbox.insert(MessageId(1), &Payload::from(*b"one"), Some(0)).unwrap();
         let before = outbox.kept.contents();
         outbox.journal.capacity_bytes = Some(100);
         // One record, and several.

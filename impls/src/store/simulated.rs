@@ -7,18 +7,18 @@
 //! Left out: writes that reach the disk out of order, and corruption of synced bytes (use
 //! [`SimulatedJournal::corrupt`]).
 
-use std::collections::BTreeMap;
-
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
 use super::frame::{self, HEADER_BYTES};
 use super::outbox::Kept;
 use super::{
-    Change, EffectStore, Generation, InventoryStore, Journal, OutboxContents, OutboxStore, RecoverError, StoreError,
+    Change, EffectStore, Encode, Generation, InventoryStore, Journal, OutboxContents, OutboxStore, RecoverError,
+    StoreError,
 };
 use crate::data::keys::Keys;
 use crate::data::positions::Positions;
-use crate::data::record::{DecodeError, Key};
+use crate::data::record::{DecodeError, Key, Payload};
+use crate::data::small_map::SmallMap;
 use crate::inventory::{Order, Sku};
 
 /// The state of the first record that a crash lost.
@@ -130,15 +130,15 @@ impl Journal for SimulatedJournal {
         Ok(())
     }
 
-    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+    fn rewrite(&mut self, records: impl IntoIterator<Item = impl Encode>) -> Result<(), StoreError> {
         if self.capacity_bytes.is_none() && self.fail_next_rewrite.is_none() {
             // Nothing can fail, so the records are written in the place of the old ones.
             self.bytes.clear();
-            records.into_iter().for_each(|record| frame::write(&mut self.bytes, &record));
+            records.into_iter().for_each(|record| frame::write(&mut self.bytes, record));
             return self.sync();
         }
         let mut bytes = Vec::new();
-        records.into_iter().for_each(|record| frame::write(&mut bytes, &record));
+        records.into_iter().for_each(|record| frame::write(&mut bytes, record));
         if let Some(capacity) = self.capacity_bytes.filter(|capacity| bytes.len() > *capacity) {
             let (needed, capacity) = (bytes.len() as u64, capacity as u64);
             return Err(StoreError::Full { needed, free: capacity, capacity });
@@ -175,7 +175,7 @@ impl SimulatedOutbox {
     /// Replaces the disk by an empty one that works, in the room that this one took.
     pub fn replace(&mut self) {
         let mut rows = std::mem::take(&mut self.kept.rows);
-        rows.retain(|_, _| false);
+        rows.clear();
         *self = SimulatedOutbox { kept: Kept { rows, ..Kept::default() }, refuse_next: false };
     }
 }
@@ -200,11 +200,11 @@ impl OutboxStore for SimulatedOutbox {
         Ok(())
     }
 
-    fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
+    fn insert(&mut self, message: MessageId, payload: &Payload, number: Option<u64>) -> Result<(), StoreError> {
         if std::mem::take(&mut self.refuse_next) {
             return Err(StoreError::Refused);
         }
-        self.kept.insert(message, payload.into(), number);
+        self.kept.insert(message, Payload::clone(payload), number);
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl Progress {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SimulatedInventory {
     /// The change of each article's stock, as a negative number.
-    stock: BTreeMap<Sku, i64>,
+    stock: SmallMap<Sku, i64>,
     progress: Progress,
     /// Whether the next transaction is refused.
     pub refuse_next: bool,
@@ -267,7 +267,7 @@ pub struct SimulatedInventory {
 impl SimulatedInventory {
     /// Replaces the disk by an empty one that works, in the room that this one took.
     pub fn replace(&mut self) {
-        self.stock.retain(|_, _| false);
+        self.stock.clear();
         self.progress.inbox.clear();
         (self.progress.finished, self.progress.generation) = Default::default();
         self.refuse_next = false;
@@ -280,7 +280,7 @@ impl SimulatedInventory {
 
     /// The stock of every article that an order touched.
     pub fn stocks(&self) -> impl Iterator<Item = (Sku, i64)> + '_ {
-        self.stock.iter().map(|(&sku, &left)| (sku, left))
+        self.stock.iter().map(|(sku, &left)| (sku, left))
     }
 }
 
@@ -297,7 +297,7 @@ impl EffectStore for SimulatedInventory {
         }
         self.progress.apply(change)?;
         if let Some(order) = change.effect {
-            *self.stock.entry(order.sku).or_default() -= i64::from(order.quantity);
+            *self.stock.or_default(order.sku) -= i64::from(order.quantity);
         }
         Ok(())
     }

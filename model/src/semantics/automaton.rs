@@ -72,6 +72,11 @@ pub trait GroupState: Clone + Default + Eq + Debug {
 
     /// Forgets what it knows of the messages below the `nth`: a judge with a horizon asks no more about them.
     fn forget_below(&mut self, _nth: u32) {}
+
+    /// Forgets everything, and may keep the room for it.
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// The same in a model's state: a number of a few bits.

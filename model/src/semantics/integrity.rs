@@ -28,6 +28,10 @@ impl GroupState for Payloads {
     fn forget_below(&mut self, nth: u32) {
         self.0.forget_below(nth);
     }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// What was said of payloads.

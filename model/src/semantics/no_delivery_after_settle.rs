@@ -106,6 +106,12 @@ impl GroupState for SettledMessages {
         self.first.values_mut().for_each(|first| first.retain(|_, its| its >= nth));
         self.others.retain(|(_, its)| *its >= nth);
     }
+
+    fn clear(&mut self) {
+        self.first.values_mut().for_each(Sparse::clear);
+        self.others.clear();
+        self.forgotten = 0;
+    }
 }
 
 impl Settles for SettledMessages {

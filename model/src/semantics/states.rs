@@ -37,6 +37,9 @@ pub trait GroupStates: Clone + Default + Eq + std::fmt::Debug {
 
     /// Forgets what is known of the messages below the `nth`.
     fn forget_below(&mut self, nth: u32);
+
+    /// Forgets everything, and may keep the room for it.
+    fn clear(&mut self);
 }
 
 macro_rules! group_states {
@@ -92,6 +95,10 @@ macro_rules! group_states {
 
             fn forget_below(&mut self, nth: u32) {
                 $(self.$field.forget_below(nth);)*
+            }
+
+            fn clear(&mut self) {
+                $(self.$field.clear();)*
             }
         }
     };

@@ -4,7 +4,7 @@
 
 use super::monitor::Observed;
 use super::property::PropertySet;
-use super::states::{MessageStates, UnboundedGroup};
+use super::states::{GroupStates, MessageStates, UnboundedGroup};
 use super::store::MonitorStore;
 use crate::pages::Map;
 use crate::vocab::MessageId;
@@ -13,8 +13,11 @@ use crate::vocab::MessageId;
 /// beyond them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unbounded {
-    /// The number of each message: messages are counted from 0 as they are first seen.
-    numbers: Map<MessageId, usize>,
+    /// One more than the number of each message with a low id; 0 if it was not seen. Messages are counted from 0 as they are
+    /// first seen.
+    low: Vec<u32>,
+    /// The number of each other message.
+    high: Map<MessageId, usize>,
     /// The messages by that number, and their states.
     messages: Vec<MessageId>,
     states: Vec<MessageStates>,
@@ -25,10 +28,34 @@ impl Observed<Unbounded> {
     /// Forgets everything, and keeps the room for it: the next run is about to begin.
     pub fn clear(&mut self) {
         self.violated = PropertySet::EMPTY;
-        self.store.numbers.clear();
+        self.store.low.clear();
+        self.store.high.clear();
         self.store.messages.clear();
         self.store.states.clear();
-        self.store.group = UnboundedGroup::default();
+        self.store.group.clear();
+    }
+}
+
+/// The ids below this one are low: simulated messages and those of short histories.
+const LOW: u64 = 1 << 12;
+
+impl Unbounded {
+    /// The number of this message: the next one, if it is new.
+    #[inline]
+    fn number(&mut self, message: MessageId) -> usize {
+        let next = self.messages.len();
+        if message.0 >= LOW {
+            return *self.high.entry(message).or_insert(next);
+        }
+        let id = message.0 as usize;
+        if id >= self.low.len() {
+            self.low.resize(id + 1, 0);
+        }
+        let number = &mut self.low[id];
+        if *number == 0 {
+            *number = next as u32 + 1;
+        }
+        *number as usize - 1
     }
 }
 
@@ -36,9 +63,8 @@ impl MonitorStore for Unbounded {
     type Group = UnboundedGroup;
 
     fn split(&mut self, message: MessageId) -> (usize, Option<&mut MessageStates>, &mut UnboundedGroup) {
-        let next = self.messages.len();
-        let nth = *self.numbers.entry(message).or_insert(next);
-        if nth == next {
+        let nth = self.number(message);
+        if nth == self.messages.len() {
             self.messages.push(message);
             self.states.push(MessageStates::default());
         }

@@ -104,11 +104,13 @@ macro_rules! faults {
             }
 
             /// Its kind.
+            #[inline]
             pub const fn fault(self) -> Fault {
                 match self { $(Strike::$name { .. } => Fault::$name),* }
             }
 
             /// What it names.
+            #[inline]
             pub const fn target(self) -> Target {
                 match self { $(Strike::$name $({ $field })? => target!($($field $field)?)),* }
             }

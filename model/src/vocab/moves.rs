@@ -36,11 +36,13 @@ macro_rules! moves {
             }
 
             /// Its kind.
+            #[inline]
             pub const fn word(self) -> StepWord {
                 match self { $(Move::$name { .. } => StepWord::$name),* }
             }
 
             /// What it names.
+            #[inline]
             pub const fn target(self) -> Target {
                 match self { $(Move::$name $({ $field })? => target!($($field $field)?)),* }
             }

@@ -64,6 +64,7 @@ pub(super) use target;
 
 impl Step {
     /// What it names.
+    #[inline]
     pub const fn target(self) -> Target {
         match self {
             Step::Move(it) => it.target(),
@@ -72,6 +73,7 @@ impl Step {
     }
 
     /// The hand-off that it names.
+    #[inline]
     pub const fn hand(&self) -> Option<DeliveryRef> {
         match self.target() {
             Target::Delivery(hand) => Some(hand),
@@ -80,6 +82,7 @@ impl Step {
     }
 
     /// The kind of fault, if it is one.
+    #[inline]
     pub const fn fault(&self) -> Option<Fault> {
         match self {
             Step::Move(_) => None,
@@ -90,6 +93,7 @@ impl Step {
 
 impl StepWord {
     /// The kind of move, if the step is one.
+    #[inline]
     pub const fn of(step: &Step) -> Option<StepWord> {
         match step {
             Step::Move(it) => Some(it.word()),

@@ -188,9 +188,11 @@ impl BrokerSteps for Mutant {
     }
 
     fn give_back(&self, leases: &mut Leases, delivery: DeliveryId) {
-        let live = leases.live().find(|live| live.position == delivery.position);
-        match (self, live) {
-            (Mutant::StaleReleaseFreesLease, Some(live)) => leases.give_back(live),
+        match self {
+            Mutant::StaleReleaseFreesLease => {
+                let live = leases.live_at(delivery.position);
+                live.into_iter().for_each(|live| leases.give_back(live));
+            }
             _ => Sound.give_back(leases, delivery),
         }
     }

@@ -63,7 +63,7 @@ impl ProducerSteps for Mutant {
         &self,
         store: &mut impl OutboxStore,
         message: MessageId,
-        payload: &[u8],
+        payload: &Payload,
         number: Option<u64>,
     ) -> Result<(), StoreError> {
         match self {

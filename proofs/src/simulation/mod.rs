@@ -11,6 +11,7 @@
 
 pub mod campaign;
 pub mod coverage;
+mod enabled;
 pub mod guide;
 pub mod guided;
 pub mod join;

@@ -8,7 +8,7 @@
 use delivery_model::pipeline::Acks;
 use delivery_model::schedule::{PlannedFault, StepWord, Strikes};
 use delivery_model::spec::bounds::LATE_MAX;
-use delivery_model::vocab::{DeliveryRef, Fault, MessageId, Move, Position, Step, Strike, Target};
+use delivery_model::vocab::{DeliveryRef, Fault, FaultRow, MessageId, Move, Position, Step, Strike, Target};
 
 use super::world::World;
 
@@ -17,6 +17,10 @@ use super::world::World;
 pub struct Plan {
     acks: Acks,
     faults: Vec<Planned>,
+    /// The moves at whose points faults wait, one bit for each word.
+    awaited: u32,
+    /// Some fault decides what becomes of its step.
+    forestalls: bool,
     /// In the order in which their points were reached.
     armed: Vec<Armed>,
     fired: Vec<Option<usize>>,
@@ -74,6 +78,9 @@ impl Plan {
             Planned { fault: *fault, comes_first, times: 0 }
         };
         self.faults.extend(faults.iter().map(planned));
+        self.forestalls = self.faults.iter().any(|planned| planned.comes_first);
+        let is_awaited = |word: &StepWord| faults.iter().any(|planned| self.is_at(*word, planned.at.step));
+        self.awaited = StepWord::ALL.into_iter().filter(is_awaited).fold(0, |bits, word| bits | 1 << word as u32);
         self.fired.clear();
         self.fired.resize(faults.len(), None);
     }
@@ -105,7 +112,7 @@ impl Plan {
 
     /// The fault that decides what becomes of the step that is about to be taken.
     pub fn forestall(&mut self, world: &World, step: Step, now: usize) -> Option<Step> {
-        let word = StepWord::of(&step)?;
+        let word = StepWord::of(&step).filter(|_| self.forestalls)?;
         let mut next = None;
         for (index, Planned { fault: planned, comes_first, times }) in self.faults.iter().enumerate() {
             if !comes_first || planned.at.step != word || planned.at.nth != times + 1 || self.fired[index].is_some() {
@@ -128,19 +135,20 @@ impl Plan {
 
     /// What this step, which is about to be taken, is about; none, if no fault waits for such a step.
     pub fn about(&self, world: &World, step: Step) -> Option<About> {
-        let is_awaited = self.faults.iter().any(|planned| self.passes(step, planned.fault.at.step));
+        let is_awaited = match StepWord::of(&step) {
+            Some(word) => self.awaited & 1 << word as u32 != 0,
+            None => {
+                let instead = step.fault().map(Fault::row).filter(|row| row.strikes == Strikes::Instead);
+                let is_at = |row: &FaultRow| self.faults.iter().any(|planned| row.at.contains(&planned.fault.at.step));
+                instead.is_some_and(is_at)
+            }
+        };
         is_awaited.then(|| About::step(world, step))
     }
 
-    /// Whether this step passes points of this word.
-    fn passes(&self, step: Step, word: StepWord) -> bool {
-        match StepWord::of(&step) {
-            Some(it) => it == word || word == StepWord::Ack && self.acks_with(it),
-            None => step
-                .fault()
-                .map(Fault::row)
-                .is_some_and(|row| row.strikes == Strikes::Instead && row.at.contains(&word)),
-        }
+    /// Whether a move passes the points of this word.
+    fn is_at(&self, it: StepWord, word: StepWord) -> bool {
+        it == word || word == StepWord::Ack && self.acks_with(it)
     }
 
     /// An ack that goes out with the receipt counts as one.

@@ -19,6 +19,7 @@ use foldhash::quality::FixedState;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use super::enabled::Enabled;
 use super::party_state::Inspector;
 use super::plan::Plan;
 use super::world::{CannotTake, World};
@@ -139,13 +140,19 @@ pub(super) struct Running<L> {
     pub(super) listener: L,
     pub(super) steps: Vec<Step>,
     events: Vec<Event>,
-    enabled: Vec<Step>,
+    enabled: Enabled,
 }
 
 impl<L: Listener> Running<L> {
     pub(super) fn new(world: World, inspector: Inspector, listener: L) -> Self {
         let (steps, events, enabled) = Default::default();
         Running { world, inspector, listener, steps, events, enabled }
+    }
+
+    /// Another run begins, in the world as it is now.
+    pub(super) fn begin(&mut self) {
+        self.steps.clear();
+        self.enabled.clear();
     }
 
     fn take(&mut self, step: Step) -> Result<(), CannotTake> {
@@ -160,6 +167,7 @@ impl<L: Listener> Running<L> {
     fn take_possible(&mut self, step: Step) {
         let before = self.inspector.before(&self.world, step);
         self.world.take_possible(step, &mut self.events);
+        self.enabled.changed(self.world.changed_by(step));
         self.inspector.after(before, &self.world, step, &self.events);
         self.steps.push(step);
         let at = self.steps.len() as u64;
@@ -232,8 +240,7 @@ impl<L: Listener> Running<L> {
             let step = match plan.strike(&self.world, now) {
                 Some(fault) => fault,
                 None => {
-                    self.enabled.clear();
-                    self.world.enabled(&mut self.enabled);
+                    self.enabled.refresh(&self.world);
                     let Some(step) = choose(&mut choice, &self.enabled, plan) else {
                         return true;
                     };
@@ -321,17 +328,18 @@ fn with_room(schedule: &Schedule) -> Pipeline {
 }
 
 /// One of the possible steps, each equally likely; those that a fault holds back only if there is no other.
-fn choose(choice: &mut ChaCha8Rng, enabled: &[Step], plan: &Plan) -> Option<Step> {
-    if !plan.is_armed() {
-        return one_of(choice, enabled.len(), enabled.iter());
+fn choose(choice: &mut ChaCha8Rng, enabled: &Enabled, plan: &Plan) -> Option<Step> {
+    if plan.is_armed() {
+        let mut free = enabled.iter().filter(|step| !plan.holds_back(**step));
+        let count = free.clone().count();
+        if count > 0 {
+            return free.nth(below(choice, count)).copied();
+        }
     }
-    let free = enabled.iter().filter(|step| !plan.holds_back(**step));
-    let count = free.clone().count();
-    if count == 0 { one_of(choice, enabled.len(), enabled.iter()) } else { one_of(choice, count, free) }
+    enabled.nth(below(choice, enabled.len()))
 }
 
-fn one_of<'a>(choice: &mut ChaCha8Rng, count: usize, mut steps: impl Iterator<Item = &'a Step>) -> Option<Step> {
+fn below(choice: &mut ChaCha8Rng, count: usize) -> usize {
     // The high half of a product: close enough to uniform for a few steps, and the same on every platform.
-    let index = ((u64::from(choice.next_u32()) * count as u64) >> 32) as usize;
-    steps.nth(index).copied()
+    ((u64::from(choice.next_u32()) * count as u64) >> 32) as usize
 }

@@ -160,10 +160,10 @@ impl Simulator {
 
     fn begin(&mut self, messages: u32, faults: &[PlannedFault]) {
         self.plan.begin(self.pipeline.broker.acks, faults);
-        let Running { world, inspector, listener: judge, steps, .. } = &mut self.running;
-        world.start_over(messages);
+        self.running.world.start_over(messages);
+        self.running.begin();
+        let Running { inspector, listener: judge, .. } = &mut self.running;
         inspector.begin();
-        steps.clear();
         judge.observed.clear();
         judge.coverage.iter_mut().for_each(Coverage::begin);
         (judge.events, judge.deliveries_and_effects, judge.dead_lettered) = (0, 0, 0);

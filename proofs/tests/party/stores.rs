@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
+use delivery_impls::data::record::Payload;
 use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::embedded::EmbeddedInventory;
 use delivery_impls::store::file::{FileJournal, Room};
 use delivery_impls::store::outbox::{FileOutbox, JournaledOutbox};
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox, Tear};
-use delivery_impls::store::{InventoryStore, Journal, OutboxContents, OutboxStore, RecoverError, StoreError};
+use delivery_impls::store::{Encode, InventoryStore, Journal, OutboxContents, OutboxStore, RecoverError, StoreError};
 use delivery_model::vocab::{Epoch, MessageId};
 use delivery_proofs::conformance::stores::{self, Disk, EffectPlace, InMemory, Place};
 use delivery_proofs::party::shipped::Effects;
@@ -200,7 +201,7 @@ impl Journal for NeverSyncs {
         Ok(())
     }
 
-    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+    fn rewrite(&mut self, records: impl IntoIterator<Item = impl Encode>) -> Result<(), StoreError> {
         self.0.rewrite(records)
     }
 
@@ -256,7 +257,7 @@ impl OutboxStore for CountsRows {
         self.0.advance(position)
     }
 
-    fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
+    fn insert(&mut self, message: MessageId, payload: &Payload, number: Option<u64>) -> Result<(), StoreError> {
         self.0.insert(message, payload, number)
     }
 

@@ -13,7 +13,7 @@ use crate::core::steps::BrokerSteps;
 use crate::core::time::Millis;
 use crate::data::positions::Positions;
 use crate::data::record::Record;
-use crate::store::{Generation, Journal, StoreError};
+use crate::store::{Covers, Generation, Journal, StoreError};
 
 impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// What comes next, and for whom: the lowest position that a consumer with a free worker may have. Nothing where the
@@ -162,7 +162,11 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         }
         let covers = self.steps.recorded(request.covers);
         if self.steps.records_settles(self.settings.records_settles) == RecordsSettles::AfterSync {
-            self.note(&self.deliveries.newly_settled(covers))?;
+            match covers {
+                // The usual settle takes no heap.
+                Covers::One(position) => self.note(self.deliveries.newly_settled_at(position).as_slice())?,
+                Covers::Below(_) => self.note(&self.deliveries.newly_settled(covers))?,
+            }
         }
         self.deliveries.settle_in_memory(covers);
         if request.finishes {

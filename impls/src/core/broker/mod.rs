@@ -14,7 +14,7 @@ mod publishing;
 mod retaining;
 mod subscribing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use delivery_model::pipeline::{self, DedupOnRestart, Pipeline, Settles};
 use delivery_model::vocab::{Epoch, Position};
@@ -32,6 +32,7 @@ use super::steps::{BrokerSteps, Sound};
 use super::subscribers::Subscribers;
 use super::tuning::Tuning;
 use crate::data::record::{ProducerId, Reply, Submission};
+use crate::data::small_map::SmallMap;
 use crate::store::{Journal, RecoverError, StoreError};
 
 /// What of the broker survives a crash: its two journals.
@@ -68,11 +69,11 @@ pub struct Broker<J, S = Sound> {
     steps: S,
     log: Log<J>,
     memory: Memory,
-    epochs: BTreeMap<ProducerId, Epoch>,
+    epochs: SmallMap<ProducerId, Epoch>,
     /// Each producer's newest incarnation that is connected, and its connection.
-    connected: BTreeMap<ProducerId, (Epoch, Peer)>,
+    connected: SmallMap<ProducerId, (Epoch, Peer)>,
     slot: Option<Received>,
-    owed: BTreeMap<Submission, Owed>,
+    owed: SmallMap<Submission, Owed>,
     replies: VecDeque<(Peer, Reply)>,
     ledger: Ledger<J>,
     /// With more entries than that it is worthwhile to compact it.
@@ -134,9 +135,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
             memory: steps.memory_at_start(&settings, &log, incarnation),
             steps,
             epochs: epochs.collect(),
-            connected: BTreeMap::new(),
+            connected: SmallMap::default(),
             slot: None,
-            owed: BTreeMap::new(),
+            owed: SmallMap::default(),
             replies: VecDeque::new(),
             deliveries: Deliveries::replay(pipeline, tuning.numbers_max, &entries, incarnation),
             subscribers: Subscribers::default(),
@@ -163,9 +164,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         self.log.start_over(&self.settings, &empty);
         self.ledger.start_over(&empty);
         self.memory = self.steps.memory_at_start(&self.settings, &self.log, FIRST);
-        self.epochs.retain(|_, _| false);
-        self.connected.retain(|_, _| false);
-        self.owed.retain(|_, _| false);
+        self.epochs.clear();
+        self.connected.clear();
+        self.owed.clear();
         self.replies.clear();
         self.reports.clear();
         (self.slot, self.draining, self.drops_from) = Default::default();

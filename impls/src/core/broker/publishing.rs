@@ -7,8 +7,6 @@
 //! Architecture Invariant: attempts of different epochs never meet before they are decided. Whether an older epoch may still
 //! store is for fencing to decide, and a newer one must not be refused along with it.
 
-use std::collections::BTreeMap;
-
 use delivery_model::pipeline::{self, Acks, AnswersDuplicates, Dedup, Overflow};
 use delivery_model::vocab::{AttemptNumber, Epoch, MessageId, Position};
 
@@ -24,8 +22,55 @@ use crate::store::{Journal, StoreError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(pub u64);
 
-/// Who waits for a reply, and which attempt it made last.
-pub type Waiting = BTreeMap<Peer, AttemptNumber>;
+/// Who waits for a reply, and which attempt each made last. One connection takes no heap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Waiting {
+    /// The lowest connection.
+    first: Option<(Peer, AttemptNumber)>,
+    /// The others, lowest first.
+    others: Vec<(Peer, AttemptNumber)>,
+}
+
+impl Waiting {
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Whether this connection waits.
+    pub fn has(&self, peer: Peer) -> bool {
+        self.iter().any(|(other, _)| other == peer)
+    }
+
+    /// Each connection and its attempt, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Peer, AttemptNumber)> + '_ {
+        self.first.iter().chain(&self.others).copied()
+    }
+
+    /// This connection waits with this attempt, and no more with an earlier one.
+    pub fn insert(&mut self, peer: Peer, attempt: AttemptNumber) {
+        let added = (peer, attempt);
+        match &mut self.first {
+            Some(first) if first.0 == peer => *first = added,
+            Some(first) if first.0 < peer => match self.others.binary_search_by_key(&peer, |(other, _)| *other) {
+                Ok(place) => self.others[place] = added,
+                Err(place) => self.others.insert(place, added),
+            },
+            first => {
+                let later = first.replace(added);
+                self.others.splice(..0, later);
+            }
+        }
+    }
+
+    /// This connection waits no more.
+    pub fn remove(&mut self, peer: Peer) {
+        self.others.retain(|(other, _)| *other != peer);
+        if self.first.is_some_and(|(first, _)| first == peer) {
+            self.first = if self.others.is_empty() { None } else { Some(self.others.remove(0)) };
+        }
+    }
+}
 
 /// An attempt in the broker's memory, not decided about yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,7 +154,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         if let Some(received) = &self.slot {
             return Err(Busy(received.publish.record.message));
         }
-        let waiting: Waiting = from.into_iter().map(|peer| (peer, publish.attempt)).collect();
+        let waiting = Waiting { first: from.map(|peer| (peer, publish.attempt)), others: Vec::new() };
         if self.settings.acks == Acks::OnReceipt {
             self.reply(&waiting, publish.record.message, Verdict::Acked(None));
         }
@@ -263,7 +308,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         let before = self.owed.remove(&submission).filter(|before| before.identity == identity);
         let waiting = match before {
             Some(mut before) => {
-                before.waiting.extend(waiting);
+                waiting.iter().for_each(|(peer, attempt)| before.waiting.insert(peer, attempt));
                 before.waiting
             }
             None => waiting,
@@ -283,13 +328,13 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     }
 
     fn reply(&mut self, waiting: &Waiting, message: MessageId, verdict: Verdict) {
-        let replies = waiting.iter().map(|(&peer, &attempt)| (peer, Reply { message, attempt, verdict }));
+        let replies = waiting.iter().map(|(peer, attempt)| (peer, Reply { message, attempt, verdict }));
         self.replies.extend(replies);
     }
 
     /// What may be confirmed: producer by producer, lowest message first.
     pub fn due(&self) -> impl Iterator<Item = Submission> + '_ {
-        self.owed.iter().filter(|(_, owed)| self.is_due(owed)).map(|(&submission, _)| submission)
+        self.owed.iter().filter(|(_, owed)| self.is_due(owed)).map(|(submission, _)| submission)
     }
 
     fn is_due(&self, owed: &Owed) -> bool {
@@ -340,12 +385,44 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     pub fn disconnect(&mut self, peer: Peer) {
         self.connected.retain(|_, (_, of)| *of != peer);
         self.owed.retain(|_, owed| {
-            owed.waiting.remove(&peer);
+            owed.waiting.remove(peer);
             !owed.waiting.is_empty()
         });
         self.replies.retain(|(to, _)| *to != peer);
         if let Some(received) = &mut self.slot {
-            received.waiting.remove(&peer);
+            received.waiting.remove(peer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn who_waits_is_a_map(changes in prop::collection::vec((0..5u64, prop::option::of(1..9u32)), 0..24)) {
+            let (mut waiting, mut plain) = (Waiting::default(), BTreeMap::new());
+            for (peer, attempt) in changes {
+                let peer = Peer(peer);
+                match attempt.map(AttemptNumber) {
+                    Some(attempt) => {
+                        waiting.insert(peer, attempt);
+                        plain.insert(peer, attempt);
+                    }
+                    None => {
+                        waiting.remove(peer);
+                        plain.remove(&peer);
+                    }
+                }
+                prop_assert!(waiting.iter().eq(plain.iter().map(|(&peer, &attempt)| (peer, attempt))));
+                prop_assert_eq!(waiting.is_empty(), plain.is_empty());
+                (0..5).map(Peer).for_each(|peer| assert_eq!(waiting.has(peer), plain.contains_key(&peer)));
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// ([`sync`](Broker::sync)). After a definite error everything is as it was, and the next batch is waited for.
     pub fn drop_below(&mut self, start: Position) -> Result<(), StoreError> {
         let deliveries = &self.deliveries;
-        let dropped = self.log.drop_below(start, |position| {
+        let dropped = self.log.drop_below(&self.settings, start, |position| {
             deliveries.dead().contains(position) && !deliveries.vanished().contains(position)
         });
         dropped.inspect_err(|_| self.drops_from = start)?;
@@ -69,9 +69,9 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
     /// error everything is as it was.
     pub fn compact_ledger(&mut self) -> Result<(), StoreError> {
         let incarnation = Entry::Started(self.deliveries.leases().incarnation());
-        let registered = self.epochs.iter().map(|(&producer, &epoch)| Entry::Registered(producer, epoch));
+        let registered = self.epochs.iter().map(|(producer, &epoch)| Entry::Registered(producer, epoch));
         let mut entries: Vec<Entry> = registered.chain([incarnation]).collect();
-        entries.extend(self.deliveries.entries());
+        self.deliveries.add_entries(&mut entries);
         let compacted = self.ledger.rewrite(&self.steps.compacted(entries));
         // A ledger that finds no room is tried again when it has grown as much once more.
         self.ledger_max = 2 * self.ledger.entries() + self.tuning.retention.map_or(0, |retention| retention.batch);

@@ -59,7 +59,8 @@ impl<J: Journal, S: BrokerSteps> Broker<J, S> {
         has: Positions,
     ) {
         self.unsubscribe(consumer);
-        let at_work = at_work.into_iter().filter(|delivery| self.can_be_at_work(*delivery)).collect();
+        let at_work = at_work.into_iter().filter(|delivery| self.can_be_at_work(*delivery));
+        let at_work = at_work.map(|delivery| (delivery, ())).collect();
         self.subscribers.insert(consumer, Subscriber { workers, at_work, has, ..Subscriber::default() });
     }
 

@@ -47,9 +47,11 @@ struct OwnPositions {
 #[derive(Clone, Debug)]
 pub struct Handled {
     outcome: Outcome,
-    /// What took effect.
-    pub reports: Vec<Report>,
+    reports: Reports,
 }
+
+/// What took effect: at most an effect and a settle.
+type Reports = [Option<Report>; 2];
 
 #[derive(Clone, Debug)]
 enum Outcome {
@@ -84,7 +86,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         handler: impl FnOnce(&Record) -> Result<(), HandlerFailed>,
     ) -> Result<(), StoreError> {
         let mut handled = self.begin(hand).run(store, handler)?;
-        self.reports.extend(handled.reports.drain(..));
+        self.reports.extend(handled.take_reports());
         if handled.has_stored_position() {
             self.finish(hand);
         }
@@ -143,7 +145,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         match is_to_remember {
             // Nothing else follows, and a crash before the note would lose it as well as one after it.
             true if self.is_settled_ahead(hand) && self.settings.remembers == Remembers::InMemory => {
-                let record = &self.hands[&hand].hand_off.record;
+                let record = self.record(hand).expect("the consumer has the hand-off");
                 self.inbox.remember(self.key(record, hand.position));
                 self.finish_handling(hand);
             }
@@ -180,7 +182,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         }
         // One failure is the batch's.
         let in_batch = self.hands.iter().filter(|(_, work)| work.task != Task::AwaitSettled);
-        let in_batch: Vec<DeliveryId> = in_batch.map(|(&hand, _)| hand).collect();
+        let in_batch: Vec<DeliveryId> = in_batch.map(|(hand, _)| hand).collect();
         in_batch.into_iter().for_each(|hand| self.end_failed_one(hand));
     }
 
@@ -244,11 +246,11 @@ impl<S: ConsumerSteps> Job<S> {
         let Ok(effect) = effect else {
             let passes_over = self.steps.passes_over_failure();
             let outcome = if passes_over { Outcome::PassedOver } else { Outcome::Failed };
-            return Ok(Handled { outcome, reports: Vec::new() });
+            return Ok(Handled { outcome, reports: Reports::default() });
         };
         let is_new = !self.steps.was_handled(store, hand.position, || self.has_seen(store))?;
         if !is_new && self.on_duplicate == OnDuplicate::Ignore {
-            return Ok(Handled { outcome: Outcome::Ignored, reports: Vec::new() });
+            return Ok(Handled { outcome: Outcome::Ignored, reports: Reports::default() });
         }
         let (mut change, later) = match is_new {
             true => transactions(&self.steps, self.remembers, effect, self.key),
@@ -264,7 +266,7 @@ impl<S: ConsumerSteps> Job<S> {
         let settle = finished.is_some().then(|| settle_of(&self.hand_off, SettleOutcome::Ok));
         let is_to_remember = is_new && self.remembers == Remembers::InMemory || later.is_some();
         let outcome = Outcome::Committed { is_to_remember, finished };
-        Ok(Handled { outcome, reports: effect.into_iter().chain(settle).collect() })
+        Ok(Handled { outcome, reports: [effect, settle] })
     }
 
     fn has_seen(&self, store: &impl EffectStore) -> Result<bool, StoreError> {
@@ -297,7 +299,12 @@ impl<S: ConsumerSteps> Job<S> {
 }
 
 impl Handled {
-    const REFUSED: Handled = Handled { outcome: Outcome::Refused, reports: Vec::new() };
+    const REFUSED: Handled = Handled { outcome: Outcome::Refused, reports: [None, None] };
+
+    /// Takes out what took effect.
+    pub fn take_reports(&mut self) -> impl Iterator<Item = Report> + use<> {
+        std::mem::take(&mut self.reports).into_iter().flatten()
+    }
 
     /// Whether the position is finished with it, in the store.
     pub fn has_stored_position(&self) -> bool {

@@ -18,7 +18,7 @@ mod handling;
 mod settling;
 mod telling;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use delivery_model::pipeline::{self, Commits, Leases, Pipeline, RecordsSettles, Settles};
 use delivery_model::vocab::{EventKind, PartitionId, Position};
@@ -34,6 +34,7 @@ use super::time::Millis;
 use super::tuning::Tuning;
 use crate::data::positions::Positions;
 use crate::data::record::{Key, Record};
+use crate::data::small_map::SmallMap;
 use crate::store::{EffectStore, Generation, StoreError};
 
 /// What a hand-off waits for.
@@ -102,7 +103,7 @@ pub struct Consumer<S = Sound> {
     records_settles: RecordsSettles,
     tuning: Tuning,
     steps: S,
-    hands: BTreeMap<DeliveryId, Work>,
+    hands: SmallMap<DeliveryId, Work>,
     inbox: Inbox,
     /// The latest known generation of the group.
     generation: Generation,
@@ -135,7 +136,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             records_settles: pipeline.broker.records_settles,
             tuning: Tuning::default(),
             steps,
-            hands: BTreeMap::new(),
+            hands: SmallMap::default(),
             inbox: Inbox::default(),
             generation: Generation::default(),
             committed: Positions::default(),
@@ -149,7 +150,7 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     /// Starts over as one that was never connected, in the room that this consumer took.
     pub fn start_over(&mut self) {
-        self.hands.retain(|_, _| false);
+        self.hands.clear();
         self.outputs.clear();
         self.reports.clear();
         (self.inbox, self.generation, self.connection) = Default::default();
@@ -228,14 +229,14 @@ impl<S: ConsumerSteps> Consumer<S> {
 
     /// Every hand-off that the consumer has, and what it waits for, by position.
     pub fn hands(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
-        self.hands.iter().map(|(&hand, work)| (hand, work.task))
+        self.hands.iter().map(|(hand, work)| (hand, work.task))
     }
 
     /// The hand-offs of one position that the consumer has, and what they wait for, oldest lease first.
     pub fn hands_of(&self, position: Position) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
         let first = DeliveryId { position, lease: Lease::default() };
-        let of_position = self.hands.range(first..).take_while(move |(hand, _)| hand.position == position);
-        of_position.map(|(&hand, work)| (hand, work.task))
+        let of_position = self.hands.from(first).take_while(move |(hand, _)| hand.position == position);
+        of_position.map(|(hand, work)| (hand, work.task))
     }
 
     /// The message of a hand-off.
@@ -249,20 +250,20 @@ impl<S: ConsumerSteps> Consumer<S> {
     pub fn ready(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
         let room_ends = self.room_ends();
         let mut free = self.free_workers();
-        let is_ready = move |(hand, work): &(&DeliveryId, &Work)| {
+        let is_ready = move |(hand, work): &(DeliveryId, &Work)| {
             let has_begun = self.has_begun(work);
             let has_room = has_begun || hand.position < room_ends;
             let is_ready = work.task != Task::AwaitSettled && !work.is_taken && has_room && !self.is_held_up(work);
-            let is_its_turn = !self.settings.batches() || self.next_of_batch() == Some(**hand);
+            let is_its_turn = !self.settings.batches() || self.next_of_batch() == Some(*hand);
             is_ready && is_its_turn && (has_begun || free.checked_sub(1).map(|left| free = left).is_some())
         };
-        self.hands.iter().filter(is_ready).map(|(&hand, work)| (hand, work.task))
+        self.hands.iter().filter(is_ready).map(|(hand, work)| (hand, work.task))
     }
 
     /// The delivery of the batch whose turn it is: what is to be remembered, then what is to be handled, and once all is
     /// handled, the settle.
     fn next_of_batch(&self) -> Option<DeliveryId> {
-        let first = |task| self.hands.iter().find(|(_, work)| work.task == task).map(|(&hand, _)| hand);
+        let first = |task| self.hands.iter().find(|(_, work)| work.task == task).map(|(hand, _)| hand);
         first(Task::Remember).or_else(|| first(Task::Handle)).or_else(|| first(Task::Settle))
     }
 
@@ -306,7 +307,7 @@ impl<S: ConsumerSteps> Consumer<S> {
         let mut keys: BTreeSet<Key> = self.hands.values().filter(|work| work.is_taken).map(key).collect();
         let (room_ends, mut free) = (self.room_ends(), self.free_workers());
         let mut taken = Vec::new();
-        for (&hand, work) in &self.hands {
+        for (hand, work) in self.hands.iter() {
             if taken.len() == max {
                 break;
             }
@@ -319,7 +320,7 @@ impl<S: ConsumerSteps> Consumer<S> {
             }
         }
         for hand in &taken {
-            self.hands.entry(*hand).and_modify(|work| work.is_taken = true);
+            self.hands.get_mut(hand).into_iter().for_each(|work| work.is_taken = true);
         }
         taken
     }
@@ -394,7 +395,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     pub fn in_background(&self) -> impl Iterator<Item = (DeliveryId, Task)> + '_ {
         let can_settle = self.settles() == Settles::InBackground;
         let waiting = self.hands.iter().filter(move |(_, work)| can_settle && work.task == Task::Handle);
-        waiting.filter_map(|(&hand, work)| match work.ahead {
+        waiting.filter_map(|(hand, work)| match work.ahead {
             Ahead::Unsent => Some((hand, Task::Settle)),
             Ahead::Sent => Some((hand, Task::AwaitSettled)),
             Ahead::Over => None,

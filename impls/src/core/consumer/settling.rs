@@ -24,7 +24,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// generation that the consumer knows of.
     pub fn handle_finished(&mut self, is_finished: impl Fn(Position) -> bool) {
         if self.subscription == Subscription::Cursor {
-            let hands: Vec<DeliveryId> = self.hands.keys().filter(|hand| is_finished(hand.position)).copied().collect();
+            let hands: Vec<DeliveryId> = self.hands.keys().filter(|hand| is_finished(hand.position)).collect();
             hands.into_iter().for_each(|hand| self.finish(hand));
         }
     }
@@ -47,7 +47,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// Settles all that is to be settled. A cursor covers the whole batch with the first settle.
     fn settle_batch(&mut self, now: Millis) {
         let to_settle = self.hands.iter().filter(|(_, work)| work.task == Task::Settle);
-        let batch: Vec<DeliveryId> = to_settle.map(|(&hand, _)| hand).collect();
+        let batch: Vec<DeliveryId> = to_settle.map(|(hand, _)| hand).collect();
         if self.subscription == Subscription::Cursor {
             batch.iter().for_each(|&hand| self.finish(hand));
         }
@@ -88,7 +88,8 @@ impl<S: ConsumerSteps> Consumer<S> {
         match self.steps.after_commit(has_news, is_last) {
             AfterCommit::Send => {
                 self.set_task(hand, Task::AwaitSettled);
-                self.hands.entry(hand).and_modify(|work| work.until = now + self.tuning.reply_timeout);
+                let until = now + self.tuning.reply_timeout;
+                self.hands.get_mut(&hand).into_iter().for_each(|work| work.until = until);
                 self.outputs.push_back(ConsumerOutput::Settle(SettleRequest { hand, covers, finishes }));
             }
             AfterCommit::Handle => self.set_task(hand, Task::Handle),
@@ -132,7 +133,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     /// The settles that are on their way, and how long they are waited for.
     pub(super) fn awaited(&self) -> impl Iterator<Item = (DeliveryId, Millis)> + '_ {
         let awaited = self.hands.iter().filter(|(_, work)| work.awaits_settled());
-        awaited.map(|(&hand, work)| (hand, work.until))
+        awaited.map(|(hand, work)| (hand, work.until))
     }
 
     /// The broker has these positions settled or set aside; nothing needs to be kept of what it cannot forget. Where the

@@ -36,7 +36,7 @@ enum Leaving {
 impl<S: ConsumerSteps> Consumer<S> {
     /// A connection to the broker stands: the consumer subscribes, with what it still has.
     pub fn handle_connected(&mut self) {
-        let (workers, hands) = (self.capacity(), self.hands.keys().copied().collect());
+        let (workers, hands) = (self.capacity(), self.hands.keys().collect());
         let has = match self.subscription {
             Subscription::Cursor => self.has(),
             Subscription::Leased => Positions::default(),
@@ -87,7 +87,7 @@ impl<S: ConsumerSteps> Consumer<S> {
     pub fn has(&self) -> Positions {
         let mut has = self.stored.clone();
         has.extend(self.inbox.done());
-        for &hand in self.hands.keys().filter(|hand| self.is_current(**hand)) {
+        for hand in self.hands.keys().filter(|hand| self.is_current(*hand)) {
             has.insert(hand.position);
         }
         has

@@ -51,7 +51,7 @@ pub trait ProducerSteps: Value {
         &self,
         store: &mut impl OutboxStore,
         message: MessageId,
-        payload: &[u8],
+        payload: &Payload,
         number: Option<u64>,
     ) -> Result<(), StoreError> {
         store.insert(message, payload, number)

@@ -9,7 +9,7 @@ use crate::core::broker::PublishDecision;
 use crate::core::deliveries::Next;
 use crate::core::delivery::ConsumerId;
 use crate::data::record::{Identity, Verdict};
-use crate::store::{Journal, RecoverError, StoreError};
+use crate::store::{Encode, Journal, RecoverError, StoreError};
 
 const OTHER: Peer = Peer(8);
 
@@ -90,7 +90,7 @@ fn a_connection_that_ends_takes_only_its_own_replies_with_it() {
     broker.receive(attempts[0].clone(), Some(OTHER)).unwrap();
     broker.disconnect(PEER);
     assert_eq!(broker.due().collect::<Vec<_>>(), [of_first(4)]);
-    assert!(!broker.owes(of_first(3)) && broker.received().unwrap().waiting.contains_key(&OTHER));
+    assert!(!broker.owes(of_first(3)) && broker.received().unwrap().waiting.has(OTHER));
     broker.confirm_due();
     let told: Vec<(Peer, Reply)> = std::iter::from_fn(|| broker.poll_reply()).collect();
     assert_eq!(told, [(OTHER, acked(2, 1)), (OTHER, acked(4, 3))]);
@@ -179,7 +179,7 @@ impl Journal for Mute {
         Ok(())
     }
 
-    fn rewrite(&mut self, _: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+    fn rewrite(&mut self, _: impl IntoIterator<Item = impl Encode>) -> Result<(), StoreError> {
         unreachable!("nobody rewrites it")
     }
 

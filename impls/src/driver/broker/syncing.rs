@@ -23,7 +23,7 @@ use delivery_model::vocab::Position;
 use super::Input;
 use crate::shared::group_sync::GroupSync;
 use crate::store::file::FileJournal;
-use crate::store::{Journal, RecoverError, StoreError};
+use crate::store::{Encode, Journal, RecoverError, StoreError};
 
 /// A journal whose syncs may be left to a [`Syncer`]: the loop's clone is appended to, the syncer's is synced.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl Journal for SharedJournal {
     }
 
     /// Waits for a sync that is under way.
-    fn rewrite(&mut self, records: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
+    fn rewrite(&mut self, records: impl IntoIterator<Item = impl Encode>) -> Result<(), StoreError> {
         let mut syncs = self.0.syncs();
         let mut disk = self.0.disk();
         disk.rewrite(records)?;

@@ -153,7 +153,7 @@ fn store<S: Steps>(
         each.collect::<Result<Vec<Handled>, StoreError>>()
     });
     let mut handled = stored.map_err(failed)?;
-    for report in handled.iter_mut().flat_map(|handled| handled.reports.drain(..)) {
+    for report in handled.iter_mut().flat_map(Handled::take_reports) {
         run.tell(NAME, &report)?;
     }
     Ok(handled)

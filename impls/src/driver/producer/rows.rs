@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use delivery_model::vocab::{Epoch, MessageId};
 
+use crate::data::record::Payload;
 use crate::store::outbox::{FileOutbox, RowChange};
 use crate::store::{OutboxContents, OutboxRow, OutboxStore, RecoverError, StoreError};
 
@@ -73,8 +74,8 @@ impl OutboxStore for GatheredRows {
         self.after_all(|store| store.advance(position))
     }
 
-    fn insert(&mut self, message: MessageId, payload: &[u8], number: Option<u64>) -> Result<(), StoreError> {
-        self.change(RowChange::Insert(OutboxRow { message, payload: payload.into(), number }));
+    fn insert(&mut self, message: MessageId, payload: &Payload, number: Option<u64>) -> Result<(), StoreError> {
+        self.change(RowChange::Insert(OutboxRow { message, payload: Payload::clone(payload), number }));
         Ok(())
     }
 
@@ -88,6 +89,10 @@ impl OutboxStore for GatheredRows {
 mod tests {
     use super::*;
 
+    fn payload(bytes: &[u8]) -> Payload {
+        bytes.into()
+    }
+
     fn messages(path: &std::path::Path) -> Vec<u64> {
         let rows = FileOutbox::open(path).unwrap().recover().unwrap().rows;
         rows.iter().map(|row| row.message.0).collect()
@@ -98,11 +103,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("outbox");
         let mut rows = GatheredRows::of(FileOutbox::open(&path).unwrap());
-        rows.insert(MessageId(1), b"one", Some(0)).unwrap();
-        rows.insert(MessageId(2), b"two", Some(1)).unwrap();
+        rows.insert(MessageId(1), &payload(b"one"), Some(0)).unwrap();
+        rows.insert(MessageId(2), &payload(b"two"), Some(1)).unwrap();
         rows.delete(MessageId(1)).unwrap();
         rows.store().unwrap();
-        rows.insert(MessageId(3), b"three", Some(2)).unwrap();
+        rows.insert(MessageId(3), &payload(b"three"), Some(2)).unwrap();
         drop(rows);
         assert_eq!(messages(&path), [2]);
     }
@@ -112,7 +117,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("outbox");
         let mut rows = GatheredRows::of(FileOutbox::open(&path).unwrap());
-        rows.insert(MessageId(1), b"one", None).unwrap();
+        rows.insert(MessageId(1), &payload(b"one"), None).unwrap();
         rows.renew(Epoch(4), &[(MessageId(1), 7)]).unwrap();
         drop(rows);
         let contents = FileOutbox::open(&path).unwrap().recover().unwrap();

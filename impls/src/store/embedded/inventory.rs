@@ -90,7 +90,8 @@ impl EmbeddedInventory {
         self.latest.rows = Rows::default();
         // Without room for a new file, the old one stays, and it is tried again when as much has come once more.
         self.bytes = 0;
-        self.journal.rewrite([]).or_else(|why| if why.is_definite() { Ok(()) } else { Err(why) })
+        let nothing: [&[u8]; 0] = [];
+        self.journal.rewrite(nothing).or_else(|why| if why.is_definite() { Ok(()) } else { Err(why) })
     }
 
     /// The stock of every article that an order touched, lowest article first.

@@ -28,6 +28,7 @@ macro_rules! inspections {
             }
 
             /// Whether such a step could break anything. Of no other step need the moments before and after be shown.
+            #[inline]
             pub fn concerns(&self, step: Step) -> bool {
                 false $(|| self.is_concerned::<$inspection>(PropertyId::$inspection, step))*
             }

@@ -60,7 +60,7 @@ fn check<P: Place<Store: OutboxStore>>(mut place: P, operations: &[Operation]) -
                 rows.iter_mut().for_each(|(message, (_, number))| *number = numbers.get(message).copied());
             }
             Operation::Insert(message, payload, number) => {
-                same("an insert", outbox.insert(MessageId(message), &payload, number), Ok(()))?;
+                same("an insert", outbox.insert(MessageId(message), &payload.as_slice().into(), number), Ok(()))?;
                 expected.next_number = number.map_or(expected.next_number, |number| number + 1);
                 rows.insert(message, (payload, number));
             }

@@ -120,7 +120,7 @@ impl World {
     fn targets(&self) -> Vec<Target> {
         let end = self.broker.log().end().0;
         let held = self.consumers.iter().flat_map(|consumer| consumer.hands().map(|(id, _)| id));
-        let hands = self.hand_offs.keys().copied().chain(held).map(|id| Target::Delivery(self.hand(id)));
+        let hands = self.hand_offs.keys().chain(held).map(|id| Target::Delivery(self.hand(id)));
         let messages = (1..=self.messages).map(|message| Target::Message(MessageId(message)));
         let consumers = self.consumers.iter().map(|consumer| Target::Consumer(consumer.id().0));
         let positions = (0..end).map(|position| Target::Position(Position(position)));
@@ -204,8 +204,7 @@ impl World {
     fn can_pass_on(&self) -> bool {
         let has_heir = self.follows_cursor() && self.consumers.len() > 1;
         let repeats = self.constants.pipeline.broker.delivers == Delivers::UntilSettled;
-        let in_hand =
-            self.hand_offs.keys().copied().chain(self.consumers.iter().flat_map(Consumer::hands).map(|it| it.0));
+        let in_hand = self.hand_offs.keys().chain(self.consumers.iter().flat_map(Consumer::hands).map(|it| it.0));
         let (owner, _) = self.broker.deliveries().owner();
         let has_finished = || !self.consumers[usize::from(owner.0)].inbox().done().minus(&self.safe()).is_empty();
         has_heir && repeats && (in_hand.into_iter().any(|hand| !self.is_late(hand)) || has_finished())

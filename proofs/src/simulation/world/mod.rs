@@ -17,12 +17,13 @@
 mod faults;
 mod offers;
 mod orders;
+mod parts;
 mod queries;
 mod restarts;
 mod shape;
 mod steps;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
@@ -35,12 +36,14 @@ use delivery_impls::core::report::Report;
 use delivery_impls::core::time::Millis;
 use delivery_impls::core::tuning::{Retention, Tuning};
 use delivery_impls::data::record::{Payload, ProducerId, Publish, Record, Reply, Submission};
+use delivery_impls::data::small_map::SmallMap;
 use delivery_impls::store::simulated::{SimulatedInventory, SimulatedJournal, SimulatedOutbox};
 use delivery_model::history::Names;
 use delivery_model::pipeline::{Pipeline, Settles};
 use delivery_model::spec::PROCESSES;
 use delivery_model::vocab::{DeliveryRef, Event, EventKind, Fault, MessageId, Move, Position, ProcessId, Step, Target};
 
+pub(super) use self::parts::Parts;
 pub use self::shape::Shape;
 
 /// The processes of a world's events: those of [`PROCESSES`].
@@ -99,12 +102,12 @@ pub struct World {
     producer: Producer<SimulatedOutbox, Mutant>,
     publishes: VecDeque<Publish>,
     stragglers: Vec<Publish>,
-    replies: BTreeMap<MessageId, Reply>,
+    replies: SmallMap<MessageId, Reply>,
     broker: Broker<SimulatedJournal, Mutant>,
     /// What the broker's log held and does not hold any more, from its first position on.
     dropped: Vec<Record>,
-    hand_offs: BTreeMap<DeliveryId, HandOff>,
-    settles: BTreeMap<DeliveryId, SettleRequest>,
+    hand_offs: SmallMap<DeliveryId, HandOff>,
+    settles: SmallMap<DeliveryId, SettleRequest>,
     consumers: Vec<Consumer<Mutant>>,
     inventory: SimulatedInventory,
     poisoned: Option<MessageId>,
@@ -141,11 +144,11 @@ impl World {
         self.producer.start_over(SimulatedOutbox::replace).expect(restarts::STARTS);
         self.publishes.clear();
         self.stragglers.clear();
-        self.replies.retain(|_, _| false);
+        self.replies.clear();
         self.broker.start_over(SimulatedJournal::replace).expect(restarts::STARTS);
         self.dropped.clear();
-        self.hand_offs.retain(|_, _| false);
-        self.settles.retain(|_, _| false);
+        self.hand_offs.clear();
+        self.settles.clear();
         self.inventory.replace();
         for consumer in &mut self.consumers {
             consumer.start_over();
@@ -165,11 +168,11 @@ impl World {
             producer: constants.producer(SimulatedOutbox::default()),
             publishes: VecDeque::new(),
             stragglers: Vec::new(),
-            replies: BTreeMap::new(),
+            replies: SmallMap::default(),
             broker: constants.broker(Journals::default()),
             dropped: Vec::new(),
-            hand_offs: BTreeMap::new(),
-            settles: BTreeMap::new(),
+            hand_offs: SmallMap::default(),
+            settles: SmallMap::default(),
             consumers: (0..consumers).map(|id| constants.consumer(ConsumerId(id), &inventory)).collect(),
             inventory,
             poisoned: None,
@@ -183,7 +186,12 @@ impl World {
 
     /// Lists the steps, other than faults, that are possible now. Costs what is in flight, not what was.
     pub fn enabled(&self, found: &mut Vec<Step>) {
-        self.offer(found);
+        Parts::ALL.iter().for_each(|part| self.enabled_of(part, found));
+    }
+
+    /// Lists those of one part.
+    pub(super) fn enabled_of(&self, part: Parts, found: &mut Vec<Step>) {
+        self.offer(part, &mut |it| found.push(Step::Move(it)));
     }
 
     /// Lists the faults that are possible now, whatever the budgets say. Costs what the log holds.
@@ -228,6 +236,13 @@ impl World {
             self.drop_records();
         }
         self.compact();
+    }
+
+    /// The parts by which moves are offered that this step may change. What consumers that follow a cursor are told changes after
+    /// every step.
+    pub(super) fn changed_by(&self, step: Step) -> Parts {
+        let told = if self.follows_cursor() { Parts::HANDING_OFF | Parts::CONSUMING } else { Parts::NONE };
+        Parts::changed_by(step) | told
     }
 
     /// No step but a fault is possible: the run may end here.
@@ -287,7 +302,7 @@ impl World {
     pub fn holder(&self, hand: DeliveryRef) -> Option<ConsumerId> {
         let (id, place) = self.find(hand)?;
         Some(match place {
-            Whereabouts::OnWire => self.hand_offs[&id].consumer,
+            Whereabouts::OnWire => self.hand_offs.get(&id)?.consumer,
             Whereabouts::With(consumer, _) => consumer,
         })
     }
@@ -338,9 +353,9 @@ impl World {
 
     /// Every hand-off of a position.
     fn hands_of(&self, position: Position) -> impl Iterator<Item = (DeliveryId, Whereabouts)> + '_ {
-        let on_wire = self.hand_offs.range(DeliveryId { position, ..DeliveryId::default() }..);
+        let on_wire = self.hand_offs.from(DeliveryId { position, ..DeliveryId::default() });
         let on_wire =
-            on_wire.take_while(move |(id, _)| id.position == position).map(|(&id, _)| (id, Whereabouts::OnWire));
+            on_wire.take_while(move |(id, _)| id.position == position).map(|(id, _)| (id, Whereabouts::OnWire));
         let held = self.consumers.iter().flat_map(move |consumer| {
             consumer.hands_of(position).map(|(id, task)| (id, Whereabouts::With(consumer.id(), task)))
         });
@@ -429,7 +444,18 @@ impl World {
 /// Whether a record may be needed no more after this step. These steps change no log, no settle and no position.
 fn may_end_a_need(step: Step) -> bool {
     use Move::*;
-    !matches!(step, Step::Move(Submit { .. } | Attempt { .. } | Receive { .. } | Ack { .. } | TimeOut { .. }))
+    !matches!(
+        step,
+        Step::Move(
+            Submit { .. }
+                | Attempt { .. }
+                | Receive { .. }
+                | ReceiveLate { .. }
+                | Ack { .. }
+                | TakeReply { .. }
+                | TimeOut { .. }
+        )
+    )
 }
 
 fn event(process: ProcessId, report: Report) -> Event {

@@ -6,15 +6,24 @@ use delivery_impls::core::delivery::DeliveryId;
 use delivery_impls::core::steps::ConsumerSteps;
 use delivery_impls::data::record::{Publish, Reply, Submission, Verdict};
 use delivery_model::pipeline::{Identity, OnRefusal};
-use delivery_model::vocab::{DeliveryRef, MessageId, Move, Step};
+use delivery_model::vocab::{DeliveryRef, MessageId, Move};
 
-use super::{Whereabouts, World, submission};
+use super::{Parts, Whereabouts, World, submission};
 
 impl World {
-    /// Every move that is possible now. Each kind has one query, which [`check_move`](World::check_move) asks too.
-    pub(super) fn offer(&self, found: &mut Vec<Step>) {
-        let mut offer = |it| found.push(Step::Move(it));
-        // Plain loops: this is asked before every step.
+    /// Every move of this part that is possible now. Each kind has one query, which [`check_move`](World::check_move) asks too.
+    pub(super) fn offer(&self, part: Parts, offer: &mut impl FnMut(Move)) {
+        match part {
+            Parts::PRODUCING => self.offer_producing(offer),
+            Parts::PUBLISHING => self.offer_publishing(offer),
+            Parts::HANDING_OFF => self.to_hand_off().into_iter().for_each(offer),
+            Parts::CONSUMING => self.offer_consuming(offer),
+            parts => unreachable!("{parts:?} is one part"),
+        }
+    }
+
+    fn offer_producing(&self, offer: &mut impl FnMut(Move)) {
+        // Plain loops: this is asked before most steps.
         if let Some(message) = self.to_submit() {
             offer(Move::Submit { message });
         }
@@ -30,6 +39,9 @@ impl World {
         if self.producer.outbox().in_flight() > 0 {
             self.to_time_out().for_each(|message| offer(Move::TimeOut { message }));
         }
+    }
+
+    fn offer_publishing(&self, offer: &mut impl FnMut(Move)) {
         if let Some(message) = self.to_append() {
             offer(Move::Append { message });
         }
@@ -48,10 +60,10 @@ impl World {
         if self.broker.owes_any() {
             self.broker.due().for_each(|Submission { message, .. }| offer(Move::Ack { message }));
         }
-        if let Some(it) = self.to_hand_off() {
-            offer(it);
-        }
-        for &id in self.hand_offs.keys().filter(|id| self.can_join(**id)) {
+    }
+
+    fn offer_consuming(&self, offer: &mut impl FnMut(Move)) {
+        for id in self.hand_offs.keys().filter(|id| self.can_join(*id)) {
             offer(Move::Deliver { hand: self.hand(id) });
         }
         for consumer in self.consumers.iter().filter(|consumer| !consumer.is_idle()) {
@@ -121,7 +133,7 @@ impl World {
         let renews = producer.on_refusal == OnRefusal::NewEpoch && producer.identity != Identity::None;
         let waits = renews && self.broker.received().is_some_and(|received| !received.waiting.is_empty());
         let may_take = move |reply: &Reply| !(waits && reply.verdict == Verdict::Refused);
-        self.replies.iter().filter(move |(_, reply)| may_take(reply)).map(|(&message, _)| message)
+        self.replies.iter().filter(move |(_, reply)| may_take(reply)).map(|(message, _)| message)
     }
 
     fn log_needs_sync(&self) -> bool {

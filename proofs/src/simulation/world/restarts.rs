@@ -80,7 +80,7 @@ impl World {
         self.publishes.clear();
         self.replies.clear();
         self.hand_offs.clear();
-        for hand in std::mem::take(&mut self.settles).into_keys() {
+        for hand in std::mem::take(&mut self.settles).keys() {
             self.consumers.iter_mut().for_each(|consumer| consumer.drop_settle(hand));
         }
         let nobody = self.constants.broker(Journals::default());
@@ -113,7 +113,7 @@ impl World {
     /// Nothing will be left of what a consumer has: its leases are used again. So a message that kills its consumer over and
     /// over leads back to where it was, and leases do not count up for ever.
     pub(super) fn give_back_all_of(&mut self, id: ConsumerId) {
-        let on_wire = self.hand_offs.iter().filter(|(_, hand_off)| hand_off.consumer == id).map(|(hand, _)| *hand);
+        let on_wire = self.hand_offs.iter().filter(|(_, hand_off)| hand_off.consumer == id).map(|(hand, _)| hand);
         let held = self.consumers[usize::from(id.0)].hands().map(|(hand, _)| hand);
         let hands: Vec<DeliveryId> = on_wire.chain(held).collect();
         hands.into_iter().for_each(|hand| self.broker.release(hand));

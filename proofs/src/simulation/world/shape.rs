@@ -48,7 +48,7 @@ impl World {
         packed.mark(!self.stragglers.is_empty());
         packed.mark(self.replies.values().any(|reply| reply.verdict == Verdict::Refused));
         packed.mark(self.replies.values().any(|reply| reply.verdict != Verdict::Refused));
-        packed.mark(self.hand_offs.keys().any(|hand| !self.is_late(*hand)));
+        packed.mark(self.hand_offs.keys().any(|hand| !self.is_late(hand)));
         packed.mark(!self.settles.is_empty());
         // The producer.
         packed.mark(self.producer.outbox().iter().any(|(_, unfinished)| unfinished.attempts > 1));

@@ -93,8 +93,11 @@ impl World {
 
     /// A delivery is handled, or, where the settle is part of the transaction, all of a batch.
     fn handle_next(&mut self, hand: DeliveryRef) {
-        let (_, consumer) = self.held(hand);
+        let (id, consumer) = self.held(hand);
         let its = &self.consumers[usize::from(consumer.0)];
+        if !its.is_batching() && self.poisoned.is_none() && self.crashing.is_none() {
+            return self.handle_held(id, consumer, |_| Ok(()));
+        }
         let is_whole = its.is_batching() && self.constants.pipeline.consumer.settles == Settles::WithEffect;
         let fails = |hand: &DeliveryRef| self.poisoned.is_some() && self.message_of_hand(*hand) == self.poisoned;
         let troubled = |hand: &DeliveryRef| self.crashes(*hand) || fails(hand);
@@ -122,6 +125,15 @@ impl World {
 
     pub(super) fn handle(&mut self, hand: DeliveryRef, handler: impl FnOnce(&Record) -> Result<(), HandlerFailed>) {
         let (id, consumer) = self.held(hand);
+        self.handle_held(id, consumer, handler);
+    }
+
+    fn handle_held(
+        &mut self,
+        id: DeliveryId,
+        consumer: ConsumerId,
+        handler: impl FnOnce(&Record) -> Result<(), HandlerFailed>,
+    ) {
         let consumer = &mut self.consumers[usize::from(consumer.0)];
         consumer.handle(id, &mut self.inventory, handler).expect(WORKS);
     }
@@ -160,7 +172,7 @@ impl World {
         let (id, consumer) = self.held(hand);
         let its = &self.consumers[usize::from(consumer.0)];
         let is_with = |it: &DeliveryId| *it == id || its.is_batching() && its.task(*it) == Some(Task::AwaitSettled);
-        self.settles.keys().copied().filter(is_with).map(|id| (id, consumer)).collect()
+        self.settles.keys().filter(is_with).map(|id| (id, consumer)).collect()
     }
 
     /// The broker drops what it may, where nothing is lost by it that a crash could still lose.
