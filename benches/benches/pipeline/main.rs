@@ -1,7 +1,7 @@
 //! The running pipeline from end to end: exactly-once and at-least-once with threads, TCP and disk, compared with the limit
 //! of the disk.
 //!
-//! One producer submits, and everything is delivered. With 64 in flight the durable steps may share their syncs; with one in
+//! One producer submits, or four where it says so, and everything is delivered. With 64 in flight the durable steps may share their syncs; with one in
 //! flight (the next message is submitted when the last one is acked) each message has its own: an outbox row, the log, then
 //! the effect with its inbox entry, then the ledger. The limit is a loop that appends frames of a record's size to a file on
 //! the same disk, and syncs after each, or after each 64. "In memory" is the same pipeline on a file system in memory, where
@@ -35,7 +35,8 @@ use delivery_impls::driver::run::{Deployment, Ended, Run, Stores, apart_tuning};
 use delivery_impls::driver::{Observer, drive};
 use delivery_impls::inventory::{Order, Sku};
 use delivery_impls::store::embedded::EmbeddedInventory;
-use delivery_impls::store::frame;
+use delivery_impls::store::file::{FileJournal, Room};
+use delivery_impls::store::{Journal, frame};
 use delivery_model::pipeline::Pipeline;
 use delivery_model::presets;
 use delivery_model::vocab::{Epoch, EventKind, MessageId};
@@ -44,6 +45,8 @@ use tempfile::TempDir;
 
 /// The most messages in flight at once.
 const MANY: u32 = 64;
+/// The producers where there are several, each with so many in flight.
+const PRODUCERS: u64 = 4;
 /// The syncs of a message that wait for each other from its submit to its ack.
 const SYNCS_TO_ACK: f64 = 2.0;
 /// The syncs of a message that wait for each other from its submit to its effect.
@@ -112,8 +115,9 @@ fn directory(memory: Option<&Path>) -> TempDir {
     memory.map_or_else(tempfile::tempdir, tempfile::tempdir_in).expect("a directory")
 }
 
-/// Runs a preset with so many messages in flight until every message has taken effect and is settled.
-fn run(preset: &str, memory: Option<&Path>, in_flight: u32, messages: u64) -> Ran {
+/// Runs a preset with so many producers, which have so many messages in flight each, until every message has taken effect and
+/// is settled.
+fn run(preset: &str, memory: Option<&Path>, in_flight: u32, producers: u64, messages: u64) -> Ran {
     let mut pipeline: Pipeline = presets::named(preset).expect("a preset");
     pipeline.producer.in_flight = in_flight;
     pipeline.consumer.workers = in_flight;
@@ -128,8 +132,9 @@ fn run(preset: &str, memory: Option<&Path>, in_flight: u32, messages: u64) -> Ra
     let observer = Arc::clone(&stopwatch) as Arc<dyn Observer>;
     let run = Run::new(pipeline, tuning, stores, observer, Deployment::Together);
     let order = |message: u64| (MessageId(message), Order { sku: Sku(message as u32), quantity: 1 }.encode());
-    let orders: Orders = (1..=messages).map(order).collect();
-    let took = time(|| assert_eq!(drive(&run, vec![orders]).expect("no failure"), Ended::Drained));
+    let orders = (0..producers).map(|first| (1..=messages).skip(first as usize).step_by(producers as usize));
+    let orders: Vec<Orders> = orders.map(|messages| messages.map(order).collect()).collect();
+    let took = time(|| assert_eq!(drive(&run, orders).expect("no failure"), Ended::Drained));
     let left = EmbeddedInventory::open(&inventory).and_then(|inventory| inventory.stocks()).expect("an inventory");
     assert!(left.iter().map(|(Sku(sku), _)| u64::from(*sku)).eq(1..=messages), "every order was taken");
     // At-least-once may take an order again that it settled late.
@@ -153,15 +158,31 @@ fn disk_alone(records: u64, group: u64) -> Duration {
     floor(directory(None).path(), &frame_of_record(), records, group)
 }
 
+/// A journal alone: the same frames, each synced, into zeros that were written ahead.
+fn journal_alone(records: u64) -> Duration {
+    let directory = directory(None);
+    let mut journal = FileJournal::open(&directory.path().join("journal"), Room::default()).expect("a new file");
+    let frame = frame_of_record();
+    let record = &frame[frame::HEADER_BYTES..];
+    let took = time(|| {
+        for _ in 0..records {
+            journal.append(record).and_then(|()| journal.sync()).expect("room");
+        }
+    });
+    assert_eq!(journal.synced_records(), records);
+    took
+}
+
 /// What is compared: runs of the pipeline, and the disk alone.
-const CONTENDERS: [(&str, u32); 3] = [("exactly-once", MANY), ("at-least-once", MANY), ("exactly-once", 1)];
+const CONTENDERS: [(&str, u32, u64); 4] =
+    [("exactly-once", MANY, 1), ("at-least-once", MANY, 1), ("exactly-once", 1, 1), ("exactly-once", MANY, PRODUCERS)];
 
 /// The best of a few runs of each contender, which take turns, so that other load affects all of them in the same way.
 fn report(messages: u64, tries: u32) {
     let memory = Some(Path::new(IN_MEMORY)).filter(|path| path.is_dir());
-    let mut runs: [Option<Ran>; 3] = Default::default();
+    let mut runs: [Option<Ran>; 4] = Default::default();
     let mut in_memory: Option<Ran> = None;
-    let (mut floor_one, mut floor_many) = (Duration::MAX, Duration::MAX);
+    let (mut floor_one, mut floor_many, mut zeros) = (Duration::MAX, Duration::MAX, Duration::MAX);
     let mut transactions = [[Duration::MAX; 2]; 2];
     let keep = |best: &mut Option<Ran>, ran: Ran| {
         if best.as_ref().is_none_or(|best| ran.took < best.took) {
@@ -174,25 +195,26 @@ fn report(messages: u64, tries: u32) {
     for _ in 0..tries {
         floor_one = floor_one.min(disk_alone(singly, 1));
         floor_many = floor_many.min(disk_alone(messages, MANY.into()));
+        zeros = zeros.min(journal_alone(singly));
         for (best, (together, messages)) in transactions.iter_mut().zip([(1, singly), (MANY.into(), messages)]) {
             let ours = inventory::ours(directory(None).path(), messages, together);
             let redb = inventory::redb_alone(directory(None).path(), messages, together);
             *best = [best[0].min(ours), best[1].min(redb)];
         }
-        for (best, (preset, in_flight)) in runs.iter_mut().zip(CONTENDERS) {
+        for (best, (preset, in_flight, producers)) in runs.iter_mut().zip(CONTENDERS) {
             let messages = if in_flight == 1 { singly } else { messages };
-            keep(best, run(preset, None, in_flight, messages));
+            keep(best, run(preset, None, in_flight, producers, messages));
         }
         for (best, broker) in theirs.iter_mut().zip(&brokers) {
             *best = broker.time(messages).min(*best);
         }
         if memory.is_some() {
-            keep(&mut in_memory, run("exactly-once", memory, MANY, messages));
+            keep(&mut in_memory, run("exactly-once", memory, MANY, 1, messages));
         }
     }
     let a_second = |messages: u64, took: Duration| messages as f64 / took.as_secs_f64();
     let (floor_one, floor_many) = (a_second(singly, floor_one), a_second(messages, floor_many));
-    let [exactly, least, one] = runs.map(|ran| ran.expect("at least one try"));
+    let [exactly, least, one, more] = runs.map(|ran| ran.expect("at least one try"));
     let about = format!(
         "The running pipeline from end to end: threads, TCP, disk. {messages} messages, {singly} with one in flight; the best \
          of {tries} runs each, which take turns. Latency is from submit to effect."
@@ -206,6 +228,7 @@ fn report(messages: u64, tries: u32) {
     };
     row("exactly-once, durable, 64 in flight", messages, &exactly);
     row("at-least-once, durable, 64 in flight", messages, &least);
+    row("exactly-once, durable, 4 producers with 64 in flight each", messages, &more);
     row("exactly-once, durable, 1 in flight", singly, &one);
     match &in_memory {
         Some(ran) => row("exactly-once, in memory, 64 in flight", messages, ran),
@@ -220,7 +243,8 @@ fn report(messages: u64, tries: u32) {
         best_of_theirs = Some(best_of_theirs.unwrap_or_default().max(rate));
     }
     let table = sheet.table("the disk alone: appended frames of a record", &["syncs", "records/s"]);
-    table.row("one a record", [floor_one]).row("one for 64 records", [floor_many]);
+    table.row("one a record", [floor_one]).row("one a record, into zeros", [a_second(singly, zeros)]);
+    table.row("one for 64 records", [floor_many]);
     let columns = ["effects in a transaction", "inventory", "redb alone"];
     let table = sheet.table("durable transactions of the inventory, effects/s", &columns);
     for ((together, messages), took) in [("one", singly), ("64", messages)].into_iter().zip(transactions) {
@@ -249,11 +273,12 @@ fn pipeline(criterion: &mut Criterion) {
     report(messages, tries);
     let mut group = criterion.benchmark_group("pipeline");
     group.sample_size(10);
-    for (preset, in_flight) in CONTENDERS {
+    for (preset, in_flight, producers) in CONTENDERS {
         let each = if is_test { 64 } else { 1_024 };
         group.throughput(Throughput::Elements(each));
-        group.bench_function(format!("{preset}, {in_flight} in flight"), |bencher| {
-            bencher.iter_custom(|iterations| run(preset, None, in_flight, iterations * each).took);
+        let from = if producers == 1 { String::new() } else { format!(" from each of {producers} producers") };
+        group.bench_function(format!("{preset}, {in_flight} in flight{from}"), |bencher| {
+            bencher.iter_custom(|iterations| run(preset, None, in_flight, producers, iterations * each).took);
         });
     }
     group.finish();

@@ -52,8 +52,8 @@ fn a_move_commutes_unless_a_fault_may_strike_that_its_rule_asks_about() {
     let mut both = [false; 2];
     for preset in presets() {
         let name = preset.name.clone();
-        let protocol = protocol(&Pipeline { faults: FaultBudget::once_each(Fault::ALL).capped(1), ..preset }, 2);
-        let graph = protocol.run(Walk::new(&protocol).checks(Checks::none()).states_max(500)).graph;
+        let protocol = protocol(&preset, 2);
+        let graph = protocol.run(Walk::new(&protocol).checks(Checks::none()).states_max(3_000)).graph;
         for moment in graph.ids().map(|id| graph.state(id)) {
             let mut rules: Vec<(Move, u32)> = Vec::new();
             protocol.spec.commuting_unless(&moment.state, &mut |it, unless| rules.push((it, unless)));
