@@ -18,7 +18,7 @@ use crate::vocab::{DeliveryRef, Move};
 pub(super) fn moves(
     settings: &Settings,
     state: &State,
-    found: &mut impl FnMut(Move) -> ControlFlow<()>,
+    found: &mut dyn FnMut(Move) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if !state.has_hands() {
         return ControlFlow::Continue(());

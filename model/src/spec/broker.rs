@@ -15,7 +15,7 @@ use crate::vocab::{DeliveryRef, EventKind, MessageId, Move, PartitionId, Positio
 pub(super) fn moves(
     settings: &Settings,
     state: &State,
-    found: &mut impl FnMut(Move) -> ControlFlow<()>,
+    found: &mut dyn FnMut(Move) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     match state.slot {
         Some(transmission) => found(Move::Append { message: id(transmission.record.message()) })?,

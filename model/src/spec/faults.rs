@@ -13,7 +13,7 @@ use super::{CONSUMERS, GROUP, Witness, batch, consumer, producer};
 use crate::pipeline::{Acks, DeadLettering, Dedup, Identity, NewGroup, OnRestart, Remembers, Settles};
 use crate::vocab::{DeliveryRef, EventKind, Fault, MessageId, Move, PartitionId, Position, Strike};
 
-pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut(Strike)) {
+pub(super) fn strikes(settings: &Settings, state: &State, found: &mut dyn FnMut(Strike)) {
     if state.fired_total() >= settings.budget_total() {
         return;
     }
@@ -23,7 +23,7 @@ pub(super) fn strikes(settings: &Settings, state: &State, found: &mut impl FnMut
 }
 
 /// Every strike of a kind that may happen now.
-pub(super) fn strikes_of(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Strike)) {
+pub(super) fn strikes_of(settings: &Settings, state: &State, fault: Fault, found: &mut dyn FnMut(Strike)) {
     if may_strike(settings, state, fault) {
         of_kind(settings, state, fault, found);
     }
@@ -70,7 +70,7 @@ pub(super) fn is_in_budget(settings: &Settings, state: &State, fault: Fault) -> 
 }
 
 /// Every strike of a kind that changes something now.
-fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl FnMut(Strike)) {
+fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut dyn FnMut(Strike)) {
     let sent = || state.wire().map(id);
     match fault {
         Fault::PublishLost => sent().take(1).for_each(|message| found(Strike::PublishLost { message })),
@@ -98,8 +98,8 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
             let survive = survive.filter(|_| broker_has_something_to_lose(settings, state));
             survive.for_each(|keeps| found(Strike::BrokerCrash { keeps: keeps.into() }));
         }
-        Fault::DeliveryLost => on_hands(state, Stage::OnWire, |hand| found(Strike::DeliveryLost { hand })),
-        Fault::SettleLost => on_moves(settings, state, |it| {
+        Fault::DeliveryLost => on_hands(state, Stage::OnWire, &mut |hand| found(Strike::DeliveryLost { hand })),
+        Fault::SettleLost => on_moves(settings, state, &mut |it| {
             if let Move::RecordSettle { hand } = it {
                 found(Strike::SettleLost { hand });
             }
@@ -117,7 +117,7 @@ fn of_kind(settings: &Settings, state: &State, fault: Fault, found: &mut impl Fn
         }
         Fault::HandlerFails => {
             let fails_anyway = |hand| consumer::fails(state, hand) || consumer::crashes(state, hand);
-            on_moves(settings, state, |it| match it {
+            on_moves(settings, state, &mut |it| match it {
                 Move::Handle { hand } if !fails_anyway(hand) => found(Strike::HandlerFails { hand }),
                 _ => {}
             });
@@ -186,20 +186,20 @@ fn owner_has_something(state: &State) -> bool {
 }
 
 /// Calls `strikes` with every move that the consumers may take next: what befalls such a move can strike now.
-fn on_moves(settings: &Settings, state: &State, mut strikes: impl FnMut(Move)) {
+fn on_moves(settings: &Settings, state: &State, strikes: &mut dyn FnMut(Move)) {
     let _ = batch::moves(settings, state, &mut |it| {
         strikes(it);
         ControlFlow::Continue(())
     });
 }
 
-fn when(changes_something: bool, strike: Strike, found: &mut impl FnMut(Strike)) {
+fn when(changes_something: bool, strike: Strike, found: &mut dyn FnMut(Strike)) {
     if changes_something {
         found(strike);
     }
 }
 
-fn on_hands(state: &State, stage: Stage, found: impl FnMut(DeliveryRef)) {
+fn on_hands(state: &State, stage: Stage, found: &mut dyn FnMut(DeliveryRef)) {
     state.hands().filter(|(_, holding)| holding.stage == stage).map(|(hand, _)| hand).for_each(found);
 }
 

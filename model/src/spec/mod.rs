@@ -81,10 +81,11 @@ impl Witness for Events {
     }
 }
 
-/// Tells somebody at once.
-struct Telling<F>(F);
+/// Tells somebody at once. Who that is, is looked up when the program runs: all steps of all parties would else be compiled
+/// anew for each.
+struct Telling<'a>(&'a mut dyn FnMut(&Event));
 
-impl<F: FnMut(&Event)> Witness for Telling<F> {
+impl Witness for Telling<'_> {
     #[inline]
     fn push(&mut self, process: ProcessId, kind: EventKind) {
         self.0(&Event { process, kind });
@@ -111,20 +112,20 @@ impl Spec {
     }
 
     /// Calls `found` with every move that is enabled, until it breaks.
-    pub fn moves(&self, state: &State, found: &mut impl FnMut(Move) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub fn moves(&self, state: &State, found: &mut dyn FnMut(Move) -> ControlFlow<()>) -> ControlFlow<()> {
         producer::moves(&self.settings, state, found)?;
         broker::moves(&self.settings, state, found)?;
         batch::moves(&self.settings, state, found)
     }
 
     /// Calls `found` with every fault that may strike now.
-    pub fn faults(&self, state: &State, found: &mut impl FnMut(Strike)) {
+    pub fn faults(&self, state: &State, found: &mut dyn FnMut(Strike)) {
         faults::strikes(&self.settings, state, found);
     }
 
     /// Calls `found` with every step that is possible: every move, then every fault.
     #[inline]
-    pub fn steps(&self, state: &State, found: &mut impl FnMut(Step)) {
+    pub fn steps(&self, state: &State, found: &mut dyn FnMut(Step)) {
         let _ = self.moves(state, &mut |it| {
             found(Step::Move(it));
             ControlFlow::Continue(())
@@ -169,8 +170,8 @@ impl Spec {
     /// # Panics
     /// May panic or leave nonsense when the step is not enabled.
     #[inline]
-    pub fn take_telling(&self, state: &mut State, step: Step, tell: impl FnMut(&Event)) {
-        self.witnessed(state, step, &mut Telling(tell));
+    pub fn take_telling(&self, state: &mut State, step: Step, mut tell: impl FnMut(&Event)) {
+        self.witnessed(state, step, &mut Telling(&mut tell));
     }
 
     fn witnessed(&self, state: &mut State, step: Step, events: &mut impl Witness) {

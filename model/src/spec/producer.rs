@@ -12,7 +12,7 @@ use crate::vocab::{EventKind, MessageId, Move, Outcome, PartitionId};
 pub(super) fn moves(
     settings: &Settings,
     state: &State,
-    found: &mut impl FnMut(Move) -> ControlFlow<()>,
+    found: &mut dyn FnMut(Move) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if state.submitted < settings.messages {
         found(Move::Submit { message: id(state.submitted.into()) })?;

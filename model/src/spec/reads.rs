@@ -147,7 +147,7 @@ impl Spec {
     }
 
     /// Calls `found` with every strike of this kind that may happen now.
-    pub fn strikes(&self, state: &State, fault: Fault, found: &mut impl FnMut(Strike)) {
+    pub fn strikes(&self, state: &State, fault: Fault, found: &mut dyn FnMut(Strike)) {
         faults::strikes_of(&self.settings, state, fault, found);
     }
 

@@ -12,25 +12,53 @@ use delivery_model::vocab::{Fault, Move};
 
 use crate::{preset, presets, protocol};
 
-/// At every moment of the full graph, as far as so many states go.
-fn check(pipeline: &Pipeline, messages: u32, states_max: u32) {
+/// At every moment of the full graph, as far as so many states go. The number of moments at which something commutes although
+/// faults may still strike: where there is none, little was checked.
+fn check(pipeline: &Pipeline, messages: u32, states_max: u32) -> usize {
     let protocol = protocol(pipeline, messages);
     let graph = protocol.run(Walk::new(&protocol).checks(Checks::none()).threads(2).states_max(states_max)).graph;
+    let mut commute = 0;
     for moment in graph.ids().map(|id| graph.state(id)) {
         let sound = audit(&protocol, &moment, &|state, fault| protocol.spec.is_in_budget(state, fault));
         assert_eq!(sound.map_err(|unsound| unsound.to_string()), Ok(()), "{}: {moment:?}", pipeline.name);
+        let may_strike = |fault| protocol.spec.is_in_budget(&moment.state, fault);
+        let found = protocol.spec.commuting(&moment.state, may_strike, &mut |_| ControlFlow::Break(()));
+        commute += usize::from(found.is_break() && Fault::ALL.into_iter().any(may_strike));
     }
+    commute
 }
 
 #[test]
 fn the_conditions_hold_at_every_moment_of_a_preset_under_the_usual_faults() {
-    presets().for_each(|preset| check(&preset, 1, u32::MAX));
+    assert_eq!(presets().filter(|it| check(it, 1, u32::MAX) > 0).count(), 38, "of 44");
+}
+
+/// As long as these may strike, no rule says that anything commutes.
+const REARRANGING: [Fault; 5] =
+    [Fault::DeadLetterLost, Fault::Redrive, Fault::Failover, Fault::RecordExpired, Fault::GroupForgotten];
+
+/// Each kind alone, so that every rule is asked which does not ask about this one.
+#[test]
+fn the_conditions_hold_under_two_faults_of_any_one_kind() {
+    let (mut checked, mut commute) = (0, 0);
+    for fault in Fault::ALL.into_iter().filter(|fault| !REARRANGING.contains(fault)) {
+        for preset in presets() {
+            let faults = FaultBudget::NONE.with(fault, 2);
+            checked += 1;
+            commute += usize::from(check(&Pipeline { faults, ..preset }, 1, 5_000) > 0);
+        }
+    }
+    assert_eq!((commute, checked), (722, 836), "something has to commute while a fault may strike");
 }
 
 #[test]
-fn the_conditions_hold_under_any_two_faults() {
-    for preset in presets() {
-        check(&Pipeline { faults: FaultBudget::once_each(Fault::ALL).capped(2), ..preset }, 1, 40_000);
+fn nothing_commutes_while_records_may_be_rearranged() {
+    for fault in REARRANGING {
+        for preset in presets() {
+            let name = preset.name.clone();
+            let faults = FaultBudget::NONE.with(fault, 1);
+            assert_eq!(check(&Pipeline { faults, ..preset }, 1, 2_000), 0, "{name}: {fault}");
+        }
     }
 }
 
@@ -125,5 +153,5 @@ fn the_conditions_hold_under_unusual_settings() {
             it.faults = it.faults.with(Fault::HandlerFails, 2);
         },
     ];
-    unusual.iter().for_each(|&change| check(&preset("exactly-once", change), 2, 10_000));
+    unusual.iter().for_each(|&change| assert!(check(&preset("exactly-once", change), 2, 10_000) > 0));
 }

@@ -36,7 +36,7 @@ impl Spec {
         &self,
         state: &State,
         may_strike: impl Fn(Fault) -> bool,
-        found: &mut impl FnMut(Move) -> ControlFlow<()>,
+        found: &mut dyn FnMut(Move) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let outlook = Outlook { settings: &self.settings, state, may_strike };
         self.moves(state, &mut |it| if outlook.commutes(it) { found(it) } else { ControlFlow::Continue(()) })
@@ -47,7 +47,7 @@ impl Spec {
     ///
     /// They are the faults that the move's rule asks about. So [`commuting`](Spec::commuting) finds the move where none of
     /// them may strike; and nowhere else, as long as no rule needs but one of several.
-    pub fn commuting_unless(&self, state: &State, found: &mut impl FnMut(Move, u32)) {
+    pub fn commuting_unless(&self, state: &State, found: &mut dyn FnMut(Move, u32)) {
         let asked = Cell::new(0);
         let may_strike = |fault: Fault| {
             asked.set(asked.get() | 1 << fault as u32);
