@@ -9,17 +9,11 @@
 //! | `semantics` | the cost of at-most-once, at-least-once and exactly-once for a message, on one thread and with one for each side, and of each mechanism of exactly-once; and what each loses and repeats over a lossy transport, in memory and on disk |
 //! | `simulation` | the schedules of faults that the simulation runs and judges a second, beside a like scenario over turmoil |
 //!
-//! ```
-//! let took = delivery_benches::time_at_once([1, 2].map(|number| move || drop(std::hint::black_box(number + 1))));
-//! println!("two threads, from when the first began until the last was done: {took:?}");
-//! ```
-//!
 //! Each timed run is followed by a check of its result, so a figure never belongs to code that skipped its work.
 //! Times are of batches, because reading the clock takes longer than one of these operations. This crate has what the
-//! benches share: the clock, the mode, and the control that shows whether two threads really have a core each; and
-//! the memories of seen messages that only the bench `dedup` uses.
+//! benches share: the clock, the mode, and the control that shows whether two threads really have a core each. The
+//! memories that the bench `dedup` compares are a crate of their own, `delivery-memories`.
 
-pub mod dedup;
 pub mod disk;
 
 use std::env;

@@ -114,7 +114,7 @@ fn the_audit_alone_knows_clients_of_brokers_and_it_judges_by_the_one_judge() {
     let [verb, parts] = ["audit.rs", "audit"].map(|name| root().join("proofs/src/command").join(name));
     let (of_the_verb, others): (Vec<_>, Vec<_>) = names_the_audit.partition(|it| *it == verb || it.starts_with(&parts));
     assert!(of_the_verb.contains(&verb) && others.is_empty(), "the command has it as a verb, and no library sees it");
-    for place in ["model/src", "impls/src", "proofs/src", "proofs/import/src", "benches/src"] {
+    for place in ["model/src", "impls/src", "proofs/src", "proofs/import/src", "benches/src", "benches/memories/src"] {
         check(place, &["tokio::", "redis::", "async_nats::", "tokio_postgres::", "lapin::", "rskafka::"]);
     }
 }
@@ -125,7 +125,15 @@ fn lists(names: &[String]) -> Vec<String> {
     let root = root();
     let checks = ["tests", "tests.rs", "kill_schedules", "kill_matrix", "mutants"];
     let is_test = |path: &Path| path.iter().any(|part| checks.iter().any(|check| part == *check));
-    let places = ["model/src", "impls/src", "proofs/src", "proofs/loom/src", "benches/src", "benches/benches"];
+    let places = [
+        "model/src",
+        "impls/src",
+        "proofs/src",
+        "proofs/loom/src",
+        "benches/src",
+        "benches/memories/src",
+        "benches/benches",
+    ];
     let files = places.iter().map(|place| root.join(place)).filter(|place| place.exists());
     let names_all = |path: &PathBuf| {
         let text = fs::read_to_string(path).expect("the source is readable");
@@ -175,10 +183,10 @@ fn a_new_preset_is_its_file_and_one_list() {
 
 #[test]
 fn a_new_dedup_memory_is_its_file_one_list_and_its_bench() {
-    let root = root().join("benches/src/dedup");
+    let root = root().join("benches/memories/src");
     let files = fs::read_dir(&root).expect("the memories are there").map(|file| file.expect("it is readable").path());
     // What several memories have in common.
-    let others = ["mod.rs", "tests.rs", "idle.rs", "sealed.rs", "sessions.rs", "slots.rs", "table.rs", "tags.rs"];
+    let others = ["lib.rs", "tests.rs", "idle.rs", "sealed.rs", "sessions.rs", "slots.rs", "table.rs", "tags.rs"];
     let memories = files.filter(|path| !others.iter().any(|other| path.ends_with(other)));
     let camel = |path: PathBuf| {
         let stem = path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
@@ -187,5 +195,5 @@ fn a_new_dedup_memory_is_its_file_one_list_and_its_bench() {
     };
     let memories: Vec<String> = memories.map(camel).collect();
     assert!(memories.len() > 1, "{memories:?}");
-    assert_eq!(lists(&memories), ["benches/benches/dedup/ours.rs", "benches/src/dedup/mod.rs"]);
+    assert_eq!(lists(&memories), ["benches/benches/dedup/ours.rs", "benches/memories/src/lib.rs"]);
 }

@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use delivery_benches::dedup::{Id, Numbered};
 use delivery_impls::data::record::{ProducerId, Session};
+use delivery_memories::{Id, Numbered};
 use delivery_model::vocab::Epoch;
 use foldhash::fast::FixedState;
 use rand::rngs::SmallRng;

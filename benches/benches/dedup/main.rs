@@ -6,7 +6,7 @@
 //! the same run ([`floors`]), and the last column is what the model says of a pipeline with such a memory, past what it
 //! remembers ([`verdicts`]).
 //!
-//! The memories do not remember the same: `delivery_benches::dedup` says what each forgets. Criterion's report has a
+//! The memories do not remember the same: `delivery_memories` says what each forgets. Criterion's report has a
 //! group for each load; so have the tables at the end, and the goals stand after them.
 
 mod floors;
@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use delivery_benches::dedup::Errs;
 use delivery_benches::{is_test, tell};
+use delivery_memories::Errs;
 use peak_alloc::PeakAlloc;
 
 use self::loads::{LONG, Load, Named, Share};

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use delivery_benches::dedup::{Answer, Errs};
 use delivery_benches::{time, time_of_thread};
+use delivery_memories::{Answer, Errs};
 
 use crate::ALLOCATED;
 use crate::loads::{Load, Named};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use delivery_benches::dedup::Answer;
+use delivery_memories::Answer;
 use foldhash::fast::FixedState;
 
 use crate::loads::{Item, Load};

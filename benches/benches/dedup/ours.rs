@@ -1,13 +1,13 @@
-//! Our memories, as the bench asks them: those of `delivery_benches::dedup`, and the broker's own.
+//! Our memories, as the bench asks them: those of `delivery_memories`, and the broker's own.
 
 use std::path::Path;
 
-use delivery_benches::dedup::{
-    Answer, BitWindow, Dedup, Durable, Errs, ExactIds, HighWater, Id, LastFive, Numbered, ProducerTable, TwoGenerations,
-};
 use delivery_impls::core::dedup::{Familiarity, Memory};
 use delivery_impls::data::record::{Identity, ProducerId, Session};
 use delivery_impls::store::embedded::EmbeddedInventory;
+use delivery_memories::{
+    Answer, BitWindow, Dedup, Durable, Errs, ExactIds, HighWater, Id, LastFive, Numbered, ProducerTable, TwoGenerations,
+};
 use delivery_model::pipeline::{self, Broker};
 use delivery_model::vocab::{Epoch, MessageId, Position};
 
@@ -18,7 +18,7 @@ const WIDE: usize = 32;
 /// The words of a bit window for many producers.
 const NARROW: usize = 2;
 
-/// A memory of `delivery_benches::dedup`.
+/// A memory of `delivery_memories`.
 struct Ours<M>(M);
 
 impl<M: Dedup> Recognise<M::Name> for Ours<M> {

@@ -4,8 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash};
 
-use delivery_benches::dedup::{Answer, Errs, Id, Numbered, ProducerState};
 use delivery_impls::data::record::{ProducerId, Session};
+use delivery_memories::{Answer, Errs, Id, Numbered, ProducerState};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use rangemap::RangeInclusiveSet;

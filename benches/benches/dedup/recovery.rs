@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput};
-use delivery_benches::dedup::{Answer, BitWindow, Dedup, HighWater, LastFive, Numbered, ProducerTable};
 use delivery_benches::{is_test, time_of_thread};
+use delivery_memories::{Answer, BitWindow, Dedup, HighWater, LastFive, Numbered, ProducerTable};
 use delivery_proofs::figures::Sheet;
 
 use crate::loads::Named;

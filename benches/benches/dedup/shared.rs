@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode, Throughput};
 use dashmap::DashMap;
-use delivery_benches::dedup::{Answer, Dedup, Errs, Numbered, ProducerState, ProducerTable};
 use delivery_benches::{is_test, time_at_once};
 use delivery_impls::data::record::ProducerId;
+use delivery_memories::{Answer, Dedup, Errs, Numbered, ProducerState, ProducerTable};
 use foldhash::fast::FixedState;
 
 use crate::ALLOCATED;

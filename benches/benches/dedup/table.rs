@@ -1,6 +1,6 @@
 //! All figures, with the floors of their size and the verdicts of the model.
 
-use delivery_benches::dedup::Errs;
+use delivery_memories::Errs;
 use delivery_proofs::figures::{Cell, Sheet};
 
 use crate::floors::{Floor, Floors};

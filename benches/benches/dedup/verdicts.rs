@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use delivery_benches::dedup::Errs;
+use delivery_memories::Errs;
 use delivery_model::check::{Limits, explore};
 use delivery_model::pipeline::{AnswersDuplicates, Dedup, FaultBudget, Identity, Obligation, Pipeline, Remembers};
 use delivery_model::presets;

@@ -1,29 +1,43 @@
-//! A hash table whose rows are fetched before they are needed: a byte of the hash for each row stands apart from the
-//! rows, so that a look-up reads those bytes, which stay in the near caches for long, and then one row.
+//! A hash table whose rows stand in their places, each on a line of the cache of its own, so that a look-up reads one
+//! line as a rule, which can be fetched before it is needed.
 //!
-//! Twelve rows make a bucket. Beside their bytes it counts the rows that passed it because it was full, as in
-//! [`slots`](super::slots); unlike there, a row is where its byte is, and moves when the table grows.
+//! A row is at its home, the place that its hash says, or at the next one that was free. A place counts the rows that
+//! passed it because it was taken: a search knows by it where to end, and a row that is taken out leaves no mark.
 
 use prefetch_index::prefetch_index;
 
-use super::tags::{PLACES, Tags, after, byte, home};
+use super::tags::{after, home};
 
-/// The most rows that a bucket has on average.
-const LOAD_MAX: usize = 9;
+/// The most rows for so many places. So full, a look-up reads 1.75 lines in the mean, one after another.
+const LOAD_MAX: (usize, usize) = (3, 5);
 
 /// The table. What a key is, and its hash, the caller says; a key is put in once.
 #[derive(Clone, Debug)]
 pub(super) struct Table<R> {
-    buckets: Vec<Tags>,
-    rows: Vec<R>,
+    places: Vec<Place<R>>,
     len: usize,
+}
+
+/// A line of the cache, or as many as the row needs.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Place<R> {
+    row: R,
+    is_taken: bool,
+    /// The number of rows that were to be here or before, and are further on.
+    passed: u32,
+}
+
+impl<R> Table<R> {
+    /// The bytes that a row takes, with its place.
+    pub(super) const PLACE_BYTES: usize = size_of::<Place<R>>();
 }
 
 impl<R: Copy + Default> Table<R> {
     /// An empty table with room for so many rows before it grows.
     pub(super) fn with_capacity(rows: usize) -> Table<R> {
-        let buckets = rows.div_ceil(LOAD_MAX).max(1);
-        Table { buckets: vec![Tags::default(); buckets], rows: vec![R::default(); buckets * PLACES], len: 0 }
+        let places = (rows * LOAD_MAX.1).div_ceil(LOAD_MAX.0).max(2);
+        Table { places: vec![Place::default(); places], len: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -31,32 +45,30 @@ impl<R: Copy + Default> Table<R> {
     }
 
     pub(super) fn row(&self, place: usize) -> &R {
-        &self.rows[place]
+        &self.places[place].row
     }
 
     #[inline]
     pub(super) fn row_mut(&mut self, place: usize) -> &mut R {
-        &mut self.rows[place]
+        &mut self.places[place].row
     }
 
     /// The rows with their places.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &R)> + '_ {
-        let bytes = self.buckets.iter().flat_map(|bucket| &bucket.bytes);
-        bytes.zip(self.rows.iter().enumerate()).filter(|(byte, _)| **byte != 0).map(|(_, row)| row)
+        self.places.iter().enumerate().filter(|(_, place)| place.is_taken).map(|(at, place)| (at, &place.row))
     }
 
     /// The place of the row with this hash of which this holds.
     #[inline]
     pub(super) fn find(&self, hash: u64, is: impl Fn(&R) -> bool) -> Option<usize> {
         let mut at = self.home(hash);
-        // A row is at most as many buckets from its home as there are.
-        for _ in 0..self.buckets.len() {
-            let bucket = &self.buckets[at];
-            let mut places = bucket.like(hash).map(|place| at * PLACES + place);
-            if let Some(place) = places.find(|place| is(&self.rows[*place])) {
-                return Some(place);
+        // A row is at most as many places from its home as there are.
+        for _ in 0..self.places.len() {
+            let place = &self.places[at];
+            if place.is_taken && is(&place.row) {
+                return Some(at);
             }
-            if bucket.passed == 0 {
+            if place.passed == 0 {
                 return None;
             }
             at = self.after(at);
@@ -64,34 +76,16 @@ impl<R: Copy + Default> Table<R> {
         None
     }
 
-    /// Has the bytes of this hash fetched into the cache, and does not wait for them.
+    /// Has the home of this hash fetched into the cache, and does not wait for it.
     #[inline]
     pub(super) fn prefetch(&self, hash: u64) {
-        prefetch_index(&self.buckets, self.home(hash));
-    }
-
-    /// Has the rows fetched that may be the one with this hash.
-    #[inline]
-    pub(super) fn prefetch_rows(&self, hash: u64) {
-        let home = self.home(hash);
-        for place in self.buckets[home].like(hash) {
-            prefetch_index(&self.rows, home * PLACES + place);
-        }
-    }
-
-    /// Has the place fetched that a new row with this hash would take.
-    #[inline]
-    pub(super) fn prefetch_room(&self, hash: u64) {
-        let home = self.home(hash);
-        if let Some(place) = self.buckets[home].empty() {
-            prefetch_index(&self.rows, home * PLACES + place);
-        }
+        prefetch_index(&self.places, self.home(hash));
     }
 
     /// Puts a row in. Returns its place. A table that is full grows to twice its size, but to no more than `rows_max` rows
     /// need; rows have other places then.
     pub(super) fn insert(&mut self, hash: u64, row: R, rows_max: usize, hash_of: impl Fn(&R) -> u64) -> usize {
-        if self.len >= self.buckets.len() * LOAD_MAX {
+        if self.len * LOAD_MAX.1 >= self.places.len() * LOAD_MAX.0 {
             let twice = Table::with_capacity((2 * self.len).min(rows_max).max(self.len + 1));
             let before = std::mem::replace(self, twice);
             for (_, row) in before.iter() {
@@ -104,38 +98,35 @@ impl<R: Copy + Default> Table<R> {
     /// Takes out the row with this hash at this place, which there must be.
     pub(super) fn remove(&mut self, hash: u64, place: usize) {
         let mut passed = self.home(hash);
-        while passed != place / PLACES {
-            self.buckets[passed].passed -= 1;
+        while passed != place {
+            self.places[passed].passed -= 1;
             passed = self.after(passed);
         }
-        self.buckets[passed].bytes[place % PLACES] = 0;
+        self.places[place].is_taken = false;
         self.len -= 1;
     }
 
     fn put(&mut self, hash: u64, row: R) -> usize {
         let mut at = self.home(hash);
         self.len += 1;
-        // There is room: at most three places of four are taken.
-        loop {
-            let bucket = &mut self.buckets[at];
-            if let Some(place) = bucket.empty() {
-                bucket.bytes[place] = byte(hash);
-                self.rows[at * PLACES + place] = row;
-                return at * PLACES + place;
-            }
-            bucket.passed += 1;
+        // There is room: at most three places of five were taken.
+        while self.places[at].is_taken {
+            self.places[at].passed += 1;
             at = self.after(at);
         }
+        let place = &mut self.places[at];
+        (place.row, place.is_taken) = (row, true);
+        at
     }
 
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        home(hash, self.buckets.len())
+        home(hash, self.places.len())
     }
 
     #[inline]
-    fn after(&self, bucket: usize) -> usize {
-        after(bucket, self.buckets.len())
+    fn after(&self, place: usize) -> usize {
+        after(place, self.places.len())
     }
 }
 
@@ -176,7 +167,7 @@ mod tests {
             let place = table.find(hash_of(key), |row| *row == key).expect("it is in");
             table.remove(hash_of(key), place);
         }
-        let counts: u32 = table.buckets.iter().map(|bucket| bucket.passed).sum();
+        let counts: u32 = table.places.iter().map(|place| place.passed).sum();
         prop_assert_eq!((table.len(), counts), (0, 0), "what is taken out leaves no mark");
         Ok(())
     }

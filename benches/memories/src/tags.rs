@@ -1,4 +1,5 @@
-//! What the hash tables here have in common: buckets of twelve places, each with a byte of a hash, that are searched at once.
+//! Buckets of twelve places, each with a byte of a hash, that are searched at once; and where a search of a hash table begins
+//! and goes on.
 
 /// The places of a bucket.
 pub(super) const PLACES: usize = 12;
@@ -54,13 +55,13 @@ pub(super) fn byte(hash: u64) -> u8 {
     0x80 | (hash >> 32) as u8
 }
 
-/// The bucket where a search begins, of so many, by the upper half of the hash.
+/// The bucket, or the place, where a search begins, of so many, by the upper half of the hash.
 #[inline]
 pub(super) fn home(hash: u64, buckets: usize) -> usize {
     (((hash >> 32) * buckets as u64) >> 32) as usize
 }
 
-/// The bucket after this one, of so many.
+/// The bucket, or the place, after this one, of so many.
 #[inline]
 pub(super) fn after(bucket: usize, buckets: usize) -> usize {
     if bucket + 1 == buckets { 0 } else { bucket + 1 }

@@ -9,7 +9,7 @@
 //! new producer whose id is not above that one's, whether it was ever seen or not: ids must be given out in rising
 //! order, and a refused producer asks for a new one. An older epoch of a known producer is refused too.
 //!
-//! A producer takes a row, which is one line of the cache; once the table is full, also a place in the queue
+//! A producer takes one line of the cache; once the table is full, also a place in the queue
 //! ([`idle`](super::idle)).
 
 use std::convert::Infallible;
@@ -47,15 +47,16 @@ pub struct ProducerTable {
     forgotten_below: u64,
 }
 
-/// A producer, on a line of its own.
+/// A producer.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(align(64))]
 struct Row {
     id: ProducerId,
     producer: ProducerState,
     /// The time of its last message.
     heard: u64,
 }
+
+const _: () = assert!(Table::<Row>::PLACE_BYTES == 64, "a producer takes one line of the cache");
 
 impl Row {
     /// Writes what a snapshot has of it.
@@ -268,20 +269,15 @@ impl Dedup for ProducerTable {
             return super::one_by_one(self, names, answers);
         }
         answers.reserve(names.len());
-        // Each name takes three steps, with others in between: its bucket is fetched, then the rows that may be its
-        // producer's, then it is judged.
-        let mut hashes = [0; 2 * AHEAD];
-        for step in 0..names.len() + 2 * AHEAD {
-            if let Some(judged) = step.checked_sub(2 * AHEAD) {
-                answers.push(self.admit_hashed(hashes[judged % (2 * AHEAD)], names[judged]));
-            }
-            if let Some(found) = step.checked_sub(AHEAD).filter(|nth| *nth < names.len()) {
-                self.rows.prefetch_rows(hashes[found % (2 * AHEAD)]);
+        // The row of a name is fetched while others before it are judged.
+        let mut hashes = [0; AHEAD];
+        for step in 0..names.len() + AHEAD {
+            if let Some(judged) = step.checked_sub(AHEAD) {
+                answers.push(self.admit_hashed(hashes[judged % AHEAD], names[judged]));
             }
             if let Some(name) = names.get(step) {
-                let hash = hash_of(name.session.producer);
-                hashes[step % (2 * AHEAD)] = hash;
-                self.rows.prefetch(hash);
+                hashes[step % AHEAD] = hash_of(name.session.producer);
+                self.rows.prefetch(hashes[step % AHEAD]);
             }
         }
         Ok(())
@@ -305,23 +301,19 @@ impl Dedup for ProducerTable {
             // A count that lies ends here, before anything is reserved for it.
             let rows = reader.bytes(count as usize * ROW_BYTES)?.as_chunks::<ROW_BYTES>().0;
             table.rows = Table::with_capacity(rows.len());
-            let mut hashes = [0; 2 * AHEAD];
-            for step in 0..rows.len() + 2 * AHEAD {
-                if let Some(nth) = step.checked_sub(2 * AHEAD) {
+            let mut hashes = [0; AHEAD];
+            for step in 0..rows.len() + AHEAD {
+                if let Some(nth) = step.checked_sub(AHEAD) {
                     let row = Row::read(&rows[nth], nth as u64);
-                    let hash = hashes[nth % (2 * AHEAD)];
+                    let hash = hashes[nth % AHEAD];
                     let is_plausible = row.producer.window & 1 == 0 && row.producer.next <= u64::MAX - WIDTH;
                     snapshot::expect(reader, is_plausible, "a window that starts with what is missing")?;
                     snapshot::expect(reader, table.place(hash, row.id).is_none(), "every producer once")?;
                     table.add(hash, row);
                 }
-                if let Some(nth) = step.checked_sub(AHEAD).filter(|nth| *nth < rows.len()) {
-                    table.rows.prefetch_room(hashes[nth % (2 * AHEAD)]);
-                }
                 if let Some(row) = rows.get(step) {
-                    let hash = hash_of(Row::id(row));
-                    hashes[step % (2 * AHEAD)] = hash;
-                    table.rows.prefetch(hash);
+                    hashes[step % AHEAD] = hash_of(Row::id(row));
+                    table.rows.prefetch(hashes[step % AHEAD]);
                 }
             }
             Ok(ProducerTable { time: count, ..table })
