@@ -308,8 +308,8 @@ impl Dedup for ProducerTable {
                     let hash = hashes[nth % AHEAD];
                     let is_plausible = row.producer.window & 1 == 0 && row.producer.next <= u64::MAX - WIDTH;
                     snapshot::expect(reader, is_plausible, "a window that starts with what is missing")?;
-                    snapshot::expect(reader, table.place(hash, row.id).is_none(), "every producer once")?;
-                    table.add(hash, row);
+                    let is_first = table.rows.insert_first(hash, row, |other| other.id == row.id);
+                    snapshot::expect(reader, is_first, "every producer once")?;
                 }
                 if let Some(row) = rows.get(step) {
                     hashes[step % AHEAD] = hash_of(Row::id(row));

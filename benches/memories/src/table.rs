@@ -85,7 +85,7 @@ impl<R: Copy + Default> Table<R> {
     /// Puts a row in. Returns its place. A table that is full grows to twice its size, but to no more than `rows_max` rows
     /// need; rows have other places then.
     pub(super) fn insert(&mut self, hash: u64, row: R, rows_max: usize, hash_of: impl Fn(&R) -> u64) -> usize {
-        if self.len * LOAD_MAX.1 >= self.places.len() * LOAD_MAX.0 {
+        if self.is_full() {
             let twice = Table::with_capacity((2 * self.len).min(rows_max).max(self.len + 1));
             let before = std::mem::replace(self, twice);
             for (_, row) in before.iter() {
@@ -93,6 +93,35 @@ impl<R: Copy + Default> Table<R> {
             }
         }
         self.put(hash, row)
+    }
+
+    /// Puts a row in, unless there is one of which this holds. Says whether it did. For a table of which nothing was taken
+    /// out, so that no row is beyond a place that is empty.
+    ///
+    /// # Panics
+    /// If the table is full.
+    #[inline]
+    pub(super) fn insert_first(&mut self, hash: u64, row: R, is_same: impl Fn(&R) -> bool) -> bool {
+        assert!(!self.is_full(), "it was made for fewer rows");
+        let home = self.home(hash);
+        let mut at = home;
+        while self.places[at].is_taken {
+            if is_same(&self.places[at].row) {
+                return false;
+            }
+            at = self.after(at);
+        }
+        let mut passed = home;
+        while passed != at {
+            self.places[passed].passed += 1;
+            passed = self.after(passed);
+        }
+        self.take(at, row);
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        self.len * LOAD_MAX.1 >= self.places.len() * LOAD_MAX.0
     }
 
     /// Takes out the row with this hash at this place, which there must be.
@@ -108,15 +137,20 @@ impl<R: Copy + Default> Table<R> {
 
     fn put(&mut self, hash: u64, row: R) -> usize {
         let mut at = self.home(hash);
-        self.len += 1;
         // There is room: at most three places of five were taken.
         while self.places[at].is_taken {
             self.places[at].passed += 1;
             at = self.after(at);
         }
+        self.take(at, row);
+        at
+    }
+
+    #[inline]
+    fn take(&mut self, at: usize, row: R) {
         let place = &mut self.places[at];
         (place.row, place.is_taken) = (row, true);
-        at
+        self.len += 1;
     }
 
     #[inline]
@@ -170,6 +204,22 @@ mod tests {
         let counts: u32 = table.places.iter().map(|place| place.passed).sum();
         prop_assert_eq!((table.len(), counts), (0, 0), "what is taken out leaves no mark");
         Ok(())
+    }
+
+    #[test]
+    fn a_row_is_first_once_wherever_its_places_are() {
+        for hash_of in [bad, |key| super::super::slots::hash(key, 0)] {
+            let mut table = Table::<u64>::with_capacity(32);
+            for is_first in [true, false] {
+                let is_in = |key: u64| table.insert_first(hash_of(key), key, |row| *row == key);
+                assert_eq!((0..32).map(is_in).collect::<Vec<_>>(), [is_first; 32]);
+            }
+            for key in 0..32 {
+                let place = table.find(hash_of(key), |row| *row == key).expect("it is in");
+                table.remove(hash_of(key), place);
+            }
+            assert!(table.places.iter().all(|place| place.passed == 0), "what is taken out leaves no mark");
+        }
     }
 
     proptest! {
