@@ -1,14 +1,15 @@
-//! A hash table whose rows stand in their places, each on a line of the cache of its own, so that a look-up reads one
-//! line as a rule, which can be fetched before it is needed.
+//! A hash table with open addressing and linear probing, whose rows take one cache line each. So a look-up reads one line
+//! as a rule, which can be fetched before it is needed.
 //!
-//! A row is at its home, the place that its hash says, or at the next one that was free. A place counts the rows that
+//! A row is at its home, the place that its hash gives, or at the next one that was free. A place counts the rows that
 //! passed it because it was taken: a search knows by it where to end, and a row that is taken out leaves no mark.
 
 use prefetch_index::prefetch_index;
 
 use super::tags::{after, home};
 
-/// The most rows for so many places. So full, a look-up reads 1.75 lines in the mean, one after another.
+/// The highest load factor: so many rows in so many places. At this load a look-up that finds its row reads 1.75 lines on
+/// average, one after another.
 const LOAD_MAX: (usize, usize) = (3, 5);
 
 /// The table. What a key is, and its hash, the caller says; a key is put in once.
@@ -18,7 +19,7 @@ pub(super) struct Table<R> {
     len: usize,
 }
 
-/// A line of the cache, or as many as the row needs.
+/// A row and its bookkeeping, aligned to a cache line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Place<R> {
@@ -95,28 +96,22 @@ impl<R: Copy + Default> Table<R> {
         self.put(hash, row)
     }
 
-    /// Puts a row in, unless there is one of which this holds. Says whether it did. For a table of which nothing was taken
-    /// out, so that no row is beyond a place that is empty.
+    /// Puts a row in, unless an equal one is there; returns whether it did. Only for a table from which nothing was taken out,
+    /// so that no row is beyond an empty place.
     ///
     /// # Panics
     /// If the table is full.
     #[inline]
     pub(super) fn insert_first(&mut self, hash: u64, row: R, is_same: impl Fn(&R) -> bool) -> bool {
         assert!(!self.is_full(), "it was made for fewer rows");
-        let home = self.home(hash);
-        let mut at = home;
+        let mut at = self.home(hash);
         while self.places[at].is_taken {
             if is_same(&self.places[at].row) {
                 return false;
             }
             at = self.after(at);
         }
-        let mut passed = home;
-        while passed != at {
-            self.places[passed].passed += 1;
-            passed = self.after(passed);
-        }
-        self.take(at, row);
+        self.put(hash, row);
         true
     }
 
@@ -142,15 +137,10 @@ impl<R: Copy + Default> Table<R> {
             self.places[at].passed += 1;
             at = self.after(at);
         }
-        self.take(at, row);
-        at
-    }
-
-    #[inline]
-    fn take(&mut self, at: usize, row: R) {
         let place = &mut self.places[at];
         (place.row, place.is_taken) = (row, true);
         self.len += 1;
+        at
     }
 
     #[inline]
@@ -170,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// A hash with few values, so that rows share buckets and bytes.
+    /// A hash with few values, so that rows share homes.
     fn bad(key: u64) -> u64 {
         ((key % 3) << 62) | ((key % 2) << 32)
     }

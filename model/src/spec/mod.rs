@@ -81,8 +81,8 @@ impl Witness for Events {
     }
 }
 
-/// Tells somebody at once. Who that is, is looked up when the program runs: all steps of all parties would else be compiled
-/// anew for each.
+/// A closure that is called with each event. The call is dynamic, so that the steps are compiled once, and not once for each
+/// closure.
 struct Telling<'a>(&'a mut dyn FnMut(&Event));
 
 impl Witness for Telling<'_> {

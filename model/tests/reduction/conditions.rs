@@ -12,8 +12,8 @@ use delivery_model::vocab::{Fault, Move};
 
 use crate::{preset, presets, protocol};
 
-/// At every moment of the full graph, as far as so many states go. The number of moments at which something commutes although
-/// faults may still strike: where there is none, little was checked.
+/// Checks every moment of the full graph, up to so many states. Returns the number of moments at which some move commutes
+/// although faults may still strike: where it is 0, little was checked.
 fn check(pipeline: &Pipeline, messages: u32, states_max: u32) -> usize {
     let protocol = protocol(pipeline, messages);
     let graph = protocol.run(Walk::new(&protocol).checks(Checks::none()).threads(2).states_max(states_max)).graph;
@@ -37,7 +37,7 @@ fn the_conditions_hold_at_every_moment_of_a_preset_under_the_usual_faults() {
 const REARRANGING: [Fault; 5] =
     [Fault::DeadLetterLost, Fault::Redrive, Fault::Failover, Fault::RecordExpired, Fault::GroupForgotten];
 
-/// Each kind alone, so that every rule is asked which does not ask about this one.
+/// Each kind alone: a rule says that a move commutes only if none of the faults that it asks about may strike.
 #[test]
 fn the_conditions_hold_under_two_faults_of_any_one_kind() {
     let (mut checked, mut commute) = (0, 0);
